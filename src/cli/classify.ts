@@ -1,0 +1,122 @@
+import { Command, Option } from 'commander';
+import { createClassifier } from '../classifier.ts';
+import { loadModel } from '../clip.ts';
+import { UsageError } from '../errors.ts';
+import { defaultModel } from '../model/store.ts';
+import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
+import { readLabelsFile, splitLabels } from '../text/labels.ts';
+import { countImages, imagePaths, peek } from './inputs.ts';
+import { type Io, wantsColor } from './io.ts';
+import { say } from './messages.ts';
+import { collect, collectOne, topCount, wholeNumber } from './options.ts';
+import { createProgress } from './progress.ts';
+import { openSink, writeResults } from './results.ts';
+
+interface ClassifyOptions {
+  readonly labels?: readonly string[];
+  readonly labelsFile?: readonly string[];
+  readonly template?: readonly string[];
+  readonly top: number;
+  readonly model?: string;
+  readonly format?: Format;
+  readonly output?: string;
+  readonly batch: number;
+  readonly threads?: number;
+  readonly maxPixels: number;
+  readonly exif: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  $ clip-classify photo.jpg --labels cat,dog
+  $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
+
+export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
+  new Command('classify')
+    .description('rank labels for each image (the default command)')
+    .argument('[images...]', 'files, folders and quoted globs')
+    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
+    .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
+    .option(
+      '-t, --template <text|set>',
+      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
+      collectOne,
+    )
+    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
+    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else starter)')
+    .addOption(
+      new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
+    )
+    .option('-o, --output <file>', 'write to a file; its extension says the format')
+    .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
+    .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
+    .option('--no-exif', 'do not turn images upright by their EXIF orientation')
+    .option('--quiet', 'no progress, warnings or summary')
+    .option('--verbose', 'also say how many files were passed over, and the causes of an error')
+    .addHelpText('after', EXAMPLES)
+    .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
+
+async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+  const { quiet = false, verbose = false } = options;
+  const warn = (message: string) => quiet || say(io, 'warning', message);
+  const format = chooseFormat(options, io);
+  const labels = [...(options.labels ?? [])];
+  for (const file of options.labelsFile ?? []) labels.push(...(await readLabelsFile(file)));
+
+  let passedOver = 0;
+  const walk = {
+    onPassedOver: () => passedOver++,
+    onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
+  };
+  const images = await peek(imagePaths(args, walk));
+  if (images === undefined) throw noImage(args);
+
+  const clip = await loadModel(options.model ?? defaultModel(io.env), {
+    env: io.env,
+    ...(options.threads && { threads: options.threads }),
+  });
+  const classifier = await createClassifier(clip, labels, {
+    templates: options.template ?? ['photo'],
+    onWarning: warn,
+  });
+
+  const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
+  const onTerminal = options.output === undefined && io.stdout.isTTY === true;
+  const canvas = {
+    columns: (onTerminal && io.stdout.columns) || 80,
+    color: onTerminal && wantsColor(io.stdout, io.env),
+  };
+  const progress = createProgress(io.stderr, quiet, options.batch);
+  if (progress.wantsTotal) void countImages(args).then(progress.total);
+  const counts = await writeResults(
+    classifier.classify(images, options),
+    createWriter(format, run, canvas),
+    await openSink(options.output, io),
+    progress,
+  );
+  await clip.release();
+
+  if (verbose && passedOver > 0)
+    say(io, 'note', `${passedOver} files passed over: their names are not those of images`);
+  if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
+  return counts.failed > 0 ? 1 : 0;
+}
+
+function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
+  if (format !== undefined) return format;
+  if (output === undefined) return io.stdout.isTTY === true ? 'table' : 'jsonl';
+  const byExtension = formatOfFile(output);
+  if (byExtension !== undefined) return byExtension;
+  throw new UsageError(
+    `the extension of ${output} says no format`,
+    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
+  );
+}
+
+function noImage(args: readonly string[]): UsageError {
+  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
+  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
+}

@@ -1,0 +1,62 @@
+import { WriteStream } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { messageOf, OutputError } from '../errors.ts';
+
+/** What the program sees of the world; `bin` gives it the real one, tests their own. */
+export interface Io {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A stream that may be a terminal. */
+export interface Terminal extends Writable {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** The reader of a pipe has gone: a normal end, such as after `| head`. */
+export class ClosedPipe extends Error {
+  override readonly name = 'ClosedPipe';
+}
+
+/** Writes text and waits until the stream has taken it, so that a slow reader holds up the work, not the memory. */
+export class Sink {
+  constructor(
+    private readonly stream: Writable,
+    private readonly name: string,
+  ) {
+    stream.on('error', () => {}); // told by the callback of write
+  }
+
+  /** @throws ClosedPipe or OutputError */
+  write(text: string): Promise<void> {
+    if (text === '') return Promise.resolve();
+    return new Promise((done, failed) => {
+      this.stream.write(text, (error) => (error ? failed(this.explain(error)) : done()));
+    });
+  }
+
+  /** Closes a file; standard output is left to the process. */
+  close(): Promise<void> {
+    if (!(this.stream instanceof WriteStream)) return Promise.resolve();
+    return new Promise((done, failed) => {
+      this.stream.end((error?: Error | null) => (error ? failed(this.explain(error)) : done()));
+    });
+  }
+
+  /** What a failed write means. */
+  explain(error: Error): Error {
+    if ('code' in error && error.code === 'EPIPE') return new ClosedPipe();
+    return new OutputError(
+      `${this.name} cannot be written: ${messageOf(error)}`,
+      'check the path, its permissions and the free space',
+      error,
+    );
+  }
+}
+
+/** Colours only on a terminal, and not where NO_COLOR is set (no-color.org). */
+export function wantsColor(stream: Terminal, env: Io['env']): boolean {
+  return stream.isTTY === true && !env['NO_COLOR'];
+}

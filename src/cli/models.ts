@@ -1,0 +1,71 @@
+import { basename, resolve } from 'node:path';
+import { Command } from 'commander';
+import { describeModel } from '../clip.ts';
+import { defaultModel, modelNames, storeImport } from '../model/store.ts';
+import { stages } from '../onnx/stages.ts';
+import { stageTable } from '../output/stages.ts';
+import { type Io, Sink } from './io.ts';
+
+export const modelsCommand = (io: Io) => {
+  const models = new Command('models').description('models: list, import, inspect');
+  const print = (text: string) => new Sink(io.stdout, 'standard output').write(text);
+  const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
+
+  models
+    .command('list')
+    .description('the models that --model knows by name')
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const names = await modelNames(io.env);
+      const chosen = defaultModel(io.env);
+      if (json) await printJson(names.map((name) => ({ name, default: name === chosen })));
+      else await print(names.map((name) => `${name}${name === chosen ? ' (default)' : ''}\n`).join(''));
+    });
+
+  models
+    .command('import')
+    .description(
+      'write the ONNX graphs of a CLIP checkpoint (model.safetensors, config.json, …); its weights stay where they are',
+    )
+    .argument('<folder>', 'the checkpoint, with the names of Hugging Face')
+    .option('--name <name>', 'what to call it (default: the name of the folder)')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ clip-classify models import ./clip-vit-base-patch32\n  $ clip-classify photo.jpg -m clip-vit-base-patch32 -l cat,dog',
+    )
+    .action(async (folder: string, { name = basename(resolve(folder)), json }: { name?: string; json?: true }) => {
+      const model = await describeModel(resolve(folder), io.env);
+      await model.tokenizer();
+      const written = await storeImport(name, model.folder, model.checkpoint, await model.graphs(), io.env);
+      if (json) await printJson({ name, source: model.folder, graphs: written });
+      else
+        await print(
+          `${name}: image.onnx and text.onnx are in ${written}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
+        );
+    });
+
+  models
+    .command('inspect')
+    .description('the architecture of a model, stage by stage')
+    .argument('<model>', 'a name or a folder')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ clip-classify models inspect starter\n  $ clip-classify models inspect ./clip-vit-base-patch32 --json',
+    )
+    .action(async (name: string, { json }: { json?: true }) => {
+      const { checkpoint, architecture, preprocessing, logitScale } = await describeModel(name, io.env);
+      const towers = stages(checkpoint, architecture);
+      if (json)
+        return printJson({ name, file: checkpoint.file, architecture, preprocessing, logitScale, stages: towers });
+      const { size, fit, resizeTo, filter } = preprocessing;
+      const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'squashed';
+      return print(
+        `${stageTable('image tower', towers.image)}\n${stageTable('text tower', towers.text)}\n` +
+          `images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${Number(logitScale.toPrecision(6))}\n`,
+      );
+    });
+
+  return models;
+};

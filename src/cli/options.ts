@@ -1,0 +1,25 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number from 1 to `most`, for commander. */
+export function wholeNumber(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/u.test(text) && value >= 1 && value <= most) return value;
+    throw new InvalidArgumentError(`a whole number from 1 to ${most} is needed.`);
+  };
+}
+
+/** `--top`: a whole number, or every label. */
+export function topCount(text: string): number {
+  return text === 'all' ? Number.POSITIVE_INFINITY : wholeNumber(1_000_000)(text);
+}
+
+/** A repeatable option: each use adds what it parses to, to the list. */
+export function collect<T>(
+  parse: (text: string) => readonly T[],
+): (text: string, previous: readonly T[] | undefined) => readonly T[] {
+  return (text, previous = []) => [...previous, ...parse(text)];
+}
+
+/** A repeatable option: each use adds itself to the list. */
+export const collectOne = collect((text) => [text]);

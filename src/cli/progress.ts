@@ -1,0 +1,61 @@
+import type { Terminal } from './io.ts';
+
+/** A line on a terminal's standard error: how many images are done, how fast, how long still. */
+export interface Progress {
+  /** One more image is done. */
+  step(): void;
+  /** Whether anyone will see {@link total}: counting walks all folders once more. */
+  readonly wantsTotal: boolean;
+  /** The number of images, once it is known. */
+  total(count: number): void;
+  /** Takes the line away, so that something else can be written. */
+  clear(): void;
+}
+
+const NO_PROGRESS: Progress = { step() {}, wantsTotal: false, total() {}, clear() {} };
+const CLEAR_LINE = '\r\x1b[2K';
+const REDRAW_MS = 100;
+
+/** @param after images (one batch) before the line appears: a short run needs none */
+export function createProgress(stream: Terminal, quiet: boolean, after: number): Progress {
+  if (quiet || stream.isTTY !== true) return NO_PROGRESS;
+  const start = performance.now();
+  let done = 0;
+  let total: number | undefined;
+  let drawn = false;
+  let last = 0;
+  return {
+    step() {
+      done++;
+      const now = performance.now();
+      if (done <= after || now - last < REDRAW_MS) return;
+      last = now;
+      drawn = true;
+      stream.write(`${CLEAR_LINE}${progressLine(done, total, (now - start) / 1000)}`);
+    },
+    wantsTotal: true,
+    total(count) {
+      total = count;
+    },
+    clear() {
+      if (drawn) stream.write(CLEAR_LINE);
+      drawn = false;
+      last = 0;
+    },
+  };
+}
+
+/** `1200/5000 images, 31.2/s, 2:02 left` */
+export function progressLine(done: number, total: number | undefined, seconds: number): string {
+  const rate = done / seconds;
+  const of = total === undefined ? '' : `/${total}`;
+  const left = total === undefined ? '' : `, ${clock((total - done) / rate)} left`;
+  return `${done}${of} images, ${rate.toFixed(1)}/s${left}`;
+}
+
+function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const pad = (n: number) => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
+}

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
+import { classifyCommand } from './classify.ts';
+import { ClosedPipe, type Io } from './io.ts';
+import { sayError } from './messages.ts';
+import { modelsCommand } from './models.ts';
+
+const COMMANDS = { classify: classifyCommand, models: modelsCommand } as const;
+
+const OVERVIEW = `
+Other commands:
+  clip-classify models    list, import and inspect models; --help says more`;
+
+/**
+ * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
+ *
+ * @param argv without node and the script
+ * @returns the exit code: 0 all well, 1 an image failed, 2 nothing could run
+ */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  let exitCode = 0;
+  const onExit = (code: number) => {
+    exitCode = code;
+  };
+  const [word = ''] = argv;
+  const named = Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
+  const command = COMMANDS[named ?? 'classify'](io, onExit);
+  if (named === undefined) asProgram(command, await packageVersion());
+  else command.name(`clip-classify ${named}`);
+  letThrow(command, io);
+  try {
+    await command.parseAsync(named === undefined ? argv : argv.slice(1), { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof ClosedPipe) return 0;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    sayError(io, error instanceof CommanderError ? usageError(error, command) : error, argv.includes('--verbose'));
+    return 2;
+  }
+}
+
+function asProgram(command: Command, version: string): void {
+  command
+    .name('clip-classify')
+    .usage('[classify] <images...> --labels <list> [options]')
+    .description('Zero-shot image classification: rank labels of your own for any image, with CLIP.')
+    .version(version)
+    .addHelpText('after', OVERVIEW);
+}
+
+/** commander would print and exit by itself; here it throws, and one place decides. */
+function letThrow(command: Command, io: Io): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => io.stdout.write(text),
+    writeErr: () => {},
+  });
+  for (const child of command.commands) letThrow(child, io);
+}
+
+function usageError(error: CommanderError, command: Command): UsageError {
+  const fact = error.message.replace(/^error: /u, '').replace(/\.$/u, '');
+  return new UsageError(
+    fact === '(outputHelp)' ? 'a subcommand is missing' : fact,
+    `${command.name()} --help lists what there is`,
+  );
+}
+
+async function packageVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,148 @@
+import { access } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { ModelError } from './errors.ts';
+import type { Preprocessing } from './image/preprocess.ts';
+import { parsePreprocessing, readModelJson } from './model/card.ts';
+import { openSession, type Session } from './model/session.ts';
+import { type Env, findModel, type Graphs, readImport } from './model/store.ts';
+import { type Architecture, inferArchitecture } from './onnx/architecture.ts';
+import { imageGraph, textGraph } from './onnx/clip.ts';
+import { type Checkpoint, readCheckpoint } from './onnx/safetensors.ts';
+import { l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
+import { loadTokenizer, type Tokenizer } from './text/tokenizer.ts';
+
+export interface LoadOptions {
+  /** Threads of one inference. @default all cores that this process may use */
+  readonly threads?: number;
+  /** Where the cache folder is looked up. @default the environment of the process */
+  readonly env?: Env;
+}
+
+/** A CLIP, described: everything but its running graphs. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly folder: string;
+  readonly checkpoint: Checkpoint;
+  readonly architecture: Architecture;
+  readonly preprocessing: Preprocessing;
+  /** What cosines are multiplied by before the softmax: exp of the learned temperature. */
+  readonly logitScale: number;
+  /** Both graphs: of a name that was imported, those that the import wrote. */
+  graphs(): Promise<Graphs>;
+  tokenizer(): Promise<Tokenizer>;
+}
+
+/** A CLIP, ready to run. */
+export interface Clip extends ModelDescription {
+  readonly provider: 'cpu';
+  readonly dtype: 'fp32';
+  /** @param images N images, each normalised pixels [3, S, S]; @returns [N, D] */
+  encodeImages(images: readonly Float32Array[]): Promise<UnitRows>;
+  /**
+   * The text graph is opened for the call and closed after it: labels are encoded once, images go on.
+   *
+   * @param prompts P prompts as token ids, each at most the context long; @returns [P, D]
+   */
+  encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
+  /** Frees the graphs; afterwards nothing can be encoded. */
+  release(): Promise<void>;
+}
+
+/** Prompts of one text batch; prompts of like length go together, so that little padding is computed. */
+const TEXT_BATCH = 32;
+
+/**
+ * Reads what a model is, without opening it.
+ *
+ * @param nameOrFolder 'starter', the name of an imported model, or a folder with model.safetensors and its configs
+ * @throws ModelError naming what is missing, damaged or contradictory
+ */
+export async function describeModel(nameOrFolder: string, env?: Env): Promise<ModelDescription> {
+  const { name, folder, imported } = await findModel(nameOrFolder, env);
+  const weights = join(folder, 'model.safetensors');
+  await access(weights).catch(() => {
+    throw new ModelError(
+      `${folder} holds no model.safetensors`,
+      'name the folder of a CLIP checkpoint in the Hugging Face layout (pickled weights, pytorch_model.bin, are never loaded)',
+    );
+  });
+  const checkpoint = await readCheckpoint(weights);
+  const architecture = inferArchitecture(checkpoint, await readModelJson(folder, 'config.json'));
+  const preprocessing = parsePreprocessing(
+    await readModelJson(folder, 'preprocessor_config.json'),
+    architecture.image.imageSize,
+    folder,
+  );
+  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
+  if (!Number.isFinite(logitScale)) {
+    throw new ModelError(`logit_scale in ${weights} is not a finite number`, 'fetch or export the checkpoint again');
+  }
+  let tokenizer: Promise<Tokenizer> | undefined;
+  return {
+    name,
+    folder,
+    checkpoint,
+    architecture,
+    preprocessing,
+    logitScale,
+    graphs: async () =>
+      imported === undefined
+        ? { image: imageGraph(checkpoint, architecture), text: textGraph(checkpoint, architecture) }
+        : readImport(name, imported, checkpoint),
+    tokenizer: () => (tokenizer ??= loadTokenizer(folder, architecture.text.context)),
+  };
+}
+
+/**
+ * Loads a model: finds it, reads its checkpoint and opens its image graph.
+ *
+ * @throws ModelError as {@link describeModel}, or if onnxruntime cannot run it
+ */
+export async function loadModel(
+  nameOrFolder: string,
+  { threads = availableParallelism(), env }: LoadOptions = {},
+): Promise<Clip> {
+  const description = await describeModel(nameOrFolder, env);
+  const { checkpoint, architecture } = description;
+  const graphs = await description.graphs();
+  const open = (graph: Uint8Array) => openSession(graph, checkpoint.folder, { threads });
+  const imageSession = await open(graphs.image);
+  return {
+    ...description,
+    provider: 'cpu',
+    dtype: 'fp32',
+    encodeImages: async (images) => l2Normalize(await runImages(imageSession, images, architecture.image.imageSize)),
+    encodeTexts: async (prompts) => {
+      const session = await open(graphs.text);
+      try {
+        return l2Normalize(await runTexts(session, prompts, architecture.embedding));
+      } finally {
+        await session.release();
+      }
+    },
+    release: () => imageSession.release(),
+  };
+}
+
+function runImages(session: Session, images: readonly Float32Array[], size: number): Promise<Matrix> {
+  const pixels = new Float32Array(images.length * 3 * size * size);
+  for (const [n, image] of images.entries()) pixels.set(image, n * image.length);
+  return session.run(pixels, [images.length, 3, size, size]);
+}
+
+/** Runs prompts from the shortest to the longest, and puts their embeddings back in the order given. */
+async function runTexts(session: Session, prompts: readonly (readonly number[])[], columns: number): Promise<Matrix> {
+  const data = new Float32Array(prompts.length * columns);
+  const order = [...prompts.keys()].sort((a, b) => (prompts[a] as number[]).length - (prompts[b] as number[]).length);
+  for (let start = 0; start < order.length; start += TEXT_BATCH) {
+    const batch = order.slice(start, start + TEXT_BATCH);
+    const longest = (prompts[batch.at(-1) as number] as number[]).length;
+    const ids = new BigInt64Array(batch.length * longest); // zeros after the end of text: the tower is causal
+    for (const [n, prompt] of batch.entries()) ids.set((prompts[prompt] as number[]).map(BigInt), n * longest);
+    const embeddings = await session.run(ids, [batch.length, longest]);
+    for (const [n, prompt] of batch.entries())
+      data.set(embeddings.data.subarray(n * columns, (n + 1) * columns), prompt * columns);
+  }
+  return { rows: prompts.length, columns, data };
+}

@@ -1,0 +1,93 @@
+/** Codes of what stops a whole run (exit code 2). */
+export type RunErrorCode =
+  | 'E_USAGE'
+  | 'E_LABELS'
+  | 'E_MODEL'
+  | 'E_CHECKSUM'
+  | 'E_PROVIDER'
+  | 'E_HUB'
+  | 'E_OFFLINE'
+  | 'E_CACHE'
+  | 'E_OUTPUT';
+
+/** Codes of what spoils one image (an error row, exit code 1). */
+export type ImageErrorCode =
+  | 'E_NOT_FOUND'
+  | 'E_UNREADABLE'
+  | 'E_FORMAT'
+  | 'E_DECODE'
+  | 'E_PIXEL_LIMIT'
+  | 'E_FILE_SIZE'
+  | 'E_TIMEOUT'
+  | 'E_CRASH'
+  | 'E_URL';
+
+/**
+ * Every error that this package throws on purpose: a fact with the offending value, and the next step.
+ * `message` holds both on one line; the lower error, where there is one, is the `cause`.
+ */
+export abstract class ClipError extends Error {
+  abstract readonly code: RunErrorCode | ImageErrorCode;
+  readonly fact: string;
+  readonly nextStep: string;
+
+  constructor(fact: string, nextStep: string, cause?: unknown) {
+    super(oneLine(`${fact}; ${nextStep}`), cause === undefined ? {} : { cause });
+    this.fact = oneLine(fact);
+    this.nextStep = nextStep;
+  }
+}
+
+/** An option, argument or combination of them makes no sense. */
+export class UsageError extends ClipError {
+  override readonly name = 'UsageError';
+  readonly code = 'E_USAGE';
+}
+
+/** The labels or prompt templates cannot be used. */
+export class LabelsError extends ClipError {
+  override readonly name = 'LabelsError';
+  readonly code = 'E_LABELS';
+}
+
+/** A model is missing, damaged, contradicts its own config or is of an architecture that is not supported. */
+export class ModelError extends ClipError {
+  override readonly name = 'ModelError';
+  readonly code = 'E_MODEL';
+}
+
+/** Results could not be written. */
+export class OutputError extends ClipError {
+  override readonly name = 'OutputError';
+  readonly code = 'E_OUTPUT';
+}
+
+/** The cache folder cannot hold what was explicitly asked to be stored there. */
+export class CacheError extends ClipError {
+  override readonly name = 'CacheError';
+  readonly code = 'E_CACHE';
+}
+
+/** One image cannot be classified. In a batch it becomes a result, `{ ok: false, error }`, never a throw. */
+export class ImageError extends ClipError {
+  override readonly name = 'ImageError';
+  readonly code: ImageErrorCode;
+
+  constructor(code: ImageErrorCode, fact: string, nextStep: string, cause?: unknown) {
+    super(fact, nextStep, cause);
+    this.code = code;
+  }
+}
+
+/** File names and foreign messages may hold anything: line breaks and control bytes never reach a terminal raw. */
+export function oneLine(text: string): string {
+  return text
+    .replace(/\s+/gu, ' ')
+    .replace(/\p{Cc}/gu, '\uFFFD')
+    .trim();
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return oneLine(error instanceof Error ? error.message : String(error));
+}

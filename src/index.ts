@@ -1,0 +1,22 @@
+export {
+  type Classifier,
+  type ClassifierOptions,
+  type ClassifyOptions,
+  createClassifier,
+  type ImageResult,
+  type RankedLabel,
+} from './classifier.ts';
+export { type Clip, describeModel, type LoadOptions, loadModel, type ModelDescription } from './clip.ts';
+export {
+  CacheError,
+  ClipError,
+  ImageError,
+  type ImageErrorCode,
+  LabelsError,
+  ModelError,
+  OutputError,
+  type RunErrorCode,
+  UsageError,
+} from './errors.ts';
+export type { ImageSource } from './image/source.ts';
+export type { Matrix, UnitRows } from './tensor.ts';

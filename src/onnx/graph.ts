@@ -1,0 +1,149 @@
+import { ProtoWriter } from './protobuf.ts';
+import type { Checkpoint, TensorEntry } from './safetensors.ts';
+
+/** Element types of ONNX's TensorProto.DataType. */
+const DATA_TYPE = { F32: 1, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+
+/** An operator's attribute: a float or an integer (ONNX keeps the two apart), or a list of integers. */
+export type Attribute = { readonly float: number } | { readonly int: number } | { readonly ints: readonly number[] };
+
+/** A dimension of an input or output: a number, or the name of one that may vary. */
+export type Dimension = number | string;
+
+/** The name of a value that flows through the graph. */
+export type Value = string;
+
+const OPSET = 20; // the first with Gelu
+const IR_VERSION = 9;
+
+/**
+ * Writes an ONNX model whose weights stay where they are: each initializer points by `external_data`
+ * (location, offset, length) into the safetensors file, which holds the same little-endian row-major bytes.
+ * Fields are numbered as in onnx/onnx.proto.
+ */
+export class GraphBuilder {
+  private readonly nodes: ((message: ProtoWriter) => void)[] = [];
+  private readonly initializers = new Map<string, (message: ProtoWriter) => void>();
+  private readonly casts = new Map<string, Value>();
+  private count = 0;
+
+  constructor(
+    private readonly name: string,
+    private readonly checkpoint: Checkpoint,
+  ) {}
+
+  /** One operator with one output; a domain prefix ("com.microsoft.QuickGelu") names a contributed operator. */
+  node(
+    operator: string,
+    inputs: readonly Value[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    output?: Value,
+  ): Value {
+    const result = output ?? `${operator}_${this.count++}`;
+    const dot = operator.lastIndexOf('.');
+    this.nodes.push((node) => {
+      for (const input of inputs) node.string(1, input);
+      node
+        .string(2, result)
+        .string(3, result)
+        .string(4, operator.slice(dot + 1));
+      for (const [name, value] of Object.entries(attributes)) node.message(5, (a) => writeAttribute(a, name, value));
+      if (dot > 0) node.string(7, operator.slice(0, dot));
+    });
+    return result;
+  }
+
+  /** A checkpoint tensor in fp32: as it is, or widened when the session is made. */
+  weight(name: string): Value {
+    const stored = this.storedWeight(name);
+    if (this.storedType(name) === 'F32') return stored;
+    const known = this.casts.get(name);
+    if (known !== undefined) return known;
+    const cast = this.cast(stored, 'F32');
+    this.casts.set(name, cast);
+    return cast;
+  }
+
+  /** A checkpoint tensor in the type that it is stored in. */
+  storedWeight(name: string): Value {
+    const entry = this.checkpoint.tensor(name);
+    this.initializers.set(name, (tensor) => writeExternalTensor(tensor, entry, this.checkpoint.location));
+    return name;
+  }
+
+  storedType(name: string): string {
+    return this.checkpoint.tensor(name).dtype;
+  }
+
+  cast(value: Value, type: keyof typeof DATA_TYPE): Value {
+    return this.node('Cast', [value], { to: { int: DATA_TYPE[type] } });
+  }
+
+  /** A small constant list of 64-bit integers, such as a shape. */
+  int64s(...values: number[]): Value {
+    const name = `int64_${values.join('_')}`;
+    const bytes = new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer);
+    this.initializers.set(name, (tensor) => {
+      tensor.int(1, values.length).int(2, DATA_TYPE.I64).string(8, name).bytes(9, bytes);
+    });
+    return name;
+  }
+
+  /** The whole file, with its one input and its one output. */
+  finish(
+    input: { name: Value; type: 'F32' | 'I64'; shape: readonly Dimension[] },
+    output: { name: Value; shape: readonly Dimension[] },
+  ): Uint8Array {
+    return new ProtoWriter()
+      .int(1, IR_VERSION)
+      .string(2, 'clip-classify')
+      .message(7, (graph) => {
+        for (const node of this.nodes) graph.message(1, node);
+        graph.string(2, this.name);
+        for (const initializer of this.initializers.values()) graph.message(5, initializer);
+        graph.message(11, (value) => writeValueInfo(value, input.name, input.type, input.shape));
+        graph.message(12, (value) => writeValueInfo(value, output.name, 'F32', output.shape));
+      })
+      .message(8, (opset) => opset.string(1, '').int(2, OPSET))
+      .message(8, (opset) => opset.string(1, 'com.microsoft').int(2, 1))
+      .finish();
+  }
+}
+
+function writeAttribute(attribute: ProtoWriter, name: string, value: Attribute): void {
+  attribute.string(1, name);
+  if ('float' in value) attribute.float(2, value.float).int(20, 1);
+  else if ('int' in value) attribute.int(3, value.int).int(20, 2);
+  else {
+    for (const item of value.ints) attribute.int(8, item);
+    attribute.int(20, 7);
+  }
+}
+
+function writeExternalTensor(tensor: ProtoWriter, entry: TensorEntry, location: string): void {
+  for (const size of entry.shape) tensor.int(1, size);
+  tensor.int(2, DATA_TYPE[entry.dtype as keyof typeof DATA_TYPE]).string(8, entry.name);
+  for (const [key, value] of [
+    ['location', location],
+    ['offset', String(entry.offset)],
+    ['length', String(entry.bytes)],
+  ] as const) {
+    tensor.message(13, (pair) => pair.string(1, key).string(2, value));
+  }
+  tensor.int(14, 1);
+}
+
+function writeValueInfo(value: ProtoWriter, name: string, type: 'F32' | 'I64', shape: readonly Dimension[]): void {
+  value.string(1, name).message(2, (typeProto) =>
+    typeProto.message(1, (tensorType) => {
+      tensorType.int(1, DATA_TYPE[type]).message(2, (shapeProto) => {
+        for (const size of shape) {
+          shapeProto.message(1, (dimension) => {
+            if (typeof size === 'number') dimension.int(1, size);
+            else dimension.string(2, size);
+          });
+        }
+      });
+    }),
+  );
+}

@@ -1,0 +1,207 @@
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { ModelError, messageOf } from '../errors.ts';
+
+/** Bytes per element of the types that the format names; of these the exporter takes F32, F16 and BF16. */
+const ELEMENT_BYTES: Readonly<Record<string, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  I64: 8,
+  U64: 8,
+  F64: 8,
+};
+
+/** The reference reader's own limit; the header of a CLIP takes some 50 KB. Bounds the first allocation (CWE-770). */
+const MAX_HEADER_BYTES = 100_000_000;
+/** CLIP needs four (the patch embedding); be generous, but finite. */
+const MAX_DIMENSIONS = 8;
+
+/** Where a tensor's bytes lie. */
+export interface TensorEntry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** From the beginning of the file, in bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * The index of a safetensors file: 8 bytes of header length, a JSON header, then the tensors end to end
+ * (github.com/huggingface/safetensors, "Format"). Tensors are not read, except for {@link scalar}.
+ */
+export class Checkpoint {
+  constructor(
+    /** The real file, every link resolved: the graphs name it by its own name in its own folder. */
+    readonly file: string,
+    readonly tensors: ReadonlyMap<string, TensorEntry>,
+    /** The header as it stands in the file: with the file's size it tells one checkpoint from another. */
+    readonly header: Uint8Array,
+  ) {}
+
+  /** The folder that graphs look for {@link location} in. */
+  get folder(): string {
+    return dirname(this.file);
+  }
+
+  get location(): string {
+    return basename(this.file);
+  }
+
+  has(name: string): boolean {
+    return this.tensors.has(name);
+  }
+
+  /** @throws ModelError if the checkpoint has no such tensor */
+  tensor(name: string): TensorEntry {
+    const entry = this.tensors.get(name);
+    if (entry === undefined) {
+      throw new ModelError(
+        `${this.file} has no tensor ${name}`,
+        'a CLIP checkpoint with the Hugging Face names and both towers is needed',
+      );
+    }
+    return entry;
+  }
+
+  /** The value of a tensor with one element, such as `logit_scale`. */
+  async scalar(name: string): Promise<number> {
+    const entry = this.tensor(name);
+    const size = ELEMENT_BYTES[entry.dtype] as number;
+    if (entry.bytes !== size) {
+      throw new ModelError(`${name} in ${this.file} has shape [${entry.shape.join(', ')}], not one element`, damaged);
+    }
+    const handle = await open(this.file);
+    try {
+      return decodeFloat(await readExactly(handle, this.file, entry.offset, size), entry);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+const damaged = 'the file is damaged: fetch or export it again';
+
+/**
+ * Reads the index of a safetensors file. Every length is checked before anything of that size is allocated;
+ * the tensors must cover the rest of the file exactly, as the reference reader demands.
+ *
+ * @throws ModelError if the file is missing, cut short, or its header lies
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  let handle: FileHandle;
+  let file: string;
+  try {
+    file = await realpath(path);
+    handle = await open(file);
+  } catch (error) {
+    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, 'check the path and its permissions', error);
+  }
+  try {
+    const { size } = await handle.stat();
+    if (size < 8) throw new ModelError(`${path} has ${size} bytes: not a safetensors file`, damaged);
+    const length = Number((await readExactly(handle, path, 0, 8)).readBigUInt64LE());
+    if (length > MAX_HEADER_BYTES || 8 + length > size) {
+      throw new ModelError(`${path} claims a header of ${length} bytes in a file of ${size}`, damaged);
+    }
+    const header = await readExactly(handle, path, 8, length);
+    return new Checkpoint(file, parseHeader(header, path, size), header);
+  } finally {
+    await handle.close();
+  }
+}
+
+function parseHeader(header: Buffer, path: string, fileSize: number): Map<string, TensorEntry> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(header.toString('utf8'));
+  } catch (error) {
+    throw new ModelError(`the header of ${path} is not JSON: ${messageOf(error)}`, damaged, error);
+  }
+  if (!isRecord(parsed)) throw new ModelError(`the header of ${path} is not a JSON object`, damaged);
+  const start = 8 + header.length;
+  const entries = Object.entries(parsed)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, value]) => parseEntry(name, value, start, path))
+    .sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
+  let end = start;
+  for (const entry of entries) {
+    if (entry.offset !== end) {
+      throw new ModelError(
+        `${entry.name} in ${path} begins at byte ${entry.offset}, not where the one before ends (${end})`,
+        damaged,
+      );
+    }
+    end += entry.bytes;
+  }
+  if (end !== fileSize)
+    throw new ModelError(`the header of ${path} promises ${end} bytes, the file has ${fileSize}`, damaged);
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}
+
+function parseEntry(name: string, value: unknown, start: number, path: string): TensorEntry {
+  const lie = (what: string) => new ModelError(`${name} in ${path} ${what}`, damaged);
+  if (!isRecord(value)) throw lie('has no description');
+  const { dtype, shape, data_offsets: offsets } = value;
+  const elementBytes =
+    typeof dtype === 'string' && Object.hasOwn(ELEMENT_BYTES, dtype) ? ELEMENT_BYTES[dtype] : undefined;
+  if (typeof dtype !== 'string' || elementBytes === undefined)
+    throw lie(`has the unknown type ${JSON.stringify(dtype)}`);
+  if (!isSizes(shape) || shape.length > MAX_DIMENSIONS) throw lie(`has the impossible shape ${JSON.stringify(shape)}`);
+  if (!isSizes(offsets) || offsets.length !== 2) throw lie(`has the impossible offsets ${JSON.stringify(offsets)}`);
+  const [begin, end] = offsets as [number, number];
+  const bytes = shape.reduce((product, size) => product * size, elementBytes);
+  if (!Number.isSafeInteger(bytes) || end - begin !== bytes) {
+    throw lie(`takes ${end - begin} bytes, its shape [${shape.join(', ')}] and type ${dtype} ask for ${bytes}`);
+  }
+  return { name, dtype, shape, offset: start + begin, bytes };
+}
+
+async function readExactly(handle: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  const { bytesRead } = await handle.read(buffer, 0, length, position);
+  if (bytesRead !== length) throw new ModelError(`${path} ends at byte ${position + bytesRead}`, damaged);
+  return buffer;
+}
+
+function decodeFloat(bytes: Buffer, entry: TensorEntry): number {
+  switch (entry.dtype) {
+    case 'F32':
+      return bytes.readFloatLE();
+    case 'F64':
+      return bytes.readDoubleLE();
+    case 'BF16': // the upper half of a float32
+      return Buffer.from([0, 0, bytes[0] as number, bytes[1] as number]).readFloatLE();
+    case 'F16':
+      return halfToNumber(bytes.readUInt16LE());
+    default:
+      throw new ModelError(`${entry.name} is of type ${entry.dtype}, not a float`, damaged);
+  }
+}
+
+/** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}

@@ -1,0 +1,87 @@
+import type { Architecture, Tower } from './architecture.ts';
+import type { Checkpoint } from './safetensors.ts';
+
+/** A stage of a tower: what comes out of it, and what it learned. */
+export interface Stage {
+  readonly name: string;
+  readonly detail: string;
+  /** Of the output; B is the batch, T the length of the longest prompt in it. */
+  readonly shape: readonly (number | string)[];
+  readonly parameters: number;
+  /** As stored in the checkpoint. */
+  readonly bytes: number;
+}
+
+/** Both towers from input to projection, as the graphs compute them. */
+export interface Stages {
+  readonly image: readonly Stage[];
+  readonly text: readonly Stage[];
+}
+
+/** The stages of both towers. Every tensor belongs to one of them; only the logit scale belongs to none. */
+export function stages(checkpoint: Checkpoint, { image, text, embedding }: Architecture): Stages {
+  const stage = (name: string, detail: string, shape: Stage['shape'], tensors?: RegExp): Stage => ({
+    name,
+    detail,
+    shape,
+    ...(tensors === undefined ? { parameters: 0, bytes: 0 } : weigh(checkpoint, tensors)),
+  });
+  const blocks = (tower: Tower, tokens: number | string, attention: RegExp, mlp: RegExp): Stage[] => [
+    stage(
+      `${tower.layers} × attention`,
+      `${tower.heads} heads of ${tower.width / tower.heads}`,
+      ['B', tokens, tower.width],
+      attention,
+    ),
+    stage(
+      `${tower.layers} × mlp`,
+      `${tower.width} → ${tower.mlpWidth} → ${tower.width}, ${tower.activation}`,
+      ['B', tokens, tower.width],
+      mlp,
+    ),
+  ];
+  return {
+    image: [
+      stage('pixels', 'normalised RGB', ['B', 3, image.imageSize, image.imageSize]),
+      stage(
+        'patch embedding',
+        `${image.patch} × ${image.patch} pixels, stride ${image.patch}`,
+        ['B', image.width, image.grid, image.grid],
+        /patch_embedding/u,
+      ),
+      stage(
+        'tokens',
+        `class token + ${image.grid}² patches, ${image.positions} positions`,
+        ['B', image.tokens, image.width],
+        /^vision_model\.embeddings\.(class_embedding|position_embedding(_2d|\.weight))$/u,
+      ),
+      stage('ln_pre', '', ['B', image.tokens, image.width], /pre_layrnorm/u),
+      ...blocks(
+        image,
+        image.tokens,
+        /^vision_model\..*\.(self_attn|layer_norm1)\./u,
+        /^vision_model\..*\.(mlp|layer_norm2)\./u,
+      ),
+      stage('pooling', image.pooling === 'mean' ? 'mean over tokens' : 'class token', ['B', image.width]),
+      stage('ln_post', '', ['B', image.width], /post_layernorm/u),
+      stage('projection', '', ['B', embedding], /^visual_projection/u),
+    ],
+    text: [
+      stage('token ids', `T ≤ ${text.context}`, ['B', 'T']),
+      stage('token embedding', `${text.vocabulary} tokens`, ['B', 'T', text.width], /token_embedding/u),
+      stage('positions', '', ['B', 'T', text.width], /^text_model\.embeddings\.position_embedding\.weight$/u),
+      ...blocks(text, 'T', /^text_model\..*\.(self_attn|layer_norm1)\./u, /^text_model\..*\.(mlp|layer_norm2)\./u),
+      stage('pooling', 'end-of-text token', ['B', text.width]),
+      stage('ln_final', '', ['B', text.width], /final_layer_norm/u),
+      stage('projection', '', ['B', embedding], /^text_projection/u),
+    ],
+  };
+}
+
+function weigh(checkpoint: Checkpoint, pattern: RegExp): { parameters: number; bytes: number } {
+  const own = [...checkpoint.tensors.values()].filter(({ name }) => pattern.test(name));
+  return {
+    parameters: own.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0),
+    bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}

@@ -1,0 +1,27 @@
+import { stringify } from 'csv-stringify/sync';
+import type { ImageResult } from '../classifier.ts';
+import { type ResultWriter, rounded } from './writer.ts';
+
+const HEADER = ['image', 'rank', 'label', 'score', 'logit', 'cosine', 'reason', 'error'] as const;
+
+/** One line per ranked label, one for an image that failed; values as they are, quoted as RFC 4180 says. */
+export function csvWriter(delimiter: ',' | '\t'): ResultWriter {
+  // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
+  const lines = (records: readonly (readonly (string | number)[])[]) =>
+    stringify([...records], { delimiter, quoted_match: /[\r\n]/ });
+  return { begin: () => lines([HEADER]), row: (result) => lines(records(result)), end: () => '' };
+}
+
+function records(result: ImageResult): (string | number)[][] {
+  if (!result.ok) return [[result.image, '', '', '', '', '', '', `${result.error.code}: ${result.error.message}`]];
+  return result.labels.map(({ label, score, logit, cosine }, n) => [
+    result.image,
+    n + 1,
+    label,
+    rounded(score),
+    rounded(logit),
+    rounded(cosine),
+    '',
+    '',
+  ]);
+}

@@ -1,0 +1,36 @@
+import { oneLine } from '../errors.ts';
+import { csvWriter } from './csv.ts';
+import { jsonLinesWriter, jsonWriter } from './json.ts';
+import { type Canvas, tableWriter } from './table.ts';
+import type { ResultWriter, RunInfo } from './writer.ts';
+
+/** The output formats, as `--format` names them. */
+export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export function createWriter(format: Format, run: RunInfo, canvas: Canvas): ResultWriter {
+  switch (format) {
+    case 'table':
+      return tableWriter(canvas);
+    case 'json':
+      return jsonWriter(run);
+    case 'jsonl':
+      return jsonLinesWriter(run);
+    case 'csv':
+      return csvWriter(',');
+    case 'tsv':
+      return csvWriter('\t');
+    case 'label':
+      return {
+        begin: () => '',
+        row: (result) => `${result.ok ? oneLine(result.labels[0]?.label ?? '') : ''}\n`,
+        end: () => '',
+      };
+  }
+}
+
+/** The format that a file's extension stands for. */
+export function formatOfFile(path: string): Format | undefined {
+  const extension = /\.([a-z]+)$/iu.exec(path)?.[1]?.toLowerCase();
+  return FORMATS.find((format) => format === extension);
+}

@@ -1,0 +1,40 @@
+import type { ImageResult } from '../classifier.ts';
+import { type ResultWriter, type RunInfo, rounded } from './writer.ts';
+
+/** One JSON object a line: a row can be read as soon as it is there. */
+export function jsonLinesWriter(run: RunInfo): ResultWriter {
+  return { begin: () => '', row: (result) => `${toJson(jsonRow(result, run.model))}\n`, end: () => '' };
+}
+
+/** One JSON object for the run, its rows under `results`; valid as soon as `end` is written. */
+export function jsonWriter(run: RunInfo): ResultWriter {
+  let rows = 0;
+  return {
+    begin: () => `${toJson({ ...run, results: [] }).slice(0, -2)}`,
+    row: (result) => `${rows++ === 0 ? '\n' : ',\n'}${toJson(jsonRow(result, run.model))}`,
+    end: () => '\n]}\n',
+  };
+}
+
+function jsonRow(result: ImageResult, model: string): object {
+  if (!result.ok)
+    return { image: result.image, model, error: { code: result.error.code, message: result.error.message } };
+  const [best] = result.labels;
+  return {
+    image: result.image,
+    model,
+    label: best?.label ?? null,
+    score: best === undefined ? null : rounded(best.score),
+    labels: result.labels.map(({ label, score, logit, cosine }) => ({
+      label,
+      score: rounded(score),
+      logit: rounded(logit),
+      cosine: rounded(cosine),
+    })),
+  };
+}
+
+/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
+function toJson(value: object): string {
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

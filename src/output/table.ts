@@ -1,0 +1,66 @@
+import { createColors } from 'picocolors';
+import stringWidth from 'string-width';
+import { oneLine } from '../errors.ts';
+import type { ResultWriter } from './writer.ts';
+
+/** What the table is drawn on. */
+export interface Canvas {
+  /** Columns of the terminal. */
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+const INDENT = '  ';
+const PERCENT_WIDTH = '100.0 %'.length;
+const LONGEST_BAR = 40;
+/** A block is filled in eighths. */
+const PARTS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
+
+/** For people: an image, below it a line per label with a bar as long as its score. */
+export function tableWriter({ columns, color }: Canvas): ResultWriter {
+  const paint = createColors(color);
+  return {
+    begin: () => '',
+    row(result) {
+      const title = paint.bold(oneLine(result.image));
+      if (!result.ok) return `${title}\n${INDENT}${paint.red(`${result.error.code}: ${result.error.message}`)}\n`;
+      const names = result.labels.map(({ label }) => oneLine(label));
+      const room = columns - INDENT.length - PERCENT_WIDTH - 4; // two spaces on each side of the bar
+      const labelWidth = Math.min(
+        Math.max(...names.map((name) => stringWidth(name))),
+        Math.max(8, Math.floor(room / 2)),
+      );
+      const barWidth = Math.max(0, Math.min(LONGEST_BAR, room - labelWidth));
+      const lines = result.labels.map(({ score }, n) => {
+        const name = pad(cut(names[n] as string, labelWidth), labelWidth);
+        const filled = bar(score, barWidth);
+        const percent = `${(score * 100).toFixed(1)} %`.padStart(PERCENT_WIDTH);
+        const line = `${n === 0 ? paint.bold(name) : name}  ${paint.cyan(pad(filled, barWidth))}  ${percent}`;
+        return `${INDENT}${line}\n`;
+      });
+      return `${title}\n${lines.join('')}`;
+    },
+    end: () => '',
+  };
+}
+
+/** A bar of `score · width` columns, to an eighth of a column. */
+function bar(score: number, width: number): string {
+  const eighths = Math.round(score * width * 8);
+  return '█'.repeat(Math.floor(eighths / 8)) + (PARTS[eighths % 8] as string);
+}
+
+function pad(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
+}
+
+/** Shortens a text to the columns that it may take. */
+function cut(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
+  let short = '';
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (stringWidth(short + segment) > width - 1) break;
+    short += segment;
+  }
+  return `${short}…`;
+}

@@ -1,0 +1,23 @@
+import type { ImageResult } from '../classifier.ts';
+
+/** What a run has in common for all its rows. */
+export interface RunInfo {
+  readonly model: string;
+  readonly provider: string;
+  readonly dtype: string;
+  readonly templates: readonly string[];
+}
+
+/** Turns results into text; whoever owns the stream writes it. */
+export interface ResultWriter {
+  /** Before the first row. */
+  begin(): string;
+  row(result: ImageResult): string;
+  /** After the last row. */
+  end(): string;
+}
+
+/** Six significant digits: more than the arithmetic gives, and no noise behind them. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(6));
+}

@@ -1,0 +1,110 @@
+import { ModelError } from './errors.ts';
+
+/** `rows × columns` numbers, row after row. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float32Array;
+}
+
+declare const unit: unique symbol;
+
+/** A matrix whose rows have length 1, so that a dot product is a cosine. Only {@link l2Normalize} makes one. */
+export interface UnitRows extends Matrix {
+  readonly [unit]: true;
+}
+
+/** One label's score for one image. */
+export interface RankedIndex {
+  readonly index: number;
+  readonly score: number;
+}
+
+export function row(matrix: Matrix, n: number): Float32Array {
+  return matrix.data.subarray(n * matrix.columns, (n + 1) * matrix.columns);
+}
+
+/** Sum of products in double precision: the same for every batch size and order of images. */
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+  return sum;
+}
+
+/**
+ * Divides every row by its length.
+ *
+ * @param embeddings [N, D], as a tower's projection puts them out
+ * @returns [N, D], each row of length 1
+ * @throws ModelError if a row has no direction (all zero, infinite or not a number)
+ */
+export function l2Normalize(embeddings: Matrix): UnitRows {
+  const data = new Float32Array(embeddings.data.length);
+  for (let n = 0; n < embeddings.rows; n++) {
+    const source = row(embeddings, n);
+    const length = Math.sqrt(dot(source, source));
+    if (!(length > 0 && Number.isFinite(length))) {
+      throw new ModelError(
+        `the model put out an embedding of length ${length}`,
+        'its weights are damaged or do not fit the graph: fetch or export the model again',
+      );
+    }
+    for (let d = 0; d < embeddings.columns; d++) data[n * embeddings.columns + d] = (source[d] as number) / length;
+  }
+  return { rows: embeddings.rows, columns: embeddings.columns, data } as UnitRows;
+}
+
+/**
+ * The prompt ensemble of CLIP: the mean of a label's unit prompt embeddings, made unit length again
+ * (Radford et al. 2021, section 3.1.4).
+ *
+ * @param prompts [L · T, D], the T prompts of a label one after the other
+ * @param size T, prompts per label
+ * @returns [L, D]
+ */
+export function meanOfGroups(prompts: UnitRows, size: number): UnitRows {
+  const labels = prompts.rows / size;
+  const data = new Float32Array(labels * prompts.columns);
+  for (let n = 0; n < prompts.rows; n++) {
+    const start = Math.floor(n / size) * prompts.columns;
+    const source = row(prompts, n);
+    for (let d = 0; d < prompts.columns; d++)
+      data[start + d] = (data[start + d] as number) + (source[d] as number) / size;
+  }
+  return l2Normalize({ rows: labels, columns: prompts.columns, data });
+}
+
+/**
+ * The cosine of every image with every label: `images · labelsᵀ` (Radford et al. 2021, fig. 3).
+ *
+ * @param images [N, D]
+ * @param labels [L, D]
+ * @returns [N, L], each in [-1, 1]
+ */
+export function cosines(images: UnitRows, labels: UnitRows): Matrix {
+  const data = new Float32Array(images.rows * labels.rows);
+  for (let n = 0; n < images.rows; n++) {
+    for (let l = 0; l < labels.rows; l++) data[n * labels.rows + l] = dot(row(images, n), row(labels, l));
+  }
+  return { rows: images.rows, columns: labels.rows, data };
+}
+
+/** Probabilities from logits; the greatest logit is subtracted first, so that `exp` cannot overflow. */
+export function softmax(logits: ArrayLike<number>): Float64Array {
+  let greatest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < logits.length; i++) greatest = Math.max(greatest, logits[i] as number);
+  const result = new Float64Array(logits.length);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    result[i] = Math.exp((logits[i] as number) - greatest);
+    sum += result[i] as number;
+  }
+  return result.map((value) => value / sum);
+}
+
+/** The k greatest scores, greatest first; of equal scores the earlier label comes first. */
+export function topK(scores: ArrayLike<number>, k: number): RankedIndex[] {
+  return Array.from(scores, (score, index) => ({ index, score }))
+    .sort((a, b) => b.score - a.score || a.index - b.index)
+    .slice(0, k);
+}
