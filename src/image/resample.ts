@@ -48,7 +48,8 @@ function cubic(x: number): number {
 /**
  * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
- * that keeps its length changes nothing.
+ * that keeps its length changes nothing. Pillow 13 and later takes the rows first where the height shrinks much more than
+ * the width (#9549), which moves some pixels by one level; models are trained on what it did before.
  *
  * @returns the wanted part, `columns.length × rows.length`
  */

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { repository } from './paths.ts';
+
+/** Outermost first. A file may import its own layer and those after it. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['bin/'],
+  ['src/cli/'],
+  ['src/index.ts'],
+  ['src/classifier.ts', 'src/output/'],
+  ['src/clip.ts', 'src/pipeline.ts'],
+  ['src/text/', 'src/image/', 'src/model/'],
+  ['src/onnx/'],
+  ['src/tensor.ts', 'src/errors.ts'],
+];
+
+/** Packages that have one room each. */
+const ROOMS: Readonly<Record<string, RegExp>> = {
+  commander: /^src\/cli\//,
+  sharp: /^src\/image\/decode\.ts$/,
+  'onnxruntime-node': /^src\/model\/session\.ts$/,
+  '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
+  picocolors: /^src\/(output|cli)\//,
+  tinyglobby: /^src\/cli\/inputs\.ts$/,
+  'node:process': /^src\/model\/store\.ts$/, // the environment, as the library's default
+};
+
+const files = [
+  ...readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).map((file) => `src/${file}`),
+  ...readdirSync(join(repository, 'bin')).map((file) => `bin/${file}`),
+].filter((file) => /\.(ts|js)$/.test(file));
+const source = (file: string) => readFileSync(join(repository, file), 'utf8');
+const imports = files.flatMap((file) =>
+  ts.preProcessFile(source(file)).importedFiles.map(({ fileName }) => ({
+    file,
+    imported: fileName.startsWith('.')
+      ? normalize(join(dirname(file), fileName)).replace(/^dist\/(.*)\.js$/, 'src/$1.ts')
+      : fileName,
+  })),
+);
+const layerOf = (file: string) => LAYERS.findIndex((layer) => layer.some((prefix) => file.startsWith(prefix)));
+
+describe('the house', () => {
+  it('has a layer for every file', () => {
+    expect(files.length).toBeGreaterThan(20);
+    expect(files.filter((file) => layerOf(file) < 0)).toEqual([]);
+  });
+
+  it('has imports that point inward', () => {
+    const inside = imports.filter(({ imported }) => imported.startsWith('src/'));
+    expect(inside.length).toBeGreaterThan(40);
+    expect(inside.filter(({ file, imported }) => layerOf(imported) < layerOf(file))).toEqual([]);
+  });
+
+  it('keeps packages to their rooms', () => {
+    const outside = imports.filter(
+      ({ file, imported }) => ROOMS[imported] !== undefined && !ROOMS[imported].test(file),
+    );
+    expect(outside).toEqual([]);
+    for (const name of Object.keys(ROOMS)) expect(imports.map(({ imported }) => imported)).toContain(name);
+  });
+
+  it('touches the process in bin alone', () => {
+    expect(files.filter((file) => file.startsWith('src/') && /\bprocess\.\w|\bconsole\.\w/.test(source(file)))).toEqual(
+      [],
+    );
+  });
+
+  it('has rooms, not halls', () => {
+    expect(files.filter((file) => source(file).split('\n').length > 300)).toEqual([]);
+  });
+});

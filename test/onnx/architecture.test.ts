@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ModelError } from '../../src/errors.ts';
+import { inferArchitecture } from '../../src/onnx/architecture.ts';
+import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/onnx/safetensors.ts';
+import { stages } from '../../src/onnx/stages.ts';
+import { fixture } from '../paths.ts';
+
+let checkpoint: Checkpoint;
+let config: { vision_config: object; text_config: object };
+beforeAll(async () => {
+  checkpoint = await readCheckpoint(fixture('tiny-class/model.safetensors'));
+  config = JSON.parse(await readFile(fixture('tiny-class/config.json'), 'utf8'));
+});
+
+/** The checkpoint with one tensor changed or, without changes, taken away. */
+function withTensor(name: string, changes?: Partial<TensorEntry>): Checkpoint {
+  const tensors = new Map(checkpoint.tensors);
+  if (changes === undefined) tensors.delete(name);
+  else tensors.set(name, { ...checkpoint.tensor(name), ...changes });
+  return new Checkpoint(checkpoint.file, tensors, checkpoint.header);
+}
+
+describe('inferArchitecture', () => {
+  it('reads every hyper-parameter from names and shapes', () => {
+    expect(inferArchitecture(checkpoint, config)).toEqual({
+      image: {
+        width: 32,
+        layers: 2,
+        heads: 4,
+        mlpWidth: 128,
+        activation: 'quick_gelu',
+        epsilon: 1e-5,
+        imageSize: 32,
+        patch: 8,
+        grid: 4,
+        tokens: 17,
+        positions: '1d',
+        pooling: 'class',
+      },
+      text: {
+        width: 24,
+        layers: 2,
+        heads: 2,
+        mlpWidth: 96,
+        activation: 'quick_gelu',
+        epsilon: 1e-5,
+        vocabulary: 600,
+        context: 32,
+        endOfText: 599,
+      },
+      embedding: 20,
+    });
+  });
+
+  it("needs from the config only what differs from Hugging Face's defaults", () => {
+    const small = {
+      vision_config: { num_attention_heads: 4 },
+      text_config: { num_attention_heads: 2, eos_token_id: 599 },
+    };
+    expect(inferArchitecture(checkpoint, small)).toEqual(inferArchitecture(checkpoint, config));
+  });
+
+  it.each([
+    ['vision_config', { hidden_size: 64 }, /hidden_size in vision_config .* says 64, which contradicts 32/],
+    ['vision_config', { num_hidden_layers: 3 }, /num_hidden_layers .* says 3, which contradicts 2/],
+    ['vision_config', { patch_size: 16 }, /patch_size .* says 16/],
+    ['vision_config', { image_size: 224 }, /image_size .* says 224, which contradicts 4 × 4 patches of 8/],
+    ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* says 5, which contradicts a width of 32/],
+    ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* says 0/],
+    ['vision_config', { intermediate_size: 64 }, /intermediate_size .* says 64/],
+    ['vision_config', { hidden_act: 'relu' }, /hidden_act .* is "relu"; supported are quick_gelu, gelu/],
+    ['vision_config', { position_embedding_type: '2d' }, /position_embedding_type .* contradicts 1d positions/],
+    ['vision_config', { pooling: 'max' }, /pooling .* is "max"/],
+    ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny", not a number/],
+    ['text_config', { vocab_size: 49408 }, /vocab_size in text_config .* says 49408, which contradicts 600/],
+    ['text_config', { max_position_embeddings: 77 }, /max_position_embeddings .* says 77/],
+    ['text_config', { eos_token_id: 49407 }, /eos_token_id .* says 49407, which contradicts a vocabulary of 600/],
+  ] as const)('refuses a %s that says %j', (section, fields, message) => {
+    const contradictory = { ...config, [section]: { ...config[section], ...fields } };
+    expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(ModelError);
+    expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(message);
+  });
+
+  it('refuses a projection_dim that contradicts the weights', () => {
+    expect(() => inferArchitecture(checkpoint, { ...config, projection_dim: 512 })).toThrow(
+      /says 512, which contradicts 20/,
+    );
+  });
+
+  it.each([
+    ['visual_projection.weight', undefined, /has no tensor visual_projection/],
+    ['vision_model.encoder.layers.1.mlp.fc2.bias', undefined, /has no tensor/],
+    ['vision_model.encoder.layers.0.mlp.fc1.weight', undefined, /has no vision_model.encoder.layers.0/],
+    ['text_projection.weight', { shape: [21, 24] }, /text_projection.weight has shape \[21, 24\]/],
+    [
+      'vision_model.embeddings.position_embedding.weight',
+      { shape: [16, 32] },
+      /not a class token and a square of patches/,
+    ],
+    ['vision_model.embeddings.patch_embedding.weight', { shape: [32, 3, 8, 4] }, /patch_embedding.weight has shape/],
+    ['vision_model.encoder.layers.1.self_attn.q_proj.weight', { shape: [32, 64] }, /q_proj.weight has shape/],
+    ['vision_model.post_layernorm.bias', { dtype: 'I64' }, /is stored as I64/],
+  ])('refuses weights with %s changed to %j', (name, changes, message) => {
+    expect(() => inferArchitecture(withTensor(name, changes), config)).toThrow(message);
+  });
+});
+
+describe('stages', () => {
+  it('account for every parameter but the logit scale', () => {
+    const { image, text } = stages(checkpoint, inferArchitecture(checkpoint, config));
+    const parameters = [...image, ...text].reduce((sum, stage) => sum + stage.parameters, 0);
+    const all = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    expect(parameters).toBe(all - 1);
+  });
+
+  it('follow the shapes from pixels to projection', () => {
+    const { image } = stages(checkpoint, inferArchitecture(checkpoint, config));
+    expect(image.map(({ name, shape }) => `${name} [${shape.join(', ')}]`)).toEqual([
+      'pixels [B, 3, 32, 32]',
+      'patch embedding [B, 32, 4, 4]',
+      'tokens [B, 17, 32]',
+      'ln_pre [B, 17, 32]',
+      '2 × attention [B, 17, 32]',
+      '2 × mlp [B, 17, 32]',
+      'pooling [B, 32]',
+      'ln_post [B, 32]',
+      'projection [B, 20]',
+    ]);
+  });
+});
