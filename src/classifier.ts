@@ -1,6 +1,6 @@
 import { pMapIterable } from 'p-map';
 import type { Clip } from './clip.ts';
-import { ImageError, LabelsError } from './errors.ts';
+import { ImageError, LabelsError, UsageError } from './errors.ts';
 import { DEFAULT_DECODE, type DecodeOptions, decode } from './image/decode.ts';
 import { fitImage, normalize } from './image/preprocess.ts';
 import { type ImageSource, nameOf, readSource } from './image/source.ts';
@@ -68,9 +68,14 @@ export async function createClassifier(
     labels: names,
     templates,
     async *classify(images, { top = names.length, batch = 8, ...decoding } = {}) {
+      for (const [name, value] of Object.entries({ top, batch })) {
+        if (!(value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY))) {
+          throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+        }
+      }
       const prepared = pMapIterable(images, (image) => prepare(clip, image, { ...DEFAULT_DECODE, ...decoding }), {
         concurrency: DECODERS,
-        backpressure: 2 * batch,
+        backpressure: Math.max(DECODERS, 2 * batch),
       });
       for await (const group of batches(prepared, batch)) {
         const good = group.flatMap((one) => (one.ok ? [one.pixels] : []));

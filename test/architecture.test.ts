@@ -23,7 +23,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
-  tinyglobby: /^src\/cli\/inputs\.ts$/,
+  picomatch: /^src\/cli\/inputs\.ts$/,
   'node:process': /^src\/model\/store\.ts$/, // the environment, as the library's default
 };
 

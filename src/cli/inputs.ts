@@ -1,25 +1,32 @@
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
+import picomatch from 'picomatch';
 
 /** The extensions that a walk takes; an image that is named is always tried, whatever it is called. */
 const IMAGE = /\.(jpe?g|png|webp|gif|tiff?|avif)$/iu;
 
-/** What a walk did not take. */
+/** Told about what does not become a row. */
 export interface WalkReport {
   readonly onPassedOver?: (path: string) => unknown;
   readonly onNothing?: (argument: string) => unknown;
 }
 
+/** A folder to walk, and which of its files count. */
+interface Walk {
+  readonly folder: string;
+  readonly depth: number;
+  readonly takes: (path: string) => boolean;
+  readonly onPassedOver?: ((path: string) => unknown) | undefined;
+}
+
 /**
  * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order,
- * a pattern that no file is called by expanded. What does not exist is passed on, to become an error row.
+ * a glob that is no file's name expanded. What does not exist is passed on, to become an error row.
  */
 export async function* imagePaths(args: readonly string[], report: WalkReport = {}): AsyncGenerator<string> {
   for (const arg of args) {
-    const info = await stat(arg).catch(() => undefined);
     let found = false;
-    for await (const path of info?.isDirectory() ? walk(arg, report) : info === undefined ? expand(arg) : [arg]) {
+    for await (const path of expand(arg, report)) {
       found = true;
       yield path;
     }
@@ -44,21 +51,30 @@ export async function countImages(args: readonly string[]): Promise<number> {
   return count;
 }
 
-async function* expand(pattern: string): AsyncGenerator<string> {
-  if (!isDynamicPattern(pattern)) yield pattern;
-  else yield* (await glob(pattern, { expandDirectories: false, followSymbolicLinks: false })).sort(byBytes);
+async function* expand(arg: string, { onPassedOver }: WalkReport): AsyncGenerator<string> {
+  const info = await stat(arg).catch(() => undefined);
+  const glob = picomatch.scan(arg);
+  if (info?.isDirectory()) {
+    yield* walk({ folder: arg, depth: Number.POSITIVE_INFINITY, takes: (path) => IMAGE.test(path), onPassedOver });
+  } else if (info === undefined && glob.isGlob) {
+    const depth = glob.glob.includes('**') ? Number.POSITIVE_INFINITY : glob.glob.split('/').length;
+    yield* walk({ folder: glob.base || '.', depth, takes: picomatch(arg) });
+  } else {
+    yield arg;
+  }
 }
 
-/** Hidden files and symbolic links are skipped. */
-async function* walk(folder: string, report: WalkReport): AsyncGenerator<string> {
+/** Lazily, one folder in memory at a time; hidden files and symbolic links are skipped. */
+async function* walk({ folder, depth, takes, onPassedOver }: Walk): AsyncGenerator<string> {
   const entries: { name: string; folder: boolean }[] = [];
   try {
     for await (const entry of await opendir(folder)) {
+      const path = join(folder, entry.name);
       if (entry.name.startsWith('.')) continue;
       if (entry.isDirectory())
         entries.push({ name: `${entry.name}/`, folder: true }); // sorts as its paths do
-      else if (entry.isFile() && IMAGE.test(entry.name)) entries.push({ name: entry.name, folder: false });
-      else report.onPassedOver?.(join(folder, entry.name));
+      else if (entry.isFile() && takes(path)) entries.push({ name: entry.name, folder: false });
+      else onPassedOver?.(path);
     }
   } catch {
     yield folder; // a folder that cannot be opened becomes an error row
@@ -66,8 +82,8 @@ async function* walk(folder: string, report: WalkReport): AsyncGenerator<string>
   }
   for (const entry of entries.sort((a, b) => byBytes(a.name, b.name))) {
     const path = join(folder, entry.name);
-    if (entry.folder) yield* walk(path, report);
-    else yield path;
+    if (!entry.folder) yield path;
+    else if (depth > 1) yield* walk({ folder: path, depth: depth - 1, takes, onPassedOver });
   }
 }
 

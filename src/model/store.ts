@@ -104,7 +104,7 @@ export async function storeImport(
     await rm(folder, { recursive: true, force: true });
     await rename(beside, folder);
   } catch (error) {
-    await rm(beside, { recursive: true, force: true });
+    await rm(beside, { recursive: true, force: true }).catch(() => {});
     throw new CacheError(
       `${folder} cannot be written: ${messageOf(error)}`,
       'set CLIP_CLASSIFY_CACHE to a folder that can',

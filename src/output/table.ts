@@ -28,7 +28,7 @@ export function tableWriter({ columns, color }: Canvas): ResultWriter {
       const room = columns - INDENT.length - PERCENT_WIDTH - 4; // two spaces on each side of the bar
       const labelWidth = Math.min(
         Math.max(...names.map((name) => stringWidth(name))),
-        Math.max(8, Math.floor(room / 2)),
+        Math.max(4, Math.floor(room / 2)),
       );
       const barWidth = Math.max(0, Math.min(LONGEST_BAR, room - labelWidth));
       const lines = result.labels.map(({ score }, n) => {

@@ -1,0 +1,33 @@
+import { Writable } from 'node:stream';
+import { run } from '../../src/cli/run.ts';
+
+/** A stream that remembers what was written to it. */
+class Memory extends Writable {
+  text = '';
+  constructor(
+    readonly isTTY: boolean,
+    readonly columns = 80,
+  ) {
+    super({ decodeStrings: false });
+  }
+  override _write(chunk: string, _: string, done: () => void): void {
+    this.text += chunk;
+    done();
+  }
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One command line, run in this process against streams in memory. */
+export async function cli(
+  argv: readonly string[],
+  { tty = false, env = {} as Record<string, string>, columns = 80 } = {},
+): Promise<Outcome> {
+  const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
+  const code = await run(argv, { stdout, stderr, env });
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}

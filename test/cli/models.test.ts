@@ -1,0 +1,99 @@
+import { cp, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture } from '../paths.ts';
+import { cli } from './io.ts';
+
+let folder: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'models-'));
+  env = { CLIP_CLASSIFY_CACHE: join(folder, 'cache') };
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('models import', () => {
+  it('writes both graphs to the cache and makes the name known', async () => {
+    const { code, stdout } = await cli(['models', 'import', fixture('tiny-class')], { env });
+    expect(code).toBe(0);
+    const written = join(folder, 'cache', 'models', 'tiny-class');
+    expect(stdout).toContain(written);
+    for (const graph of ['image.onnx', 'text.onnx']) {
+      const bytes = await readFile(join(written, graph));
+      expect(bytes.length).toBeLessThan(20_000); // the weights stay where they are
+      expect(bytes.includes('model.safetensors')).toBe(true);
+    }
+    expect((await cli(['models', 'list'], { env })).stdout).toBe('starter (default)\ntiny-class\n');
+  });
+
+  it('gives the scores that the folder gives', async () => {
+    const args = [fixture('images/rgb.png'), '-l', 'cat,dog'];
+    const byFolder = await cli([...args, '-m', fixture('tiny-class')], { env });
+    expect(await cli([...args, '-m', 'tiny-class'], { env })).toEqual(byFolder);
+    expect(await cli(args, { env: { ...env, CLIP_CLASSIFY_MODEL: 'tiny-class' } })).toEqual(byFolder);
+  });
+
+  it('says so when the checkpoint is no longer what was imported', async () => {
+    const copy = join(folder, 'copy');
+    await cp(fixture('tiny-class'), copy, { recursive: true });
+    expect((await cli(['models', 'import', copy, '--name', 'changing'], { env })).code).toBe(0);
+    await cp(fixture('tiny-gelu-f16'), copy, { recursive: true });
+    const { code, stderr } = await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'changing'], { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_MODEL: .* has changed since it was imported as changing; clip-classify models import/),
+    ]);
+  });
+
+  it.each(['starter', '../x', '.x', ''])('refuses the name "%s"', async (name) => {
+    const { code, stderr } = await cli(['models', 'import', fixture('tiny-class'), '--name', name], { env });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/cannot be the name of a model/)]);
+  });
+
+  it('refuses a checkpoint that is cut short', async () => {
+    const cut = join(folder, 'cut');
+    await cp(fixture('tiny-class'), cut, { recursive: true });
+    await truncate(join(cut, 'model.safetensors'), 100_000);
+    const { code, stderr } = await cli(['models', 'import', cut], { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_MODEL: .* promises 260684 bytes, the file has 100000/),
+    ]);
+  });
+
+  it('names the cache folder that cannot be written', async () => {
+    const { code, stderr } = await cli(['models', 'import', fixture('tiny-class')], {
+      env: { CLIP_CLASSIFY_CACHE: '/dev/null/x' },
+    });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CACHE: \/dev\/null\/x.*; set CLIP_CLASSIFY_CACHE/)]);
+  });
+});
+
+describe('models inspect', () => {
+  it('prints each stage with its shape', async () => {
+    const { stdout } = await cli(['models', 'inspect', fixture('tiny-2d-mean-bf16')], { env });
+    expect(stdout).toMatch(/patch embedding {2}\[B, 24, 5, 5\] {2,}4,608 {2,}9,216 {2}8 × 8 pixels/);
+    expect(stdout).toMatch(/tokens {2,}\[B, 26, 24\] .* 2d positions/);
+    expect(stdout).toMatch(/pooling {2,}\[B, 24\] {2,}mean over tokens/);
+    expect(stdout).toMatch(/projection {2,}\[B, 16\]/);
+    expect(stdout).toMatch(/logit scale: 24\.99/);
+  });
+
+  it('prints the same as JSON', async () => {
+    const { stdout } = await cli(['models', 'inspect', fixture('tiny-class'), '--json'], { env });
+    expect(JSON.parse(stdout)).toMatchObject({
+      architecture: { image: { patch: 8, grid: 4 } },
+      preprocessing: { fit: 'crop', size: 32 },
+    });
+  });
+});
+
+it.each([
+  [['models'], /a subcommand is missing/],
+  [['models', 'polish'], /unknown command 'polish'/],
+  [['models', 'inspect', 'nothing'], /no model or folder called nothing/],
+])('%j is refused', async (args, message) => {
+  const { code, stderr } = await cli(args, { env });
+  expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+});

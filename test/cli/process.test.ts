@@ -1,0 +1,44 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { fixture, repository } from '../paths.ts';
+
+const bin = join(repository, 'bin/clip-classify.js');
+const args = ['-l', 'cat,dog', '-m', fixture('tiny-class')];
+
+/** The built program, in a process of its own (npm test builds before it runs the tests). */
+describe('the program', () => {
+  it('answers $(…) with one word', async () => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      bin,
+      fixture('images/rgb.png'),
+      ...args,
+      '-f',
+      'label',
+    ]);
+    expect(stdout).toMatch(/^(cat|dog)\n$/);
+    expect(stderr).toBe('');
+  });
+
+  it('ends with 0 and without a word when the reader of its pipe has gone', async () => {
+    const images = Array.from({ length: 200 }, () => fixture('images/rgb.png'));
+    const child = spawn(process.execPath, [bin, ...images, ...args, '--quiet']);
+    let stderr = '';
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    const [code] = await once(child, 'close');
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('exits with 2 on wrong usage', async () => {
+    await expect(promisify(execFile)(process.execPath, [bin, '--nothing'])).rejects.toMatchObject({
+      code: 2,
+      stdout: '',
+    });
+  });
+});

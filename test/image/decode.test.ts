@@ -1,0 +1,121 @@
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_DECODE, decode } from '../../src/image/decode.ts';
+import { MAX_FILE_BYTES, readSource } from '../../src/image/source.ts';
+import { fixture } from '../paths.ts';
+
+/** A picture of 5 × 4 pixels with every value different. */
+const pixels = Uint8Array.from({ length: 60 }, (_, i) => (i * 37) % 256);
+const picture = () => sharp(pixels, { raw: { width: 5, height: 4, channels: 3 } });
+const read = async (bytes: Promise<Buffer>, options = {}) =>
+  decode(await bytes, 'x', { ...DEFAULT_DECODE, ...options });
+
+describe('decode', () => {
+  it.each(['png', 'tiff', 'webp'] as const)('gives the pixels of a lossless %s', async (format) => {
+    const image = await read(picture().toFormat(format, { lossless: true, compression: 'none' }).toBuffer());
+    expect(image).toMatchObject({ width: 5, height: 4 });
+    expect([...image.data]).toEqual([...pixels]);
+  });
+
+  it('reads AVIF', async () => {
+    const image = await read(picture().resize(64, 64).avif({ lossless: true, chromaSubsampling: '4:4:4' }).toBuffer());
+    expect(image).toMatchObject({ width: 64, height: 64 });
+    expect(image.data).toHaveLength(64 * 64 * 3);
+  });
+
+  it('drops alpha instead of blending it', async () => {
+    const clear = await picture().ensureAlpha(0).png().toBuffer();
+    expect([...(await decode(clear, 'x', DEFAULT_DECODE)).data]).toEqual([...pixels]);
+  });
+
+  it('repeats grey, also of 16 bits, which Pillow would saturate', async () => {
+    const grey = await sharp(Uint8Array.from([0, 100, 255]), { raw: { width: 3, height: 1, channels: 1 } })
+      .toColourspace('grey16')
+      .png({ bitdepth: 16 } as object)
+      .toBuffer();
+    expect((await sharp(grey).metadata()).depth).toBe('ushort');
+    expect([...(await decode(grey, 'x', DEFAULT_DECODE)).data]).toEqual([0, 0, 0, 100, 100, 100, 255, 255, 255]);
+  });
+
+  it('gives CMYK as RGB', async () => {
+    const image = await read(picture().resize(8, 8).toColourspace('cmyk').jpeg().toBuffer());
+    expect(image.data).toHaveLength(8 * 8 * 3);
+  });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('turns orientation %i upright, or leaves it', async (orientation) => {
+    const bytes = picture().withMetadata({ orientation }).png().toBuffer();
+    const upright = await read(bytes);
+    expect([upright.width, upright.height]).toEqual(orientation > 4 ? [4, 5] : [5, 4]);
+    expect([...(await read(bytes, { exif: false })).data]).toEqual([...pixels]);
+  });
+
+  it.each([
+    ['SVG', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'E_FORMAT'],
+    ['text', 'hello', 'E_FORMAT'],
+    ['PDF', '%PDF-1.7', 'E_FORMAT'],
+    ['the mere beginning of a PNG', '\x89PNG\r\n\x1a\n', 'E_DECODE'],
+    ['the mere beginning of a JPEG', '\xff\xd8\xff\xe0', 'E_DECODE'],
+    ['HEIF of another kind', '\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'E_FORMAT'],
+  ])('refuses %s', async (_, bytes, code) => {
+    await expect(decode(Buffer.from(bytes, 'latin1'), 'x', DEFAULT_DECODE)).rejects.toMatchObject({ code });
+  });
+
+  it('refuses a JPEG that is cut short', async () => {
+    const bytes = await picture().resize(200, 200).jpeg().toBuffer();
+    await expect(decode(bytes.subarray(0, bytes.length / 2), 'x', DEFAULT_DECODE)).rejects.toMatchObject({
+      code: 'E_DECODE',
+    });
+  });
+
+  it('refuses too many pixels before decoding them', async () => {
+    // 30,000 × 30,000 pixels in a header; there is no picture behind it to decode.
+    const header = await picture().png().toBuffer();
+    header.writeUInt32BE(30_000, 16);
+    header.writeUInt32BE(30_000, 20);
+    const { crc32 } = await import('node:zlib');
+    if (typeof crc32 === 'function') header.writeUInt32BE(crc32(header.subarray(12, 29)), 29);
+    await expect(decode(header, 'x', DEFAULT_DECODE)).rejects.toMatchObject({
+      code: expect.stringMatching(/E_PIXEL_LIMIT|E_DECODE/),
+    });
+    await expect(read(picture().png().toBuffer(), { maxPixels: 19 })).rejects.toMatchObject({ code: 'E_PIXEL_LIMIT' });
+    await expect(read(picture().png().toBuffer(), { maxPixels: 20 })).resolves.toMatchObject({ width: 5 });
+  });
+});
+
+describe('readSource', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'source-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('takes bytes with a name', async () => {
+    expect([...(await readSource({ name: 'x', bytes: Uint8Array.of(1, 2) }))]).toEqual([1, 2]);
+  });
+
+  it.each([
+    ['a file that is not there', 'nothing.jpg', 'E_NOT_FOUND'],
+    ['a path through a file', 'file.jpg/x.jpg', 'E_NOT_FOUND'],
+    ['a folder', '.', 'E_UNREADABLE'],
+    ['an empty file', 'empty.jpg', 'E_DECODE'],
+    ['a file over the limit', 'huge.jpg', 'E_FILE_SIZE'],
+  ])('refuses %s', async (_, name, code) => {
+    await writeFile(join(folder, 'file.jpg'), 'x');
+    await writeFile(join(folder, 'empty.jpg'), '');
+    await writeFile(join(folder, 'huge.jpg'), '');
+    await truncate(join(folder, 'huge.jpg'), MAX_FILE_BYTES + 1); // sparse
+    await expect(readSource(join(folder, name))).rejects.toMatchObject({ code });
+  });
+
+  it('refuses a device at once', async () => {
+    await expect(readSource('/dev/zero')).rejects.toMatchObject({ code: 'E_UNREADABLE' });
+  });
+
+  it('reads a file whole', async () => {
+    const bytes = await readSource(fixture('images/rgb.png'));
+    expect(Buffer.from(bytes).subarray(-8).toString('latin1')).toContain('IEND');
+  });
+});
