@@ -1,14 +1,13 @@
-import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { ModelError } from './errors.ts';
 import type { Preprocessing } from './image/preprocess.ts';
-import { parsePreprocessing, readModelJson } from './model/card.ts';
+import { parsePreprocessing } from './model/card.ts';
+import { readModelFolder } from './model/folder.ts';
 import { openSession, type Session } from './model/session.ts';
-import { type Env, findModel, type Graphs, readImport } from './model/store.ts';
+import { type Env, findModel, readImport } from './model/store.ts';
 import { type Architecture, inferArchitecture } from './onnx/architecture.ts';
-import { imageGraph, textGraph } from './onnx/clip.ts';
-import { type Checkpoint, readCheckpoint } from './onnx/safetensors.ts';
+import type { Checkpoint } from './onnx/safetensors.ts';
+import { buildGraphs, type Graphs } from './onnx/towers.ts';
 import { l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
 import { loadTokenizer, type Tokenizer } from './text/tokenizer.ts';
 
@@ -26,8 +25,10 @@ export interface ModelDescription {
   readonly checkpoint: Checkpoint;
   readonly architecture: Architecture;
   readonly preprocessing: Preprocessing;
-  /** What cosines are multiplied by before the softmax: exp of the learned temperature. */
+  /** What cosines are multiplied by: exp of the learned temperature. */
   readonly logitScale: number;
+  /** What is added then, before the sigmoid of a SigLIP; a CLIP has none, and a softmax. */
+  readonly logitBias?: number;
   /** Both graphs: of a name that was imported, those that the import wrote. */
   graphs(): Promise<Graphs>;
   tokenizer(): Promise<Tokenizer>;
@@ -60,38 +61,36 @@ const TEXT_BATCH = 32;
  */
 export async function describeModel(nameOrFolder: string, env?: Env): Promise<ModelDescription> {
   const { name, folder, imported } = await findModel(nameOrFolder, env);
-  const weights = join(folder, 'model.safetensors');
-  await access(weights).catch(() => {
-    throw new ModelError(
-      `${folder} holds no model.safetensors`,
-      'name the folder of a CLIP checkpoint in the Hugging Face layout (pickled weights, pytorch_model.bin, are never loaded)',
-    );
-  });
-  const checkpoint = await readCheckpoint(weights);
-  const architecture = inferArchitecture(checkpoint, await readModelJson(folder, 'config.json'));
-  const preprocessing = parsePreprocessing(
-    await readModelJson(folder, 'preprocessor_config.json'),
-    architecture.image.imageSize,
-    folder,
-  );
-  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
-  if (!Number.isFinite(logitScale)) {
-    throw new ModelError(`logit_scale in ${weights} is not a finite number`, 'fetch or export the checkpoint again');
-  }
+  const { checkpoint, config, preprocessor } = await readModelFolder(folder);
+  const architecture = inferArchitecture(checkpoint, config);
   let tokenizer: Promise<Tokenizer> | undefined;
   return {
     name,
     folder,
     checkpoint,
     architecture,
-    preprocessing,
-    logitScale,
+    preprocessing: parsePreprocessing(preprocessor, architecture.image.imageSize, folder),
+    ...(await readScoring(checkpoint, architecture)),
     graphs: async () =>
-      imported === undefined
-        ? { image: imageGraph(checkpoint, architecture), text: textGraph(checkpoint, architecture) }
-        : readImport(name, imported, checkpoint),
-    tokenizer: () => (tokenizer ??= loadTokenizer(folder, architecture.text.context)),
+      imported === undefined ? buildGraphs(checkpoint, architecture) : readImport(name, imported, checkpoint),
+    tokenizer: () => (tokenizer ??= loadTokenizer(folder, architecture.text)),
   };
+}
+
+/** The trained scale and bias of the scores; `logit_scale_init_value` of a config is where training began. */
+async function readScoring(
+  checkpoint: Checkpoint,
+  { family }: Architecture,
+): Promise<{ logitScale: number; logitBias?: number }> {
+  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
+  const logitBias = family === 'siglip' ? await checkpoint.scalar('logit_bias') : 0;
+  if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
+    throw new ModelError(
+      `logit_scale in ${checkpoint.file} is not a finite number`,
+      'fetch or export the checkpoint again',
+    );
+  }
+  return family === 'siglip' ? { logitScale, logitBias } : { logitScale };
 }
 
 /**

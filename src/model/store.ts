@@ -6,16 +6,11 @@ import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { CacheError, ModelError, messageOf, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
+import type { Graphs } from '../onnx/towers.ts';
 import { readModelJson } from './card.ts';
 
 /** The model that ships in the package. */
 export const STARTER = 'starter';
-
-/** Both graphs of a model. */
-export interface Graphs {
-  readonly image: Uint8Array;
-  readonly text: Uint8Array;
-}
 
 /** Where a model's files are. */
 export interface ModelLocation {

@@ -4,8 +4,12 @@ import type { Checkpoint, TensorEntry } from './safetensors.ts';
 /** Element types of ONNX's TensorProto.DataType. */
 const DATA_TYPE = { F32: 1, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
 
-/** An operator's attribute: a float or an integer (ONNX keeps the two apart), or a list of integers. */
-export type Attribute = { readonly float: number } | { readonly int: number } | { readonly ints: readonly number[] };
+/** An operator's attribute: a float or an integer (ONNX keeps the two apart), a list of integers, or a text. */
+export type Attribute =
+  | { readonly float: number }
+  | { readonly int: number }
+  | { readonly ints: readonly number[] }
+  | { readonly text: string };
 
 /** A dimension of an input or output: a number, or the name of one that may vary. */
 export type Dimension = number | string;
@@ -29,7 +33,7 @@ export class GraphBuilder {
 
   constructor(
     private readonly name: string,
-    private readonly checkpoint: Checkpoint,
+    readonly checkpoint: Checkpoint,
   ) {}
 
   /** One operator with one output; a domain prefix ("com.microsoft.QuickGelu") names a contributed operator. */
@@ -114,6 +118,7 @@ function writeAttribute(attribute: ProtoWriter, name: string, value: Attribute):
   attribute.string(1, name);
   if ('float' in value) attribute.float(2, value.float).int(20, 1);
   else if ('int' in value) attribute.int(3, value.int).int(20, 2);
+  else if ('text' in value) attribute.string(4, value.text).int(20, 3);
   else {
     for (const item of value.ints) attribute.int(8, item);
     attribute.int(20, 7);
@@ -121,7 +126,7 @@ function writeAttribute(attribute: ProtoWriter, name: string, value: Attribute):
 }
 
 function writeExternalTensor(tensor: ProtoWriter, entry: TensorEntry, location: string): void {
-  for (const size of entry.shape) tensor.int(1, size);
+  for (const size of entry.transposed ? [...entry.shape].reverse() : entry.shape) tensor.int(1, size);
   tensor.int(2, DATA_TYPE[entry.dtype as keyof typeof DATA_TYPE]).string(8, entry.name);
   for (const [key, value] of [
     ['location', location],
