@@ -81,7 +81,7 @@ export async function createClassifier(
       });
       for await (const group of batches(prepared, batch)) {
         const good = group.flatMap((one) => (one.ok ? [one.pixels] : []));
-        const ranked = good.length > 0 ? rank(clip, names, await clip.encodeImages(good), labelRows, top) : [];
+        const ranked = good.length > 0 ? rank(clip, names, await clip.encodeImages(good, batch), labelRows, top) : [];
         let next = 0;
         for (const one of group) {
           yield one.ok ? { ok: true, image: one.image, labels: ranked[next++] as RankedLabel[] } : one;

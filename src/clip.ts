@@ -3,6 +3,7 @@ import { ModelError } from './errors.ts';
 import type { Preprocessing } from './image/preprocess.ts';
 import { parsePreprocessing } from './model/card.ts';
 import { readModelFolder } from './model/folder.ts';
+import { openOnProvider, type Provider, type ProviderChoice } from './model/provider.ts';
 import { openSession, type Session } from './model/session.ts';
 import { type Env, findModel, readImport } from './model/store.ts';
 import { type Architecture, inferArchitecture } from './onnx/architecture.ts';
@@ -14,6 +15,10 @@ import { loadTokenizer, type Tokenizer } from './text/tokenizer.ts';
 export interface LoadOptions {
   /** Threads of one inference. @default all cores that this process may use */
   readonly threads?: number;
+  /** What inference runs on; `auto` takes the best that really runs. @default 'auto' */
+  readonly provider?: ProviderChoice;
+  /** Which of several GPUs. @default 0 */
+  readonly device?: number;
   /** Where the cache folder is looked up. @default the environment of the process */
   readonly env?: Env;
 }
@@ -36,10 +41,15 @@ export interface ModelDescription {
 
 /** A CLIP, ready to run. */
 export interface Clip extends ModelDescription {
-  readonly provider: 'cpu';
+  /** What it really runs on. */
+  readonly provider: Provider;
   readonly dtype: 'fp32';
-  /** @param images N images, each normalised pixels [3, S, S]; @returns [N, D] */
-  encodeImages(images: readonly Float32Array[]): Promise<UnitRows>;
+  /**
+   * @param images N images, each normalised pixels [3, S, S]
+   * @param batch the most images of a call; where N is less, a GPU is given as many all the same
+   * @returns [N, D]
+   */
+  encodeImages(images: readonly Float32Array[], batch?: number): Promise<UnitRows>;
   /**
    * The text graph is opened for the call and closed after it: labels are encoded once, images go on.
    *
@@ -97,37 +107,48 @@ async function readScoring(
  * Loads a model: finds it, reads its checkpoint and opens its image graph.
  *
  * @throws ModelError as {@link describeModel}, or if onnxruntime cannot run it
+ * @throws ProviderError if the provider that was asked for cannot run here
  */
-export async function loadModel(
-  nameOrFolder: string,
-  { threads = availableParallelism(), env }: LoadOptions = {},
-): Promise<Clip> {
+export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
+  const { threads = availableParallelism(), provider: choice = 'auto', device = 0, env } = options;
   const description = await describeModel(nameOrFolder, env);
   const { checkpoint, architecture } = description;
   const graphs = await description.graphs();
-  const open = (graph: Uint8Array) => openSession(graph, checkpoint.folder, { threads });
-  const imageSession = await open(graphs.image);
+  const open = (graph: Uint8Array, provider: Provider) =>
+    openSession(graph, checkpoint.folder, { threads, provider, device });
+  const { opened: images, provider } = await openOnProvider(choice, (one) => open(graphs.image, one));
   return {
     ...description,
-    provider: 'cpu',
+    provider,
     dtype: 'fp32',
-    encodeImages: async (images) => l2Normalize(await runImages(imageSession, images, architecture.image.imageSize)),
+    encodeImages: async (pixels, batch = pixels.length) => {
+      // A GPU tunes itself anew for each shape: there the last batch is filled up.
+      const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
+      return l2Normalize(await runImages(images, pixels, rows, architecture.image.imageSize));
+    },
     encodeTexts: async (prompts) => {
-      const session = await open(graphs.text);
+      const session = await open(graphs.text, provider);
       try {
         return l2Normalize(await runTexts(session, prompts, architecture.embedding));
       } finally {
         await session.release();
       }
     },
-    release: () => imageSession.release(),
+    release: () => images.release(),
   };
 }
 
-function runImages(session: Session, images: readonly Float32Array[], size: number): Promise<Matrix> {
-  const pixels = new Float32Array(images.length * 3 * size * size);
+/** Runs a batch of at least `rows`, the missing images being zeros, whose embeddings are left out. */
+async function runImages(
+  session: Session,
+  images: readonly Float32Array[],
+  rows: number,
+  size: number,
+): Promise<Matrix> {
+  const pixels = new Float32Array(rows * 3 * size * size);
   for (const [n, image] of images.entries()) pixels.set(image, n * image.length);
-  return session.run(pixels, [images.length, 3, size, size]);
+  const { columns, data } = await session.run(pixels, [rows, 3, size, size]);
+  return { rows: images.length, columns, data: data.subarray(0, images.length * columns) };
 }
 
 /** Runs prompts from the shortest to the longest, and puts their embeddings back in the order given. */

@@ -56,6 +56,12 @@ export class ModelError extends ClipError {
   readonly code = 'E_MODEL';
 }
 
+/** An execution provider that was asked for cannot run here. */
+export class ProviderError extends ClipError {
+  override readonly name = 'ProviderError';
+  readonly code = 'E_PROVIDER';
+}
+
 /** Results could not be written. */
 export class OutputError extends ClipError {
   override readonly name = 'OutputError';

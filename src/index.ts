@@ -15,6 +15,7 @@ export {
   LabelsError,
   ModelError,
   OutputError,
+  ProviderError,
   type RunErrorCode,
   UsageError,
 } from './errors.ts';

@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/cli\/inputs\.ts$/,
-  'node:process': /^src\/model\/store\.ts$/, // the environment, as the library's default
+  'node:process': /^src\/model\/(store|session|doctor)\.ts$/, // the environment, as the library's default; the platform
 };
 
 const files = [

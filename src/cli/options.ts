@@ -23,3 +23,8 @@ export function collect<T>(
 
 /** A repeatable option: each use adds itself to the list. */
 export const collectOne = collect((text) => [text]);
+
+/** `--device`: 0 is the first. */
+export function deviceNumber(text: string): number {
+  return text === '0' ? 0 : wholeNumber(255)(text);
+}
