@@ -2,8 +2,8 @@ import { pMapIterable } from 'p-map';
 import type { Clip } from './clip.ts';
 import { ImageError, LabelsError, UsageError } from './errors.ts';
 import { DEFAULT_DECODE, type DecodeOptions, decode } from './image/decode.ts';
-import { fitImage, normalize } from './image/preprocess.ts';
 import { type ImageSource, nameOf, readSource } from './image/source.ts';
+import type { Pixels } from './model/encoder.ts';
 import { batches } from './pipeline.ts';
 import { cosines, meanOfGroups, row, sigmoid, softmax, topK, type UnitRows } from './tensor.ts';
 import { checkLabels } from './text/labels.ts';
@@ -92,15 +92,14 @@ export async function createClassifier(
 }
 
 type Prepared =
-  | { readonly ok: true; readonly image: string; readonly pixels: Float32Array }
+  | { readonly ok: true; readonly image: string; readonly pixels: Pixels }
   | Extract<ImageResult, { ok: false }>;
 
-/** Bytes → RGB pixels → S × S → normalised [3, S, S]. */
+/** Bytes → RGB pixels → S × S → as the model wants them. */
 async function prepare(clip: Clip, source: ImageSource, decoding: DecodeOptions): Promise<Prepared> {
   const image = nameOf(source);
   try {
-    const pixels = await decode(await readSource(source), image, decoding);
-    return { ok: true, image, pixels: normalize(fitImage(pixels, clip.preprocessing), clip.preprocessing) };
+    return { ok: true, image, pixels: clip.prepare(await decode(await readSource(source), image, decoding)) };
   } catch (error) {
     if (error instanceof ImageError) return { ok: false, image, error };
     throw error;
@@ -123,9 +122,7 @@ async function embedLabels(
         throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
       const { ids, truncated } = tokenizer.encode(prompt);
       if (truncated)
-        onWarning?.(
-          `the prompt of label "${label}" is over ${clip.architecture.text.context} tokens long: its end is cut off`,
-        );
+        onWarning?.(`the prompt of label "${label}" is over ${clip.tokens.context} tokens long: its end is cut off`);
       return ids;
     }),
   );

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
 import { decode } from '../src/image/decode.ts';
-import { fitImage, normalize } from '../src/image/preprocess.ts';
 import { row } from '../src/tensor.ts';
 import golden from './golden/models.json' with { type: 'json' };
 import { fixture, hasShared, shared } from './paths.ts';
@@ -40,7 +39,7 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
       const pixels = await Promise.all(
         expected.files.map(async (file) => {
           const image = await decode(await readFile(fixture(`images/${file}`)), file, { exif: false, maxPixels: 1e6 });
-          return normalize(fitImage(image, clip.preprocessing), clip.preprocessing);
+          return clip.prepare(image);
         }),
       );
       const embeddings = await clip.encodeImages(pixels);
@@ -99,7 +98,7 @@ describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it 
       const folder = `${shared}reference/checkpoints/${name}`;
       const expected = JSON.parse(await readFile(`${folder}/expected.json`, 'utf8'));
       const clip = await loadModel(folder);
-      const size = clip.architecture.image.imageSize;
+      const size = clip.preprocessing.size;
       const pixels = [1, 2, 3].map((n) =>
         Float32Array.from({ length: 3 * size * size }, (_, i) => {
           const [c, y, x] = [Math.floor(i / size / size), Math.floor(i / size) % size, i % size];

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
-import { describeModel } from '../clip.ts';
 import { messageOf } from '../errors.ts';
+import { describeModel } from '../model/description.ts';
 import { examine, type Finding } from '../model/doctor.ts';
 import { modelNames } from '../model/store.ts';
 import { type Io, Sink, wantsColor } from './io.ts';
@@ -30,9 +30,8 @@ async function* allFindings(io: Io): AsyncGenerator<Finding> {
   for (const name of await modelNames(io.env)) {
     const topic = `model ${name}`;
     try {
-      const { architecture, folder } = await describeModel(name, io.env);
-      const { imageSize, patch, width, layers } = architecture.image;
-      yield { topic, state: 'ok', detail: `ViT ${width} × ${layers}, patch ${patch} at ${imageSize}, in ${folder}` };
+      const { folder, preprocessing } = await describeModel(name, { env: io.env });
+      yield { topic, state: 'ok', detail: `images of ${preprocessing.size} pixels, in ${folder}` };
     } catch (error) {
       yield {
         topic,

@@ -28,3 +28,10 @@ export const collectOne = collect((text) => [text]);
 export function deviceNumber(text: string): number {
   return text === '0' ? 0 : wholeNumber(255)(text);
 }
+
+/** `--logit-scale`: any number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('a number above 0 is needed.');
+}

@@ -56,11 +56,12 @@ async function processor(): Promise<Finding> {
 async function tryProvider(provider: string): Promise<Finding> {
   const topic = `provider ${provider}`;
   try {
-    const session = await openSession(probeGraph(), '', { provider, threads: 1, device: 0 });
-    const { data } = await session.run(Float32Array.of(1, 2, 3, 4), [1, 4]);
+    const session = await openSession({ bytes: probeGraph(), weights: '' }, { provider, threads: 1, device: 0 });
+    const [y] = await session.run({ x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] } }, ['y']);
     await session.release();
-    if (data[0] === 30) return { topic, state: 'ok', detail: 'runs' };
-    return { topic, state: 'problem', detail: `computes ${data[0]} where 30 is right`, fix: 'use --provider cpu' };
+    const result = y?.data[0];
+    if (result === 30) return { topic, state: 'ok', detail: 'runs' };
+    return { topic, state: 'problem', detail: `computes ${result} where 30 is right`, fix: 'use --provider cpu' };
   } catch (error) {
     const state = provider === 'cpu' ? 'problem' : 'absent';
     const fix = provider === 'cpu' ? { fix: 'npm rebuild onnxruntime-node' } : {};

@@ -35,9 +35,20 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
       ...fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder),
     };
   }
-  throw new ModelError(
-    `${folder} holds no model.safetensors`,
-    'name the folder of a CLIP checkpoint of Hugging Face or open_clip (pickled weights, pytorch_model.bin, are never loaded)',
+  throw nothingToRun(folder);
+}
+
+/** Whether a folder holds a checkpoint in one of the two layouts. */
+export async function holdsCheckpoint(folder: string): Promise<boolean> {
+  return (
+    (await exists(join(folder, 'model.safetensors'))) || (await exists(join(folder, 'open_clip_model.safetensors')))
+  );
+}
+
+export function nothingToRun(folder: string): ModelError {
+  return new ModelError(
+    `${folder} holds no model.safetensors and no ONNX graphs`,
+    'name the folder of a CLIP of Hugging Face or open_clip (pickled weights, pytorch_model.bin, are never loaded)',
   );
 }
 

@@ -44,7 +44,6 @@ export function fromOpenClipConfig(
   const model = section(root, 'model_cfg', folder);
   const vision = section(model, 'vision_cfg', folder);
   const text = section(model, 'text_cfg', folder);
-  const prepare = section(root, 'preprocess_cfg', folder);
   const hidden_act = model['quick_gelu'] === true ? 'quick_gelu' : 'gelu';
   return {
     config: {
@@ -67,12 +66,18 @@ export function fromOpenClipConfig(
         eos_token_id: 2, // the greatest id is pooled, as open_clip does
       },
     },
-    preprocessor: {
-      image_mean: prepare['mean'],
-      image_std: prepare['std'],
-      resample: RESAMPLE[String(prepare['interpolation'] ?? 'bicubic')] ?? prepare['interpolation'],
-      size: sizeOf(prepare, vision['image_size'], folder),
-    },
+    preprocessor: preprocessorOfOpenClip(section(root, 'preprocess_cfg', folder), vision['image_size'], folder),
+  };
+}
+
+/** Puts open_clip's preprocess_cfg into the terms of Hugging Face's preprocessor_config.json. */
+export function preprocessorOfOpenClip(prepare: Fields, imageSize: unknown, folder: string): Fields {
+  const side = imageSize ?? (Array.isArray(prepare['size']) ? prepare['size'][0] : prepare['size']);
+  return {
+    image_mean: prepare['mean'],
+    image_std: prepare['std'],
+    resample: RESAMPLE[String(prepare['interpolation'] ?? 'bicubic')] ?? prepare['interpolation'],
+    size: sizeOf(prepare, side, folder),
   };
 }
 
@@ -84,7 +89,7 @@ function sizeOf(prepare: Fields, side: unknown, folder: string): Fields {
       return { height: side, width: side };
     default:
       throw new ModelError(
-        `resize_mode in open_clip_config.json (${folder}) is ${JSON.stringify(prepare['resize_mode'])}`,
+        `resize_mode of the preprocessing in ${folder} is ${JSON.stringify(prepare['resize_mode'])}`,
         'supported are shortest and squash',
       );
   }

@@ -24,6 +24,14 @@ export interface ModelLocation {
 /** The environment variables of the process. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
+/** What an import is made of. */
+interface Importable {
+  readonly folder: string;
+  readonly contents:
+    | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; graphs(): Promise<Graphs> }
+    | { readonly kind: 'onnx' };
+}
+
 /** `CLIP_CLASSIFY_CACHE`, else `clip-classify` in `XDG_CACHE_HOME` or `~/.cache`. */
 export function cacheFolder(env: Env = processEnv): string {
   return env['CLIP_CLASSIFY_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'clip-classify');
@@ -68,18 +76,13 @@ export async function modelNames(env?: Env): Promise<string[]> {
 }
 
 /**
- * Keeps both graphs of a checkpoint under a name, beside where its weights are; the weights stay where they are.
+ * Keeps both graphs of a checkpoint under a name; the weights stay where they are. Ready-made graphs are used as they are:
+ * of them only the folder is kept.
  *
- * @returns the folder that holds `image.onnx`, `text.onnx` and `import.json`
+ * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
  * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
  */
-export async function storeImport(
-  name: string,
-  source: string,
-  checkpoint: Checkpoint,
-  graphs: Graphs,
-  env?: Env,
-): Promise<string> {
+export async function storeImport(name: string, { folder: source, contents }: Importable, env?: Env): Promise<string> {
   if (name === STARTER || !isName(name)) {
     throw new UsageError(
       `"${name}" cannot be the name of a model`,
@@ -90,12 +93,13 @@ export async function storeImport(
   const beside = `${folder}.${pid}.tmp`;
   try {
     await mkdir(beside, { recursive: true, mode: 0o700 });
-    await writeFile(join(beside, 'image.onnx'), graphs.image);
-    await writeFile(join(beside, 'text.onnx'), graphs.text);
-    await writeFile(
-      join(beside, 'import.json'),
-      `${JSON.stringify({ source, checkpoint: fingerprint(checkpoint) }, null, 2)}\n`,
-    );
+    if (contents.kind === 'checkpoint') {
+      const { image, text } = await contents.graphs();
+      await writeFile(join(beside, 'image.onnx'), image);
+      await writeFile(join(beside, 'text.onnx'), text);
+    }
+    const checkpoint = contents.kind === 'checkpoint' ? fingerprint(contents.checkpoint) : undefined;
+    await writeFile(join(beside, 'import.json'), `${JSON.stringify({ source, checkpoint }, null, 2)}\n`);
     await rm(folder, { recursive: true, force: true });
     await rename(beside, folder);
   } catch (error) {

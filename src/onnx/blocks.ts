@@ -105,24 +105,25 @@ export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Tower)
   });
 }
 
-/** `pixel_values [B, 3, S, S]` → patch embeddings `[B, width, grid, grid]`: a convolution whose stride is its size. */
-export function patchEmbedding(g: GraphBuilder, name: string, patch: number): Value {
+/** `pixels [B, 3, S, S]` → patch embeddings `[B, width, grid, grid]`: a convolution whose stride is its size. */
+export function patchEmbedding(g: GraphBuilder, name: string, pixels: Value, patch: number): Value {
   const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
-  return g.node('Conv', ['pixel_values', g.weight(`${name}.weight`), ...bias], {
+  return g.node('Conv', [pixels, g.weight(`${name}.weight`), ...bias], {
     kernel_shape: { ints: [patch, patch] },
     strides: { ints: [patch, patch] },
   });
 }
 
-/** `input_ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them. */
+/** `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them. */
 export function textEmbedding(
   g: GraphBuilder,
   name: string,
+  ids: Value,
   width: number,
 ): { readonly x: Value; readonly split: Value } {
-  const length = g.node('Shape', ['input_ids'], { start: { int: 1 }, end: { int: 2 } });
+  const length = g.node('Shape', [ids], { start: { int: 1 }, end: { int: 2 } });
   const table = `${name}.token_embedding.weight`;
-  const stored = g.node('Gather', [g.storedWeight(table), 'input_ids']);
+  const stored = g.node('Gather', [g.storedWeight(table), ids]);
   // Of a table in half precision only the rows that are looked up are widened.
   const tokens = g.storedType(table) === 'F32' ? stored : g.cast(stored, 'F32');
   const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(0), length]);

@@ -1,4 +1,4 @@
-import type { Architecture, TextTower } from './architecture.ts';
+import type { Architecture, ImageTower, TextTower } from './architecture.ts';
 import { block, layerNorm, linear, oneTokenBlock, patchEmbedding, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -10,17 +10,26 @@ import type { Checkpoint } from './safetensors.ts';
  * Between the attention parts tokens are rows of one matrix, `[B·T, width]`, so that every product is a `Gemm`
  * on the checkpoint's own `[out, in]` matrix with its bias inside: the fastest form on the CPU provider.
  */
-export function clipImageGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
+export function clipImageGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
   const g = new GraphBuilder('clip image tower', checkpoint);
+  const { image, embedding } = architecture;
+  clipImageTower(g, image, 'pixel_values', 'image_embeds');
+  return g.finish(
+    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
+    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
+  );
+}
+
+/** Adds the image tower to a graph: `pixels [B, 3, S, S] → output [B, D]` */
+export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value, output: Value): void {
   const model = 'vision_model';
   const { width, tokens, grid } = image;
-
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, image.patch); // [B, width, grid, grid]
+  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, pixels, image.patch); // [B, width, grid, grid]
   if (image.positions === '2d') x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding_2d`)]);
   x = g.node('Reshape', [x, g.int64s(0, width, grid * grid)]);
   x = g.node('Transpose', [x], { perm: { ints: [0, 2, 1] } }); // [B, grid², width]
 
-  const batch = g.node('Shape', ['pixel_values'], { start: { int: 0 }, end: { int: 1 } });
+  const batch = g.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } });
   const classShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
   const classToken = g.node('Expand', [g.weight(`${model}.embeddings.class_embedding`), classShape]); // [B, 1, width]
   x = g.node('Concat', [classToken, x], { axis: { int: 1 } }); // [B, T, width]
@@ -38,35 +47,36 @@ export function clipImageGraph(checkpoint: Checkpoint, { image, embedding }: Arc
     x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, image, split, 0);
   } // [B, width]
   x = layerNorm(g, `${model}.post_layernorm`, x, image);
-  linear(g, 'visual_projection', x, 'image_embeds');
-  return g.finish(
-    { name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] },
-    { name: 'image_embeds', shape: ['batch', embedding] },
-  );
+  linear(g, 'visual_projection', x, output);
 }
 
 /**
  * CLIP's text tower as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length, for any T up to
  * the context. A token sees itself and those before it, so what follows the end of text never matters.
  */
-export function clipTextGraph(checkpoint: Checkpoint, { text, embedding }: Architecture): Uint8Array {
+export function clipTextGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
   const g = new GraphBuilder('clip text tower', checkpoint);
-  const model = 'text_model';
-  let { x, split } = textEmbedding(g, `${model}.embeddings`, text.width); // [B·T, width]
-  for (let n = 0; n < text.layers; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: true });
-  x = endOfTextRow(g, g.node('Reshape', [x, split]), text.pooling); // [B, width]
-  x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  linear(g, 'text_projection', x, 'text_embeds');
+  clipTextTower(g, architecture.text, 'input_ids', 'text_embeds');
   return g.finish(
-    { name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] },
-    { name: 'text_embeds', shape: ['batch', embedding] },
+    [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
+    [{ name: 'text_embeds', type: 'F32', shape: ['batch', architecture.embedding] }],
   );
 }
 
+/** Adds the text tower to a graph: `ids [B, T] → output [B, D]` */
+export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, output: Value): void {
+  const model = 'text_model';
+  let { x, split } = textEmbedding(g, `${model}.embeddings`, ids, text.width); // [B·T, width]
+  for (let n = 0; n < text.layers; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: true });
+  x = endOfTextRow(g, ids, g.node('Reshape', [x, split]), text.pooling); // [B, width]
+  x = layerNorm(g, `${model}.final_layer_norm`, x, text);
+  linear(g, 'text_projection', x, output);
+}
+
 /** The row of the first end-of-text token: `[B, T, width] → [B, width]` */
-function endOfTextRow(g: GraphBuilder, x: Value, pooling: TextTower['pooling']): Value {
+function endOfTextRow(g: GraphBuilder, ids: Value, x: Value, pooling: TextTower['pooling']): Value {
   const scores =
-    pooling.at === 'end of text' ? g.cast(g.node('Equal', ['input_ids', g.int64s(pooling.id)]), 'I32') : 'input_ids';
+    pooling.at === 'end of text' ? g.cast(g.node('Equal', [g.cast(ids, 'I64'), g.int64s(pooling.id)]), 'I32') : ids;
   const index = g.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 1 } }); // [B, 1]
   return g.node('GatherND', [x, index], { batch_dims: { int: 1 } });
 }

@@ -2,7 +2,7 @@ import { ProtoWriter } from './protobuf.ts';
 import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
 /** Element types of ONNX's TensorProto.DataType. */
-const DATA_TYPE = { F32: 1, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+const DATA_TYPE = { F32: 1, U8: 2, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
 
 /** An operator's attribute: a float or an integer (ONNX keeps the two apart), a list of integers, or a text. */
 export type Attribute =
@@ -11,8 +11,12 @@ export type Attribute =
   | { readonly ints: readonly number[] }
   | { readonly text: string };
 
-/** A dimension of an input or output: a number, or the name of one that may vary. */
-export type Dimension = number | string;
+/** An input or output of the graph; a dimension is a number, or the name of one that may vary. */
+export interface GraphPort {
+  readonly name: Value;
+  readonly type: 'F32' | 'U8' | 'I32' | 'I64';
+  readonly shape: readonly (number | string)[];
+}
 
 /** The name of a value that flows through the graph. */
 export type Value = string;
@@ -93,11 +97,8 @@ export class GraphBuilder {
     return name;
   }
 
-  /** The whole file, with its one input and its one output. */
-  finish(
-    input: { name: Value; type: 'F32' | 'I64'; shape: readonly Dimension[] },
-    output: { name: Value; shape: readonly Dimension[] },
-  ): Uint8Array {
+  /** The whole file. */
+  finish(inputs: readonly GraphPort[], outputs: readonly GraphPort[]): Uint8Array {
     return new ProtoWriter()
       .int(1, IR_VERSION)
       .string(2, 'clip-classify')
@@ -105,8 +106,8 @@ export class GraphBuilder {
         for (const node of this.nodes) graph.message(1, node);
         graph.string(2, this.name);
         for (const initializer of this.initializers.values()) graph.message(5, initializer);
-        graph.message(11, (value) => writeValueInfo(value, input.name, input.type, input.shape));
-        graph.message(12, (value) => writeValueInfo(value, output.name, 'F32', output.shape));
+        for (const input of inputs) graph.message(11, (value) => writeValueInfo(value, input));
+        for (const output of outputs) graph.message(12, (value) => writeValueInfo(value, output));
       })
       .message(8, (opset) => opset.string(1, '').int(2, OPSET))
       .message(8, (opset) => opset.string(1, 'com.microsoft').int(2, 1))
@@ -138,7 +139,7 @@ function writeExternalTensor(tensor: ProtoWriter, entry: TensorEntry, location: 
   tensor.int(14, 1);
 }
 
-function writeValueInfo(value: ProtoWriter, name: string, type: 'F32' | 'I64', shape: readonly Dimension[]): void {
+function writeValueInfo(value: ProtoWriter, { name, type, shape }: GraphPort): void {
   value.string(1, name).message(2, (typeProto) =>
     typeProto.message(1, (tensorType) => {
       tensorType.int(1, DATA_TYPE[type]).message(2, (shapeProto) => {

@@ -5,5 +5,5 @@ import { Checkpoint } from './safetensors.ts';
 export function probeGraph(): Uint8Array {
   const g = new GraphBuilder('probe', new Checkpoint('', new Map(), new Uint8Array()));
   g.node('Gemm', ['x', 'x'], { transB: { int: 1 } }, 'y');
-  return g.finish({ name: 'x', type: 'F32', shape: [1, 4] }, { name: 'y', shape: [1, 1] });
+  return g.finish([{ name: 'x', type: 'F32', shape: [1, 4] }], [{ name: 'y', type: 'F32', shape: [1, 1] }]);
 }

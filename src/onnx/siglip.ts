@@ -12,7 +12,7 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
   const model = 'vision_model';
   const { width, tokens } = image;
 
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, image.patch); // [B, width, grid, grid]
+  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, 'pixel_values', image.patch); // [B, width, grid, grid]
   x = g.node('Reshape', [x, g.int64s(0, width, tokens)]);
   x = g.node('Transpose', [x], { perm: { ints: [0, 2, 1] } });
   x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding.weight`)]); // [B, T, width]
@@ -30,8 +30,8 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
   const hidden = mlp(g, `${head}.mlp`, layerNorm(g, `${head}.layernorm`, pooled, image), image);
   g.node('Add', [pooled, hidden], {}, 'image_embeds');
   return g.finish(
-    { name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] },
-    { name: 'image_embeds', shape: ['batch', embedding] },
+    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
+    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
   );
 }
 
@@ -42,14 +42,14 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
 export function siglipTextGraph(checkpoint: Checkpoint, { text, embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('siglip text tower', checkpoint);
   const model = 'text_model';
-  let { x, split } = textEmbedding(g, `${model}.embeddings`, text.width); // [B·T, width]
+  let { x, split } = textEmbedding(g, `${model}.embeddings`, 'input_ids', text.width); // [B·T, width]
   const last = text.layers - 1;
   for (let n = 0; n < last; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: false });
   x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, text, split, -1); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
   linear(g, `${model}.head`, x, 'text_embeds');
   return g.finish(
-    { name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] },
-    { name: 'text_embeds', shape: ['batch', embedding] },
+    [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
+    [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
   );
 }
