@@ -10,7 +10,7 @@ const COMMANDS = { classify: classifyCommand, models: modelsCommand } as const;
 
 const OVERVIEW = `
 Other commands:
-  clip-classify models    list, import and inspect models; --help says more`;
+  clip-classify models    list, pull, import and inspect models; --help says more`;
 
 /**
  * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
