@@ -28,7 +28,7 @@ export interface HubConnection {
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const MAX_REDIRECTS = 5;
+const MAX_REDIRECTS = 4;
 /** Failures of a connection that no second try mends at once. */
 const LASTING = /^(ENOTFOUND|ECONNREFUSED|CERT_|ERR_TLS_|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
 
