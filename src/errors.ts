@@ -62,6 +62,24 @@ export class ProviderError extends ClipError {
   readonly code = 'E_PROVIDER';
 }
 
+/** The hub, or what stands between, gave something else than the model that was asked for. */
+export class HubError extends ClipError {
+  override readonly name = 'HubError';
+  readonly code = 'E_HUB';
+}
+
+/** A connection would be needed, and `--offline` or `HF_HUB_OFFLINE` forbids it. */
+export class OfflineError extends ClipError {
+  override readonly name = 'OfflineError';
+  readonly code = 'E_OFFLINE';
+}
+
+/** A file differs from its digest: of the model card, of the hub, or pinned when it was pulled. */
+export class ChecksumError extends ClipError {
+  override readonly name = 'ChecksumError';
+  readonly code = 'E_CHECKSUM';
+}
+
 /** Results could not be written. */
 export class OutputError extends ClipError {
   override readonly name = 'OutputError';

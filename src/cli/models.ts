@@ -1,25 +1,23 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { describeModel } from '../model/description.ts';
-import { defaultModel, modelNames, storeImport } from '../model/store.ts';
+import { storeImport } from '../model/store.ts';
 import { inspection, inspectionJson } from '../output/inspection.ts';
 import { type Io, Sink } from './io.ts';
+import { listCommand } from './models/list.ts';
+import { pathCommand } from './models/path.ts';
+import { pullCommand } from './models/pull.ts';
+import { rmCommand } from './models/rm.ts';
+import { useCommand } from './models/use.ts';
+import { verifyCommand } from './models/verify.ts';
 
 export const modelsCommand = (io: Io) => {
-  const models = new Command('models').description('models: list, import, inspect');
+  const models = new Command('models').description('models: list, use, pull, import, inspect, verify, path, rm');
   const print = (text: string) => new Sink(io.stdout, 'standard output').write(text);
   const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 
-  models
-    .command('list')
-    .description('the models that --model knows by name')
-    .option('--json', 'as JSON')
-    .action(async ({ json }: { json?: true }) => {
-      const names = await modelNames(io.env);
-      const chosen = defaultModel(io.env);
-      if (json) await printJson(names.map((name) => ({ name, default: name === chosen })));
-      else await print(names.map((name) => `${name}${name === chosen ? ' (default)' : ''}\n`).join(''));
-    });
+  for (const command of [listCommand, useCommand, pullCommand, verifyCommand, pathCommand, rmCommand])
+    models.addCommand(command(io));
 
   models
     .command('import')

@@ -12,7 +12,7 @@ const COMMANDS = { classify: classifyCommand, doctor: doctorCommand, models: mod
 const OVERVIEW = `
 Other commands:
   clip-classify doctor    what this machine can run, and how to mend what it cannot
-  clip-classify models    list, import and inspect models; --help says more`;
+  clip-classify models    list, pull, import and inspect models; --help says more`;
 
 /**
  * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.

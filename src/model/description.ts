@@ -9,6 +9,7 @@ import { parsePreprocessing } from './card.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
+import { findCard } from './registry.ts';
 import type { Graph } from './session.ts';
 import { type Env, findModel, type ModelLocation, readImport } from './store.ts';
 
@@ -50,7 +51,7 @@ export interface ModelDescription {
   readonly contents: Contents;
   readonly preprocessing: Preprocessing;
   readonly tokens: TextShape;
-  /** As the checkpoint has it; ready-made graphs do not say it, or only when they run. */
+  /** As the checkpoint or, for ready-made graphs, the card has it; a joint graph says it when it runs. */
   readonly scoring: Scoring | undefined;
   towers(): Promise<Towers>;
   tokenizer(): Promise<Tokenizer>;
@@ -107,7 +108,10 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
   };
 }
 
-function describeReadyMade({ name, folder }: ModelLocation, readyMade: ReadyMade): ModelDescription {
+async function describeReadyMade(
+  { name, folder, repo }: ModelLocation,
+  readyMade: ReadyMade,
+): Promise<ModelDescription> {
   const { image, text, logits, preprocessing, tokens, tokenizerFolder } = readyMade;
   return {
     name,
@@ -115,7 +119,7 @@ function describeReadyMade({ name, folder }: ModelLocation, readyMade: ReadyMade
     contents: { kind: 'onnx', readyMade },
     preprocessing,
     tokens,
-    scoring: undefined,
+    scoring: repo === undefined ? undefined : await scoringOfCard(repo),
     towers: async () => ({
       image: { graph: { path: image.path }, wiring: image.wiring },
       text: { graph: { path: text.path }, wiring: text.wiring },
@@ -123,6 +127,13 @@ function describeReadyMade({ name, folder }: ModelLocation, readyMade: ReadyMade
     }),
     tokenizer: once(() => loadTokenizer(tokenizerFolder, tokens)),
   };
+}
+
+/** Split graphs hold no scale: of a repository that there is a card for, the card says it. */
+async function scoringOfCard(repo: string): Promise<Scoring | undefined> {
+  const { logitScale = null, logitBias = null } = (await findCard(repo))?.scoring ?? {};
+  if (logitScale === null) return undefined;
+  return logitBias === null ? { logitScale } : { logitScale, logitBias };
 }
 
 /** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */

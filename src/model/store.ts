@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,12 @@ import { CacheError, ModelError, messageOf, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { readModelJson } from './card.ts';
+import { cacheFolder, type Env } from './environment.ts';
+import { inCache, replaceFile } from './hub-cache.ts';
+import { looksLikeRepo } from './hub-names.ts';
+import { findPulled, readPins } from './pins.ts';
+import { findCard } from './registry.ts';
+import { pinnedFolder, requireIntact } from './verify.ts';
 
 /** The model that ships in the package. */
 export const STARTER = 'starter';
@@ -19,10 +25,11 @@ export interface ModelLocation {
   readonly folder: string;
   /** The folder that {@link storeImport} wrote, for a model that was imported. */
   readonly imported?: string;
+  /** The hub's repository, for a model that was pulled. */
+  readonly repo?: string;
 }
 
-/** The environment variables of the process. */
-export type Env = Readonly<Record<string, string | undefined>>;
+export { cacheFolder, type Env } from './environment.ts';
 
 /** What an import is made of. */
 interface Importable {
@@ -32,29 +39,57 @@ interface Importable {
     | { readonly kind: 'onnx' };
 }
 
-/** `CLIP_CLASSIFY_CACHE`, else `clip-classify` in `XDG_CACHE_HOME` or `~/.cache`. */
-export function cacheFolder(env: Env = processEnv): string {
-  return env['CLIP_CLASSIFY_CACHE'] || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'clip-classify');
+/** The model to take where none is named: `CLIP_CLASSIFY_MODEL`, else what {@link setDefaultModel} chose, else the starter. */
+export function defaultModel(env: Env = processEnv): string {
+  return env['CLIP_CLASSIFY_MODEL'] || chosenModel(env) || STARTER;
 }
 
-/** The model to take where none is named: `CLIP_CLASSIFY_MODEL`, else the starter. */
-export function defaultModel(env: Env = processEnv): string {
-  return env['CLIP_CLASSIFY_MODEL'] || STARTER;
+/** Makes a model the default, for this user; undefined makes it the starter again. */
+export async function setDefaultModel(nameOrFolder: string | undefined, env?: Env): Promise<void> {
+  const path = defaultFile(env);
+  const write = () =>
+    nameOrFolder === undefined
+      ? rm(path, { force: true })
+      : replaceFile(path, `${JSON.stringify({ model: nameOrFolder })}\n`);
+  await inCache(path, 'CLIP_CLASSIFY_CACHE', write);
+}
+
+/** What `models use` chose, if it did. */
+export function chosenModel(env: Env = processEnv): string | undefined {
+  try {
+    const { model } = JSON.parse(readFileSync(defaultFile(env), 'utf8')) as { model?: unknown };
+    return typeof model === 'string' ? model : undefined;
+  } catch {
+    return undefined; // none was chosen
+  }
+}
+
+function defaultFile(env?: Env): string {
+  return join(cacheFolder(env), 'default.json');
 }
 
 /**
- * Finds a model by its name (the starter, or one that was imported) or by its folder.
+ * Finds a model by its name (the starter, one that was imported or pulled, an alias or repository of that) or by its
+ * folder. Nothing is fetched; a pulled model is used only as it was pulled.
  *
- * @throws ModelError listing the known names
+ * @throws ModelError saying what to pull, or listing the known names; ChecksumError if a pulled model has changed
  */
 export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelLocation> {
   if (nameOrFolder === STARTER) {
     return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
   }
-  const imported = isName(nameOrFolder) ? importFolder(nameOrFolder, env) : undefined;
+  const [pulledAs, pin] = (await findPulled(nameOrFolder, env)) ?? [];
+  const name = pulledAs ?? nameOrFolder;
+  const imported = isName(name) ? importFolder(name, env) : undefined;
+  const pulled = pin && pinnedFolder(pin);
   if (imported !== undefined && (await exists(join(imported, 'import.json')))) {
     const { source } = await readModelJson(imported, 'import.json');
-    return { name: nameOrFolder, folder: String(source), imported };
+    if (pin !== undefined && source === pulled) await requireIntact(name, pin, env);
+    return { name, folder: String(source), imported, ...(pin !== undefined && { repo: pin.repo }) };
+  }
+  if (pin !== undefined && pulled !== undefined) {
+    await requireIntact(name, pin, env);
+    return { name, folder: pulled, repo: pin.repo };
   }
   const info = await stat(nameOrFolder).catch(() => undefined);
   if (info?.isDirectory()) return { name: basename(resolve(nameOrFolder)), folder: resolve(nameOrFolder) };
@@ -63,16 +98,28 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
       `${nameOrFolder} is not a folder`,
       'name the folder that holds model.safetensors and config.json',
     );
+  const known = (await findCard(nameOrFolder))?.name ?? (looksLikeRepo(nameOrFolder) ? nameOrFolder : undefined);
+  if (known !== undefined) {
+    throw new ModelError(`${nameOrFolder} has not been pulled`, `clip-classify models pull ${known} fetches it`);
+  }
   throw new ModelError(
     `there is no model or folder called ${nameOrFolder}`,
     `known are ${(await modelNames(env)).join(', ')}; clip-classify models import <folder> adds one`,
   );
 }
 
-/** The names that {@link findModel} knows. */
+/** The names that {@link findModel} knows: the starter, what was imported and what was pulled. */
 export async function modelNames(env?: Env): Promise<string[]> {
   const imported = await readdir(join(cacheFolder(env), 'models')).catch(() => []);
-  return [STARTER, ...imported.filter(isName).sort()];
+  const pulled = (await readPins(env)).keys();
+  return [STARTER, ...[...new Set([...imported.filter(isName), ...pulled])].sort()];
+}
+
+/** Forgets an import; the checkpoint itself stays. */
+export async function removeImport(name: string, env?: Env): Promise<boolean> {
+  if (!isName(name) || !(await exists(importFolder(name, env)))) return false;
+  await inCache(importFolder(name, env), 'CLIP_CLASSIFY_CACHE', () => rm(importFolder(name, env), { recursive: true }));
+  return true;
 }
 
 /**

@@ -24,7 +24,10 @@ describe('models import', () => {
       expect(bytes.length).toBeLessThan(20_000); // the weights stay where they are
       expect(bytes.includes('model.safetensors')).toBe(true);
     }
-    expect((await cli(['models', 'list'], { env })).stdout).toBe('starter (default)\ntiny-class\n');
+    const { stdout: list } = await cli(['models', 'list'], { env });
+    expect(list).toMatch(
+      /^starter +built-in +\(default\)\ntiny-class +imported\nclip-vit-b-16 +known +OpenAI CLIP ViT-B\/16\n/,
+    );
   });
 
   it('gives the scores that the folder gives', async () => {

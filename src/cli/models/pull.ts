@@ -1,0 +1,71 @@
+import { Command } from 'commander';
+import { ModelError } from '../../errors.ts';
+import { describeModel } from '../../model/description.ts';
+import { type Pulled, pullModel } from '../../model/pull.ts';
+import { storeImport } from '../../model/store.ts';
+import { pinnedFolder } from '../../model/verify.ts';
+import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
+import { examples, print } from './print.ts';
+import { createProgress } from './pull-progress.ts';
+
+interface PullOptions {
+  readonly name?: string;
+  readonly force?: true;
+  readonly offline?: true;
+  readonly quiet?: boolean;
+  readonly json?: true;
+}
+
+export const pullCommand = (io: Io) =>
+  new Command('pull')
+    .description("fetch a model into the hub's cache, which Python's tools share, and pin what came")
+    .argument('<model>', 'a name of `models list`, or org/repo, or org/repo@revision')
+    .option('--name <name>', 'what to call it (default: the name of its card or repository)')
+    .option('--force', 'check every byte that is cached, and fetch what differs again')
+    .option('--offline', 'open no connection: take what is cached')
+    .option('--quiet', 'no progress, no warnings')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples('pull ViT-B/32', 'pull laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'pull my-org/my-clip@v1 --name mine'),
+    )
+    .action(async (model: string, { quiet = false, json, ...options }: PullOptions) => {
+      const progress = createProgress(io.stderr, quiet);
+      const onWarning = (message: string) => quiet || say(io, 'warning', message);
+      const pulled = await pullModel(model, { ...options, env: io.env, onProgress: progress.show, onWarning }).finally(
+        progress.clear,
+      );
+      await prepare(pulled, io);
+      const { name, pin, fetched, alreadyThere } = pulled;
+      const folder = pinnedFolder(pin);
+      const how = alreadyThere ? 'was there already' : `${(fetched / 1e6).toFixed(1)} MB fetched`;
+      await print(
+        io,
+        json,
+        {
+          name,
+          repo: pin.repo,
+          commit: pin.commit,
+          layout: pin.layout,
+          folder,
+          fetched,
+          alreadyThere,
+          files: pin.files,
+        },
+        `${name}: ${pin.repo} at ${pin.commit.slice(0, 12)}, ${how}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
+      );
+    });
+
+/** Imports a checkpoint on the spot: its graphs go to this tool's own cache. Ready-made graphs are used as they are. */
+async function prepare({ name, pin, alreadyThere }: Pulled, { env }: Io): Promise<void> {
+  if (pin.layout === 'onnx' || alreadyThere) return;
+  try {
+    const model = await describeModel(pinnedFolder(pin), { env });
+    await model.tokenizer();
+    await storeImport(name, model, env);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ModelError(`${name} is pulled, but cannot be used: ${error.fact}`, error.nextStep, error);
+  }
+}

@@ -1,0 +1,33 @@
+import { Command } from 'commander';
+import { ModelError, UsageError } from '../../errors.ts';
+import { CachedRepo, inCache } from '../../model/hub-cache.ts';
+import { findPulled, updatePins } from '../../model/pins.ts';
+import { chosenModel, removeImport, STARTER, setDefaultModel } from '../../model/store.ts';
+import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
+import { examples, print } from './print.ts';
+
+export const rmCommand = (io: Io) =>
+  new Command('rm')
+    .description("forget an imported model; delete a pulled model's files from the hub's cache")
+    .argument('<model>', 'an imported or pulled model')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('rm my-clip', 'rm clip-vit-b-32'))
+    .action(async (model: string, { json }: { json?: true }) => {
+      if (model === STARTER)
+        throw new UsageError('the starter is part of the package', 'name an imported or pulled model');
+      const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
+      if (pin !== undefined) {
+        const files = Object.keys(pin.files);
+        await inCache(pin.cache, 'HF_HUB_CACHE', () => new CachedRepo(pin.cache, pin.repo).remove(pin.commit, files));
+        await updatePins(io.env, (pins) => pins.delete(name));
+      }
+      const imported = await removeImport(name, io.env);
+      if (pin === undefined && !imported)
+        throw new ModelError(`${model} is neither imported nor pulled`, 'clip-classify models list shows what is');
+      if (chosenModel(io.env) === name) {
+        await setDefaultModel(undefined, io.env);
+        say(io, 'warning', `${name} was the default; now it is ${STARTER}`);
+      }
+      await print(io, json, { removed: name, imported, pulled: pin !== undefined }, `${name} is removed\n`);
+    });

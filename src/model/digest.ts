@@ -1,0 +1,55 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+
+/** What the hub tells of a file's bytes: sha256 for one in LFS, else the sha1 that git gives the blob. */
+export interface Digest {
+  readonly algorithm: 'sha256' | 'git-sha1';
+  readonly hex: string;
+}
+
+/** Hashes a file while it passes by: always sha256, which is pinned, and the hub's own kind. */
+export class Hasher {
+  private readonly sha256: Hash = createHash('sha256');
+  private readonly gitSha1: Hash;
+
+  /** @param size of the whole file in bytes: git hashes it first */
+  constructor(size: number) {
+    this.gitSha1 = createHash('sha1').update(`blob ${size}\0`);
+  }
+
+  update(bytes: Uint8Array): void {
+    this.sha256.update(bytes);
+    this.gitSha1.update(bytes);
+  }
+
+  /** Ends the hashing. */
+  digests(): Digests {
+    return { sha256: this.sha256.digest('hex'), 'git-sha1': this.gitSha1.digest('hex') };
+  }
+}
+
+export type Digests = Readonly<Record<Digest['algorithm'], string>>;
+
+/**
+ * Both digests of a file, read from beginning to end in pieces.
+ *
+ * @param size in bytes, as {@link Hasher} needs it
+ */
+export async function digestFile(path: string, size: number): Promise<Digests> {
+  const hasher = new Hasher(size);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hasher.update(chunk);
+  return hasher.digests();
+}
+
+/** The digest that the hub's own headers tell of a file: `X-Linked-Etag` for one in LFS, else `ETag`. */
+export function etagDigest(hubHeaders: Headers): Digest | undefined {
+  const etag = hubHeaders.get('x-linked-etag') ?? hubHeaders.get('etag');
+  return toDigest(etag?.replace(/^W\//u, '').replaceAll('"', ''));
+}
+
+/** 64 hex digits are a sha256, 40 the sha1 of a git blob. */
+export function toDigest(value: unknown): Digest | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (/^[0-9a-f]{64}$/u.test(value)) return { algorithm: 'sha256', hex: value };
+  return /^[0-9a-f]{40}$/u.test(value) ? { algorithm: 'git-sha1', hex: value } : undefined;
+}

@@ -1,0 +1,144 @@
+import { ChecksumError, HubError } from '../errors.ts';
+import { etagDigest } from './digest.ts';
+import type { ListedFile } from './hub-listing.ts';
+import { type Answer, connectionError, type HubConnection } from './hub-transport.ts';
+import type { PartialFile } from './partial-file.ts';
+import { retry, Transient, untilStall } from './retry.ts';
+
+/** The first line of what git stores instead of a large file. */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+/** Pointers are shorter, in bytes. */
+const MAX_POINTER = 1024;
+
+export interface Download {
+  readonly file: ListedFile;
+  readonly url: URL;
+  /** What to call the file in messages, and how to get it again. */
+  readonly what: string;
+  readonly nextStep: string;
+  /** @param bytes that have just arrived; negative where some had to be thrown away */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Fetches the rest of a file, going on where it broke off, until size and digest are right.
+ *
+ * @returns the sha256 of the file
+ * @throws ChecksumError if the whole file came and has another digest, HubError for everything else that came instead
+ */
+export async function download(hub: HubConnection, partial: PartialFile, wanted: Download): Promise<string> {
+  const { file, what } = wanted;
+  let served: string | undefined; // the ETag of the bytes that we have
+  return retry(hub.patience, async () => {
+    const resumed = partial.size > 0;
+    if (partial.size < file.size) {
+      const stalled = () =>
+        new HubError(`${what} stalls at byte ${partial.size} of ${file.size}`, 'pull again: it goes on there');
+      await untilStall(hub.patience, stalled, async (signal, received) => {
+        const range = resumed && {
+          range: `bytes=${partial.size}-`,
+          ...(served !== undefined && { 'if-range': served }),
+        };
+        const answer = await hub.send({ url: wanted.url, headers: { ...range }, signal, what });
+        await checkAnswer(answer, partial, wanted);
+        served = strongEtag(answer.response.headers);
+        await receive(answer.response, partial, wanted, signal, received);
+      });
+    }
+    const actual = partial.digests();
+    if (actual[file.digest.algorithm] === file.digest.hex) return actual.sha256;
+    await discard(partial, wanted);
+    const wrong = new ChecksumError(
+      `${what} came with ${file.digest.algorithm} ${actual[file.digest.algorithm]}, it should have ${file.digest.hex}`,
+      wanted.nextStep,
+    );
+    throw resumed ? new Transient(wrong, 0) : wrong;
+  });
+}
+
+/** Refuses what cannot be the file before a byte of it is kept; starts over where the server does. */
+async function checkAnswer({ response, hubHeaders }: Answer, partial: PartialFile, wanted: Download): Promise<void> {
+  const { file, what } = wanted;
+  const refuse = async (error: HubError | Transient) => {
+    await response.body?.cancel();
+    throw error;
+  };
+  const told = etagDigest(hubHeaders);
+  if (told !== undefined && told.algorithm === file.digest.algorithm && told.hex !== file.digest.hex) {
+    await discard(partial, wanted);
+    const fact = `the hub serves ${what} with digest ${told.hex}, its listing says ${file.digest.hex}`;
+    await refuse(new Transient(new HubError(fact, 'try again later')));
+  }
+  if (/^text\/html\b/iu.test(response.headers.get('content-type') ?? '')) {
+    const fact = `a web page came instead of ${what}`;
+    await refuse(new HubError(fact, 'check HF_ENDPOINT; a proxy or login page may stand between'));
+  }
+  if (response.status !== 206) {
+    await discard(partial, wanted); // Range is not known there, or the file has changed: the whole file comes
+    if (response.status === 416) await refuse(new Transient(new HubError(`${what} cannot be resumed`, 'try again'), 0));
+  } else if (rangeStart(response.headers) !== partial.size) {
+    const range = response.headers.get('content-range');
+    await discard(partial, wanted);
+    await refuse(new Transient(new HubError(`${what} goes on at another place: ${range}`, 'try again later'), 0));
+  }
+  const length = response.headers.get('content-length');
+  const promised = length === null ? file.size : Number(length) + partial.size;
+  if (promised > file.size || (promised < file.size && promised > MAX_POINTER)) {
+    const fact = `${what} comes with ${promised} bytes, it should have ${file.size}`;
+    await discard(partial, wanted);
+    await refuse(new Transient(new HubError(fact, 'try again later')));
+  }
+}
+
+async function receive(
+  response: Response,
+  partial: PartialFile,
+  wanted: Download,
+  signal: AbortSignal,
+  received: (bytes: number) => void,
+): Promise<void> {
+  const { file, what } = wanted;
+  try {
+    for await (const chunk of response.body ?? []) {
+      if (partial.size + chunk.length > file.size) {
+        await discard(partial, wanted);
+        throw new Transient(new HubError(`${what} has more than its ${file.size} bytes`, 'try again later'));
+      }
+      received(chunk.length);
+      await partial.append(chunk);
+      wanted.onBytes(chunk.length);
+    }
+  } catch (error) {
+    if (error instanceof Transient || signal.aborted || isDiskError(error)) throw error;
+    throw connectionError(wanted.url, error);
+  }
+  if (partial.size === file.size) return;
+  if (partial.size <= MAX_POINTER && (await partial.head(LFS_POINTER.length)) === LFS_POINTER) {
+    await discard(partial, wanted);
+    throw new HubError(`a pointer of git LFS came instead of ${what}`, 'check HF_ENDPOINT: it must serve LFS files');
+  }
+  throw new Transient(
+    new HubError(`${what} ends at byte ${partial.size} of ${file.size}`, 'pull again: it goes on there'),
+  );
+}
+
+async function discard(partial: PartialFile, { onBytes }: Download): Promise<void> {
+  onBytes(-partial.size);
+  await partial.reset();
+}
+
+/** A weak ETag says nothing about bytes (RFC 9110, 13.1.5). */
+function strongEtag(headers: Headers): string | undefined {
+  const etag = headers.get('etag');
+  return etag === null || etag.startsWith('W/') ? undefined : etag;
+}
+
+function rangeStart(headers: Headers): number | undefined {
+  const start = /^bytes (\d+)-/u.exec(headers.get('content-range') ?? '')?.[1];
+  return start === undefined ? undefined : Number(start);
+}
+
+/** Node's errors of the file system name their system call. */
+function isDiskError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall !== 'read';
+}

@@ -1,0 +1,38 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { env as processEnv } from 'node:process';
+import { CacheError } from '../errors.ts';
+
+/** The environment variables of the process. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The folder of this tool's own files: `CLIP_CLASSIFY_CACHE`, else `clip-classify` in `XDG_CACHE_HOME` or `~/.cache`.
+ *
+ * @throws CacheError if the user has no home
+ */
+export function cacheFolder(env: Env = processEnv): string {
+  return env['CLIP_CLASSIFY_CACHE'] || join(userCache(env, 'CLIP_CLASSIFY_CACHE'), 'clip-classify');
+}
+
+/**
+ * The hub's cache, which Python's tools share (huggingface_hub, constants.py):
+ * `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `hub` in {@link hubHome}.
+ */
+export function hubCacheFolder(env: Env = processEnv): string {
+  return env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE'] || join(hubHome(env), 'hub');
+}
+
+/** `HF_HOME`, else `huggingface` in `XDG_CACHE_HOME` or `~/.cache`. */
+export function hubHome(env: Env = processEnv): string {
+  return env['HF_HOME'] || join(userCache(env, 'HF_HOME'), 'huggingface');
+}
+
+function userCache(env: Env, variable: string): string {
+  if (env['XDG_CACHE_HOME']) return env['XDG_CACHE_HOME'];
+  try {
+    return join(env['HOME'] || homedir(), '.cache');
+  } catch (error) {
+    throw new CacheError('this user has no home folder', `set ${variable} to a folder that can be written`, error);
+  }
+}

@@ -1,0 +1,183 @@
+import {
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { pid } from 'node:process';
+import { CacheError, ClipError, messageOf } from '../errors.ts';
+import { toDigest } from './digest.ts';
+import type { Listing } from './hub-listing.ts';
+import { isCommit, isSafePath } from './hub-names.ts';
+
+/**
+ * One repository in the hub's cache, as Python's huggingface_hub lays it out (file_download.py):
+ * `models--ORG--NAME/blobs/<digest>`, `snapshots/<commit>/<path> -> ../../blobs/<digest>`, `refs/<revision>`.
+ */
+export class CachedRepo {
+  readonly folder: string;
+  readonly blobs: string;
+  readonly locks: string;
+
+  constructor(
+    readonly cache: string,
+    readonly repo: string,
+  ) {
+    const name = `models--${repo.replaceAll('/', '--')}`;
+    this.folder = join(cache, name);
+    this.blobs = join(this.folder, 'blobs');
+    this.locks = join(cache, '.locks', name);
+  }
+
+  snapshot(commit: string): string {
+    return join(this.folder, 'snapshots', commit);
+  }
+
+  /** Makes the folders. */
+  async create(): Promise<void> {
+    for (const folder of [this.blobs, this.locks]) await mkdir(folder, { recursive: true });
+  }
+
+  /** The commit that a revision stood at when it was last pulled, by whatever tool. */
+  async commitOf(revision: string): Promise<string | undefined> {
+    if (isCommit(revision)) return revision;
+    const commit = (await readFile(this.refFile(revision), 'utf8').catch(() => '')).trim();
+    return isCommit(commit) ? commit : undefined;
+  }
+
+  /** Says where a branch or tag stands. */
+  async writeRef(revision: string, commit: string): Promise<void> {
+    if (isCommit(revision)) return;
+    await replaceFile(this.refFile(revision), commit);
+  }
+
+  /** Gives a blob its name in a snapshot; where links cannot be made (Windows), a copy. */
+  async link(commit: string, path: string, blob: string): Promise<void> {
+    const name = join(this.snapshot(commit), ...path.split('/'));
+    const target = relative(dirname(name), join(this.blobs, blob));
+    if ((await readlink(name).catch(() => undefined)) === target) return;
+    await mkdir(dirname(name), { recursive: true });
+    const beside = `${name}.${pid}.tmp`;
+    await symlink(target, beside).catch(() => copyFile(join(this.blobs, blob), beside));
+    await rename(beside, name);
+  }
+
+  /** What the cache holds of a commit: a listing made without the hub. The names of blobs are their digests. */
+  async listing(revision: string): Promise<Listing | undefined> {
+    const commit = await this.commitOf(revision);
+    if (commit === undefined) return undefined;
+    const snapshot = this.snapshot(commit);
+    const names = await readdir(snapshot, { recursive: true, withFileTypes: true }).catch(() => []);
+    const paths = names
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => relative(snapshot, join(entry.parentPath, entry.name)).split(sep).join('/'))
+      .filter(isSafePath);
+    return {
+      repo: this.repo,
+      revision,
+      commit,
+      paths: new Set(paths),
+      describe: async (path) => {
+        const file = join(snapshot, ...path.split('/'));
+        const digest = toDigest((await readlink(file)).split(/[\\/]/u).at(-1));
+        const { size } = await stat(file);
+        if (digest === undefined)
+          throw new CacheError(`${file} is no link to a blob of the hub's cache`, 'pull it again, online');
+        return { path, size, digest };
+      },
+    };
+  }
+
+  /** Deletes files of a snapshot, the blobs that nothing else links to, and what is empty then. */
+  async remove(commit: string, paths: readonly string[]): Promise<void> {
+    const snapshot = this.snapshot(commit);
+    const blobs: string[] = [];
+    for (const path of paths) {
+      const file = join(snapshot, ...path.split('/'));
+      const blob = (await readlink(file).catch(() => undefined))?.split(/[\\/]/u).at(-1);
+      if (blob !== undefined && toDigest(blob) !== undefined) blobs.push(blob);
+      await rm(file, { force: true });
+    }
+    const used = await this.linkedBlobs();
+    for (const blob of blobs) if (!used.has(blob)) await rm(join(this.blobs, blob), { force: true });
+    await removeEmptyFolders(snapshot);
+    if (!(await exists(snapshot))) await this.removeRefs(commit);
+    await removeEmptyFolders(this.folder);
+  }
+
+  private refFile(revision: string): string {
+    return join(this.folder, 'refs', ...revision.split('/'));
+  }
+
+  private async linkedBlobs(): Promise<Set<string>> {
+    const snapshots = join(this.folder, 'snapshots');
+    const entries = await readdir(snapshots, { recursive: true, withFileTypes: true }).catch(() => []);
+    const links = entries.filter((entry) => entry.isSymbolicLink());
+    const targets = await Promise.all(links.map((entry) => readlink(join(entry.parentPath, entry.name))));
+    return new Set(targets.map((target) => target.split(/[\\/]/u).at(-1) ?? ''));
+  }
+
+  private async removeRefs(commit: string): Promise<void> {
+    const refs = join(this.folder, 'refs');
+    for (const entry of await readdir(refs, { recursive: true, withFileTypes: true }).catch(() => [])) {
+      const file = join(entry.parentPath, entry.name);
+      if (entry.isFile() && (await readFile(file, 'utf8')).trim() === commit) await rm(file, { force: true });
+    }
+  }
+}
+
+/** @throws CacheError if a disk has not the space for so many bytes; where it does not tell, they are tried */
+export async function requireSpace(folder: string, bytes: number): Promise<void> {
+  const disk = await statfs(folder).catch(() => undefined);
+  if (disk === undefined || disk.bavail * disk.bsize >= bytes) return;
+  throw new CacheError(
+    `${folder} has ${megabytes(disk.bavail * disk.bsize)} MB free, ${megabytes(bytes)} MB are needed`,
+    'free some, or set HF_HUB_CACHE to a folder with more',
+  );
+}
+
+/** Runs what writes to a cache; its failures become one line that names the variable to set. */
+export async function inCache<T>(folder: string, variable: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ClipError || !(error instanceof Error && 'syscall' in error)) throw error;
+    throw new CacheError(
+      `${folder} cannot be used: ${messageOf(error)}`,
+      `set ${variable} to a folder that can be written`,
+      error,
+    );
+  }
+}
+
+/** Writes a small file so that it is there whole or not at all. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const beside = `${path}.${pid}.tmp`;
+  await writeFile(beside, text);
+  await rename(beside, path);
+}
+
+async function removeEmptyFolders(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
+    if (entry.isDirectory()) await removeEmptyFolders(join(folder, entry.name));
+  const left = await readdir(folder).catch(() => ['?']);
+  if (left.length === 0) await rm(folder, { recursive: true, force: true });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}

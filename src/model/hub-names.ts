@@ -1,0 +1,86 @@
+import { HubError, UsageError } from '../errors.ts';
+
+/** A repository of the hub at a revision. */
+export interface RepoRevision {
+  /** `org/name` */
+  readonly repo: string;
+  /** A branch, a tag or a commit; undefined where none was named. */
+  readonly revision: string | undefined;
+}
+
+/** A name that comes from outside becomes part of a path and of a URL: none may be longer than this, in characters. */
+const MAX_NAME = 255;
+const REPO_PART = /^[a-z0-9_]([\w.-]*[a-z0-9_])?$/iu;
+const COMMIT = /^[0-9a-f]{40}$/u;
+
+/**
+ * Takes `org/name` or `org/name@revision` apart; the rules for names are huggingface_hub's (utils/_validators.py).
+ *
+ * @throws UsageError if it cannot be the name of a repository
+ */
+export function parseRepo(text: string): RepoRevision {
+  const at = text.indexOf('@');
+  const repo = at < 0 ? text : text.slice(0, at);
+  const revision = at < 0 ? undefined : text.slice(at + 1);
+  const parts = repo.split('/');
+  const isRepo =
+    parts.length === 2 &&
+    repo.length <= 96 &&
+    parts.every((part) => REPO_PART.test(part)) &&
+    !/--|\.\.|\.git$/u.test(repo);
+  if (!isRepo || (revision !== undefined && !isRevision(revision))) {
+    throw new UsageError(
+      `${JSON.stringify(text.slice(0, MAX_NAME))} cannot be a repository of the hub`,
+      'give a name of `clip-classify models list`, or org/name, or org/name@revision',
+    );
+  }
+  return { repo, revision };
+}
+
+/** Whether a text looks like a repository, not like a name or a path. */
+export function looksLikeRepo(text: string): boolean {
+  return /^[^/\\.@][^/\\@]*\/[^/\\@]+(@.+)?$/u.test(text);
+}
+
+export function isCommit(revision: string): boolean {
+  return COMMIT.test(revision);
+}
+
+/** A branch, tag, `refs/pr/1` or commit; it becomes a path under `refs/`. */
+function isRevision(text: string): boolean {
+  return isSafePath(text) && /^[\w./-]+$/u.test(text);
+}
+
+/**
+ * Whether a path from a listing stays in the folder it is put into: relative, `/` between parts, none of them `.` or
+ * `..`, no drive, no backslash, no control character, also after percent-decoding.
+ */
+export function isSafePath(path: string): boolean {
+  let decoded = path;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // a lone "%" is a character like any other
+  }
+  return [path, decoded].every(
+    (text) =>
+      text.length > 0 &&
+      text.length <= MAX_NAME &&
+      !/[\\\p{Cc}]|^[a-z]:/iu.test(text) &&
+      text.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+  );
+}
+
+/** @throws HubError if a path that the hub listed would leave its folder */
+export function checkListedPath(path: unknown, repo: string): string {
+  if (typeof path === 'string' && isSafePath(path)) return path;
+  throw new HubError(
+    `the hub lists a file called ${JSON.stringify(path)?.slice(0, MAX_NAME)} in ${repo}: refused`,
+    'name another repository, or check HF_ENDPOINT',
+  );
+}
+
+/** The hub's URL of something, each part escaped. */
+export function hubUrl(endpoint: string, path: string, query = ''): URL {
+  return new URL(`${endpoint}/${path.split('/').map(encodeURIComponent).join('/')}${query}`);
+}

@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { type Env, hubCacheFolder, hubHome } from './environment.ts';
+
+/** Where the hub is and how to reach it. */
+export interface HubSettings {
+  /** Without a slash at its end. */
+  readonly endpoint: string;
+  readonly cache: string;
+  readonly token: string | undefined;
+  readonly offline: boolean;
+  /** Undefined where no proxy is set. */
+  readonly proxies: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string } | undefined;
+}
+
+/**
+ * Reads the variables that Python's tools read (huggingface_hub, constants.py).
+ *
+ * @throws UsageError if one of them cannot be what it should be; a token is never shown
+ */
+export async function hubSettings(env: Env, offline = false): Promise<HubSettings> {
+  const endpoint = (env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/u, '');
+  if (!URL.canParse(endpoint) || !/^https?:$/u.test(new URL(endpoint).protocol))
+    throw new UsageError(`HF_ENDPOINT is ${JSON.stringify(endpoint)}`, 'give a URL such as https://huggingface.co');
+  const token = (env['HF_TOKEN'] || (await tokenFile(env)))?.trim() || undefined;
+  if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token))
+    throw new UsageError('the token of the hub holds characters that no token has', 'set HF_TOKEN again, or unset it');
+  const proxy = (name: string) => env[name] || env[name.toUpperCase()] || '';
+  const [httpProxy, httpsProxy] = [proxy('http_proxy'), proxy('https_proxy')];
+  for (const url of [httpProxy, httpsProxy])
+    if (url !== '' && !URL.canParse(url))
+      throw new UsageError('a proxy variable holds no URL', 'set https_proxy to one, such as http://proxy:3128');
+  return {
+    endpoint,
+    cache: hubCacheFolder(env),
+    token: isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN']) && !env['HF_TOKEN'] ? undefined : token,
+    offline: offline || isTrue(env['HF_HUB_OFFLINE']) || isTrue(env['TRANSFORMERS_OFFLINE']),
+    proxies: httpProxy || httpsProxy ? { httpProxy, httpsProxy, noProxy: proxy('no_proxy') } : undefined,
+  };
+}
+
+function tokenFile(env: Env): Promise<string | undefined> {
+  return readFile(env['HF_TOKEN_PATH'] || join(hubHome(env), 'token'), 'utf8').catch(() => undefined);
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value !== undefined && ['1', 'ON', 'YES', 'TRUE'].includes(value.toUpperCase());
+}

@@ -1,0 +1,87 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ChecksumError } from '../errors.ts';
+import { digestFile } from './digest.ts';
+import type { Env } from './environment.ts';
+import { CachedRepo } from './hub-cache.ts';
+import { type Pin, type PinnedFile, updatePins } from './pins.ts';
+
+/** What a file of a pulled model is now. */
+export interface FileState {
+  readonly path: string;
+  readonly state: 'good' | 'missing' | 'changed';
+  readonly expected: string;
+  /** sha256; absent for a missing file */
+  readonly actual?: string;
+  readonly stamp?: string;
+}
+
+/** The folder that a pulled model is read from. */
+export function pinnedFolder(pin: Pin): string {
+  return new CachedRepo(pin.cache, pin.repo).snapshot(pin.commit);
+}
+
+/** Tells whether a file has been touched: its inode, size and times of change in nanoseconds, links resolved. */
+export async function stampOf(path: string): Promise<string> {
+  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+  return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
+}
+
+/** Hashes every file of a pulled model again: no flipped bit, cut or swap passes. */
+export function verifyPin(pin: Pin): Promise<FileState[]> {
+  return Promise.all(Object.entries(pin.files).map(([path, file]) => checkFile(pin, path, file)));
+}
+
+/**
+ * Lets a model be used only as it was pulled. A file that nobody has touched since its digest was last checked is not
+ * hashed again, so that this costs some system calls, not a second for each 350 MB.
+ *
+ * @throws ChecksumError naming the first file that is missing or differs
+ */
+export async function requireIntact(name: string, pin: Pin, env?: Env): Promise<void> {
+  const checked: FileState[] = [];
+  for (const [path, file] of Object.entries(pin.files)) {
+    const stamp = await stampOf(join(pinnedFolder(pin), path)).catch(() => undefined);
+    if (stamp !== file.stamp) checked.push(await checkFile(pin, path, file));
+  }
+  throwDamage(name, pin, checked);
+  if (checked.length > 0) await restamp(name, checked, env).catch(() => {}); // costs time the next time, not this run
+}
+
+/** @throws ChecksumError if one of the files is not good */
+export function throwDamage(name: string, pin: Pin, states: readonly FileState[]): void {
+  const damaged = states.filter(({ state }) => state !== 'good');
+  const [first] = damaged;
+  if (first === undefined) return;
+  const file = join(pinnedFolder(pin), first.path);
+  const more = damaged.length > 1 ? ` (and ${damaged.length - 1} more)` : '';
+  const fact =
+    first.state === 'missing'
+      ? `${file} is missing`
+      : `${file} has sha256 ${first.actual}, when it was pulled ${first.expected}`;
+  throw new ChecksumError(`${fact}${more}`, `clip-classify models pull ${name} --force`);
+}
+
+async function checkFile(pin: Pin, path: string, { size, sha256 }: PinnedFile): Promise<FileState> {
+  const file = join(pinnedFolder(pin), path);
+  try {
+    const stamp = await stampOf(file);
+    const { sha256: actual } = await digestFile(file, size);
+    return { path, state: actual === sha256 ? 'good' : 'changed', expected: sha256, actual, stamp };
+  } catch {
+    return { path, state: 'missing', expected: sha256 };
+  }
+}
+
+function restamp(name: string, checked: readonly FileState[], env?: Env): Promise<void> {
+  return updatePins(env, (pins) => {
+    const pin = pins.get(name);
+    if (pin === undefined) return;
+    const files = { ...pin.files };
+    for (const { path, stamp, actual } of checked) {
+      const file = files[path];
+      if (file !== undefined && stamp !== undefined && file.sha256 === actual) files[path] = { ...file, stamp };
+    }
+    pins.set(name, { ...pin, files });
+  });
+}

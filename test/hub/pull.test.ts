@@ -1,0 +1,157 @@
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cli } from '../cli/io.ts';
+import { fixture } from '../paths.ts';
+import { newHome, treeOf } from './cache.ts';
+import { blobName, gitSha1, type LoopbackHub, repository, repositoryOf, startHub } from './server.ts';
+
+const TINY = 'acme/tiny-clip';
+const tiny = repositoryOf(fixture('tiny-class'), {
+  'README.md': 'not needed',
+  'pytorch_model.bin': 'a pickle, not needed',
+  'tokenizer_config.json': '{}',
+});
+const PULLED = [
+  'config.json',
+  'model.safetensors',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+];
+
+let hub: LoopbackHub;
+let home: Awaited<ReturnType<typeof newHome>>;
+beforeEach(async () => {
+  hub = await startHub({ [TINY]: tiny });
+  home = await newHome(hub.endpoint);
+});
+afterEach(async () => {
+  await hub.close();
+  await home.remove();
+});
+const bytesOf = (path: string) => tiny.files.get(path) as Uint8Array;
+const run = (...argv: string[]) => cli(argv, { env: home.env });
+
+describe('models pull', () => {
+  it('makes a repository a model that classifies, as the folder does', async () => {
+    const { code, stdout, stderr } = await run('models', 'pull', TINY);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(`tiny-clip: ${TINY} at ${tiny.commit.slice(0, 12)}, 0.3 MB fetched`);
+    const args = [fixture('images/rgb.png'), '-l', 'cat,dog', '-f', 'json'];
+    const byFolder = JSON.parse((await run(...args, '-m', fixture('tiny-class'))).stdout);
+    for (const name of ['tiny-clip', TINY, `${TINY}@main`]) {
+      const byName = JSON.parse((await run(...args, '-m', name)).stdout);
+      expect(byName.results[0].labels).toEqual(byFolder.results[0].labels);
+      expect(byName.model).toBe('tiny-clip');
+    }
+  });
+
+  it('lays the cache out as huggingface_hub does', async () => {
+    await run('models', 'pull', TINY);
+    const repo = 'models--acme--tiny-clip';
+    expect(await treeOf(home.hub)).toEqual(
+      [
+        ...PULLED.map((path) => `${repo}/blobs/${blobName(bytesOf(path))}`),
+        `${repo}/refs/main`,
+        ...PULLED.map((path) => `${repo}/snapshots/${tiny.commit}/${path} -> ../../blobs/${blobName(bytesOf(path))}`),
+      ].sort(),
+    );
+    expect(await readFile(join(home.hub, repo, 'refs/main'), 'utf8')).toBe(tiny.commit);
+    expect(blobName(bytesOf('config.json'))).toMatch(/^[0-9a-f]{40}$/);
+    expect(blobName(bytesOf('model.safetensors'))).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('lists the repository first, and fetches each file once', async () => {
+    await run('models', 'pull', TINY);
+    expect(hub.seen.slice(0, 2).map(({ url }) => url)).toEqual([
+      `/api/models/${TINY}/revision/main`,
+      `/api/models/${TINY}/tree/${tiny.commit}?recursive=true`,
+    ]);
+    const files = hub.seen.slice(2).filter(({ server }) => server === 'hub');
+    expect(files.map(({ url }) => url).sort()).toEqual(PULLED.map((path) => `/${TINY}/resolve/${tiny.commit}/${path}`));
+  });
+
+  it('opens no connection once the model is there, and works offline', async () => {
+    await run('models', 'pull', TINY);
+    hub.seen.length = 0;
+    for (const offline of [{}, { HF_HUB_OFFLINE: '1' }, { TRANSFORMERS_OFFLINE: 'yes' }]) {
+      const env = { ...home.env, ...offline };
+      expect((await cli(['models', 'pull', TINY], { env })).stdout).toContain('was there already');
+      expect((await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'tiny-clip'], { env })).code).toBe(0);
+      expect((await cli(['models', 'verify'], { env })).code).toBe(0);
+    }
+    expect(hub.seen).toEqual([]);
+  });
+
+  it('reuses what Python fetched: no file again, offline no request at all', async () => {
+    const repo = join(home.hub, 'models--acme--tiny-clip');
+    const snapshot = join(repo, 'snapshots', tiny.commit);
+    for (const folder of ['blobs', 'refs', `snapshots/${tiny.commit}`])
+      await mkdir(join(repo, folder), { recursive: true });
+    await writeFile(join(repo, 'refs/main'), tiny.commit);
+    for (const path of PULLED) {
+      await writeFile(join(repo, 'blobs', blobName(bytesOf(path))), bytesOf(path));
+      await symlink(`../../blobs/${blobName(bytesOf(path))}`, join(snapshot, path));
+    }
+    expect((await run('models', 'pull', TINY, '--offline')).code).toBe(0);
+    expect(hub.seen).toEqual([]);
+    await run('models', 'rm', 'tiny-clip');
+    expect(await treeOf(home.hub)).toEqual([]);
+  });
+
+  it.each(['--offline', 'HF_HUB_OFFLINE'])('%s forbids what is not cached', async (how) => {
+    const env = { ...home.env, ...(how === '--offline' ? {} : { [how]: '1' }) };
+    const argv = ['models', 'pull', TINY, ...(how === '--offline' ? [how] : [])];
+    const { code, stderr } = await cli(argv, { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_OFFLINE: acme\/tiny-clip is not in .*; pull it without/),
+    ]);
+    expect(hub.seen).toEqual([]);
+  });
+
+  it('names what to pull for a model that is only known', async () => {
+    for (const name of ['ViT-B/32', 'openai/clip-vit-base-patch32', 'clip-vit-b-32']) {
+      const { code, stderr } = await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', name);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/E_MODEL: .* has not been pulled; clip-classify models pull clip-vit-b-32/),
+      ]);
+    }
+    expect(hub.seen).toEqual([]);
+  });
+
+  it('takes the next source of a card where the first holds only a pickle', async () => {
+    const pickles = repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]));
+    hub.repositories.set('openai/clip-vit-base-patch32', pickles);
+    hub.repositories.set('timm/vit_base_patch32_clip_224.openai', tiny);
+    const { code, stdout } = await run('models', 'pull', 'ViT-B/32', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-32', repo: 'timm/vit_base_patch32_clip_224.openai' });
+    expect(hub.seen.filter(({ url }) => url.includes('pytorch_model'))).toEqual([]);
+    expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-32')).code).toBe(0);
+  });
+
+  it('never fetches a pickle: it says what is there and what to do', async () => {
+    hub.repositories.set('acme/pickled', repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]])));
+    const { code, stderr } = await run('models', 'pull', 'acme/pickled');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_MODEL: acme\/pickled has its weights only as a pickle \(pytorch_model.bin\).*refs\/pr/),
+    ]);
+    expect(hub.seen.map(({ url }) => url)).toEqual(['/api/models/acme/pickled/revision/main']);
+  });
+
+  it('stays at the commit that is pinned, and fetches only what is damaged', async () => {
+    await run('models', 'pull', TINY);
+    const config = join(home.hub, 'models--acme--tiny-clip/blobs', gitSha1(bytesOf('config.json')));
+    await writeFile(config, 'damaged');
+    hub.seen.length = 0;
+    const { code, stdout } = await run('models', 'pull', TINY, '--json');
+    expect([code, JSON.parse(stdout).fetched]).toEqual([0, bytesOf('config.json').length]);
+    expect(hub.seen.map(({ url }) => url)).toContain(`/api/models/${TINY}/revision/${tiny.commit}`);
+    expect(await readFile(config)).toEqual(Buffer.from(bytesOf('config.json')));
+    expect((await run('models', 'verify')).code).toBe(0);
+  });
+});
