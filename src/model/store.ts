@@ -5,6 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { CacheError, ModelError, messageOf, UsageError } from '../errors.ts';
+import type { Architecture } from '../onnx/architecture.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { readModelJson } from './card.ts';
@@ -31,11 +32,17 @@ export interface ModelLocation {
 
 export { cacheFolder, type Env } from './environment.ts';
 
+/** A checkpoint whose graphs are kept. */
+interface ImportedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly architecture: Architecture;
+}
+
 /** What an import is made of. */
 interface Importable {
   readonly folder: string;
   readonly contents:
-    | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; graphs(): Promise<Graphs> }
+    | ({ readonly kind: 'checkpoint'; graphs(): Promise<Graphs> } & ImportedCheckpoint)
     | { readonly kind: 'onnx' };
 }
 
@@ -83,9 +90,9 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   const imported = isName(name) ? importFolder(name, env) : undefined;
   const pulled = pin && pinnedFolder(pin);
   if (imported !== undefined && (await exists(join(imported, 'import.json')))) {
-    const { source } = await readModelJson(imported, 'import.json');
+    const source = await importedFrom(name, imported);
     if (pin !== undefined && source === pulled) await requireIntact(name, pin, env);
-    return { name, folder: String(source), imported, ...(pin !== undefined && { repo: pin.repo }) };
+    return { name, folder: source, imported, ...(pin !== undefined && { repo: pin.repo }) };
   }
   if (pin !== undefined && pulled !== undefined) {
     await requireIntact(name, pin, env);
@@ -108,11 +115,25 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   );
 }
 
+/** Where an imported checkpoint lies. */
+async function importedFrom(name: string, folder: string): Promise<string> {
+  const { source } = await readModelJson(folder, 'import.json');
+  if (typeof source === 'string' && (await exists(source))) return source;
+  throw new ModelError(
+    `${name} was imported from ${JSON.stringify(source)}, which is not there`,
+    `clip-classify models import <folder> --name ${name}, with the folder where it is now`,
+  );
+}
+
 /** The names that {@link findModel} knows: the starter, what was imported and what was pulled. */
 export async function modelNames(env?: Env): Promise<string[]> {
-  const imported = await readdir(join(cacheFolder(env), 'models')).catch(() => []);
+  const folders = await readdir(join(cacheFolder(env), 'models')).catch(() => []);
+  const imported: string[] = [];
+  for (const name of folders) {
+    if (isName(name) && (await exists(join(importFolder(name, env), 'import.json')))) imported.push(name);
+  }
   const pulled = (await readPins(env)).keys();
-  return [STARTER, ...[...new Set([...imported.filter(isName), ...pulled])].sort()];
+  return [STARTER, ...[...new Set([...imported, ...pulled])].sort()];
 }
 
 /** Forgets an import; the checkpoint itself stays. */
@@ -123,7 +144,7 @@ export async function removeImport(name: string, env?: Env): Promise<boolean> {
 }
 
 /**
- * Keeps both graphs of a checkpoint under a name; the weights stay where they are. Ready-made graphs are used as they are:
+ * Keeps both graphs of a checkpoint under a name, in this tool's cache; the weights stay where they are. Ready-made graphs are used as they are:
  * of them only the folder is kept.
  *
  * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
@@ -145,7 +166,7 @@ export async function storeImport(name: string, { folder: source, contents }: Im
       await writeFile(join(beside, 'image.onnx'), image);
       await writeFile(join(beside, 'text.onnx'), text);
     }
-    const checkpoint = contents.kind === 'checkpoint' ? fingerprint(contents.checkpoint) : undefined;
+    const checkpoint = contents.kind === 'checkpoint' ? await fingerprint(contents) : undefined;
     await writeFile(join(beside, 'import.json'), `${JSON.stringify({ source, checkpoint }, null, 2)}\n`);
     await rm(folder, { recursive: true, force: true });
     await rename(beside, folder);
@@ -160,25 +181,20 @@ export async function storeImport(name: string, { folder: source, contents }: Im
   return folder;
 }
 
-/**
- * The graphs that an import wrote.
- *
- * @throws ModelError if the checkpoint is no longer the one that was imported
- */
-export async function readImport(name: string, folder: string, checkpoint: Checkpoint): Promise<Graphs> {
-  const { checkpoint: imported } = await readModelJson(folder, 'import.json');
-  if (imported !== fingerprint(checkpoint)) {
-    throw new ModelError(
-      `${checkpoint.file} has changed since it was imported as ${name}`,
-      `clip-classify models import ${checkpoint.folder} --name ${name}`,
-    );
-  }
+/** The graphs that an import wrote, while they are what it would write now; else undefined. */
+export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
+  const { checkpoint } = await readModelJson(folder, 'import.json');
+  if (checkpoint !== (await fingerprint(contents))) return undefined;
   return { image: await readFile(join(folder, 'image.onnx')), text: await readFile(join(folder, 'text.onnx')) };
 }
 
-/** Tells one layout of tensors in a file from another; the graphs depend on nothing else but the config. */
-function fingerprint(checkpoint: Checkpoint): string {
-  return createHash('sha256').update(checkpoint.file).update('\0').update(checkpoint.header).digest('hex');
+/** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
+async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const parts = [version, checkpoint.file, JSON.stringify(architecture), checkpoint.header];
+  return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 
 function importFolder(name: string, env?: Env): string {

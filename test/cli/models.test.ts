@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,16 +37,28 @@ describe('models import', () => {
     expect(await cli(args, { env: { ...env, CLIP_CLASSIFY_MODEL: 'tiny-class' } })).toEqual(byFolder);
   });
 
-  it('says so when the checkpoint is no longer what was imported', async () => {
+  it('never scores with graphs of another checkpoint or config', async () => {
     const copy = join(folder, 'copy');
+    const image = [fixture('images/rgb.png'), '-l', 'cat,dog'];
     await cp(fixture('tiny-class'), copy, { recursive: true });
     expect((await cli(['models', 'import', copy, '--name', 'changing'], { env })).code).toBe(0);
-    await cp(fixture('tiny-gelu-f16'), copy, { recursive: true });
-    const { code, stderr } = await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'changing'], { env });
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(/E_MODEL: .* has changed since it was imported as changing; clip-classify models import/),
-    ]);
+    const config = JSON.parse(await readFile(join(copy, 'config.json'), 'utf8'));
+    await writeFile(
+      join(copy, 'config.json'),
+      JSON.stringify({ ...config, vision_config: { ...config.vision_config, pooling: 'mean' } }),
+    );
+    const scores = async (model: string) => JSON.parse((await cli([...image, '-m', model], { env })).stdout).labels;
+    expect(await scores('changing')).toEqual(await scores(copy));
+    expect(await scores('changing')).not.toEqual(await scores(fixture('tiny-class')));
+  });
+
+  it('says where a model was imported from that is no longer there', async () => {
+    const gone = join(folder, 'gone');
+    await cp(fixture('tiny-class'), gone, { recursive: true });
+    await cli(['models', 'import', gone], { env });
+    await rm(gone, { recursive: true });
+    const { code, stderr } = await cli(['models', 'inspect', 'gone'], { env });
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/gone was imported from .*gone", which is not there/)]);
   });
 
   it.each(['starter', '../x', '.x', ''])('refuses the name "%s"', async (name) => {
