@@ -11,7 +11,7 @@ import { hubUrl, looksLikeRepo, parseRepo } from './hub-names.ts';
 import { MissingRepository } from './hub-status.ts';
 import { connectHub, type HubConnection } from './hub-transport.ts';
 import { PartialFile } from './partial-file.ts';
-import { type Pin, type PinnedFile, readPins, updatePins } from './pins.ts';
+import { type Pin, type PinnedFile, type Pins, readPins, updatePins } from './pins.ts';
 import { withLock } from './process-lock.ts';
 import { type CardSource, findCard, modelCards } from './registry.ts';
 import { PATIENCE, type Patience } from './retry.ts';
@@ -62,8 +62,9 @@ interface Target {
  */
 export async function pullModel(what: string, options: PullOptions): Promise<Pulled> {
   const { env, force = false, patience = PATIENCE } = options;
-  const target = await resolveTarget(what, options.name);
-  const pinned = (await readPins(env)).get(target.name);
+  const pins = await readPins(env);
+  const target = await resolveTarget(what, pins, options.name);
+  const pinned = pins.get(target.name);
   const pin = pinned !== undefined && target.sources.some((source) => asks(source, pinned)) ? pinned : undefined;
   if (!force && pin !== undefined) {
     const intact = await requireIntact(target.name, pin, env).then(
@@ -83,7 +84,7 @@ export async function pullModel(what: string, options: PullOptions): Promise<Pul
   const { repo, revision } = source;
   const { layout } = choice;
   const now: Pin = { repo, revision, commit: listing.commit, layout, cache: settings.cache, files: pulled.files };
-  await updatePins(env, (pins) => pins.set(target.name, now));
+  await updatePins(env, (all) => all.set(target.name, now));
   return { name: target.name, pin: now, fetched: pulled.fetched, alreadyThere: false };
 }
 
@@ -92,9 +93,12 @@ function asks({ repo, revision }: CardSource, pin: Pin): boolean {
   return repo === pin.repo && (revision === pin.revision || revision === pin.commit);
 }
 
-async function resolveTarget(what: string, name?: string): Promise<Target> {
+async function resolveTarget(what: string, pins: Pins, name?: string): Promise<Target> {
   const card = await findCard(what);
   if (card !== undefined) return { name: name ?? card.name, sources: card.sources };
+  const pin = pins.get(what); // pulled by its repository before
+  if (pin !== undefined)
+    return { name: name ?? what, sources: [{ repo: pin.repo, revision: pin.revision, digests: [] }] };
   if (!looksLikeRepo(what)) {
     const names = (await modelCards()).map((known) => known.name);
     throw new ModelError(`there is no model called ${what} to pull`, `known are ${names.join(', ')}; or give org/repo`);
@@ -203,8 +207,8 @@ async function fetchBlob(
   const { digest, size } = file;
   const path = join(cached.blobs, digest.hex);
   if ((await stat(path).catch(() => undefined))?.size === size) {
-    const there = await digestFile(path, size);
-    if (there[digest.algorithm] === digest.hex) {
+    const there = await digestFile(path, digest.algorithm, size);
+    if (there.hub === digest.hex) {
       onBytes(size);
       return { sha256: there.sha256, fetched: 0 };
     }
@@ -215,7 +219,7 @@ async function fetchBlob(
     throw new OfflineError(damaged, `clip-classify models pull ${name} --force, without --offline and HF_HUB_OFFLINE`);
   }
   await mkdir(cached.blobs, { recursive: true });
-  const partial = await PartialFile.open(cached.blobs, digest.hex, size);
+  const partial = await PartialFile.open(cached.blobs, file);
   try {
     await requireSpace(cache, size - partial.size);
     const had = partial.size;
