@@ -150,7 +150,8 @@ async function answer(hub: LoopbackHub, server: 'hub' | 'cdn', request: Incoming
     return send(200, json, { 'content-type': 'application/json' });
   }
   const body = repo.files.get(revision);
-  if (body === undefined || kind !== repo.commit) return send(404, 'no', { 'x-error-code': 'EntryNotFound' });
+  if (body === undefined || (kind !== repo.commit && kind !== repo.branch))
+    return send(404, 'no', { 'x-error-code': 'EntryNotFound' });
   const headers = { 'x-repo-commit': repo.commit };
   if (!isLfs(body)) {
     const etag = fault?.kind === 'etag' ? fault.etag : gitSha1(body);
