@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { CacheError, ModelError, messageOf, UsageError } from '../errors.ts';
+import { ChecksumError, ModelError, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
 import { readModelJson } from './card.ts';
 import { cacheFolder, type Env } from './environment.ts';
@@ -12,6 +12,7 @@ import { inCache, replaceFile } from './hub-cache.ts';
 import { looksLikeRepo } from './hub-names.ts';
 import { findPulled, readPins } from './pins.ts';
 
+import { withLock } from './process-lock.ts';
 import { findCard } from './registry.ts';
 import { pinnedFolder, requireIntact } from './verify.ts';
 
@@ -139,41 +140,48 @@ export async function storeImport(
   }
   const folder = importFolder(name, env);
   const beside = `${folder}.${pid}.tmp`;
-  try {
-    await mkdir(beside, { recursive: true, mode: 0o700 });
-    await writeFile(join(beside, 'image.onnx'), graphs.image);
-    await writeFile(join(beside, 'text.onnx'), graphs.text);
-    await writeFile(
-      join(beside, 'import.json'),
-      `${JSON.stringify({ source, checkpoint: fingerprint(checkpoint) }, null, 2)}\n`,
-    );
-    await rm(folder, { recursive: true, force: true });
-    await rename(beside, folder);
-  } catch (error) {
-    await rm(beside, { recursive: true, force: true }).catch(() => {});
-    throw new CacheError(
-      `${folder} cannot be written: ${messageOf(error)}`,
-      'set CLIP_CLASSIFY_CACHE to a folder that can',
-      error,
-    );
-  }
+  const digests = { image: sha256(graphs.image), text: sha256(graphs.text) };
+  const record = { source, checkpoint: fingerprint(checkpoint), graphs: digests };
+  await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
+    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await withLock(join(cacheFolder(env), 'import.lock'), async () => {
+      try {
+        await mkdir(beside, { recursive: true, mode: 0o700 });
+        await writeFile(join(beside, 'image.onnx'), graphs.image);
+        await writeFile(join(beside, 'text.onnx'), graphs.text);
+        await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
+        await rm(folder, { recursive: true, force: true });
+        await rename(beside, folder);
+      } finally {
+        await rm(beside, { recursive: true, force: true });
+      }
+    });
+  });
   return folder;
 }
 
 /**
  * The graphs that an import wrote.
  *
- * @throws ModelError if the checkpoint is no longer the one that was imported
+ * @throws ModelError if the checkpoint is no longer the one that was imported, ChecksumError if a graph is damaged
  */
 export async function readImport(name: string, folder: string, checkpoint: Checkpoint): Promise<Graphs> {
-  const { checkpoint: imported } = await readModelJson(folder, 'import.json');
-  if (imported !== fingerprint(checkpoint)) {
-    throw new ModelError(
-      `${checkpoint.file} has changed since it was imported as ${name}`,
-      `clip-classify models import ${checkpoint.folder} --name ${name}`,
-    );
-  }
-  return { image: await readFile(join(folder, 'image.onnx')), text: await readFile(join(folder, 'text.onnx')) };
+  const record = await readModelJson(folder, 'import.json');
+  const again = `clip-classify models import ${String(record['source'])} --name ${name}`;
+  if (record['checkpoint'] !== fingerprint(checkpoint))
+    throw new ModelError(`${checkpoint.file} has changed since it was imported as ${name}`, again);
+  const digests = new Map(Object.entries(Object(record['graphs'])));
+  const read = async (graph: keyof Graphs) => {
+    const path = join(folder, `${graph}.onnx`);
+    const bytes = await readFile(path).catch(() => new Uint8Array());
+    if (digests.get(graph) === sha256(bytes)) return bytes;
+    throw new ChecksumError(`${path} is not what was written when ${name} was imported`, again);
+  };
+  return { image: await read('image'), text: await read('text') };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Tells one layout of tensors in a file from another; the graphs depend on nothing else but the config. */

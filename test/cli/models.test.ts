@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,6 +46,21 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(/E_MODEL: .* has changed since it was imported as changing; clip-classify models import/),
+    ]);
+  });
+
+  it('refuses graphs that are no longer what it wrote', async () => {
+    await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env });
+    const graph = join(folder, 'cache', 'models', 'flipped', 'text.onnx');
+    const bytes = await readFile(graph);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    await writeFile(graph, bytes);
+    const { code, stderr } = await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'flipped'], { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /E_CHECKSUM: .*text\.onnx is not what was written .*; clip-classify models import .*flipped/,
+      ),
     ]);
   });
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -84,6 +84,18 @@ describe('a pull in several processes', () => {
     expect(await treeOf(blobs)).toEqual(BLOBS.sort());
     expect(sha256((await read(join(blobs, sha256(weights)))) as Uint8Array)).toBe(sha256(weights));
     expect(await leftovers()).toEqual([]);
+  });
+
+  it('makes one good file even where no lock holds', async () => {
+    const locks = join(home.hub, '.locks/models--acme--big');
+    const thief = setInterval(async () => {
+      for (const name of await readdir(locks).catch(() => [])) await rm(join(locks, name), { force: true });
+    }, 2);
+    const codes = await Promise.all(Array.from({ length: 4 }, async () => (await once(pull(), 'exit'))[0]));
+    clearInterval(thief);
+    expect(codes).toEqual([0, 0, 0, 0]);
+    expect(await treeOf(blobs)).toEqual(BLOBS.sort());
+    expect(sha256((await read(join(blobs, sha256(weights)))) as Uint8Array)).toBe(sha256(weights));
   });
 
   it("takes a dead process's lock within five seconds", async () => {
