@@ -2,14 +2,14 @@ import { pMapIterable } from 'p-map';
 import type { Clip } from './clip.ts';
 import { ImageError, LabelsError, UsageError } from './errors.ts';
 import { DEFAULT_DECODE, type DecodeOptions, decode } from './image/decode.ts';
-import { fitImage, normalize } from './image/preprocess.ts';
 import { type ImageSource, nameOf, readSource } from './image/source.ts';
+import type { Pixels } from './model/encoder.ts';
 import { batches } from './pipeline.ts';
-import { cosines, meanOfGroups, row, softmax, topK, type UnitRows } from './tensor.ts';
+import { cosines, meanOfGroups, row, sigmoid, softmax, topK, type UnitRows } from './tensor.ts';
 import { checkLabels } from './text/labels.ts';
 import { expandTemplates, fillTemplate } from './text/prompts.ts';
 
-/** One label of an image: `logit = logitScale · cosine`, and the scores of all labels add up to 1. */
+/** One label of an image. `logit = logitScale · cosine (+ logitBias)`; the scores of a CLIP add up to 1 over all labels. */
 export interface RankedLabel {
   readonly label: string;
   readonly score: number;
@@ -51,7 +51,8 @@ const DECODERS = 4;
 
 /**
  * A zero-shot classifier: the labels become prompts, the prompts unit embeddings, once (Radford et al. 2021, fig. 1).
- * Each image becomes a unit embedding too, and its labels are ranked by the softmax of `logitScale · cosine`.
+ * Each image becomes a unit embedding too, and its labels are ranked by the softmax of `logitScale · cosine`
+ * (for a SigLIP, by the sigmoid of `logitScale · cosine + logitBias`).
  *
  * @throws LabelsError if a label or template cannot be used
  */
@@ -62,7 +63,8 @@ export async function createClassifier(
 ): Promise<Classifier> {
   const names = checkLabels(labels);
   const templates = expandTemplates(options.templates ?? ['photo']);
-  if (names.length === 1) options.onWarning?.(`with "${names[0]}" as the only label every image scores 1`);
+  if (names.length === 1 && clip.logitBias === undefined)
+    options.onWarning?.(`with "${names[0]}" as the only label every image scores 1`);
   const labelRows = await embedLabels(clip, names, templates, options.onWarning);
   return {
     labels: names,
@@ -79,7 +81,7 @@ export async function createClassifier(
       });
       for await (const group of batches(prepared, batch)) {
         const good = group.flatMap((one) => (one.ok ? [one.pixels] : []));
-        const ranked = good.length > 0 ? rank(clip, names, await clip.encodeImages(good), labelRows, top) : [];
+        const ranked = good.length > 0 ? rank(clip, names, await clip.encodeImages(good, batch), labelRows, top) : [];
         let next = 0;
         for (const one of group) {
           yield one.ok ? { ok: true, image: one.image, labels: ranked[next++] as RankedLabel[] } : one;
@@ -90,15 +92,14 @@ export async function createClassifier(
 }
 
 type Prepared =
-  | { readonly ok: true; readonly image: string; readonly pixels: Float32Array }
+  | { readonly ok: true; readonly image: string; readonly pixels: Pixels }
   | Extract<ImageResult, { ok: false }>;
 
-/** Bytes → RGB pixels → S × S → normalised [3, S, S]. */
+/** Bytes → RGB pixels → S × S → as the model wants them. */
 async function prepare(clip: Clip, source: ImageSource, decoding: DecodeOptions): Promise<Prepared> {
   const image = nameOf(source);
   try {
-    const pixels = await decode(await readSource(source), image, decoding);
-    return { ok: true, image, pixels: normalize(fitImage(pixels, clip.preprocessing), clip.preprocessing) };
+    return { ok: true, image, pixels: clip.prepare(await decode(await readSource(source), image, decoding)) };
   } catch (error) {
     if (error instanceof ImageError) return { ok: false, image, error };
     throw error;
@@ -121,16 +122,14 @@ async function embedLabels(
         throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
       const { ids, truncated } = tokenizer.encode(prompt);
       if (truncated)
-        onWarning?.(
-          `the prompt of label "${label}" is over ${clip.architecture.text.context} tokens long: its end is cut off`,
-        );
+        onWarning?.(`the prompt of label "${label}" is over ${clip.tokens.context} tokens long: its end is cut off`);
       return ids;
     }),
   );
   return meanOfGroups(await clip.encodeTexts(prompts), templates.length);
 }
 
-/** The k best labels of each image. */
+/** The k best labels of each image: by the softmax over the labels for a CLIP, by the sigmoid of each for a SigLIP. */
 function rank(
   clip: Clip,
   labels: readonly string[],
@@ -138,11 +137,13 @@ function rank(
   labelRows: UnitRows,
   k: number,
 ): RankedLabel[][] {
+  const { logitScale, logitBias } = clip;
   const similarities = cosines(images, labelRows);
   return Array.from({ length: images.rows }, (_, n) => {
     const cosine = row(similarities, n);
-    const logits = Float64Array.from(cosine, (c) => clip.logitScale * c);
-    return topK(softmax(logits), k).map(({ index, score }) => ({
+    const logits = Float64Array.from(cosine, (c) => logitScale * c + (logitBias ?? 0));
+    const scores = logitBias === undefined ? softmax(logits) : sigmoid(logits);
+    return topK(scores, k).map(({ index, score }) => ({
       label: labels[index] as string,
       score,
       logit: logits[index] as number,

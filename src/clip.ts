@@ -1,46 +1,46 @@
-import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { ModelError } from './errors.ts';
-import type { Preprocessing } from './image/preprocess.ts';
-import { parsePreprocessing, readModelJson } from './model/card.ts';
+import { ModelError, UsageError } from './errors.ts';
+import { fitImage, normalize } from './image/preprocess.ts';
+import type { RgbImage } from './image/resample.ts';
+import {
+  type DescribeOptions,
+  describeModel,
+  type ModelDescription,
+  type Scoring,
+  type Towers,
+} from './model/description.ts';
+import { blankImage, encodeImages, encodeTexts, type Pixels, textFeeds } from './model/encoder.ts';
+import { openOnProvider, type Provider, type ProviderChoice } from './model/provider.ts';
+import type { Dtype } from './model/ready-made.ts';
 import { openSession, type Session } from './model/session.ts';
-import { type Env, findModel, type Graphs, readImport } from './model/store.ts';
-import { type Architecture, inferArchitecture } from './onnx/architecture.ts';
-import { imageGraph, textGraph } from './onnx/clip.ts';
-import { type Checkpoint, readCheckpoint } from './onnx/safetensors.ts';
-import { l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
-import { loadTokenizer, type Tokenizer } from './text/tokenizer.ts';
+import { cosines, l2Normalize, type UnitRows } from './tensor.ts';
 
-export interface LoadOptions {
+export interface LoadOptions extends DescribeOptions {
   /** Threads of one inference. @default all cores that this process may use */
   readonly threads?: number;
-  /** Where the cache folder is looked up. @default the environment of the process */
-  readonly env?: Env;
-}
-
-/** A CLIP, described: everything but its running graphs. */
-export interface ModelDescription {
-  readonly name: string;
-  readonly folder: string;
-  readonly checkpoint: Checkpoint;
-  readonly architecture: Architecture;
-  readonly preprocessing: Preprocessing;
-  /** What cosines are multiplied by before the softmax: exp of the learned temperature. */
-  readonly logitScale: number;
-  /** Both graphs: of a name that was imported, those that the import wrote. */
-  graphs(): Promise<Graphs>;
-  tokenizer(): Promise<Tokenizer>;
+  /** What inference runs on; `auto` takes the best that really runs. @default 'auto' */
+  readonly provider?: ProviderChoice;
+  /** Which of several GPUs. @default 0 */
+  readonly device?: number;
+  /** For ready-made graphs that do not hold it. @default that of the model */
+  readonly logitScale?: number;
 }
 
 /** A CLIP, ready to run. */
-export interface Clip extends ModelDescription {
-  readonly provider: 'cpu';
-  readonly dtype: 'fp32';
-  /** @param images N images, each normalised pixels [3, S, S]; @returns [N, D] */
-  encodeImages(images: readonly Float32Array[]): Promise<UnitRows>;
+export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scoring {
+  /** What it really runs on. */
+  readonly provider: Provider;
+  readonly dtype: Dtype;
+  /** Resizes, crops and normalises, as the image graph wants its pixels. */
+  prepare(image: RgbImage): Pixels;
   /**
-   * The text graph is opened for the call and closed after it: labels are encoded once, images go on.
+   * @param images N images, as {@link prepare} makes them
+   * @param batch the most images of a call; where N is less, a GPU is given as many all the same
+   * @returns [N, D]
+   */
+  encodeImages(images: readonly Pixels[], batch?: number): Promise<UnitRows>;
+  /**
+   * A text graph of its own is opened for the call and closed after it: labels are encoded once, images go on.
    *
    * @param prompts P prompts as token ids, each at most the context long; @returns [P, D]
    */
@@ -53,96 +53,91 @@ export interface Clip extends ModelDescription {
 const TEXT_BATCH = 32;
 
 /**
- * Reads what a model is, without opening it.
+ * Loads a model: finds it, reads what it is and opens its image graph.
  *
- * @param nameOrFolder 'starter', the name of an imported model, or a folder with model.safetensors and its configs
- * @throws ModelError naming what is missing, damaged or contradictory
+ * @throws ModelError as {@link describeModel}, or if onnxruntime cannot run it, or if its logit scale is not known
+ * @throws ProviderError if the provider that was asked for cannot run here
  */
-export async function describeModel(nameOrFolder: string, env?: Env): Promise<ModelDescription> {
-  const { name, folder, imported } = await findModel(nameOrFolder, env);
-  const weights = join(folder, 'model.safetensors');
-  await access(weights).catch(() => {
-    throw new ModelError(
-      `${folder} holds no model.safetensors`,
-      'name the folder of a CLIP checkpoint in the Hugging Face layout (pickled weights, pytorch_model.bin, are never loaded)',
-    );
-  });
-  const checkpoint = await readCheckpoint(weights);
-  const architecture = inferArchitecture(checkpoint, await readModelJson(folder, 'config.json'));
-  const preprocessing = parsePreprocessing(
-    await readModelJson(folder, 'preprocessor_config.json'),
-    architecture.image.imageSize,
-    folder,
+export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
+  const { threads = availableParallelism(), provider: choice = 'auto', device = 0, dtype = 'fp32' } = options;
+  const description = await describeModel(nameOrFolder, options);
+  const { preprocessing } = description;
+  const towers = await description.towers();
+  const { image, text } = towers;
+  const { opened: images, provider } = await openOnProvider(choice, (one) =>
+    openSession(image.graph, { threads, provider: one, device }),
   );
-  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
-  if (!Number.isFinite(logitScale)) {
-    throw new ModelError(`logit_scale in ${weights} is not a finite number`, 'fetch or export the checkpoint again');
-  }
-  let tokenizer: Promise<Tokenizer> | undefined;
-  return {
-    name,
-    folder,
-    checkpoint,
-    architecture,
-    preprocessing,
-    logitScale,
-    graphs: async () =>
-      imported === undefined
-        ? { image: imageGraph(checkpoint, architecture), text: textGraph(checkpoint, architecture) }
-        : readImport(name, imported, checkpoint),
-    tokenizer: () => (tokenizer ??= loadTokenizer(folder, architecture.text.context)),
-  };
-}
-
-/**
- * Loads a model: finds it, reads its checkpoint and opens its image graph.
- *
- * @throws ModelError as {@link describeModel}, or if onnxruntime cannot run it
- */
-export async function loadModel(
-  nameOrFolder: string,
-  { threads = availableParallelism(), env }: LoadOptions = {},
-): Promise<Clip> {
-  const description = await describeModel(nameOrFolder, env);
-  const { checkpoint, architecture } = description;
-  const graphs = await description.graphs();
-  const open = (graph: Uint8Array) => openSession(graph, checkpoint.folder, { threads });
-  const imageSession = await open(graphs.image);
   return {
     ...description,
-    provider: 'cpu',
-    dtype: 'fp32',
-    encodeImages: async (images) => l2Normalize(await runImages(imageSession, images, architecture.image.imageSize)),
+    ...(await chooseScoring(description, towers, images, options.logitScale)),
+    provider,
+    dtype,
+    prepare: (rgb) => {
+      const crop = fitImage(rgb, preprocessing);
+      return image.wiring.image.pixels === 'bytes' ? Uint8Array.from(crop.data) : normalize(crop, preprocessing);
+    },
+    encodeImages: async (pixels, batch = pixels.length) => {
+      // A GPU tunes itself anew for each shape: there the last batch is filled up.
+      const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
+      return l2Normalize(await encodeImages(images, image.wiring, pixels, preprocessing.size, rows));
+    },
     encodeTexts: async (prompts) => {
-      const session = await open(graphs.text);
+      const joint = isJoint(towers);
+      const session = joint ? images : await openSession(text.graph, { threads, provider, device });
       try {
-        return l2Normalize(await runTexts(session, prompts, architecture.embedding));
+        return l2Normalize(await encodeTexts(session, text.wiring, prompts, TEXT_BATCH, preprocessing.size));
       } finally {
-        await session.release();
+        if (!joint) await session.release();
       }
     },
-    release: () => imageSession.release(),
+    release: () => images.release(),
   };
 }
 
-function runImages(session: Session, images: readonly Float32Array[], size: number): Promise<Matrix> {
-  const pixels = new Float32Array(images.length * 3 * size * size);
-  for (const [n, image] of images.entries()) pixels.set(image, n * image.length);
-  return session.run(pixels, [images.length, 3, size, size]);
+function isJoint({ image, text }: Towers): boolean {
+  return 'path' in image.graph && 'path' in text.graph && image.graph.path === text.graph.path;
 }
 
-/** Runs prompts from the shortest to the longest, and puts their embeddings back in the order given. */
-async function runTexts(session: Session, prompts: readonly (readonly number[])[], columns: number): Promise<Matrix> {
-  const data = new Float32Array(prompts.length * columns);
-  const order = [...prompts.keys()].sort((a, b) => (prompts[a] as number[]).length - (prompts[b] as number[]).length);
-  for (let start = 0; start < order.length; start += TEXT_BATCH) {
-    const batch = order.slice(start, start + TEXT_BATCH);
-    const longest = (prompts[batch.at(-1) as number] as number[]).length;
-    const ids = new BigInt64Array(batch.length * longest); // zeros after the end of text: the tower is causal
-    for (const [n, prompt] of batch.entries()) ids.set((prompts[prompt] as number[]).map(BigInt), n * longest);
-    const embeddings = await session.run(ids, [batch.length, longest]);
-    for (const [n, prompt] of batch.entries())
-      data.set(embeddings.data.subarray(n * columns, (n + 1) * columns), prompt * columns);
+/** The scale that was asked for, else the checkpoint's, else what a joint graph computes with; it is never assumed. */
+async function chooseScoring(
+  { name, scoring, preprocessing, tokens, ...description }: ModelDescription,
+  towers: Towers,
+  session: Session,
+  asked: number | undefined,
+): Promise<Scoring> {
+  if (scoring !== undefined && asked !== undefined) {
+    throw new UsageError(`${name} has a logit scale of its own, ${scoring.logitScale}`, 'leave --logit-scale out');
   }
-  return { rows: prompts.length, columns, data };
+  if (scoring !== undefined) return scoring;
+  if (asked !== undefined) return { logitScale: asked };
+  if (towers.logits !== undefined && isJoint(towers) && tokens.pooling.at !== 'last token') {
+    const tokenizer = await description.tokenizer();
+    const prompts = ['a photo', 'a dog on a street', 'blue'].map((prompt) => tokenizer.encode(prompt).ids);
+    return { logitScale: await measureLogitScale(towers, towers.logits.name, session, prompts, preprocessing.size) };
+  }
+  throw new ModelError(
+    `the logit scale of ${name} is not known: split graphs do not hold it`,
+    'say it with --logit-scale (the CLIPs of OpenAI and LAION have 100)',
+  );
+}
+
+/** `logit = scale · cosine`: the scale that fits best over a blank image and some prompts. */
+async function measureLogitScale(
+  { image, text }: Towers,
+  logits: string,
+  session: Session,
+  prompts: readonly (readonly number[])[],
+  size: number,
+): Promise<number> {
+  let [products, squares] = [0, 0];
+  for (const prompt of prompts) {
+    const feeds = { ...textFeeds(text.wiring.text, [prompt], 1), ...blankImage(image.wiring.image, size) };
+    const outputs = [logits, image.wiring.image.output.name, text.wiring.text.output.name];
+    const [logit, imageRow, textRow] = await session.run(feeds, outputs);
+    if (!(logit && imageRow && textRow)) throw new ModelError('the joint graph put out too little', 'export it again');
+    const cosine = cosines(l2Normalize(imageRow), l2Normalize(textRow)).data[0] as number;
+    products += (logit.data[0] as number) * cosine;
+    squares += cosine * cosine;
+  }
+  return products / squares;
 }

@@ -56,6 +56,12 @@ export class ModelError extends ClipError {
   readonly code = 'E_MODEL';
 }
 
+/** An execution provider that was asked for cannot run here. */
+export class ProviderError extends ClipError {
+  override readonly name = 'ProviderError';
+  readonly code = 'E_PROVIDER';
+}
+
 /** The hub, or what stands between, gave something else than the model that was asked for. */
 export class HubError extends ClipError {
   override readonly name = 'HubError';

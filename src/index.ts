@@ -6,7 +6,7 @@ export {
   type ImageResult,
   type RankedLabel,
 } from './classifier.ts';
-export { type Clip, describeModel, type LoadOptions, loadModel, type ModelDescription } from './clip.ts';
+export { type Clip, type LoadOptions, loadModel } from './clip.ts';
 export {
   CacheError,
   ClipError,
@@ -15,8 +15,10 @@ export {
   LabelsError,
   ModelError,
   OutputError,
+  ProviderError,
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
 export type { ImageSource } from './image/source.ts';
+export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 export type { Matrix, UnitRows } from './tensor.ts';

@@ -102,6 +102,11 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return result.map((value) => value / sum);
 }
 
+/** A probability for each label of its own, as SigLIP is trained: they need not add up to 1. */
+export function sigmoid(logits: ArrayLike<number>): Float64Array {
+  return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
+}
+
 /** The k greatest scores, greatest first; of equal scores the earlier label comes first. */
 export function topK(scores: ArrayLike<number>, k: number): RankedIndex[] {
   return Array.from(scores, (score, index) => ({ index, score }))

@@ -24,8 +24,8 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/cli\/inputs\.ts$/,
-  // The environment, as the library's default; the process's number, in the names of what it alone writes.
-  'node:process': /^src\/model\/(store|environment|process-lock|partial-file|hub-cache)\.ts$/,
+  // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
+  'node:process': /^src\/model\/(store|session|doctor|environment|process-lock|partial-file|hub-cache)\.ts$/,
   undici: /^src\/model\/hub-transport\.ts$/,
 };
 

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
 import { decode } from '../src/image/decode.ts';
-import { fitImage, normalize } from '../src/image/preprocess.ts';
 import { row } from '../src/tensor.ts';
 import golden from './golden/models.json' with { type: 'json' };
 import { fixture, hasShared, shared } from './paths.ts';
@@ -40,7 +39,7 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
       const pixels = await Promise.all(
         expected.files.map(async (file) => {
           const image = await decode(await readFile(fixture(`images/${file}`)), file, { exif: false, maxPixels: 1e6 });
-          return normalize(fitImage(image, clip.preprocessing), clip.preprocessing);
+          return clip.prepare(image);
         }),
       );
       const embeddings = await clip.encodeImages(pixels);
@@ -83,7 +82,8 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
             ranked.cosines[n] as number[],
           ),
         ).toBeLessThan(TOLERANCE);
-        for (const one of result.labels) expect(one.logit).toBeCloseTo(one.cosine * clip.logitScale, 6);
+        for (const one of result.labels)
+          expect(one.logit).toBeCloseTo(one.cosine * clip.logitScale + expected.logit_bias, 6);
         n++;
       }
       expect(n).toBe(expected.files.length);
@@ -92,24 +92,27 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
 });
 
 describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it is missing)', () => {
-  it.each(['tiny-patch16', 'tiny-patch14-gelu', 'tiny-2d-mean'])('%s', async (name) => {
-    const folder = `${shared}reference/checkpoints/${name}`;
-    const expected = JSON.parse(await readFile(`${folder}/expected.json`, 'utf8'));
-    const clip = await loadModel(folder);
-    const size = clip.architecture.image.imageSize;
-    const pixels = [1, 2, 3].map((n) =>
-      Float32Array.from({ length: 3 * size * size }, (_, i) => {
-        const [c, y, x] = [Math.floor(i / size / size), Math.floor(i / size) % size, i % size];
-        return Math.sin(n * (0.05 * x + 0.031 * y + c));
-      }),
-    );
-    const images = await clip.encodeImages(pixels);
-    const texts = await clip.encodeTexts(expected.input_ids);
-    for (let n = 0; n < 3; n++) {
-      expect(largestGap(row(images, n), unit(expected.image_embeds[n]))).toBeLessThan(TOLERANCE);
-      expect(largestGap(row(texts, n), unit(expected.text_embeds[n]))).toBeLessThan(TOLERANCE);
-    }
-    expect(clip.logitScale).toBeCloseTo(expected.logit_scale, 4);
-    await clip.release();
-  });
+  it.each(['tiny-patch16', 'tiny-patch14-gelu', 'tiny-2d-mean', 'tiny-open-clip', 'tiny-siglip'])(
+    '%s',
+    async (name) => {
+      const folder = `${shared}reference/checkpoints/${name}`;
+      const expected = JSON.parse(await readFile(`${folder}/expected.json`, 'utf8'));
+      const clip = await loadModel(folder);
+      const size = clip.preprocessing.size;
+      const pixels = [1, 2, 3].map((n) =>
+        Float32Array.from({ length: 3 * size * size }, (_, i) => {
+          const [c, y, x] = [Math.floor(i / size / size), Math.floor(i / size) % size, i % size];
+          return Math.sin(n * (0.05 * x + 0.031 * y + c));
+        }),
+      );
+      const images = await clip.encodeImages(pixels);
+      const texts = await clip.encodeTexts(expected.input_ids);
+      for (let n = 0; n < 3; n++) {
+        expect(largestGap(row(images, n), unit(expected.image_embeds[n]))).toBeLessThan(TOLERANCE);
+        expect(largestGap(row(texts, n), unit(expected.text_embeds[n]))).toBeLessThan(TOLERANCE);
+      }
+      expect(clip.logitScale).toBeCloseTo(expected.logit_scale, 4);
+      await clip.release();
+    },
+  );
 });

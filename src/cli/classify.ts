@@ -2,13 +2,15 @@ import { Command, Option } from 'commander';
 import { createClassifier } from '../classifier.ts';
 import { loadModel } from '../clip.ts';
 import { UsageError } from '../errors.ts';
+import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
+import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
 import { type Io, wantsColor } from './io.ts';
 import { say } from './messages.ts';
-import { collect, collectOne, topCount, wholeNumber } from './options.ts';
+import { collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
 import { openSink, writeResults } from './results.ts';
 
@@ -22,6 +24,10 @@ interface ClassifyOptions {
   readonly output?: string;
   readonly batch: number;
   readonly threads?: number;
+  readonly provider: ProviderChoice;
+  readonly device: number;
+  readonly dtype: Dtype;
+  readonly logitScale?: number;
   readonly maxPixels: number;
   readonly exif: boolean;
   readonly quiet?: boolean;
@@ -52,6 +58,16 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     .option('-o, --output <file>', 'write to a file; its extension says the format')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
+    .addOption(
+      new Option('--provider <name>', 'what to run on; auto is the best that really runs')
+        .choices(PROVIDERS)
+        .default('auto'),
+    )
+    .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
+    .addOption(
+      new Option('--dtype <type>', 'which precision of ready-made graphs to take').choices(DTYPES).default('fp32'),
+    )
+    .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
     .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
     .option('--no-exif', 'do not turn images upright by their EXIF orientation')
     .option('--quiet', 'no progress, warnings or summary')
@@ -76,6 +92,10 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     env: io.env,
+    provider: options.provider,
+    device: options.device,
+    dtype: options.dtype,
+    ...(options.logitScale && { logitScale: options.logitScale }),
     ...(options.threads && { threads: options.threads }),
   });
   const classifier = await createClassifier(clip, labels, {

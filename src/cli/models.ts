@@ -1,9 +1,8 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
-import { describeModel } from '../clip.ts';
+import { describeModel } from '../model/description.ts';
 import { storeImport } from '../model/store.ts';
-import { stages } from '../onnx/stages.ts';
-import { stageTable } from '../output/stages.ts';
+import { inspection, inspectionJson } from '../output/inspection.ts';
 import { type Io, Sink } from './io.ts';
 import { listCommand } from './models/list.ts';
 import { pathCommand } from './models/path.ts';
@@ -33,9 +32,9 @@ export const modelsCommand = (io: Io) => {
       '\nExamples:\n  $ clip-classify models import ./clip-vit-base-patch32\n  $ clip-classify photo.jpg -m clip-vit-base-patch32 -l cat,dog',
     )
     .action(async (folder: string, { name = basename(resolve(folder)), json }: { name?: string; json?: true }) => {
-      const model = await describeModel(resolve(folder), io.env);
+      const model = await describeModel(resolve(folder), { env: io.env });
       await model.tokenizer();
-      const written = await storeImport(name, model.folder, model.checkpoint, await model.graphs(), io.env);
+      const written = await storeImport(name, model, io.env);
       if (json) await printJson({ name, source: model.folder, graphs: written });
       else
         await print(
@@ -53,16 +52,8 @@ export const modelsCommand = (io: Io) => {
       '\nExamples:\n  $ clip-classify models inspect starter\n  $ clip-classify models inspect ./clip-vit-base-patch32 --json',
     )
     .action(async (name: string, { json }: { json?: true }) => {
-      const { checkpoint, architecture, preprocessing, logitScale } = await describeModel(name, io.env);
-      const towers = stages(checkpoint, architecture);
-      if (json)
-        return printJson({ name, file: checkpoint.file, architecture, preprocessing, logitScale, stages: towers });
-      const { size, fit, resizeTo, filter } = preprocessing;
-      const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'squashed';
-      return print(
-        `${stageTable('image tower', towers.image)}\n${stageTable('text tower', towers.text)}\n` +
-          `images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${Number(logitScale.toPrecision(6))}\n`,
-      );
+      const model = await describeModel(name, { env: io.env });
+      return json ? printJson(inspectionJson(model)) : print(inspection(model));
     });
 
   return models;

@@ -23,3 +23,15 @@ export function collect<T>(
 
 /** A repeatable option: each use adds itself to the list. */
 export const collectOne = collect((text) => [text]);
+
+/** `--device`: 0 is the first. */
+export function deviceNumber(text: string): number {
+  return text === '0' ? 0 : wholeNumber(255)(text);
+}
+
+/** `--logit-scale`: any number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('a number above 0 is needed.');
+}

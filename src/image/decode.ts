@@ -86,3 +86,8 @@ function toRgb(data: Buffer, width: number, height: number, channels: number, na
   for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
   return { width, height, data: rgb };
 }
+
+/** The versions of sharp and of the libvips in it. */
+export function decoderVersions(): string {
+  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+}

@@ -1,53 +1,120 @@
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { arch, platform } from 'node:process';
 import * as ort from 'onnxruntime-node';
-import { ModelError, messageOf } from '../errors.ts';
+import { ModelError, messageOf, ProviderError } from '../errors.ts';
 import type { Matrix } from '../tensor.ts';
 
-/** A graph, ready to run: one input, one output, `[B, …] → [B, D]`. */
+/** An ONNX graph: its bytes and the folder of the file that holds its weights, or the path of a whole model. */
+export type Graph = { readonly bytes: Uint8Array; readonly weights: string } | { readonly path: string };
+
+/** A tensor that goes in. */
+export type Feed =
+  | { readonly type: 'float32'; readonly data: Float32Array; readonly shape: readonly number[] }
+  | { readonly type: 'uint8'; readonly data: Uint8Array; readonly shape: readonly number[] }
+  | { readonly type: 'int32'; readonly data: Int32Array; readonly shape: readonly number[] }
+  | { readonly type: 'int64'; readonly data: BigInt64Array; readonly shape: readonly number[] };
+
+/** A graph, ready to run. */
 export interface Session {
-  /** @param shape of the input; its first number is B */
-  run(data: Float32Array | BigInt64Array, shape: readonly number[]): Promise<Matrix>;
+  /** @returns the outputs that are named, each `[rows, columns]` */
+  run(feeds: Readonly<Record<string, Feed>>, outputs: readonly string[]): Promise<Matrix[]>;
   release(): Promise<void>;
 }
 
+/** Where and how a graph runs. */
 export interface SessionOptions {
-  /** Threads of one inference. */
+  /** Threads of one inference on the CPU. */
   readonly threads: number;
+  /** An execution provider of onnxruntime, by its name there. */
+  readonly provider: string;
+  /** Which of several like devices. */
+  readonly device: number;
+}
+
+// What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.
+ort.env.logLevel = 'fatal';
+
+/** The folder of onnxruntime's native libraries, and the script of its package that fetches those for CUDA. */
+export function runtimeFiles(): { readonly folder: string; readonly installScript: string } {
+  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const api = readdirSync(join(root, 'bin')).find((name) => name.startsWith('napi-v')) ?? '';
+  return { folder: join(root, 'bin', api, platform, arch), installScript: join(root, 'script', 'install.js') };
+}
+
+/** The version of onnxruntime. */
+export function runtimeVersion(): string {
+  return ort.env.versions.node ?? ort.env.versions.common;
+}
+
+/** The providers that onnxruntime was built with here; whether one runs is another question. */
+export function builtInProviders(): string[] {
+  return ort.listSupportedBackends().map(({ name }) => name);
 }
 
 /**
- * Opens a graph whose weights lie in a file of `folder`. onnxruntime refuses external data that a link carries out of
- * the model's folder; naming the real folder lets the graph itself live elsewhere, or only in memory.
+ * Opens a graph on one provider: onnxruntime throws rather than falls back.
+ * onnxruntime refuses external data that a link carries out of the model's folder; naming the real folder of the weights
+ * lets the graph itself live elsewhere, or only in memory.
  *
+ * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
  */
-export async function openSession(graph: Uint8Array, folder: string, { threads }: SessionOptions): Promise<Session> {
+export async function openSession(graph: Graph, { threads, provider, device }: SessionOptions): Promise<Session> {
+  const options: ort.InferenceSession.SessionOptions = {
+    executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
+    // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  };
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(graph, {
-      executionProviders: ['cpu'],
-      // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 3,
-      extra: { session: { model_external_initializers_file_folder_path: folder } },
-    });
+    session = await ('path' in graph
+      ? ort.InferenceSession.create(graph.path, options)
+      : ort.InferenceSession.create(graph.bytes, {
+          ...options,
+          extra: { session: { model_external_initializers_file_folder_path: graph.weights } },
+        }));
   } catch (error) {
-    throw new ModelError(
-      `onnxruntime cannot open the model in ${folder}: ${messageOf(error)}`,
-      'fetch or export the model again',
-      error,
-    );
+    const message = messageOf(error);
+    if (provider !== 'cpu') {
+      throw new ProviderError(`${provider} cannot run here: ${message}`, 'clip-classify doctor says why', error);
+    }
+    const where = 'path' in graph ? graph.path : `the model in ${graph.weights}`;
+    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'fetch or export the model again', error);
   }
-  const [input, output] = [session.inputNames[0] as string, session.outputNames[0] as string];
   return {
-    async run(data, shape) {
-      const tensor =
-        data instanceof BigInt64Array ? new ort.Tensor('int64', data, shape) : new ort.Tensor('float32', data, shape);
-      const results = await session.run({ [input]: tensor });
-      const result = results[output] as ort.Tensor;
-      const [rows = 0, columns = 0] = result.dims;
-      return { rows, columns, data: result.data as Float32Array };
+    async run(feeds, outputs) {
+      const tensors = Object.entries(feeds).map(([name, feed]) => [name, toTensor(feed)] as const);
+      const results = await session.run(Object.fromEntries(tensors), [...outputs]);
+      return outputs.map((name) => toMatrix(results[name] as ort.Tensor));
     },
     release: () => session.release(),
   };
+}
+
+function toTensor({ type, data, shape }: Feed): ort.Tensor {
+  switch (type) {
+    case 'float32':
+      return new ort.Tensor(type, data, shape);
+    case 'uint8':
+      return new ort.Tensor(type, data, shape);
+    case 'int32':
+      return new ort.Tensor(type, data, shape);
+    case 'int64':
+      return new ort.Tensor(type, data, shape);
+  }
+}
+
+function toMatrix({ dims, data }: ort.Tensor): Matrix {
+  const [rows = 0, columns = 0] = dims;
+  if (dims.length !== 2 || !(data instanceof Float32Array)) {
+    throw new ModelError(
+      `an output of the model has the shape [${dims.join(', ')}]`,
+      'a graph that puts out float32 embeddings is needed',
+    );
+  }
+  return { rows, columns, data };
 }

@@ -6,24 +6,18 @@ import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { ChecksumError, ModelError, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
+import type { Graphs } from '../onnx/towers.ts';
 import { readModelJson } from './card.ts';
 import { cacheFolder, type Env } from './environment.ts';
 import { inCache, replaceFile } from './hub-cache.ts';
 import { looksLikeRepo } from './hub-names.ts';
 import { findPulled, readPins } from './pins.ts';
-
 import { withLock } from './process-lock.ts';
 import { findCard } from './registry.ts';
 import { pinnedFolder, requireIntact } from './verify.ts';
 
 /** The model that ships in the package. */
 export const STARTER = 'starter';
-
-/** Both graphs of a model. */
-export interface Graphs {
-  readonly image: Uint8Array;
-  readonly text: Uint8Array;
-}
 
 /** Where a model's files are. */
 export interface ModelLocation {
@@ -32,9 +26,19 @@ export interface ModelLocation {
   readonly folder: string;
   /** The folder that {@link storeImport} wrote, for a model that was imported. */
   readonly imported?: string;
+  /** The hub's repository, for a model that was pulled. */
+  readonly repo?: string;
 }
 
 export { cacheFolder, type Env } from './environment.ts';
+
+/** What an import is made of. */
+interface Importable {
+  readonly folder: string;
+  readonly contents:
+    | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; graphs(): Promise<Graphs> }
+    | { readonly kind: 'onnx' };
+}
 
 /** The model to take where none is named: `CLIP_CLASSIFY_MODEL`, else what {@link setDefaultModel} chose, else the starter. */
 export function defaultModel(env: Env = processEnv): string {
@@ -82,11 +86,11 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (imported !== undefined && (await exists(join(imported, 'import.json')))) {
     const { source } = await readModelJson(imported, 'import.json');
     if (pin !== undefined && source === pulled) await requireIntact(name, pin, env);
-    return { name, folder: String(source), imported };
+    return { name, folder: String(source), imported, ...(pin !== undefined && { repo: pin.repo }) };
   }
   if (pin !== undefined && pulled !== undefined) {
     await requireIntact(name, pin, env);
-    return { name, folder: pulled };
+    return { name, folder: pulled, repo: pin.repo };
   }
   const info = await stat(nameOrFolder).catch(() => undefined);
   if (info?.isDirectory()) return { name: basename(resolve(nameOrFolder)), folder: resolve(nameOrFolder) };
@@ -120,18 +124,13 @@ export async function removeImport(name: string, env?: Env): Promise<boolean> {
 }
 
 /**
- * Keeps both graphs of a checkpoint under a name, beside where its weights are; the weights stay where they are.
+ * Keeps both graphs of a checkpoint under a name; the weights stay where they are. Ready-made graphs are used as they are:
+ * of them only the folder is kept.
  *
- * @returns the folder that holds `image.onnx`, `text.onnx` and `import.json`
+ * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
  * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
  */
-export async function storeImport(
-  name: string,
-  source: string,
-  checkpoint: Checkpoint,
-  graphs: Graphs,
-  env?: Env,
-): Promise<string> {
+export async function storeImport(name: string, { folder: source, contents }: Importable, env?: Env): Promise<string> {
   if (name === STARTER || !isName(name)) {
     throw new UsageError(
       `"${name}" cannot be the name of a model`,
@@ -140,15 +139,22 @@ export async function storeImport(
   }
   const folder = importFolder(name, env);
   const beside = `${folder}.${pid}.tmp`;
-  const digests = { image: sha256(graphs.image), text: sha256(graphs.text) };
-  const record = { source, checkpoint: fingerprint(checkpoint), graphs: digests };
+  const made =
+    contents.kind === 'checkpoint' ? { of: contents.checkpoint, graphs: await contents.graphs() } : undefined;
+  const record = {
+    source,
+    ...(made && {
+      checkpoint: fingerprint(made.of),
+      graphs: { image: sha256(made.graphs.image), text: sha256(made.graphs.text) },
+    }),
+  };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
     await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
     await withLock(join(cacheFolder(env), 'import.lock'), async () => {
       try {
         await mkdir(beside, { recursive: true, mode: 0o700 });
-        await writeFile(join(beside, 'image.onnx'), graphs.image);
-        await writeFile(join(beside, 'text.onnx'), graphs.text);
+        if (made) await writeFile(join(beside, 'image.onnx'), made.graphs.image);
+        if (made) await writeFile(join(beside, 'text.onnx'), made.graphs.text);
         await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
         await rm(folder, { recursive: true, force: true });
         await rename(beside, folder);

@@ -2,13 +2,21 @@ import { ProtoWriter } from './protobuf.ts';
 import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
 /** Element types of ONNX's TensorProto.DataType. */
-const DATA_TYPE = { F32: 1, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+const DATA_TYPE = { F32: 1, U8: 2, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
 
-/** An operator's attribute: a float or an integer (ONNX keeps the two apart), or a list of integers. */
-export type Attribute = { readonly float: number } | { readonly int: number } | { readonly ints: readonly number[] };
+/** An operator's attribute: a float or an integer (ONNX keeps the two apart), a list of integers, or a text. */
+export type Attribute =
+  | { readonly float: number }
+  | { readonly int: number }
+  | { readonly ints: readonly number[] }
+  | { readonly text: string };
 
-/** A dimension of an input or output: a number, or the name of one that may vary. */
-export type Dimension = number | string;
+/** An input or output of the graph; a dimension is a number, or the name of one that may vary. */
+export interface GraphPort {
+  readonly name: Value;
+  readonly type: 'F32' | 'U8' | 'I32' | 'I64';
+  readonly shape: readonly (number | string)[];
+}
 
 /** The name of a value that flows through the graph. */
 export type Value = string;
@@ -29,7 +37,7 @@ export class GraphBuilder {
 
   constructor(
     private readonly name: string,
-    private readonly checkpoint: Checkpoint,
+    readonly checkpoint: Checkpoint,
   ) {}
 
   /** One operator with one output; a domain prefix ("com.microsoft.QuickGelu") names a contributed operator. */
@@ -89,11 +97,8 @@ export class GraphBuilder {
     return name;
   }
 
-  /** The whole file, with its one input and its one output. */
-  finish(
-    input: { name: Value; type: 'F32' | 'I64'; shape: readonly Dimension[] },
-    output: { name: Value; shape: readonly Dimension[] },
-  ): Uint8Array {
+  /** The whole file. */
+  finish(inputs: readonly GraphPort[], outputs: readonly GraphPort[]): Uint8Array {
     return new ProtoWriter()
       .int(1, IR_VERSION)
       .string(2, 'clip-classify')
@@ -101,8 +106,8 @@ export class GraphBuilder {
         for (const node of this.nodes) graph.message(1, node);
         graph.string(2, this.name);
         for (const initializer of this.initializers.values()) graph.message(5, initializer);
-        graph.message(11, (value) => writeValueInfo(value, input.name, input.type, input.shape));
-        graph.message(12, (value) => writeValueInfo(value, output.name, 'F32', output.shape));
+        for (const input of inputs) graph.message(11, (value) => writeValueInfo(value, input));
+        for (const output of outputs) graph.message(12, (value) => writeValueInfo(value, output));
       })
       .message(8, (opset) => opset.string(1, '').int(2, OPSET))
       .message(8, (opset) => opset.string(1, 'com.microsoft').int(2, 1))
@@ -114,6 +119,7 @@ function writeAttribute(attribute: ProtoWriter, name: string, value: Attribute):
   attribute.string(1, name);
   if ('float' in value) attribute.float(2, value.float).int(20, 1);
   else if ('int' in value) attribute.int(3, value.int).int(20, 2);
+  else if ('text' in value) attribute.string(4, value.text).int(20, 3);
   else {
     for (const item of value.ints) attribute.int(8, item);
     attribute.int(20, 7);
@@ -121,7 +127,7 @@ function writeAttribute(attribute: ProtoWriter, name: string, value: Attribute):
 }
 
 function writeExternalTensor(tensor: ProtoWriter, entry: TensorEntry, location: string): void {
-  for (const size of entry.shape) tensor.int(1, size);
+  for (const size of entry.transposed ? [...entry.shape].reverse() : entry.shape) tensor.int(1, size);
   tensor.int(2, DATA_TYPE[entry.dtype as keyof typeof DATA_TYPE]).string(8, entry.name);
   for (const [key, value] of [
     ['location', location],
@@ -133,7 +139,7 @@ function writeExternalTensor(tensor: ProtoWriter, entry: TensorEntry, location: 
   tensor.int(14, 1);
 }
 
-function writeValueInfo(value: ProtoWriter, name: string, type: 'F32' | 'I64', shape: readonly Dimension[]): void {
+function writeValueInfo(value: ProtoWriter, { name, type, shape }: GraphPort): void {
   value.string(1, name).message(2, (typeProto) =>
     typeProto.message(1, (tensorType) => {
       tensorType.int(1, DATA_TYPE[type]).message(2, (shapeProto) => {

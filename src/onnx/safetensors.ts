@@ -34,6 +34,8 @@ export interface TensorEntry {
   /** From the beginning of the file, in bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** Stored as `[in, out]`, where the shape here says `[out, in]`. */
+  readonly transposed?: true;
 }
 
 /**
@@ -68,7 +70,7 @@ export class Checkpoint {
     if (entry === undefined) {
       throw new ModelError(
         `${this.file} has no tensor ${name}`,
-        'a CLIP checkpoint with the Hugging Face names and both towers is needed',
+        'a CLIP or SigLIP checkpoint with both towers is needed',
       );
     }
     return entry;

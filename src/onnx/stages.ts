@@ -18,8 +18,8 @@ export interface Stages {
   readonly text: readonly Stage[];
 }
 
-/** The stages of both towers. Every tensor belongs to one of them; only the logit scale belongs to none. */
-export function stages(checkpoint: Checkpoint, { image, text, embedding }: Architecture): Stages {
+/** The stages of both towers. Every tensor belongs to one of them; only the scale and bias of the scores belong to none. */
+export function stages(checkpoint: Checkpoint, { family, image, text, embedding }: Architecture): Stages {
   const stage = (name: string, detail: string, shape: Stage['shape'], tensors?: RegExp): Stage => ({
     name,
     detail,
@@ -40,6 +40,10 @@ export function stages(checkpoint: Checkpoint, { image, text, embedding }: Archi
       mlp,
     ),
   ];
+  const clip = family === 'clip';
+  const oneToken: Stage['shape'] = ['B', image.width];
+  const allTokens: Stage['shape'] = ['B', image.tokens, image.width];
+  const normImage = (shape: Stage['shape']) => stage('ln_post', '', shape, /vision_model\.post_layernorm/u);
   return {
     image: [
       stage('pixels', 'normalised RGB', ['B', 3, image.imageSize, image.imageSize]),
@@ -51,29 +55,41 @@ export function stages(checkpoint: Checkpoint, { image, text, embedding }: Archi
       ),
       stage(
         'tokens',
-        `class token + ${image.grid}² patches, ${image.positions} positions`,
-        ['B', image.tokens, image.width],
+        `${clip ? 'class token + ' : ''}${image.grid}² patches, ${image.positions} positions`,
+        allTokens,
         /^vision_model\.embeddings\.(class_embedding|position_embedding(_2d|\.weight))$/u,
       ),
-      stage('ln_pre', '', ['B', image.tokens, image.width], /pre_layrnorm/u),
+      ...(clip ? [stage('ln_pre', '', allTokens, /pre_layrnorm/u)] : []),
       ...blocks(
         image,
         image.tokens,
-        /^vision_model\..*\.(self_attn|layer_norm1)\./u,
-        /^vision_model\..*\.(mlp|layer_norm2)\./u,
+        /^vision_model\.encoder\..*\.(self_attn|layer_norm1)\./u,
+        /^vision_model\.encoder\..*\.(mlp|layer_norm2)\./u,
       ),
-      stage('pooling', image.pooling === 'mean' ? 'mean over tokens' : 'class token', ['B', image.width]),
-      stage('ln_post', '', ['B', image.width], /post_layernorm/u),
-      stage('projection', '', ['B', embedding], /^visual_projection/u),
+      ...(clip
+        ? [
+            stage('pooling', image.pooling === 'mean' ? 'mean over tokens' : 'class token', oneToken),
+            normImage(oneToken),
+            stage('projection', '', ['B', embedding], /^visual_projection/u),
+          ]
+        : [
+            normImage(allTokens),
+            stage('pooling', 'attention of a learned query, mlp', oneToken, /^vision_model\.head\./u),
+          ]),
     ],
     text: [
-      stage('token ids', `T ≤ ${text.context}`, ['B', 'T']),
+      stage('token ids', clip ? `T ≤ ${text.context}` : `T = ${text.context}, padded`, ['B', 'T']),
       stage('token embedding', `${text.vocabulary} tokens`, ['B', 'T', text.width], /token_embedding/u),
       stage('positions', '', ['B', 'T', text.width], /^text_model\.embeddings\.position_embedding\.weight$/u),
-      ...blocks(text, 'T', /^text_model\..*\.(self_attn|layer_norm1)\./u, /^text_model\..*\.(mlp|layer_norm2)\./u),
-      stage('pooling', 'end-of-text token', ['B', text.width]),
+      ...blocks(
+        text,
+        'T',
+        /^text_model\.encoder\..*\.(self_attn|layer_norm1)\./u,
+        /^text_model\.encoder\..*\.(mlp|layer_norm2)\./u,
+      ),
+      stage('pooling', `${text.pooling.at} token`.replace(/^end of text/u, 'end-of-text'), ['B', text.width]),
       stage('ln_final', '', ['B', text.width], /final_layer_norm/u),
-      stage('projection', '', ['B', embedding], /^text_projection/u),
+      stage('projection', '', ['B', embedding], /^(text_projection|text_model\.head\.)/u),
     ],
   };
 }

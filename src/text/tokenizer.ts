@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { decodeHTML } from 'entities';
 import { ModelError, messageOf } from '../errors.ts';
+import { readModelJson } from '../model/card.ts';
+import type { TextTower } from '../onnx/architecture.ts';
 
 /** The token ids of one prompt, start and end of text included. */
 export interface Tokens {
@@ -18,13 +20,15 @@ export interface Tokenizer {
   specialTokenIn(text: string): string | undefined;
 }
 
+/** The text tower that the tokens are for. */
+export type TextShape = Pick<TextTower, 'context' | 'vocabulary' | 'pooling'>;
+
 /**
  * Opens `tokenizer.json` of a model folder.
  *
- * @param context the most ids of a prompt, 77 for CLIP
- * @throws ModelError if the file is missing or is not a tokenizer
+ * @throws ModelError if the file is missing, is not a tokenizer, or has more tokens than the model
  */
-export async function loadTokenizer(folder: string, context: number): Promise<Tokenizer> {
+export async function loadTokenizer(folder: string, { context, vocabulary, pooling }: TextShape): Promise<Tokenizer> {
   const path = join(folder, 'tokenizer.json');
   let model: HuggingFaceTokenizer;
   try {
@@ -36,25 +40,66 @@ export async function loadTokenizer(folder: string, context: number): Promise<To
       error,
     );
   }
+  const greatest = [...model.get_vocab().values()].reduce((a, b) => Math.max(a, b), 0);
+  if (greatest >= vocabulary) {
+    throw new ModelError(
+      `${path} has the token id ${greatest}, the model a vocabulary of ${vocabulary}`,
+      'put the tokenizer.json of the model there',
+    );
+  }
   const specials = [...model.get_added_tokens_decoder().values()]
     .filter(({ special }) => special)
     .map(({ content }) => content);
+  const siglip = pooling.at === 'last token';
+  const clean = siglip ? (vocabulary === SIGLIP_1_VOCABULARY ? cleanForSiglip : cleanForSiglip2) : cleanForClip;
+  const padding = siglip ? await paddingId(folder, model) : undefined;
   return {
     encode(text) {
-      const { ids } = model.encode(cleanText(text));
+      const { ids } = model.encode(clean(text));
       const truncated = ids.length > context;
-      return { ids: truncated ? [...ids.slice(0, context - 1), ids.at(-1) as number] : ids, truncated };
+      const kept = truncated ? [...ids.slice(0, context - 1), ids.at(-1) as number] : ids;
+      if (padding === undefined) return { ids: kept, truncated };
+      return { ids: [...kept, ...Array<number>(context - kept.length).fill(padding)], truncated };
     },
-    specialTokenIn: (text) => specials.find((token) => cleanText(text).includes(token)),
+    specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
   };
+}
+
+/** A SigLIP sees its padding, so it must be the one of its training: `pad_token` of tokenizer_config.json. */
+async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<number> {
+  const { pad_token: token } = await readModelJson(folder, 'tokenizer_config.json');
+  const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
+  const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
+  if (id !== undefined) return id;
+  throw new ModelError(
+    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is no token`,
+    'put the tokenizer_config.json of the model there',
+  );
 }
 
 /**
  * OpenAI's cleaning before the byte-pair encoding: HTML unescaped twice, white space collapsed
  * (openai/CLIP, simple_tokenizer.py). Its first step, ftfy's repair of mis-decoded text, has no counterpart here.
  */
-function cleanText(text: string): string {
-  return decodeHTML(decodeHTML(text)).replace(PYTHON_SPACE, ' ').trim();
+function cleanForClip(text: string): string {
+  return collapse(decodeHTML(decodeHTML(text)));
+}
+
+/** Of the two SigLIPs the first, with 32,000 tokens, was trained without punctuation. */
+const SIGLIP_1_VOCABULARY = 32_000;
+
+/** Lower case, no ASCII punctuation (google-research/big_vision, pp/ops_text.py: canonicalize). */
+function cleanForSiglip(text: string): string {
+  return collapse(text.toLowerCase().replace(/[!-/:-@[-`{-~]/gu, ''));
+}
+
+/** Lower case. */
+function cleanForSiglip2(text: string): string {
+  return collapse(text.toLowerCase());
+}
+
+function collapse(text: string): string {
+  return text.replace(PYTHON_SPACE, ' ').trim();
 }
 
 /** What `\s` matches in Python: the separators U+001C to U+001F and U+0085 are in it, U+FEFF is not. */

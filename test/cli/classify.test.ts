@@ -164,7 +164,7 @@ describe('what cannot run ends with 2 and one line', () => {
     [['x.jpg', ...LABELS, '-o', 'out.xml'], /E_USAGE: the extension of out.xml says no format/],
     [['x.jpg', ...LABELS, '-o', '/nothing/out.csv'], /E_OUTPUT: \/nothing\/out.csv cannot be written/],
     [['x.jpg', ...LABELS, '-m', 'nothing'], /E_MODEL: there is no model or folder called nothing; known are starter/],
-    [['x.jpg', ...LABELS, '-m', fixture('images')], /E_MODEL: .* holds no model.safetensors/],
+    [['x.jpg', ...LABELS, '-m', fixture('images')], /E_MODEL: .* holds no model.safetensors and no ONNX graphs/],
     [[fixture('golden-nothing*'), ...LABELS], /E_USAGE: no image in /],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cli(args.includes('-m') ? args : [...args, ...MODEL]);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Record the outside truth that the tests compare with.
 
-    pip install torch torchvision transformers tokenizers open_clip_torch pillow safetensors
+    pip install torch torchvision transformers open_clip_torch pillow safetensors
     python3 test/golden/record.py
 
 Writes, beside this file, and under ../fixtures:
@@ -14,6 +14,7 @@ Writes, beside this file, and under ../fixtures:
 
 Everything is seeded; a second run on the versions named in the files changes nothing.
 """
+import collections
 import gzip
 import hashlib
 import json
@@ -24,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import PIL.ImageOps
-import tokenizers
 import torch
 import torchvision
 import transformers
@@ -128,12 +128,18 @@ TEXTS = [
 
 
 def train_merges():
-    bpe = tokenizers.Tokenizer(tokenizers.models.BPE(end_of_word_suffix='</w>'))
-    bpe.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    trainer = tokenizers.trainers.BpeTrainer(vocab_size=400, end_of_word_suffix='</w>', show_progress=False)
-    bpe.train_from_iterator([' '.join(WORDS)] * 3, trainer)
-    merges = [' '.join(pair) for pair in json.loads(bpe.to_str())['model']['merges']]
-    return merges[: VOCABULARY - 512 - 2]
+    """Byte-pair merges of the words above, the commonest pair first, ties in alphabetical order."""
+    words = [[*word[:-1], word[-1] + '</w>'] for word in WORDS]
+    merges = []
+    while len(merges) < VOCABULARY - 512 - 2:
+        pairs = collections.Counter(pair for word in words for pair in zip(word, word[1:]))
+        (a, b), _ = min(pairs.items(), key=lambda item: (-item[1], item[0]))
+        merges.append(f'{a} {b}')
+        for word in words:
+            for i in range(len(word) - 2, -1, -1):
+                if word[i : i + 2] == [a, b]:
+                    word[i : i + 2] = [a + b]
+    return merges
 
 
 def byte_symbols():
@@ -214,19 +220,6 @@ def clip_config(act, image, patch, widths, layers, heads, end_of_text, embedding
     )
 
 
-def make_model(config, seed, scale):
-    torch.manual_seed(seed)
-    model = transformers.CLIPModel(config).eval()
-    for name, parameter in model.named_parameters():
-        # Wide enough that attention, activation and positions all show in the output.
-        if parameter.dim() > 1:
-            parameter.data = torch.randn_like(parameter) * (0.5 if 'embedding' in name else 1.3 * parameter.shape[-1] ** -0.5)
-        else:
-            parameter.data = parameter.data + torch.randn_like(parameter) * 0.1
-    model.logit_scale.data = torch.tensor(math.log(scale))
-    return model
-
-
 def save_model(name, model, config, dtype, preprocessor, tokenizer, extra):
     """Rounds the model to `dtype` in place and writes the folder."""
     for parameter in [*model.parameters(), *extra.values()]:
@@ -250,65 +243,144 @@ def preprocessor(side, **changes):
             'image_mean': MEAN, 'image_std': STD, **changes}
 
 
-def record_models(encode, tokenizer):
-    cases = []
-    specs = [
-        # name, activation, image, patch, widths, layers, heads, end-of-text id in the config, D, dtype, logit scale
-        ('tiny-class', 'quick_gelu', 32, 8, (32, 24), (2, 2), (4, 2), VOCABULARY - 1, 20, torch.float32, 40.0),
-        ('tiny-gelu-f16', 'gelu', 42, 14, (24, 32), (3, 1), (2, 4), 2, 16, torch.float16, 12.5),
-        ('tiny-2d-mean-bf16', 'quick_gelu', 40, 8, (24, 24), (2, 2), (3, 3), VOCABULARY - 1, 16, torch.bfloat16, 25.0),
-    ]
-    for seed, (name, act, size, patch, widths, layers, heads, end, embedding, dtype, scale) in enumerate(specs):
-        config = clip_config(act, size, patch, widths, layers, heads, end, embedding)
-        model = make_model(config, seed, scale)
-        two_dimensional = TwoDimensionalMean(model.vision_model, size // patch) if '2d-mean' in name else None
-        extra = {'vision_model.embeddings.position_embedding_2d': two_dimensional.map} if two_dimensional else {}
-        written = config.to_dict()
-        if two_dimensional:
-            written['vision_config'].update(position_embedding_type='2d', pooling='mean')
-        prepare = preprocessor(size, **({'resample': 2, 'size': {'height': size, 'width': size}} if name == 'tiny-gelu-f16' else {}))
-        save_model(name, model, written, dtype, prepare, tokenizer, extra)
+def randomise(model, scale):
+    """Wide enough that attention, activation, biases and positions all show in the output."""
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            spread = 0.5 if 'embed' in name or 'probe' in name else 1.3 * parameter.shape[-1] ** -0.5
+            parameter.data = torch.randn_like(parameter) * spread
+        else:
+            parameter.data = parameter.data + torch.randn_like(parameter) * 0.1
+    model.logit_scale.data = torch.full_like(model.logit_scale, math.log(scale))
 
-        def encode_images(pixels):
-            pooled = two_dimensional(pixels) if two_dimensional else model.vision_model(pixels).pooler_output
-            return model.visual_projection(pooled)
 
-        def encode_texts(prompts):
-            rows = [model.text_model(torch.tensor([encode(p)])).pooler_output for p in prompts]
-            return model.text_projection(torch.cat(rows))
+def make_siglip(encode, tokenizer):
+    """A SigLIP as transformers saves it; prompts are padded to the context with the pad token, "!"."""
+    torch.manual_seed(10)
+    tower = dict(hidden_size=24, intermediate_size=60, num_hidden_layers=2, num_attention_heads=3)
+    config = transformers.SiglipConfig(
+        vision_config=dict(tower, image_size=32, patch_size=8),
+        text_config=dict(tower, vocab_size=VOCABULARY, max_position_embeddings=24, projection_size=24),
+    )
+    model = transformers.SiglipModel(config).eval()
+    randomise(model, 10.0)
+    model.logit_bias.data = torch.tensor([-1.5])
+    prepare = preprocessor(32, size={'height': 32, 'width': 32}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    for key in ('crop_size', 'do_center_crop'):
+        del prepare[key]
+    save_model('tiny-siglip', model, config.to_dict(), torch.float32, prepare, tokenizer, {})
+    write_json(FIXTURES / 'tiny-siglip' / 'tokenizer_config.json', {'pad_token': '!'})
 
-        def load(file):
-            image = Image.open(FIXTURES / 'images' / file).convert('RGB')
-            if name == 'tiny-gelu-f16':
-                image = squash(image, size, InterpolationMode.BILINEAR)
-            else:
-                image = crop(image, size, InterpolationMode.BICUBIC)
-            return F.normalize(F.to_tensor(image), MEAN, STD)
+    def encode_texts(prompts):
+        ids = [encode(p.lower()) for p in prompts]
+        return model.text_model(torch.tensor([row + [0] * (24 - len(row)) for row in ids])).pooler_output
 
-        files, labels = ['rgb.png', 'odd.jpg', 'tall-strip.png'], ['cat', 'small bird', 'house & tree']
-        templates = ['a photo of a {}', 'the {} in a very bright street.']
-        unit = lambda rows: rows / rows.norm(dim=-1, keepdim=True)
-        rounded = lambda rows: [[round(float(v), 7) for v in row] for row in rows]
-        with torch.no_grad():
-            images = encode_images(torch.stack([load(file) for file in files]))
-            prompts = [t.replace('{}', label) for label in labels for t in templates]
-            texts = encode_texts(prompts)
-            single, ensemble = unit(texts[0::2]), unit((unit(texts[0::2]) + unit(texts[1::2])) / 2)
-            logit_scale = float(model.logit_scale.exp())
-            ranked = lambda label_rows: {
-                'cosines': rounded(unit(images) @ label_rows.t()),
-                'probabilities': rounded((logit_scale * unit(images) @ label_rows.t()).softmax(-1)),
-            }
-            cases.append({
-                'model': name, 'files': files, 'labels': labels, 'templates': templates, 'prompts': prompts,
-                'logit_scale': logit_scale, 'image_embeds': rounded(images), 'text_embeds': rounded(texts),
-                'first_template': ranked(single), 'ensemble': ranked(ensemble),
-            })
-    write_json(HERE / 'models.json', {
-        'source': f'transformers {transformers.__version__} CLIPModel on PyTorch {torch.__version__}, float32 arithmetic; images by '
-                  f'torchvision {torchvision.__version__} on Pillow {PIL.__version__}',
-        'cases': cases,
+    return {
+        'name': 'tiny-siglip', 'model': model, 'logit_bias': -1.5, 'encode_texts': encode_texts,
+        'encode_images': lambda pixels: model.vision_model(pixels).pooler_output,
+        'load': lambda image: F.normalize(F.to_tensor(squash(image, 32, InterpolationMode.BICUBIC)), [0.5] * 3, [0.5] * 3),
+    }
+
+
+def make_open_clip(encode, tokenizer):
+    """A CLIP as open_clip saves it."""
+    torch.manual_seed(11)
+    config = {
+        'embed_dim': 20, 'quick_gelu': True,
+        'vision_cfg': {'image_size': 32, 'layers': 2, 'width': 32, 'head_width': 8, 'patch_size': 8},
+        'text_cfg': {'context_length': 32, 'vocab_size': VOCABULARY, 'width': 24, 'heads': 2, 'layers': 2},
+    }
+    model = open_clip.model.CLIP(**config).eval()
+    randomise(model, 30.0)
+    folder = FIXTURES / 'tiny-open-clip'
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / 'open_clip_model.safetensors'
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, weights)
+    weights.chmod(0o644)
+    write_json(folder / 'open_clip_config.json', {
+        'model_cfg': config,
+        'preprocess_cfg': {'mean': MEAN, 'std': STD, 'interpolation': 'bicubic', 'resize_mode': 'shortest'},
     })
+    write_json(folder / 'tokenizer.json', tokenizer)
+    padded = lambda p: (encode(p) + [0] * 32)[:32]
+    return {
+        'name': 'tiny-open-clip', 'model': model, 'encode_images': model.encode_image,
+        'encode_texts': lambda prompts: model.encode_text(torch.tensor([padded(p) for p in prompts])),
+        'load': lambda image: F.normalize(F.to_tensor(crop(image, 32, InterpolationMode.BICUBIC)), MEAN, STD),
+    }
+
+
+def make_clip(seed, name, act, size, patch, widths, layers, heads, end, embedding, dtype, scale, encode, tokenizer):
+    """A CLIP as transformers saves it, or a variant of it with 2-D positions and mean pooling."""
+    config = clip_config(act, size, patch, widths, layers, heads, end, embedding)
+    torch.manual_seed(seed)
+    model = transformers.CLIPModel(config).eval()
+    randomise(model, scale)
+    two_dimensional = TwoDimensionalMean(model.vision_model, size // patch) if '2d-mean' in name else None
+    extra = {'vision_model.embeddings.position_embedding_2d': two_dimensional.map} if two_dimensional else {}
+    written = config.to_dict()
+    if two_dimensional:
+        written['vision_config'].update(position_embedding_type='2d', pooling='mean')
+    squashed = name == 'tiny-gelu-f16'
+    prepare = preprocessor(size, **({'resample': 2, 'size': {'height': size, 'width': size}} if squashed else {}))
+    save_model(name, model, written, dtype, prepare, tokenizer, extra)
+
+    def encode_images(pixels):
+        pooled = two_dimensional(pixels) if two_dimensional else model.vision_model(pixels).pooler_output
+        return model.visual_projection(pooled)
+
+    def encode_texts(prompts):
+        rows = [model.text_model(torch.tensor([encode(p)])).pooler_output for p in prompts]
+        return model.text_projection(torch.cat(rows))
+
+    def load(image):
+        fit = squash(image, size, InterpolationMode.BILINEAR) if squashed else crop(image, size, InterpolationMode.BICUBIC)
+        return F.normalize(F.to_tensor(fit), MEAN, STD)
+
+    return {'name': name, 'model': model, 'encode_images': encode_images, 'encode_texts': encode_texts, 'load': load}
+
+
+def record_models(encode, tokenizer):
+    shared = (encode, tokenizer)
+    models = [
+        # seed, name, activation, image, patch, widths, layers, heads, end-of-text id in the config, D, dtype, logit scale
+        make_clip(0, 'tiny-class', 'quick_gelu', 32, 8, (32, 24), (2, 2), (4, 2), VOCABULARY - 1, 20, torch.float32, 40.0, *shared),
+        make_clip(1, 'tiny-gelu-f16', 'gelu', 42, 14, (24, 32), (3, 1), (2, 4), 2, 16, torch.float16, 12.5, *shared),
+        make_clip(2, 'tiny-2d-mean-bf16', 'quick_gelu', 40, 8, (24, 24), (2, 2), (3, 3), VOCABULARY - 1, 16, torch.bfloat16, 25.0, *shared),
+        make_open_clip(*shared),
+        make_siglip(*shared),
+    ]
+    with torch.no_grad():
+        write_json(HERE / 'models.json', {
+            'source': f'transformers {transformers.__version__} and open_clip {open_clip.__version__} on PyTorch {torch.__version__}, '
+                      f'float32 arithmetic; images by torchvision {torchvision.__version__} on Pillow {PIL.__version__}',
+            'cases': [expected_of(**model) for model in models],
+        })
+
+
+def expected_of(name, model, encode_images, encode_texts, load, logit_bias=None):
+    files, labels = ['rgb.png', 'odd.jpg', 'tall-strip.png'], ['cat', 'small bird', 'house & tree']
+    templates = ['a photo of a {}', 'the {} in a very bright street.']
+    prompts = [t.replace('{}', label) for label in labels for t in templates]
+    images = encode_images(torch.stack([load(Image.open(FIXTURES / 'images' / file).convert('RGB')) for file in files]))
+    texts = encode_texts(prompts)
+    unit = lambda rows: rows / rows.norm(dim=-1, keepdim=True)
+    rounded = lambda rows: [[round(float(v), 7) for v in row] for row in rows]
+    logit_scale = float(model.logit_scale.exp())
+
+    def ranked(label_rows):
+        cosines = unit(images) @ label_rows.t()
+        logits = logit_scale * cosines + (logit_bias or 0)
+        probabilities = logits.softmax(-1) if logit_bias is None else logits.sigmoid()
+        return {'cosines': rounded(cosines), 'probabilities': rounded(probabilities)}
+
+    return {
+        'model': name, 'files': files, 'labels': labels, 'templates': templates, 'prompts': prompts,
+        'logit_scale': logit_scale, 'logit_bias': logit_bias or 0,
+        'image_embeds': rounded(images), 'text_embeds': rounded(texts),
+        'first_template': ranked(unit(texts[0::2])),
+        'ensemble': ranked(unit((unit(texts[0::2]) + unit(texts[1::2])) / 2)),
+    }
 
 
 def main():

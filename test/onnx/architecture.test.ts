@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ModelError } from '../../src/errors.ts';
 import { inferArchitecture } from '../../src/onnx/architecture.ts';
+import { withHuggingFaceNames } from '../../src/onnx/layout.ts';
 import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/onnx/safetensors.ts';
 import { stages } from '../../src/onnx/stages.ts';
 import { fixture } from '../paths.ts';
@@ -47,9 +48,10 @@ describe('inferArchitecture', () => {
         epsilon: 1e-5,
         vocabulary: 600,
         context: 32,
-        endOfText: 599,
+        pooling: { at: 'end of text', id: 599 },
       },
       embedding: 20,
+      family: 'clip',
     });
   });
 
@@ -69,7 +71,11 @@ describe('inferArchitecture', () => {
     ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* says 5, which contradicts a width of 32/],
     ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* says 0/],
     ['vision_config', { intermediate_size: 64 }, /intermediate_size .* says 64/],
-    ['vision_config', { hidden_act: 'relu' }, /hidden_act .* is "relu"; supported are quick_gelu, gelu/],
+    [
+      'vision_config',
+      { hidden_act: 'relu' },
+      /hidden_act .* is "relu"; supported are quick_gelu, gelu, gelu_pytorch_tanh/,
+    ],
     ['vision_config', { position_embedding_type: '2d' }, /position_embedding_type .* contradicts 1d positions/],
     ['vision_config', { pooling: 'max' }, /pooling .* is "max"/],
     ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny", not a number/],
@@ -82,6 +88,19 @@ describe('inferArchitecture', () => {
     expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(message);
   });
 
+  it('refuses a tensor that it does not know, such as a layer scale', () => {
+    const scale = {
+      ...checkpoint.tensor('vision_model.post_layernorm.bias'),
+      name: 'vision_model.encoder.layers.0.ls_1.gamma',
+    };
+    const more = new Checkpoint(
+      checkpoint.file,
+      new Map([...checkpoint.tensors, [scale.name, scale]]),
+      checkpoint.header,
+    );
+    expect(() => inferArchitecture(more, config)).toThrow(/unknown tensor vision_model.encoder.layers.0.ls_1.gamma/);
+  });
+
   it('refuses a projection_dim that contradicts the weights', () => {
     expect(() => inferArchitecture(checkpoint, { ...config, projection_dim: 512 })).toThrow(
       /says 512, which contradicts 20/,
@@ -91,7 +110,7 @@ describe('inferArchitecture', () => {
   it.each([
     ['visual_projection.weight', undefined, /has no tensor visual_projection/],
     ['vision_model.encoder.layers.1.mlp.fc2.bias', undefined, /has no tensor/],
-    ['vision_model.encoder.layers.0.mlp.fc1.weight', undefined, /has no vision_model.encoder.layers.0/],
+    ['vision_model.encoder.layers.0.mlp.fc1.weight', undefined, /there is no vision_model.encoder.layers.0/],
     ['text_projection.weight', { shape: [21, 24] }, /text_projection.weight has shape \[21, 24\]/],
     [
       'vision_model.embeddings.position_embedding.weight',
@@ -103,6 +122,21 @@ describe('inferArchitecture', () => {
     ['vision_model.post_layernorm.bias', { dtype: 'I64' }, /is stored as I64/],
   ])('refuses weights with %s changed to %j', (name, changes, message) => {
     expect(() => inferArchitecture(withTensor(name, changes), config)).toThrow(message);
+  });
+});
+
+describe('withHuggingFaceNames', () => {
+  it('parts a stacked projection without copying it', async () => {
+    const openClip = await readCheckpoint(fixture('tiny-open-clip/open_clip_model.safetensors'));
+    const stacked = openClip.tensor('visual.transformer.resblocks.1.attn.in_proj_weight');
+    const key = withHuggingFaceNames(openClip).tensor('vision_model.encoder.layers.1.self_attn.k_proj.weight');
+    expect(key).toEqual({
+      ...stacked,
+      name: key.name,
+      shape: [32, 32],
+      offset: stacked.offset + 32 * 32 * 4,
+      bytes: 32 * 32 * 4,
+    });
   });
 });
 

@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { loadTokenizer } from '../../src/text/tokenizer.ts';
+import { loadTokenizer, type TextShape } from '../../src/text/tokenizer.ts';
 import golden from '../golden/tokens.json' with { type: 'json' };
 import { fixture, hasShared, shared } from '../paths.ts';
 
+const shape = (context: number, vocabulary = 600): TextShape => ({
+  context,
+  vocabulary,
+  pooling: { at: 'greatest id' },
+});
+
 // Integers, so no tolerance.
 describe(`tokens are those of ${golden.source}`, async () => {
-  const tokenizer = await loadTokenizer(fixture('tiny-class'), 1000);
+  const tokenizer = await loadTokenizer(fixture('tiny-class'), shape(1000));
   it.each(golden.cases)('$text', ({ text, ids }) => {
     expect(tokenizer.encode(text)).toEqual({ ids, truncated: false });
   });
@@ -14,26 +20,42 @@ describe(`tokens are those of ${golden.source}`, async () => {
 
 describe('loadTokenizer', () => {
   it('cuts at the context and keeps the end of text', async () => {
-    const whole = (await loadTokenizer(fixture('tiny-class'), 77)).encode('cat '.repeat(30)).ids;
-    const { ids, truncated } = (await loadTokenizer(fixture('tiny-class'), 10)).encode('cat '.repeat(30));
+    const whole = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('cat '.repeat(30)).ids;
+    const { ids, truncated } = (await loadTokenizer(fixture('tiny-class'), shape(10))).encode('cat '.repeat(30));
     expect(truncated).toBe(true);
     expect(ids).toEqual([...whole.slice(0, 9), whole.at(-1)]);
   });
 
   it('keeps a prompt that just fits', async () => {
-    const { ids } = (await loadTokenizer(fixture('tiny-class'), 77)).encode('cat dog');
-    expect((await loadTokenizer(fixture('tiny-class'), ids.length)).encode('cat dog')).toEqual({
+    const { ids } = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('cat dog');
+    expect((await loadTokenizer(fixture('tiny-class'), shape(ids.length))).encode('cat dog')).toEqual({
       ids,
       truncated: false,
     });
   });
 
   it.each(['a <|endoftext|> b', '&lt;|startoftext|&gt;'])('finds the control token in %s', async (text) => {
-    expect((await loadTokenizer(fixture('tiny-class'), 77)).specialTokenIn(text)).toMatch(/^<\|(start|end)oftext\|>$/);
+    expect((await loadTokenizer(fixture('tiny-class'), shape(77))).specialTokenIn(text)).toMatch(
+      /^<\|(start|end)oftext\|>$/,
+    );
+  });
+
+  it('refuses a tokenizer with more tokens than the model', async () => {
+    await expect(loadTokenizer(fixture('tiny-class'), shape(77, 599))).rejects.toThrow(
+      /token id 599, the model a vocabulary of 599/,
+    );
+  });
+
+  it('pads for a SigLIP, which sees the padding, and lower-cases', async () => {
+    const siglip: TextShape = { context: 12, vocabulary: 600, pooling: { at: 'last token' } };
+    const { ids } = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('a cat.');
+    const tokenizer = await loadTokenizer(fixture('tiny-siglip'), siglip);
+    expect(tokenizer.encode(' A  Cat.').ids).toEqual([...ids, ...Array<number>(12 - ids.length).fill(0)]);
+    await expect(loadTokenizer(fixture('tiny-class'), siglip)).rejects.toThrow(/tokenizer_config.json cannot be read/);
   });
 
   it('names a tokenizer.json that is missing', async () => {
-    await expect(loadTokenizer(fixture('images'), 77)).rejects.toMatchObject({
+    await expect(loadTokenizer(fixture('images'), shape(77))).rejects.toMatchObject({
       code: 'E_MODEL',
       message: /tokenizer\.json/,
     });
@@ -45,7 +67,7 @@ describe.skipIf(!hasShared)(
   async () => {
     const { cases } = hasShared ? JSON.parse(await readFile(`${shared}reference/tokens.json`, 'utf8')) : { cases: [] };
     it('gives the same ids', async () => {
-      const tokenizer = await loadTokenizer(`${shared}reference/checkpoints/tiny-patch16`, 1_000_000);
+      const tokenizer = await loadTokenizer(`${shared}reference/checkpoints/tiny-patch16`, shape(1_000_000, 49408));
       expect(cases.length).toBeGreaterThan(200);
       for (const { text, ids } of cases) expect(tokenizer.encode(text).ids, text).toEqual(ids);
     });

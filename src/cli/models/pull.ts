@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { describeModel } from '../../clip.ts';
 import { ModelError } from '../../errors.ts';
+import { describeModel } from '../../model/description.ts';
 import { type Pulled, pullModel } from '../../model/pull.ts';
 import { storeImport } from '../../model/store.ts';
 import { pinnedFolder } from '../../model/verify.ts';
@@ -61,9 +61,9 @@ export const pullCommand = (io: Io) =>
 async function prepare({ name, pin, alreadyThere }: Pulled, { env }: Io): Promise<void> {
   if (pin.layout === 'onnx' || alreadyThere) return;
   try {
-    const model = await describeModel(pinnedFolder(pin), env);
+    const model = await describeModel(pinnedFolder(pin), { env });
     await model.tokenizer();
-    await storeImport(name, pinnedFolder(pin), model.checkpoint, await model.graphs(), env);
+    await storeImport(name, model, env);
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
     throw new ModelError(`${name} is pulled, but cannot be used: ${error.fact}`, error.nextStep, error);

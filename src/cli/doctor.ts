@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { createColors } from 'picocolors';
+import { messageOf } from '../errors.ts';
+import { describeModel } from '../model/description.ts';
+import { examine, type Finding } from '../model/doctor.ts';
+import { modelNames } from '../model/store.ts';
+import { type Io, Sink, wantsColor } from './io.ts';
+
+export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
+  new Command('doctor')
+    .description('what this machine can run, and the exact fix for what it cannot')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ clip-classify doctor\n  $ clip-classify doctor --json | jq \'.[] | select(.state == "problem")\'',
+    )
+    .action(async ({ json }: { json?: true }) => {
+      const sink = new Sink(io.stdout, 'standard output');
+      const findings: Finding[] = [];
+      for await (const finding of allFindings(io)) {
+        findings.push(finding);
+        if (!json) await sink.write(findingLine(finding, wantsColor(io.stdout, io.env)));
+      }
+      if (json) await sink.write(`${JSON.stringify(findings, null, 2)}\n`);
+      onExit(findings.some(({ state }) => state === 'problem') ? 1 : 0);
+    });
+
+async function* allFindings(io: Io): AsyncGenerator<Finding> {
+  yield* examine(io.env);
+  for (const name of await modelNames(io.env)) {
+    const topic = `model ${name}`;
+    try {
+      const { folder, preprocessing } = await describeModel(name, { env: io.env });
+      yield { topic, state: 'ok', detail: `images of ${preprocessing.size} pixels, in ${folder}` };
+    } catch (error) {
+      yield {
+        topic,
+        state: 'problem',
+        detail: messageOf(error),
+        fix: `clip-classify models import <folder> --name ${name}`,
+      };
+    }
+  }
+}
+
+function findingLine({ topic, state, detail, fix }: Finding, color: boolean): string {
+  const paint = createColors(color);
+  const mark = { ok: paint.green('ok     '), absent: paint.dim('absent '), problem: paint.red('problem') }[state];
+  return `${mark}  ${topic.padEnd(20)}  ${detail}\n${fix === undefined ? '' : `${' '.repeat(31)}→ ${fix}\n`}`;
+}

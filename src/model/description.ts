@@ -1,0 +1,155 @@
+import { ModelError, UsageError } from '../errors.ts';
+import type { Preprocessing } from '../image/preprocess.ts';
+import { type Architecture, inferArchitecture } from '../onnx/architecture.ts';
+import type { Port } from '../onnx/ports.ts';
+import type { Checkpoint } from '../onnx/safetensors.ts';
+import { buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
+import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
+import { parsePreprocessing } from './card.ts';
+import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
+import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
+import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
+import { findCard } from './registry.ts';
+import type { Graph } from './session.ts';
+import { type Env, findModel, type ModelLocation, readImport } from './store.ts';
+
+/** How cosines become scores: `softmax(logitScale · cosine)`, or with a bias `sigmoid(logitScale · cosine + logitBias)`. */
+export interface Scoring {
+  /** exp of the learned temperature. */
+  readonly logitScale: number;
+  /** Of a SigLIP; a CLIP has none. */
+  readonly logitBias?: number;
+}
+
+/** A graph, and how it is fed. */
+export interface Tower<W> {
+  readonly graph: Graph;
+  readonly wiring: Wiring & W;
+}
+
+/** Both towers; of a joint graph they are one, and `logits` is its output `[images, texts]`. */
+export interface Towers {
+  readonly image: Tower<{ readonly image: ImageWiring }>;
+  readonly text: Tower<{ readonly text: TextWiring }>;
+  readonly logits?: Port | undefined;
+}
+
+/** What a model folder holds. */
+export type Contents =
+  | {
+      readonly kind: 'checkpoint';
+      readonly checkpoint: Checkpoint;
+      readonly architecture: Architecture;
+      graphs(): Promise<Graphs>;
+    }
+  | { readonly kind: 'onnx'; readonly readyMade: ReadyMade };
+
+/** A model, described: everything but its running graphs. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly folder: string;
+  readonly contents: Contents;
+  readonly preprocessing: Preprocessing;
+  readonly tokens: TextShape;
+  /** As the checkpoint or, for ready-made graphs, the card has it; a joint graph says it when it runs. */
+  readonly scoring: Scoring | undefined;
+  towers(): Promise<Towers>;
+  tokenizer(): Promise<Tokenizer>;
+}
+
+export interface DescribeOptions {
+  /** Which of several precisions of ready-made graphs to take. @default 'fp32' */
+  readonly dtype?: Dtype;
+  /** Where the cache folder is looked up. @default the environment of the process */
+  readonly env?: Env;
+}
+
+/**
+ * Reads what a model is, without opening it.
+ *
+ * @param nameOrFolder 'starter', the name of an imported model, or a folder with a checkpoint or ONNX graphs and configs
+ * @throws ModelError naming what is missing, damaged or contradictory
+ */
+export async function describeModel(
+  nameOrFolder: string,
+  { dtype = 'fp32', env }: DescribeOptions = {},
+): Promise<ModelDescription> {
+  const location = await findModel(nameOrFolder, env);
+  const checkpoint = await holdsCheckpoint(location.folder);
+  if (checkpoint && dtype === 'fp32') return describeCheckpoint(location);
+  const readyMade = await readReadyMade(location.folder, dtype);
+  if (readyMade !== undefined) return describeReadyMade(location, readyMade);
+  if (!checkpoint) throw nothingToRun(location.folder);
+  throw new UsageError(`${location.name} is a checkpoint, which runs as fp32`, 'leave --dtype out');
+}
+
+async function describeCheckpoint({ name, folder, imported }: ModelLocation): Promise<ModelDescription> {
+  const { checkpoint, config, preprocessor } = await readModelFolder(folder);
+  const architecture = inferArchitecture(checkpoint, config);
+  const graphs = async () =>
+    imported === undefined ? buildGraphs(checkpoint, architecture) : readImport(name, imported, checkpoint);
+  return {
+    name,
+    folder,
+    contents: { kind: 'checkpoint', checkpoint, architecture, graphs },
+    preprocessing: parsePreprocessing(preprocessor, architecture.image.imageSize, folder),
+    tokens: architecture.text,
+    scoring: await readScoring(checkpoint, architecture),
+    towers: async () => {
+      const { image, text } = await graphs();
+      const ports = builtPorts(architecture);
+      const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
+      return {
+        image: { graph: { bytes: image, weights: checkpoint.folder }, wiring: { image: wiring.image } },
+        text: { graph: { bytes: text, weights: checkpoint.folder }, wiring: { text: wiring.text } },
+      };
+    },
+    tokenizer: once(() => loadTokenizer(folder, architecture.text)),
+  };
+}
+
+async function describeReadyMade(
+  { name, folder, repo }: ModelLocation,
+  readyMade: ReadyMade,
+): Promise<ModelDescription> {
+  const { image, text, logits, preprocessing, tokens, tokenizerFolder } = readyMade;
+  return {
+    name,
+    folder,
+    contents: { kind: 'onnx', readyMade },
+    preprocessing,
+    tokens,
+    scoring: repo === undefined ? undefined : await scoringOfCard(repo),
+    towers: async () => ({
+      image: { graph: { path: image.path }, wiring: image.wiring },
+      text: { graph: { path: text.path }, wiring: text.wiring },
+      logits,
+    }),
+    tokenizer: once(() => loadTokenizer(tokenizerFolder, tokens)),
+  };
+}
+
+/** Split graphs hold no scale: of a repository that there is a card for, the card says it. */
+async function scoringOfCard(repo: string): Promise<Scoring | undefined> {
+  const { logitScale = null, logitBias = null } = (await findCard(repo))?.scoring ?? {};
+  if (logitScale === null) return undefined;
+  return logitBias === null ? { logitScale } : { logitScale, logitBias };
+}
+
+/** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
+async function readScoring(checkpoint: Checkpoint, { family }: Architecture): Promise<Scoring> {
+  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
+  const logitBias = family === 'siglip' ? await checkpoint.scalar('logit_bias') : 0;
+  if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
+    throw new ModelError(
+      `logit_scale in ${checkpoint.file} is not a finite number`,
+      'fetch or export the checkpoint again',
+    );
+  }
+  return family === 'siglip' ? { logitScale, logitBias } : { logitScale };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}

@@ -1,0 +1,139 @@
+import { access, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { arch, platform, versions } from 'node:process';
+import { ClipError, messageOf } from '../errors.ts';
+import { decoderVersions } from '../image/decode.ts';
+import { probeGraph } from '../onnx/probe.ts';
+import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
+import { builtInProviders, openSession, runtimeVersion } from './session.ts';
+import { cacheFolder, type Env } from './store.ts';
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly topic: string;
+  /** 'absent' is no problem: something that this machine need not have. */
+  readonly state: 'ok' | 'absent' | 'problem';
+  readonly detail: string;
+  /** The one command, or step, that mends it. */
+  readonly fix?: string;
+}
+
+const OLDEST_NODE = [20, 9] as const;
+
+/** Looks at everything that a run depends on; each provider is really run. Yields as it goes. */
+export async function* examine(env: Env): AsyncGenerator<Finding> {
+  yield nodeVersion();
+  yield await processor();
+  yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
+  yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
+  for (const provider of builtInProviders()) yield await tryProvider(provider);
+  if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  yield await cache(env);
+}
+
+function nodeVersion(): Finding {
+  const [major = 0, minor = 0] = versions.node.split('.').map(Number);
+  const detail = `${versions.node} on ${platform} ${arch}`;
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor))
+    return { topic: 'node', state: 'ok', detail };
+  return { topic: 'node', state: 'problem', detail, fix: `install Node ${OLDEST_NODE.join('.')} or later` };
+}
+
+/** The instructions that fp32 and int8 products gain from, where the system lists them. */
+async function processor(): Promise<Finding> {
+  const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  const flags = ['avx2', 'avx512f', 'avx512_vnni', 'avx_vnni', 'amx_int8', 'asimd'].filter((flag) =>
+    new RegExp(`\\b${flag}\\b`, 'u').test(info),
+  );
+  const model = cpus()[0]?.model.trim() || arch;
+  const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
+  const detail = [`${model}, ${availableParallelism()} cores`, ...flags, memory].join(', ');
+  return { topic: 'processor', state: 'ok', detail };
+}
+
+async function tryProvider(provider: string): Promise<Finding> {
+  const topic = `provider ${provider}`;
+  try {
+    const session = await openSession({ bytes: probeGraph(), weights: '' }, { provider, threads: 1, device: 0 });
+    const [y] = await session.run({ x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] } }, ['y']);
+    await session.release();
+    const result = y?.data[0];
+    if (result === 30) return { topic, state: 'ok', detail: 'runs' };
+    return { topic, state: 'problem', detail: `computes ${result} where 30 is right`, fix: 'use --provider cpu' };
+  } catch (error) {
+    const state = provider === 'cpu' ? 'problem' : 'absent';
+    const fix = provider === 'cpu' ? { fix: 'npm rebuild onnxruntime-node' } : {};
+    return { topic, state, detail: error instanceof ClipError ? error.fact : messageOf(error), ...fix };
+  }
+}
+
+async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
+  const topic = 'CUDA libraries';
+  if (!(await hasCudaLibrary())) {
+    yield {
+      topic,
+      state: 'absent',
+      detail: "onnxruntime's own are not installed; for an NVIDIA GPU",
+      fix: installCuda(),
+    };
+  }
+  const folders = [
+    ...(env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
+    ...(await systemFolders()),
+  ];
+  const found: string[] = [];
+  const missing: string[] = [];
+  for (const name of await neededCudaLibraries()) ((await isIn(folders, name)) ? found : missing).push(name);
+  if (found.length > 0) yield { topic, state: 'ok', detail: `found ${found.join(', ')}` };
+  if (missing.length > 0) {
+    yield {
+      topic,
+      state: 'absent',
+      detail: `not found: ${missing.join(', ')}`,
+      fix: 'install CUDA and cuDNN of these versions and name their folder in LD_LIBRARY_PATH',
+    };
+  }
+}
+
+/** Where the loader looks without being told: the folders of ld.so.conf, and the usual ones. */
+async function systemFolders(): Promise<string[]> {
+  const folders = ['/usr/local/cuda/lib64', '/usr/lib64', '/usr/lib', '/lib', '/usr/lib/x86_64-linux-gnu'];
+  const parts = await readdir('/etc/ld.so.conf.d').catch(() => []);
+  for (const part of parts) {
+    const text = await readFile(join('/etc/ld.so.conf.d', part), 'utf8').catch(() => '');
+    folders.push(...text.split('\n').filter((line) => line.startsWith('/')));
+  }
+  return folders;
+}
+
+async function isIn(folders: readonly string[], name: string): Promise<boolean> {
+  for (const folder of folders) {
+    const there = await access(join(folder, name)).then(
+      () => true,
+      () => false,
+    );
+    if (there) return true;
+  }
+  return false;
+}
+
+async function cache(env: Env): Promise<Finding> {
+  const folder = cacheFolder(env);
+  const topic = 'cache folder';
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
+    let bytes = 0;
+    for (const name of await readdir(folder, { recursive: true })) bytes += (await stat(join(folder, name))).size;
+    return { topic, state: 'ok', detail: `${folder}, ${(bytes / 1e6).toFixed(1)} MB` };
+  } catch (error) {
+    return {
+      topic,
+      state: 'problem',
+      detail: messageOf(error),
+      fix: 'set CLIP_CLASSIFY_CACHE to a folder that can be written',
+    };
+  }
+}

@@ -1,0 +1,60 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelError } from '../errors.ts';
+import { withHuggingFaceNames } from '../onnx/layout.ts';
+import { type Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
+import { readModelJson } from './card.ts';
+import { fromOpenClipConfig } from './open-clip.ts';
+
+/** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */
+export interface ModelFolder {
+  readonly checkpoint: Checkpoint;
+  /** As config.json has it. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** As preprocessor_config.json has it. */
+  readonly preprocessor: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a folder in the layout of Hugging Face (model.safetensors, config.json, preprocessor_config.json) or, where that
+ * is not there, of open_clip (open_clip_model.safetensors, open_clip_config.json).
+ *
+ * @throws ModelError naming what is missing or damaged
+ */
+export async function readModelFolder(folder: string): Promise<ModelFolder> {
+  if (await exists(join(folder, 'model.safetensors'))) {
+    return {
+      checkpoint: withHuggingFaceNames(await readCheckpoint(join(folder, 'model.safetensors'))),
+      config: await readModelJson(folder, 'config.json'),
+      preprocessor: await readModelJson(folder, 'preprocessor_config.json'),
+    };
+  }
+  if (await exists(join(folder, 'open_clip_model.safetensors'))) {
+    return {
+      checkpoint: withHuggingFaceNames(await readCheckpoint(join(folder, 'open_clip_model.safetensors'))),
+      ...fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder),
+    };
+  }
+  throw nothingToRun(folder);
+}
+
+/** Whether a folder holds a checkpoint in one of the two layouts. */
+export async function holdsCheckpoint(folder: string): Promise<boolean> {
+  return (
+    (await exists(join(folder, 'model.safetensors'))) || (await exists(join(folder, 'open_clip_model.safetensors')))
+  );
+}
+
+export function nothingToRun(folder: string): ModelError {
+  return new ModelError(
+    `${folder} holds no model.safetensors and no ONNX graphs`,
+    'name the folder of a CLIP of Hugging Face or open_clip (pickled weights, pytorch_model.bin, are never loaded)',
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

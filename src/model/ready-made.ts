@@ -1,0 +1,150 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelError } from '../errors.ts';
+import type { Preprocessing } from '../image/preprocess.ts';
+import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
+import type { TextShape } from '../text/tokenizer.ts';
+import { parsePreprocessing, readModelJson } from './card.ts';
+import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
+import { preprocessorOfOpenClip } from './open-clip.ts';
+
+/** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
+export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
+export type Dtype = (typeof DTYPES)[number];
+
+/** How repositories call them; other variants (4 bits) are passed over. */
+const VARIANTS: Readonly<Record<Dtype, RegExp>> = {
+  fp32: /^(?!.*_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$).*\.onnx$/u,
+  fp16: /_fp16\.onnx$/u,
+  int8: /_(int8|quantized|uint8)\.onnx$/u,
+};
+
+/** Where the common layouts keep graphs and configs: at the root, or one folder down. */
+const FOLDERS = ['.', 'onnx', 'visual', 'textual', 'vision', 'text'] as const;
+
+/** A tower of a ready-made model. */
+interface Tower<W> {
+  readonly path: string;
+  readonly wiring: Wiring & W;
+}
+
+/** A model that came as ONNX graphs, whoever exported them. */
+export interface ReadyMade {
+  readonly image: Tower<{ readonly image: ImageWiring }>;
+  /** The same file as the image tower, where the graph is a joint one. */
+  readonly text: Tower<{ readonly text: TextWiring }>;
+  /** `[images, texts]` of a joint graph: what the logit scale can be read from. */
+  readonly logits: Port | undefined;
+  readonly preprocessing: Preprocessing;
+  readonly tokens: TextShape;
+  /** Where tokenizer.json lies. */
+  readonly tokenizerFolder: string;
+}
+
+/**
+ * Reads a folder of ready-made graphs. What is a tower, and which, is told by the graphs' own inputs and outputs; of several
+ * precisions the one that is asked for is taken.
+ *
+ * @returns undefined if the folder holds no ONNX file at all
+ * @throws ModelError if a tower or its projection is missing, widths disagree, or a config is missing
+ */
+export async function readReadyMade(folder: string, dtype: Dtype): Promise<ReadyMade | undefined> {
+  const files = await onnxFiles(folder);
+  if (files.length === 0) return undefined;
+  const graphs = await Promise.all(
+    files.filter((file) => VARIANTS[dtype].test(file)).map((file) => openGraph(join(folder, file))),
+  );
+  const split = graphs.filter(({ wiring }) => (wiring.image === undefined) !== (wiring.text === undefined));
+  const candidates = [...split, ...graphs.filter((graph) => !split.includes(graph))];
+  const image = candidates.find(({ wiring }) => wiring.image !== undefined);
+  const text = candidates.find(({ wiring }) => wiring.text !== undefined);
+  if (image?.wiring.image === undefined || text?.wiring.text === undefined) {
+    throw new ModelError(
+      `${folder} holds no ${dtype} graph of ${image === undefined ? 'an image' : 'a text'} tower`,
+      `there are ${files.join(', ')}; --dtype says which precision to take`,
+    );
+  }
+  checkWidths(image.wiring.image.output, text.wiring.text.output, folder);
+  const config = await findJson(folder, 'config.json');
+  return {
+    image: { path: image.path, wiring: { ...image.wiring, image: image.wiring.image } },
+    text: { path: text.path, wiring: { ...text.wiring, text: text.wiring.text } },
+    logits: image === text ? image.ports.outputs.find(({ name }) => name === 'logits_per_image') : undefined,
+    preprocessing: await readPreprocessing(folder, image.wiring.image),
+    tokens: textShape(config ?? {}, text.wiring.text),
+    tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder,
+  };
+}
+
+async function openGraph(path: string): Promise<{ path: string; ports: GraphPorts; wiring: Wiring }> {
+  const ports = await readPorts(path);
+  return { path, ports, wiring: wire(ports, path) };
+}
+
+async function onnxFiles(folder: string): Promise<string[]> {
+  const lists = FOLDERS.map(async (part) =>
+    (await readdir(join(folder, part)).catch(() => [])).sort().map((name) => join(part, name)),
+  );
+  return (await Promise.all(lists)).flat().filter((file) => file.endsWith('.onnx'));
+}
+
+/** preprocessor_config.json of Hugging Face, or preprocess_cfg.json of open_clip. */
+async function readPreprocessing(folder: string, { size }: ImageWiring): Promise<Preprocessing> {
+  const openClip = await findJson(folder, 'preprocess_cfg.json');
+  const config =
+    (await findJson(folder, 'preprocessor_config.json')) ??
+    (openClip && preprocessorOfOpenClip(openClip, size, folder));
+  if (config === undefined) {
+    throw new ModelError(
+      `${folder} does not say how images are prepared`,
+      'put the preprocessor_config.json of the model there',
+    );
+  }
+  const side = size ?? sideOf(config);
+  if (side === undefined) {
+    throw new ModelError(
+      `${folder} does not say the size of its images`,
+      'put the preprocessor_config.json of the model there',
+    );
+  }
+  return parsePreprocessing(config, side, folder);
+}
+
+function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): number | undefined {
+  for (const value of [crop, size]) {
+    if (typeof value === 'number') return value;
+    if (typeof value === 'object' && value !== null) {
+      const side = Object.values(value)[0];
+      if (typeof side === 'number') return side;
+    }
+  }
+  return undefined;
+}
+
+/** SigLIP's prompts are padded to its context; CLIP's stop at their end of text. */
+function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWiring): TextShape {
+  const text = typeof config['text_config'] === 'object' ? { ...config['text_config'] } : {};
+  const number = (key: string) => {
+    const value = (text as Record<string, unknown>)[key];
+    return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+  };
+  const siglip = String(config['model_type']).startsWith('siglip');
+  return {
+    context: length ?? number('max_position_embeddings') ?? (siglip ? 64 : 77),
+    vocabulary: number('vocab_size') ?? Number.POSITIVE_INFINITY,
+    pooling: siglip ? { at: 'last token' } : { at: 'greatest id' },
+  };
+}
+
+async function findJson(folder: string, name: string): Promise<Record<string, unknown> | undefined> {
+  const found = await folderWith(folder, name);
+  return found === undefined ? undefined : readModelJson(found, name);
+}
+
+async function folderWith(folder: string, name: string): Promise<string | undefined> {
+  for (const part of FOLDERS) {
+    const names: string[] = await readdir(join(folder, part)).catch(() => []);
+    if (names.includes(name)) return join(folder, part);
+  }
+  return undefined;
+}

@@ -1,0 +1,134 @@
+import type { Tower } from './architecture.ts';
+import type { GraphBuilder, Value } from './graph.ts';
+
+/** How the tokens of a residual attention block lie in its matrix. */
+export interface Tokens {
+  /** The shape `[-1, T, width]` that parts the rows `[B·T, width]` by image or prompt. */
+  readonly split: Value;
+  /** A token sees itself and those before it, and no other. */
+  readonly causal: boolean;
+}
+
+/** A residual attention block over all tokens: `x + attention(norm(x))`, then `x + mlp(norm(x))`, on `[B·T, width]`. */
+export function block(g: GraphBuilder, layer: string, x: Value, tower: Tower, { split, causal }: Tokens): Value {
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
+  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, { split, causal });
+  return residualMlp(g, layer, g.node('Add', [x, attended]), tower);
+}
+
+/**
+ * The last block where a single token is read: every token gives a key and a value, one asks.
+ *
+ * @param index of the token, -1 for the last
+ * @returns `[B, width]`
+ */
+export function oneTokenBlock(
+  g: GraphBuilder,
+  layer: string,
+  x: Value,
+  tower: Tower,
+  split: Value,
+  index: 0 | -1,
+): Value {
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
+  const one = (rows: Value) => tokenRow(g, g.node('Reshape', [rows, split]), index, tower);
+  const attended = attention(g, `${layer}.self_attn`, one(normed), normed, tower, { split, causal: false }, 1);
+  return residualMlp(g, layer, g.node('Add', [one(x), attended]), tower);
+}
+
+/** One token of each image or prompt: `[B, T, width] → [B, width]` */
+export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Tower): Value {
+  return g.node('Reshape', [g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), g.int64s(-1, tower.width)]);
+}
+
+/**
+ * Multi-head attention with its four projections, on rows.
+ *
+ * @param asking rows of the tokens that ask: all of them, or `count` for each image
+ * @param rows `[B·T, width]`, the tokens that are seen
+ */
+export function attention(
+  g: GraphBuilder,
+  name: string,
+  asking: Value,
+  rows: Value,
+  tower: Tower,
+  { split, causal }: Tokens,
+  count?: number,
+): Value {
+  const heads = (projection: string, from: Value, shape: Value) =>
+    g.node('Reshape', [linear(g, `${name}.${projection}`, from), shape]);
+  const attended = g.node(
+    'com.microsoft.MultiHeadAttention',
+    [
+      heads('q_proj', asking, count === undefined ? split : g.int64s(-1, count, tower.width)),
+      heads('k_proj', rows, split),
+      heads('v_proj', rows, split),
+    ],
+    { num_heads: { int: tower.heads }, unidirectional: { int: causal ? 1 : 0 } },
+  );
+  return linear(g, `${name}.out_proj`, g.node('Reshape', [attended, g.int64s(-1, tower.width)]));
+}
+
+/** `x + mlp(norm(x))` of a block. */
+function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tower): Value {
+  return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
+}
+
+/** Two layers with the tower's activation between them. */
+export function mlp(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
+  return linear(g, `${name}.fc2`, activate(g, linear(g, `${name}.fc1`, x), tower.activation));
+}
+
+function activate(g: GraphBuilder, x: Value, activation: Tower['activation']): Value {
+  switch (activation) {
+    case 'quick_gelu': // x · sigmoid(1.702 x)
+      return g.node('com.microsoft.QuickGelu', [x], { alpha: { float: 1.702 } });
+    case 'gelu':
+      return g.node('Gelu', [x]);
+    case 'gelu_pytorch_tanh':
+      return g.node('Gelu', [x], { approximate: { text: 'tanh' } });
+  }
+}
+
+/** `x · weightᵀ + bias` on the checkpoint's own matrix; a projection has no bias. */
+export function linear(g: GraphBuilder, name: string, x: Value, output?: Value): Value {
+  const weight = `${name}.weight`;
+  const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
+  const transB = { int: g.checkpoint.tensor(weight).transposed ? 0 : 1 };
+  return g.node('Gemm', [x, g.weight(weight), ...bias], { transB }, output);
+}
+
+export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
+  return g.node('LayerNormalization', [x, g.weight(`${name}.weight`), g.weight(`${name}.bias`)], {
+    epsilon: { float: tower.epsilon },
+  });
+}
+
+/** `pixels [B, 3, S, S]` → patch embeddings `[B, width, grid, grid]`: a convolution whose stride is its size. */
+export function patchEmbedding(g: GraphBuilder, name: string, pixels: Value, patch: number): Value {
+  const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
+  return g.node('Conv', [pixels, g.weight(`${name}.weight`), ...bias], {
+    kernel_shape: { ints: [patch, patch] },
+    strides: { ints: [patch, patch] },
+  });
+}
+
+/** `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them. */
+export function textEmbedding(
+  g: GraphBuilder,
+  name: string,
+  ids: Value,
+  width: number,
+): { readonly x: Value; readonly split: Value } {
+  const length = g.node('Shape', [ids], { start: { int: 1 }, end: { int: 2 } });
+  const table = `${name}.token_embedding.weight`;
+  const stored = g.node('Gather', [g.storedWeight(table), ids]);
+  // Of a table in half precision only the rows that are looked up are widened.
+  const tokens = g.storedType(table) === 'F32' ? stored : g.cast(stored, 'F32');
+  const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(0), length]);
+  return {
+    x: g.node('Reshape', [g.node('Add', [tokens, positions]), g.int64s(-1, width)]),
+    split: g.node('Concat', [g.int64s(-1), length, g.int64s(width)], { axis: { int: 0 } }),
+  };
+}

@@ -1,0 +1,51 @@
+import { ModelError } from '../errors.ts';
+
+/** Reads fields of a config whose types are not trusted, and says which file, field and value is at fault. */
+export class ConfigReader {
+  private readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor(
+    fields: unknown,
+    private readonly name: string,
+    private readonly folder: string,
+  ) {
+    if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+      throw new ModelError(`${name} in ${folder} is not an object`, mend);
+    }
+    this.fields = { ...fields };
+  }
+
+  section(key: string): ConfigReader {
+    return new ConfigReader(this.fields[key] ?? {}, `${key} of ${this.name}`, this.folder);
+  }
+
+  number(key: string): number | undefined {
+    const value = this.fields[key] ?? undefined;
+    if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) return value;
+    throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}, not a number`, mend);
+  }
+
+  choice<const T extends string>(key: string, choices: readonly T[]): T | undefined {
+    const value = this.fields[key] ?? undefined;
+    if (value === undefined) return undefined;
+    const choice = choices.find((one) => one === value);
+    if (choice !== undefined) return choice;
+    throw new ModelError(
+      `${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}`,
+      `supported are ${choices.join(', ')}`,
+    );
+  }
+
+  mustAgree(key: string, actual: number, tensor: string): void {
+    const said = this.number(key);
+    if (said !== undefined && said !== actual) {
+      throw this.contradiction(key, said, `${actual} in the weights (${tensor})`);
+    }
+  }
+
+  contradiction(key: string, said: number | string, actual: string): ModelError {
+    return new ModelError(`${key} in ${this.name} (${this.folder}) says ${said}, which contradicts ${actual}`, mend);
+  }
+}
+
+const mend = 'use the config.json that belongs to these weights';

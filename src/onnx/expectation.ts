@@ -1,0 +1,65 @@
+import { ModelError } from '../errors.ts';
+import type { Checkpoint } from './safetensors.ts';
+
+/** What to do about a checkpoint of another kind. */
+export const unsupported =
+  'supported are CLIP and SigLIP checkpoints with the tensor names of Hugging Face or open_clip';
+
+const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
+
+/** Tensors that no graph needs: buffers of older exports, and the scale and bias of the scores, which are read apart. */
+const UNUSED = /(^|\.)(position_ids|attn_mask|logit_scale|logit_bias)$/u;
+
+/** Checks a checkpoint against what an architecture has, tensor by tensor, and in the end that there is nothing else. */
+export class Expectation {
+  private readonly known = new Set<string>();
+
+  constructor(private readonly checkpoint: Checkpoint) {}
+
+  has(name: string): boolean {
+    return this.checkpoint.has(name);
+  }
+
+  shapeOf(name: string): readonly number[] {
+    return this.checkpoint.tensor(name).shape;
+  }
+
+  shape(name: string, shape: readonly number[]): void {
+    const entry = this.checkpoint.tensor(name);
+    if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i] || size === 0)) {
+      throw new ModelError(
+        `${name} has shape [${entry.shape.join(', ')}], the other tensors ask for [${shape.join(', ')}]`,
+        unsupported,
+      );
+    }
+    if (!FLOATS.includes(entry.dtype)) {
+      throw new ModelError(`${name} is stored as ${entry.dtype}`, `save the checkpoint as one of ${FLOATS.join(', ')}`);
+    }
+    this.known.add(name);
+  }
+
+  linear(name: string, rows: number, columns: number): void {
+    this.shape(`${name}.weight`, [rows, columns]);
+    this.shape(`${name}.bias`, [rows]);
+  }
+
+  norm(name: string, width: number): void {
+    this.shape(`${name}.weight`, [width]);
+    this.shape(`${name}.bias`, [width]);
+  }
+
+  attention(name: string, width: number): void {
+    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) this.linear(`${name}.${part}`, width, width);
+  }
+
+  mlp(name: string, width: number, hidden: number): void {
+    this.linear(`${name}.fc1`, hidden, width);
+    this.linear(`${name}.fc2`, width, hidden);
+  }
+
+  /** A tensor that is left over belongs to an architecture that would be computed wrongly without it. */
+  nothingElse(): void {
+    const rest = [...this.checkpoint.tensors.keys()].find((name) => !this.known.has(name) && !UNUSED.test(name));
+    if (rest !== undefined) throw new ModelError(`${this.checkpoint.file} has the unknown tensor ${rest}`, unsupported);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Architecture } from './architecture.ts';
+import { clipImageGraph, clipTextGraph } from './clip.ts';
+import type { GraphPorts } from './ports.ts';
+import type { Checkpoint } from './safetensors.ts';
+import { siglipImageGraph, siglipTextGraph } from './siglip.ts';
+
+/** Both towers as ONNX files. */
+export interface Graphs {
+  readonly image: Uint8Array;
+  readonly text: Uint8Array;
+}
+
+/** The inputs and outputs of both graphs, as {@link buildGraphs} writes them. */
+export function builtPorts({ image, embedding }: Architecture): {
+  readonly image: GraphPorts;
+  readonly text: GraphPorts;
+} {
+  const side = image.imageSize;
+  return {
+    image: {
+      inputs: [{ name: 'pixel_values', elementType: 1, shape: ['batch', 3, side, side] }],
+      outputs: [{ name: 'image_embeds', elementType: 1, shape: ['batch', embedding] }],
+    },
+    text: {
+      inputs: [{ name: 'input_ids', elementType: 7, shape: ['batch', 'tokens'] }],
+      outputs: [{ name: 'text_embeds', elementType: 1, shape: ['batch', embedding] }],
+    },
+  };
+}
+
+/** The graphs of a checkpoint: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, `input_ids [B, T] → text_embeds [B, D]`. */
+export function buildGraphs(checkpoint: Checkpoint, architecture: Architecture): Graphs {
+  switch (architecture.family) {
+    case 'clip':
+      return { image: clipImageGraph(checkpoint, architecture), text: clipTextGraph(checkpoint, architecture) };
+    case 'siglip':
+      return { image: siglipImageGraph(checkpoint, architecture), text: siglipTextGraph(checkpoint, architecture) };
+  }
+}

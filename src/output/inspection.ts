@@ -1,0 +1,77 @@
+import stringWidth from 'string-width';
+import type { Contents, ModelDescription } from '../model/description.ts';
+import type { Port } from '../onnx/ports.ts';
+import { type Stage, stages } from '../onnx/stages.ts';
+
+/** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
+export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
+  const { size, fit, resizeTo, filter } = preprocessing;
+  const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'squashed';
+  const scale = scoring === undefined ? 'not in the files' : Number(scoring.logitScale.toPrecision(6));
+  const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
+  return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
+}
+
+function towers(contents: Contents): string {
+  if (contents.kind === 'checkpoint') {
+    const { image, text } = stages(contents.checkpoint, contents.architecture);
+    return `${stageTable('image tower', image)}\n${stageTable('text tower', text)}`;
+  }
+  const { image, text } = contents.readyMade;
+  const ports = (title: string, path: string, input: Port, output: Port) =>
+    `${title}  ${path}\n  in   ${portText(input)}\n  out  ${portText(output)}\n`;
+  return (
+    ports('image tower', image.path, image.wiring.image.input, image.wiring.image.output) +
+    ports('text tower', text.path, text.wiring.text.input, text.wiring.text.output)
+  );
+}
+
+function portText({ name, shape }: Port): string {
+  return `${name} [${shape.join(', ')}]`;
+}
+
+/** The same, for programs. */
+export function inspectionJson({ name, folder, contents, preprocessing, scoring }: ModelDescription): object {
+  const shared = { name, folder, preprocessing, ...scoring };
+  if (contents.kind === 'onnx') {
+    const { image, text } = contents.readyMade;
+    return {
+      ...shared,
+      graphs: { image: { path: image.path, ...image.wiring.image }, text: { path: text.path, ...text.wiring.text } },
+    };
+  }
+  const { checkpoint, architecture } = contents;
+  return { ...shared, file: checkpoint.file, architecture, stages: stages(checkpoint, architecture) };
+}
+
+/** A tower as a table: stage, output shape, parameters, bytes, detail. */
+function stageTable(title: string, stages: readonly Stage[]): string {
+  const rows = [
+    [title, 'output', 'parameters', 'bytes', ''],
+    ...stages.map(({ name, detail, shape, parameters, bytes }) => {
+      return [name, `[${shape.join(', ')}]`, count(parameters), count(bytes), detail];
+    }),
+    ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'in all'],
+  ];
+  const widths = [0, 1, 2, 3, 4].map((column) =>
+    Math.max(...rows.map((cells) => stringWidth(cells[column] as string))),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => {
+        const space = ' '.repeat((widths[column] as number) - stringWidth(cell));
+        return column < 2 || column === 4 ? cell + space : space + cell;
+      })
+      .join('  ')
+      .trimEnd();
+  return rows.map((cells) => `${line(cells)}\n`).join('');
+}
+
+function sum(stages: readonly Stage[], key: 'parameters' | 'bytes'): number {
+  return stages.reduce((total, stage) => total + stage[key], 0);
+}
+
+/** 1234567 → 1,234,567; nothing for none. */
+function count(value: number): string {
+  return value === 0 ? '' : value.toLocaleString('en-US');
+}

@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Finding } from '../../src/model/doctor.ts';
+import { hasCudaLibrary } from '../../src/model/provider.ts';
+import { fixture } from '../paths.ts';
+import { cli } from './io.ts';
+
+let folder: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'doctor-'));
+  env = { CLIP_CLASSIFY_CACHE: folder };
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const image = [fixture('images/rgb.png'), '-l', 'cat,dog', '-m', fixture('tiny-class')];
+
+describe('doctor', () => {
+  it('really runs the CPU provider and describes each model', async () => {
+    const { code, stdout } = await cli(['doctor', '--json'], { env });
+    const findings: Finding[] = JSON.parse(stdout);
+    const states = new Map(findings.map(({ topic, state }) => [topic, state]));
+    expect(states.get('node')).toBe('ok');
+    expect(states.get('provider cpu')).toBe('ok');
+    expect(states.get('cache folder')).toBe('ok');
+    expect(states.has('model starter')).toBe(true);
+    expect(code).toBe(findings.some(({ state }) => state === 'problem') ? 1 : 0);
+  });
+
+  it('gives each problem its fix', async () => {
+    const { code, stdout } = await cli(['doctor'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/problem {2}cache folder .*\n +→ set CLIP_CLASSIFY_CACHE to a folder/);
+  });
+});
+
+describe('--provider', async () => {
+  const withCuda = await hasCudaLibrary();
+
+  it('auto says what really ran', async () => {
+    const { stdout } = await cli([...image, '-f', 'json'], { env });
+    expect(['cpu', 'cuda', 'coreml', 'dml']).toContain(JSON.parse(stdout).provider);
+  });
+
+  it('cpu runs everywhere', async () => {
+    const { code, stdout } = await cli([...image, '-f', 'json', '--provider', 'cpu'], { env });
+    expect([code, JSON.parse(stdout).provider]).toEqual([0, 'cpu']);
+  });
+
+  it.skipIf(withCuda)('cuda is refused with the command that fetches its libraries, never replaced', async () => {
+    const { code, stdout, stderr } = await cli([...image, '--provider', 'cuda'], { env });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(
+      /E_PROVIDER: .*(not installed; fetch them: node .*install\.js|no cuda provider on this platform)/,
+    );
+  });
+
+  it('one of another platform is refused with what there is', async () => {
+    const foreign = process.platform === 'win32' ? 'coreml' : 'dml';
+    const { code, stderr } = await cli([...image, '--provider', foreign], { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_PROVIDER: .* no (dml|coreml) provider on this platform; here it has cpu/),
+    ]);
+  });
+
+  it('an unknown one is a usage error', async () => {
+    expect(await cli([...image, '--provider', 'abacus'], { env })).toMatchObject({ code: 2, stderr: /E_USAGE/ });
+  });
+});
