@@ -7,10 +7,12 @@ import { newHome, treeOf } from './cache.ts';
 import { type LoopbackHub, repositoryOf, startHub } from './server.ts';
 
 const TINY = 'acme/tiny-clip';
+const tiny = repositoryOf(fixture('tiny-class'));
+const TINY_BYTES = [...tiny.files.values()].reduce((sum, { length }) => sum + length, 0);
 let hub: LoopbackHub;
 let home: Awaited<ReturnType<typeof newHome>>;
 beforeEach(async () => {
-  hub = await startHub({ [TINY]: repositoryOf(fixture('tiny-class')) });
+  hub = await startHub({ [TINY]: tiny });
   home = await newHome(hub.endpoint);
 });
 afterEach(async () => {
@@ -32,7 +34,7 @@ describe('models list', () => {
     const byName = new Map(models.map((model: { name: string }) => [model.name, model]));
     expect(byName.get('starter')).toMatchObject({ state: 'built-in', default: true });
     expect(byName.get('mine')).toMatchObject({ state: 'imported', default: false });
-    expect(byName.get('tiny-clip')).toMatchObject({ state: 'pulled', repo: TINY, size: 274_994 });
+    expect(byName.get('tiny-clip')).toMatchObject({ state: 'pulled', repo: TINY, size: TINY_BYTES });
     expect(byName.get('siglip-b-16')).toMatchObject({ state: 'known', card: { scoring: { kind: 'sigmoid' } } });
     expect(models.length).toBe(3 + 13);
   });
