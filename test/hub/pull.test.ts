@@ -126,8 +126,12 @@ describe('models pull', () => {
     const pickles = repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]));
     hub.repositories.set('openai/clip-vit-base-patch32', pickles);
     hub.repositories.set('timm/vit_base_patch32_clip_224.openai', tiny);
-    const { code, stdout } = await run('models', 'pull', 'ViT-B/32', '--json');
+    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/32', '--json');
     expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /warning: the repository of clip-vit-b-32 says size 32, its model card 224: the repository's is/,
+    );
+    expect(stderr).not.toMatch(/says (fit|mean|std|interpolation)/);
     expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-32', repo: 'timm/vit_base_patch32_clip_224.openai' });
     expect(hub.seen.filter(({ url }) => url.includes('pytorch_model'))).toEqual([]);
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-32')).code).toBe(0);

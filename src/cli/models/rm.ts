@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { ModelError, UsageError } from '../../errors.ts';
-import { CachedRepo, inCache } from '../../model/hub-cache.ts';
+import { inCache } from '../../model/cache-files.ts';
+import { CachedRepo } from '../../model/hub-cache.ts';
 import { findPulled, updatePins } from '../../model/pins.ts';
 import { chosenModel, removeImport, STARTER, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
