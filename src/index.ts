@@ -9,11 +9,14 @@ export {
 export { type Clip, type LoadOptions, loadModel } from './clip.ts';
 export {
   CacheError,
+  ChecksumError,
   ClipError,
+  HubError,
   ImageError,
   type ImageErrorCode,
   LabelsError,
   ModelError,
+  OfflineError,
   OutputError,
   ProviderError,
   type RunErrorCode,

@@ -7,36 +7,38 @@ export interface Digest {
   readonly hex: string;
 }
 
-/** Hashes a file while it passes by: always sha256, which is pinned, and the hub's own kind. */
+/** Of a whole file: the sha256, which is pinned, and what the hub would tell. */
+export interface FileDigests {
+  readonly sha256: string;
+  /** In the algorithm of the {@link Digest} that is expected. */
+  readonly hub: string;
+}
+
+/** Hashes a file while it passes by. */
 export class Hasher {
   private readonly sha256: Hash = createHash('sha256');
-  private readonly gitSha1: Hash;
+  private readonly gitSha1: Hash | undefined;
 
   /** @param size of the whole file in bytes: git hashes it first */
-  constructor(size: number) {
-    this.gitSha1 = createHash('sha1').update(`blob ${size}\0`);
+  constructor(algorithm: Digest['algorithm'], size: number) {
+    if (algorithm === 'git-sha1') this.gitSha1 = createHash('sha1').update(`blob ${size}\0`);
   }
 
   update(bytes: Uint8Array): void {
     this.sha256.update(bytes);
-    this.gitSha1.update(bytes);
+    this.gitSha1?.update(bytes);
   }
 
   /** Ends the hashing. */
-  digests(): Digests {
-    return { sha256: this.sha256.digest('hex'), 'git-sha1': this.gitSha1.digest('hex') };
+  digests(): FileDigests {
+    const sha256 = this.sha256.digest('hex');
+    return { sha256, hub: this.gitSha1?.digest('hex') ?? sha256 };
   }
 }
 
-export type Digests = Readonly<Record<Digest['algorithm'], string>>;
-
-/**
- * Both digests of a file, read from beginning to end in pieces.
- *
- * @param size in bytes, as {@link Hasher} needs it
- */
-export async function digestFile(path: string, size: number): Promise<Digests> {
-  const hasher = new Hasher(size);
+/** Digests of a file, read from beginning to end in pieces. @param size in bytes, as {@link Hasher} needs it */
+export async function digestFile(path: string, algorithm: Digest['algorithm'], size: number): Promise<FileDigests> {
+  const hasher = new Hasher(algorithm, size);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hasher.update(chunk);
   return hasher.digests();
 }

@@ -46,10 +46,10 @@ export async function download(hub: HubConnection, partial: PartialFile, wanted:
       });
     }
     const actual = partial.digests();
-    if (actual[file.digest.algorithm] === file.digest.hex) return actual.sha256;
+    if (actual.hub === file.digest.hex) return actual.sha256;
     await discard(partial, wanted);
     const wrong = new ChecksumError(
-      `${what} came with ${file.digest.algorithm} ${actual[file.digest.algorithm]}, it should have ${file.digest.hex}`,
+      `${what} came with ${file.digest.algorithm} ${actual.hub}, it should have ${file.digest.hex}`,
       wanted.nextStep,
     );
     throw resumed ? new Transient(wrong, 0) : wrong;

@@ -1,20 +1,8 @@
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  statfs,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pid } from 'node:process';
-import { CacheError, ClipError, messageOf } from '../errors.ts';
+import { CacheError } from '../errors.ts';
+import { replaceFile } from './cache-files.ts';
 import { toDigest } from './digest.ts';
 import type { Listing } from './hub-listing.ts';
 import { isCommit, isSafePath } from './hub-names.ts';
@@ -135,38 +123,6 @@ export class CachedRepo {
   }
 }
 
-/** @throws CacheError if a disk has not the space for so many bytes; where it does not tell, they are tried */
-export async function requireSpace(folder: string, bytes: number): Promise<void> {
-  const disk = await statfs(folder).catch(() => undefined);
-  if (disk === undefined || disk.bavail * disk.bsize >= bytes) return;
-  throw new CacheError(
-    `${folder} has ${megabytes(disk.bavail * disk.bsize)} MB free, ${megabytes(bytes)} MB are needed`,
-    'free some, or set HF_HUB_CACHE to a folder with more',
-  );
-}
-
-/** Runs what writes to a cache; its failures become one line that names the variable to set. */
-export async function inCache<T>(folder: string, variable: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof ClipError || !(error instanceof Error && 'syscall' in error)) throw error;
-    throw new CacheError(
-      `${folder} cannot be used: ${messageOf(error)}`,
-      `set ${variable} to a folder that can be written`,
-      error,
-    );
-  }
-}
-
-/** Writes a small file so that it is there whole or not at all. */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const beside = `${path}.${pid}.tmp`;
-  await writeFile(beside, text);
-  await rename(beside, path);
-}
-
 async function removeEmptyFolders(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
     if (entry.isDirectory()) await removeEmptyFolders(join(folder, entry.name));
@@ -176,8 +132,4 @@ async function removeEmptyFolders(folder: string): Promise<void> {
 
 async function exists(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined)) !== undefined;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0);
 }

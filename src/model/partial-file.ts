@@ -4,7 +4,8 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pid } from 'node:process';
-import { type Digests, Hasher } from './digest.ts';
+import { type FileDigests, Hasher } from './digest.ts';
+import type { ListedFile } from './hub-listing.ts';
 import { isAlive } from './process-lock.ts';
 
 /** Processes of other machines that share a folder cannot be asked whether they live. */
@@ -26,21 +27,22 @@ export class PartialFile {
     readonly path: string,
     private readonly blob: string,
     private readonly handle: FileHandle,
-    private readonly expectedSize: number,
+    private readonly wanted: ListedFile,
     /** bytes on disk */
     public size: number,
   ) {
-    this.hasher = new Hasher(expectedSize);
+    this.hasher = new Hasher(wanted.digest.algorithm, wanted.size);
   }
 
   /** Takes over what is there of the blob, or begins. */
-  static async open(folder: string, blob: string, expectedSize: number): Promise<PartialFile> {
+  static async open(folder: string, wanted: ListedFile): Promise<PartialFile> {
+    const blob = wanted.digest.hex;
     const path = join(folder, nameOf(blob, pid));
     await takeOver(folder, blob, path);
     const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants;
     const handle = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o666);
-    const partial = new PartialFile(path, join(folder, blob), handle, expectedSize, (await handle.stat()).size);
-    if (partial.size > expectedSize) await partial.reset();
+    const partial = new PartialFile(path, join(folder, blob), handle, wanted, (await handle.stat()).size);
+    if (partial.size > wanted.size) await partial.reset();
     const chunk = Buffer.alloc(1 << 20);
     for (let at = 0; at < partial.size; ) {
       const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, partial.size - at), at);
@@ -65,7 +67,7 @@ export class PartialFile {
   async reset(): Promise<void> {
     await this.handle.truncate(0);
     this.size = 0;
-    this.hasher = new Hasher(this.expectedSize);
+    this.hasher = new Hasher(this.wanted.digest.algorithm, this.wanted.size);
   }
 
   /** The first bytes, to tell what arrived instead of the file. */
@@ -75,7 +77,7 @@ export class PartialFile {
   }
 
   /** Of the whole file, once; {@link reset} begins anew. */
-  digests(): Digests {
+  digests(): FileDigests {
     return this.hasher.digests();
   }
 

@@ -1,8 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CacheError, messageOf } from '../errors.ts';
+import { inCache, replaceFile } from './cache-files.ts';
 import { cacheFolder, type Env } from './environment.ts';
-import { inCache, replaceFile } from './hub-cache.ts';
 import { isCommit, isSafePath } from './hub-names.ts';
 import { withLock } from './process-lock.ts';
 import { findCard } from './registry.ts';

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { ModelError, messageOf } from '../errors.ts';
 import type { PerChannel } from '../image/preprocess.ts';
+import { type Fields, fields, list, number, oneOf, text, texts } from './json-fields.ts';
 
 /** What a card claims of one file before it has been fetched. */
 export interface CardDigest {
@@ -91,8 +92,6 @@ async function readCard(path: string): Promise<ModelCard> {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /**
  * The one place where a card is unknown data.
  *
@@ -150,42 +149,9 @@ function parseSource(value: unknown): CardSource {
   };
 }
 
-function fields(value: unknown, name: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError(`${name} is no object`);
-  return Object.fromEntries(Object.entries(value));
-}
-
-function list(from: Fields, name: string): readonly unknown[] {
-  const value = from[name];
-  if (!Array.isArray(value)) throw new TypeError(`${name} is no list`);
-  return value;
-}
-
-function text(from: Fields, name: string): string {
-  const value = from[name];
-  if (typeof value !== 'string' || value === '') throw new TypeError(`${name} is no text`);
-  return value;
-}
-
-function texts(from: Fields, name: string): readonly string[] {
-  return list(from, name).map((value) => text({ [name]: value }, name));
-}
-
-function number(from: Fields, name: string): number {
-  const value = from[name];
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`${name} is no number`);
-  return value;
-}
-
 function perChannel(from: Fields, name: string): PerChannel {
   const [r, g, b, ...more] = list(from, name).map((value) => number({ [name]: value }, name));
   if (r === undefined || g === undefined || b === undefined || more.length > 0)
     throw new TypeError(`${name} is not three numbers`);
   return [r, g, b];
-}
-
-function oneOf<const T extends string>(from: Fields, name: string, values: readonly T[]): T {
-  const value = values.find((known) => known === from[name]);
-  if (value === undefined) throw new TypeError(`${name} is none of ${values.join(', ')}`);
-  return value;
 }

@@ -44,8 +44,8 @@ export async function requireIntact(name: string, pin: Pin, env?: Env): Promise<
     const stamp = await stampOf(join(pinnedFolder(pin), path)).catch(() => undefined);
     if (stamp !== file.stamp) checked.push(await checkFile(pin, path, file));
   }
-  throwDamage(name, pin, checked);
   if (checked.length > 0) await restamp(name, checked, env).catch(() => {}); // costs time the next time, not this run
+  throwDamage(name, pin, checked);
 }
 
 /** @throws ChecksumError if one of the files is not good */
@@ -66,15 +66,16 @@ async function checkFile(pin: Pin, path: string, { size, sha256 }: PinnedFile): 
   const file = join(pinnedFolder(pin), path);
   try {
     const stamp = await stampOf(file);
-    const { sha256: actual } = await digestFile(file, size);
+    const { sha256: actual } = await digestFile(file, 'sha256', size);
     return { path, state: actual === sha256 ? 'good' : 'changed', expected: sha256, actual, stamp };
   } catch {
     return { path, state: 'missing', expected: sha256 };
   }
 }
 
-function restamp(name: string, checked: readonly FileState[], env?: Env): Promise<void> {
-  return updatePins(env, (pins) => {
+async function restamp(name: string, checked: readonly FileState[], env?: Env): Promise<void> {
+  if (checked.every(({ state }) => state !== 'good')) return;
+  await updatePins(env, (pins) => {
     const pin = pins.get(name);
     if (pin === undefined) return;
     const files = { ...pin.files };

@@ -61,6 +61,21 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/gone was imported from .*gone", which is not there/)]);
   });
 
+  it('refuses graphs that are no longer what it wrote', async () => {
+    await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env });
+    const graph = join(folder, 'cache', 'models', 'flipped', 'text.onnx');
+    const bytes = await readFile(graph);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    await writeFile(graph, bytes);
+    const { code, stderr } = await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'flipped'], { env });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /E_CHECKSUM: .*text\.onnx is not what was written .*; clip-classify models import .*flipped/,
+      ),
+    ]);
+  });
+
   it.each(['starter', '../x', '.x', ''])('refuses the name "%s"', async (name) => {
     const { code, stderr } = await cli(['models', 'import', fixture('tiny-class'), '--name', name], { env });
     expect([code, stderr]).toEqual([2, expect.stringMatching(/cannot be the name of a model/)]);

@@ -117,7 +117,9 @@ describe('a pull where something always goes wrong', () => {
       expect(isConfig === which ? undefined : await blob()).toBeUndefined();
       expect(await treeOf(join(home.folder, 'own'))).toEqual([]);
     }
-    expect(hub.seen.filter(which).length).toBe(tries);
+    const requests = hub.seen.filter(which).length;
+    expect(requests).toBeLessThanOrEqual(tries);
+    expect(requests).toBeGreaterThan(tries - 2); // a try may break before its request arrives
   });
 });
 

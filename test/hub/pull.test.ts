@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cli } from '../cli/io.ts';
 import { fixture } from '../paths.ts';
 import { newHome, treeOf } from './cache.ts';
-import { blobName, gitSha1, type LoopbackHub, repository, repositoryOf, startHub } from './server.ts';
+import { blobName, gitSha1, isLfs, type LoopbackHub, repository, repositoryOf, startHub } from './server.ts';
 
 const TINY = 'acme/tiny-clip';
 const tiny = repositoryOf(fixture('tiny-class'), {
@@ -126,8 +126,12 @@ describe('models pull', () => {
     const pickles = repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]));
     hub.repositories.set('openai/clip-vit-base-patch32', pickles);
     hub.repositories.set('timm/vit_base_patch32_clip_224.openai', tiny);
-    const { code, stdout } = await run('models', 'pull', 'ViT-B/32', '--json');
+    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/32', '--json');
     expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /warning: the repository of clip-vit-b-32 says size 32, its model card 224: the repository's is/,
+    );
+    expect(stderr).not.toMatch(/says (fit|mean|std|interpolation)/);
     expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-32', repo: 'timm/vit_base_patch32_clip_224.openai' });
     expect(hub.seen.filter(({ url }) => url.includes('pytorch_model'))).toEqual([]);
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-32')).code).toBe(0);
@@ -153,5 +157,40 @@ describe('models pull', () => {
     expect(hub.seen.map(({ url }) => url)).toContain(`/api/models/${TINY}/revision/${tiny.commit}`);
     expect(await readFile(config)).toEqual(Buffer.from(bytesOf('config.json')));
     expect((await run('models', 'verify')).code).toBe(0);
+  });
+
+  it('needs no tree of a mirror: the headers of each file tell its size and digest', async () => {
+    hub.fault = ({ url }) => (url.includes('/tree/') ? { kind: 'status', status: 404 } : undefined);
+    expect((await run('models', 'pull', TINY)).code).toBe(0);
+    expect(hub.seen.filter(({ method, server }) => method === 'HEAD' && server === 'hub').length).toBe(PULLED.length);
+    expect((await run('models', 'verify')).code).toBe(0);
+  });
+
+  it('reads a tree of several pages, and follows none to another host', async () => {
+    const page = (path: string) => {
+      const body = bytesOf(path);
+      const lfs = isLfs(body) && { lfs: { oid: blobName(body), size: body.length } };
+      return { type: 'file', path, oid: gitSha1(body), size: body.length, ...lfs };
+    };
+    const next = (to: string) => ({ link: `<${to}>; rel="next"` });
+    hub.fault = ({ url }) => {
+      const cursor = /cursor=(\d)/.exec(url)?.[1];
+      if (!url.includes('/tree/')) return undefined;
+      const [first, ...others] = PULLED.map(page);
+      if (cursor === undefined)
+        return { kind: 'body', body: JSON.stringify([first]), headers: next(`${hub.endpoint}${url}&cursor=2`) };
+      return { kind: 'body', body: JSON.stringify(others), headers: next(`${hub.cdn}/tree/`) };
+    };
+    expect((await run('models', 'pull', TINY)).code).toBe(0);
+    expect(hub.seen.filter(({ url, method }) => url.includes('/tree/') || method === 'HEAD').length).toBe(2);
+  });
+
+  it('shows on a terminal how far it is, and takes the line away', async () => {
+    hub.fault = ({ server }) => (server === 'cdn' ? { kind: 'slow', bytes: 50_000, everyMs: 60 } : undefined);
+    const { stderr } = await cli(['models', 'pull', TINY], { env: home.env, tty: true });
+    expect(stderr).toMatch(/model\.safetensors 0\.\d\/0\.3 MB, \d+\.\d MB\/s/);
+    expect(stderr.endsWith('\r\x1b[2K')).toBe(true);
+    await run('models', 'rm', 'tiny-clip');
+    expect((await cli(['models', 'pull', TINY, '--quiet'], { env: home.env, tty: true })).stderr).toBe('');
   });
 });

@@ -150,7 +150,8 @@ async function answer(hub: LoopbackHub, server: 'hub' | 'cdn', request: Incoming
     return send(200, json, { 'content-type': 'application/json' });
   }
   const body = repo.files.get(revision);
-  if (body === undefined || kind !== repo.commit) return send(404, 'no', { 'x-error-code': 'EntryNotFound' });
+  if (body === undefined || (kind !== repo.commit && kind !== repo.branch))
+    return send(404, 'no', { 'x-error-code': 'EntryNotFound' });
   const headers = { 'x-repo-commit': repo.commit };
   if (!isLfs(body)) {
     const etag = fault?.kind === 'etag' ? fault.etag : gitSha1(body);
@@ -228,7 +229,7 @@ async function sendFile(
   const write = async (bytes: Uint8Array) => {
     if (response.destroyed) return;
     entry.sent += bytes.length;
-    if (!response.write(bytes)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!response.write(bytes)) await drained(response);
   };
   if (fault?.kind === 'short') {
     await write(body.subarray(0, fault.bytes));
@@ -246,4 +247,15 @@ async function sendFile(
     if (fault?.kind === 'slow' || fault?.kind === 'drip') await sleep(fault.everyMs);
   }
   response.end();
+}
+
+/** Until the client has taken what was written, or has gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }

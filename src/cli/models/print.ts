@@ -7,5 +7,5 @@ export async function print(io: Io, json: true | undefined, value: unknown, text
 
 /** The help of a subcommand ends with what to type. */
 export function examples(...commands: readonly string[]): string {
-  return `\nExamples:\n${commands.map((command) => `  $ clip-classify models ${command}\n`).join('')}`;
+  return ['\nExamples:', ...commands.map((command) => `  $ clip-classify models ${command}`)].join('\n');
 }

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { ModelError } from '../../errors.ts';
+import { contradictions } from '../../model/card-check.ts';
 import { describeModel } from '../../model/description.ts';
+import { storeImport } from '../../model/imports.ts';
 import { type Pulled, pullModel } from '../../model/pull.ts';
-import { storeImport } from '../../model/store.ts';
+import { findCard } from '../../model/registry.ts';
 import { pinnedFolder } from '../../model/verify.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
@@ -36,7 +38,7 @@ export const pullCommand = (io: Io) =>
       const pulled = await pullModel(model, { ...options, env: io.env, onProgress: progress.show, onWarning }).finally(
         progress.clear,
       );
-      await prepare(pulled, io);
+      await prepare(pulled, io, onWarning);
       const { name, pin, fetched, alreadyThere } = pulled;
       const folder = pinnedFolder(pin);
       const how = alreadyThere ? 'was there already' : `${(fetched / 1e6).toFixed(1)} MB fetched`;
@@ -58,12 +60,18 @@ export const pullCommand = (io: Io) =>
     });
 
 /** Imports a checkpoint on the spot: its graphs go to this tool's own cache. Ready-made graphs are used as they are. */
-async function prepare({ name, pin, alreadyThere }: Pulled, { env }: Io): Promise<void> {
+async function prepare(
+  { name, pin, alreadyThere }: Pulled,
+  { env }: Io,
+  onWarning: (message: string) => void,
+): Promise<void> {
   if (pin.layout === 'onnx' || alreadyThere) return;
   try {
     const model = await describeModel(pinnedFolder(pin), { env });
     await model.tokenizer();
     await storeImport(name, model, env);
+    const card = await findCard(name);
+    if (card !== undefined) for (const line of contradictions(card, model)) onWarning(line);
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
     throw new ModelError(`${name} is pulled, but cannot be used: ${error.fact}`, error.nextStep, error);

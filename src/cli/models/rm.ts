@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { ModelError, UsageError } from '../../errors.ts';
-import { CachedRepo, inCache } from '../../model/hub-cache.ts';
+import { inCache } from '../../model/cache-files.ts';
+import { CachedRepo } from '../../model/hub-cache.ts';
+import { removeImport, STARTER } from '../../model/imports.ts';
 import { findPulled, updatePins } from '../../model/pins.ts';
-import { chosenModel, removeImport, STARTER, setDefaultModel } from '../../model/store.ts';
+import { chosenModel, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { examples, print } from './print.ts';

@@ -1,0 +1,124 @@
+import { copyFile, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readPins } from '../../src/model/pins.ts';
+import { requireIntact, verifyPin } from '../../src/model/verify.ts';
+import { cli } from '../cli/io.ts';
+import { fixture } from '../paths.ts';
+import { newHome } from './cache.ts';
+import { blobName, type LoopbackHub, repositoryOf, startHub } from './server.ts';
+
+const TINY = 'acme/tiny-clip';
+const tiny = repositoryOf(fixture('tiny-class'));
+let hub: LoopbackHub;
+let home: Awaited<ReturnType<typeof newHome>>;
+let pin: NonNullable<ReturnType<Awaited<ReturnType<typeof readPins>>['get']>>;
+const blobOf = (path: string) =>
+  join(home.hub, 'models--acme--tiny-clip/blobs', blobName(tiny.files.get(path) as Uint8Array));
+const run = (...argv: string[]) => cli(argv, { env: home.env });
+const classify = () => run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'tiny-clip');
+
+beforeAll(async () => {
+  hub = await startHub({ [TINY]: tiny });
+  home = await newHome(hub.endpoint);
+  await run('models', 'pull', TINY);
+  pin = (await readPins(home.env)).get('tiny-clip') as typeof pin;
+});
+beforeEach(async () => {
+  for (const [path, body] of tiny.files) await writeFile(blobOf(path), body);
+});
+afterAll(async () => {
+  await hub.close();
+  await home.remove();
+});
+
+const states = async () => (await verifyPin(pin)).map(({ state }) => state);
+
+describe('what is pinned', () => {
+  it('is found changed at each of 300 single flipped bits, before it is used', async () => {
+    const file = blobOf('preprocessor_config.json');
+    const whole = await readFile(file);
+    let found = 0;
+    for (let n = 0; n < 300; n++) {
+      const bit = Math.floor((n * whole.length * 8) / 300); // spread over the file, every place in a byte
+      const flipped = Buffer.from(whole);
+      flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+      await writeFile(file, flipped);
+      const changed = (await states()).filter((state) => state === 'changed').length;
+      const refused = await requireIntact('tiny-clip', pin, home.env).catch((error) => error.code);
+      if (changed === 1 && refused === 'E_CHECKSUM') found++;
+    }
+    expect(found).toBe(300);
+  });
+
+  it('is found changed at each of 20 lengths that it is cut to', async () => {
+    const file = blobOf('model.safetensors');
+    const { size } = await stat(file);
+    for (let n = 0; n < 20; n++) {
+      await writeFile(file, tiny.files.get('model.safetensors') as Uint8Array);
+      await truncate(file, Math.floor((n * size) / 20));
+      expect(await states()).toContain('changed');
+      expect(await requireIntact('tiny-clip', pin, home.env).catch((error) => error.code)).toBe('E_CHECKSUM');
+    }
+  });
+
+  it('is found changed where two files are swapped, and missing where one is gone', async () => {
+    await rename(blobOf('config.json'), `${blobOf('config.json')}.x`);
+    await copyFile(blobOf('tokenizer.json'), blobOf('config.json'));
+    await copyFile(`${blobOf('config.json')}.x`, blobOf('tokenizer.json'));
+    await rm(`${blobOf('config.json')}.x`);
+    expect((await states()).filter((state) => state === 'changed').length).toBe(2);
+    await rm(blobOf('config.json'));
+    expect(await states()).toContain('missing');
+  });
+
+  it('is hashed again where it was touched, though its size and time say nothing', async () => {
+    expect((await classify()).code).toBe(0);
+    const file = blobOf('config.json');
+    const { atime, mtime } = await stat(file);
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('2.6592', '2.6593'));
+    await utimes(file, atime, mtime);
+    const { code, stderr } = await classify();
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CHECKSUM: .*config\.json has sha256 .*; clip-classify models pull tiny-clip --force/),
+    ]);
+  });
+});
+
+describe('models verify', () => {
+  it('says what is as pulled, and names what is not, with exit 2', async () => {
+    expect(await run('models', 'verify', 'tiny-clip')).toMatchObject({
+      code: 0,
+      stdout: 'tiny-clip: 4 files as pulled\n',
+    });
+    await truncate(blobOf('model.safetensors'), 1000);
+    const { code, stdout, stderr } = await run('models', 'verify', '--json');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CHECKSUM: .*model\.safetensors.*tiny-clip --force\n$/),
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject([
+      {
+        name: 'tiny-clip',
+        good: false,
+        files: expect.arrayContaining([expect.objectContaining({ state: 'changed' })]),
+      },
+    ]);
+  });
+
+  it('has its damage mended by the command it names', async () => {
+    await truncate(blobOf('model.safetensors'), 1000);
+    hub.seen.length = 0;
+    expect((await run('models', 'pull', 'tiny-clip', '--force')).code).toBe(0);
+    expect(hub.seen.filter(({ url }) => url.includes('/resolve/')).length).toBe(1);
+    expect((await run('models', 'verify')).code).toBe(0);
+    expect((await classify()).code).toBe(0);
+  });
+
+  it('refuses what was never pulled', async () => {
+    const { code, stderr } = await run('models', 'verify', 'starter');
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_MODEL: starter is no pulled model/)]);
+  });
+});
