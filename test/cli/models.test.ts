@@ -61,19 +61,15 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/gone was imported from .*gone", which is not there/)]);
   });
 
-  it('refuses graphs that are no longer what it wrote', async () => {
-    await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env });
+  it('never believes a graph that is damaged', async () => {
+    const image = [fixture('images/rgb.png'), '-l', 'cat,dog'];
+    expect((await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env })).code).toBe(0);
     const graph = join(folder, 'cache', 'models', 'flipped', 'text.onnx');
     const bytes = await readFile(graph);
-    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
     await writeFile(graph, bytes);
-    const { code, stderr } = await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'flipped'], { env });
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(
-        /E_CHECKSUM: .*text\.onnx is not what was written .*; clip-classify models import .*flipped/,
-      ),
-    ]);
+    const { labels: byFolder } = JSON.parse((await cli([...image, '-m', fixture('tiny-class')], { env })).stdout);
+    expect(JSON.parse((await cli([...image, '-m', 'flipped'], { env })).stdout).labels).toEqual(byFolder);
   });
 
   it.each(['starter', '../x', '.x', ''])('refuses the name "%s"', async (name) => {
