@@ -10,14 +10,15 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
   new Command('doctor')
     .description('what this machine can run, and the exact fix for what it cannot')
     .option('--json', 'as JSON')
+    .option('--offline', 'do not ask the hub')
     .addHelpText(
       'after',
       '\nExamples:\n  $ clip-classify doctor\n  $ clip-classify doctor --json | jq \'.[] | select(.state == "problem")\'',
     )
-    .action(async ({ json }: { json?: true }) => {
+    .action(async ({ json, offline = false }: { json?: true; offline?: boolean }) => {
       const sink = new Sink(io.stdout, 'standard output');
       const findings: Finding[] = [];
-      for await (const finding of allFindings(io)) {
+      for await (const finding of allFindings(io, offline)) {
         findings.push(finding);
         if (!json) await sink.write(findingLine(finding, wantsColor(io.stdout, io.env)));
       }
@@ -25,8 +26,8 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
       onExit(findings.some(({ state }) => state === 'problem') ? 1 : 0);
     });
 
-async function* allFindings(io: Io): AsyncGenerator<Finding> {
-  yield* examine(io.env);
+async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
+  yield* examine(io.env, offline);
   for (const name of await modelNames(io.env)) {
     const topic = `model ${name}`;
     try {

@@ -5,7 +5,10 @@ import { arch, platform, versions } from 'node:process';
 import { ClipError, messageOf } from '../errors.ts';
 import { decoderVersions } from '../image/decode.ts';
 import { probeGraph } from '../onnx/probe.ts';
+import { hubSettings } from './hub.ts';
+import { connectHub } from './hub-transport.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
+import { PATIENCE, Transient } from './retry.ts';
 import { builtInProviders, openSession, runtimeVersion } from './session.ts';
 import { cacheFolder, type Env } from './store.ts';
 
@@ -19,10 +22,11 @@ export interface Finding {
   readonly fix?: string;
 }
 
+const HUB_TIMEOUT_MS = 5_000;
 const OLDEST_NODE = [20, 9] as const;
 
 /** Looks at everything that a run depends on; each provider is really run. Yields as it goes. */
-export async function* examine(env: Env): AsyncGenerator<Finding> {
+export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
   yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
@@ -30,6 +34,29 @@ export async function* examine(env: Env): AsyncGenerator<Finding> {
   for (const provider of builtInProviders()) yield await tryProvider(provider);
   if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
   yield await cache(env);
+  yield await hub(env, offline);
+}
+
+/** Whether models could be pulled; nothing else needs the hub. */
+async function hub(env: Env, offline: boolean): Promise<Finding> {
+  const topic = 'hub';
+  try {
+    const settings = await hubSettings(env, offline);
+    if (settings.offline) return { topic, state: 'absent', detail: 'not asked: this is offline' };
+    const { send } = await connectHub(settings, PATIENCE);
+    const url = new URL(`${settings.endpoint}/api/models?limit=1`);
+    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the hub' });
+    return { topic, state: 'ok', detail: settings.endpoint };
+  } catch (error) {
+    const cause = error instanceof Transient ? error.lasting : error;
+    const detail = cause instanceof ClipError ? cause.fact : messageOf(cause);
+    return {
+      topic,
+      state: 'absent',
+      detail,
+      fix: 'check HF_ENDPOINT and https_proxy; models import takes a folder without it',
+    };
+  }
 }
 
 function nodeVersion(): Finding {

@@ -19,7 +19,7 @@ const image = [fixture('images/rgb.png'), '-l', 'cat,dog', '-m', fixture('tiny-c
 
 describe('doctor', () => {
   it('really runs the CPU provider and describes each model', async () => {
-    const { code, stdout } = await cli(['doctor', '--json'], { env });
+    const { code, stdout } = await cli(['doctor', '--json', '--offline'], { env });
     const findings: Finding[] = JSON.parse(stdout);
     const states = new Map(findings.map(({ topic, state }) => [topic, state]));
     expect(states.get('node')).toBe('ok');
@@ -30,7 +30,7 @@ describe('doctor', () => {
   });
 
   it('gives each problem its fix', async () => {
-    const { code, stdout } = await cli(['doctor'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
+    const { code, stdout } = await cli(['doctor', '--offline'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
     expect(code).toBe(1);
     expect(stdout).toMatch(/problem {2}cache folder .*\n +→ set CLIP_CLASSIFY_CACHE to a folder/);
   });
