@@ -176,14 +176,30 @@ export async function readImport(name: string, folder: string, checkpoint: Check
   const again = `clip-classify models import ${String(record['source'])} --name ${name}`;
   if (record['checkpoint'] !== fingerprint(checkpoint))
     throw new ModelError(`${checkpoint.file} has changed since it was imported as ${name}`, again);
-  const digests = new Map(Object.entries(Object(record['graphs'])));
   const read = async (graph: keyof Graphs) => {
-    const path = join(folder, `${graph}.onnx`);
-    const bytes = await readFile(path).catch(() => new Uint8Array());
-    if (digests.get(graph) === sha256(bytes)) return bytes;
+    const { path, bytes, good } = await readGraph(folder, record, graph);
+    if (good) return bytes;
     throw new ChecksumError(`${path} is not what was written when ${name} was imported`, again);
   };
   return { image: await read('image'), text: await read('text') };
+}
+
+/** Hashes the graphs of an import again; ready-made graphs are used where they are, and nothing was written of them. */
+export async function verifyImport(name: string, env?: Env): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+  const folder = importFolder(name, env);
+  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return [];
+  const record = await readModelJson(folder, 'import.json');
+  if (record['graphs'] === undefined) return [];
+  const graphs = await Promise.all((['image', 'text'] as const).map((graph) => readGraph(folder, record, graph)));
+  return graphs.map(({ path, good }) => ({ path, state: good ? 'good' : 'changed' }));
+}
+
+/** A graph that an import wrote, and whether it is still that. */
+async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
+  const path = join(folder, `${graph}.onnx`);
+  const bytes = await readFile(path).catch(() => new Uint8Array());
+  const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
+  return { path, bytes, good: written === sha256(bytes) };
 }
 
 function sha256(bytes: Uint8Array): string {
