@@ -70,12 +70,10 @@ export async function createClassifier(
     labels: names,
     templates,
     async *classify(images, { top = names.length, batch = 8, ...decoding } = {}) {
-      for (const [name, value] of Object.entries({ top, batch })) {
-        if (!(value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY))) {
-          throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
-        }
-      }
-      const prepared = pMapIterable(images, (image) => prepare(clip, image, { ...DEFAULT_DECODE, ...decoding }), {
+      if (typeof images === 'string') throw new UsageError(`images is the text "${images}"`, 'give a list: [path]');
+      const { exif = DEFAULT_DECODE.exif, maxPixels = DEFAULT_DECODE.maxPixels } = decoding;
+      requireCounts({ top, batch, maxPixels });
+      const prepared = pMapIterable(images, (image) => prepare(clip, image, { exif, maxPixels }), {
         concurrency: DECODERS,
         backpressure: Math.max(DECODERS, 2 * batch),
       });
@@ -89,6 +87,13 @@ export async function createClassifier(
       }
     },
   };
+}
+
+function requireCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value >= 1 && (Number.isInteger(value) || (name === 'top' && value === Number.POSITIVE_INFINITY))) continue;
+    throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+  }
 }
 
 type Prepared =
@@ -114,18 +119,18 @@ async function embedLabels(
   onWarning: ClassifierOptions['onWarning'],
 ): Promise<UnitRows> {
   const tokenizer = await clip.tokenizer();
-  const prompts = labels.flatMap((label) =>
-    templates.map((template) => {
+  const prompts = labels.flatMap((label) => {
+    const tokens = templates.map((template) => {
       const prompt = fillTemplate(template, label);
       const special = tokenizer.specialTokenIn(prompt);
-      if (special !== undefined)
-        throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
-      const { ids, truncated } = tokenizer.encode(prompt);
-      if (truncated)
-        onWarning?.(`the prompt of label "${label}" is over ${clip.tokens.context} tokens long: its end is cut off`);
-      return ids;
-    }),
-  );
+      if (special === undefined) return tokenizer.encode(prompt);
+      throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
+    });
+    if (tokens.some(({ truncated }) => truncated)) {
+      onWarning?.(`the prompt of label "${label}" is over ${clip.tokens.context} tokens long: its end is cut off`);
+    }
+    return tokens.map(({ ids }) => ids);
+  });
   return meanOfGroups(await clip.encodeTexts(prompts), templates.length);
 }
 

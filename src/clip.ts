@@ -60,6 +60,8 @@ const TEXT_BATCH = 32;
  */
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
   const { threads = availableParallelism(), provider: choice = 'auto', device = 0, dtype = 'fp32' } = options;
+  if (!(Number.isInteger(threads) && threads >= 1))
+    throw new UsageError(`threads is ${threads}`, 'a whole number from 1 is needed');
   const description = await describeModel(nameOrFolder, options);
   const { preprocessing } = description;
   const towers = await description.towers();
@@ -79,6 +81,9 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     encodeImages: async (pixels, batch = pixels.length) => {
       // A GPU tunes itself anew for each shape: there the last batch is filled up.
       const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
+      const length = 3 * preprocessing.size ** 2;
+      if (pixels.some((one) => one.length !== length))
+        throw new UsageError('an image has the wrong size', 'encode what prepare() makes');
       return l2Normalize(await encodeImages(images, image.wiring, pixels, preprocessing.size, rows));
     },
     encodeTexts: async (prompts) => {

@@ -100,6 +100,9 @@ describe('classify', () => {
 
   it('refuses sizes that make no sense', async () => {
     await expect(classify(images, { batch: 0 })).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(classify(images, { maxPixels: Number.NaN })).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(classify('a.jpg')).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(clip.encodeImages([new Float32Array(10)])).rejects.toMatchObject({ code: 'E_USAGE' });
     await expect(classify(images, { top: 0.5 })).rejects.toMatchObject({ code: 'E_USAGE' });
   });
 });

@@ -12,7 +12,7 @@ import { type Io, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import { collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
-import { openSink, writeResults } from './results.ts';
+import { openSink, refuseToOverwrite, writeResults } from './results.ts';
 
 interface ClassifyOptions {
   readonly labels?: readonly string[];
@@ -55,7 +55,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
-    .option('-o, --output <file>', 'write to a file; its extension says the format')
+    .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
     .addOption(
@@ -79,8 +79,9 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   const { quiet = false, verbose = false } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = chooseFormat(options, io);
-  const labels = [...(options.labels ?? [])];
-  for (const file of options.labelsFile ?? []) labels.push(...(await readLabelsFile(file)));
+  const files = await Promise.all((options.labelsFile ?? []).map(readLabelsFile));
+  const labels = (options.labels ?? []).concat(...files);
+  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...(options.labelsFile ?? [])]);
 
   let passedOver = 0;
   const walk = {
@@ -109,8 +110,8 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     columns: (onTerminal && io.stdout.columns) || 80,
     color: onTerminal && wantsColor(io.stdout, io.env),
   };
-  const progress = createProgress(io.stderr, quiet, options.batch);
-  if (progress.wantsTotal) void countImages(args).then(progress.total);
+  const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
+  if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
   const counts = await writeResults(
     classifier.classify(images, options),
     createWriter(format, run, canvas),
@@ -120,7 +121,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   await clip.release();
 
   if (verbose && passedOver > 0)
-    say(io, 'note', `${passedOver} files passed over: their names are not those of images`);
+    say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
   if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
   return counts.failed > 0 ? 1 : 0;
 }

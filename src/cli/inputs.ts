@@ -1,5 +1,4 @@
 import { opendir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import picomatch from 'picomatch';
 
 /** The extensions that a walk takes; an image that is named is always tried, whatever it is called. */
@@ -11,7 +10,7 @@ export interface WalkReport {
   readonly onNothing?: (argument: string) => unknown;
 }
 
-/** A folder to walk, and which of its files count. */
+/** A folder to walk ('' is the one that we are in), and which of its files count. */
 interface Walk {
   readonly folder: string;
   readonly depth: number;
@@ -53,12 +52,14 @@ export async function countImages(args: readonly string[]): Promise<number> {
 
 async function* expand(arg: string, { onPassedOver }: WalkReport): AsyncGenerator<string> {
   const info = await stat(arg).catch(() => undefined);
-  const glob = picomatch.scan(arg);
+  const pattern = arg.replace(/\/{2,}/gu, '/');
+  const glob = picomatch.scan(pattern);
   if (info?.isDirectory()) {
     yield* walk({ folder: arg, depth: Number.POSITIVE_INFINITY, takes: (path) => IMAGE.test(path), onPassedOver });
-  } else if (info === undefined && glob.isGlob) {
+  } else if (info === undefined && glob.isGlob && /[*?[{]/u.test(arg)) {
     const depth = glob.glob.includes('**') ? Number.POSITIVE_INFINITY : glob.glob.split('/').length;
-    yield* walk({ folder: glob.base || '.', depth, takes: picomatch(arg) });
+    const matches = picomatch(pattern);
+    yield* walk({ folder: glob.prefix + glob.base, depth, takes: (path) => matches(path.replace(/^\.\//u, '')) });
   } else {
     yield arg;
   }
@@ -68,8 +69,8 @@ async function* expand(arg: string, { onPassedOver }: WalkReport): AsyncGenerato
 async function* walk({ folder, depth, takes, onPassedOver }: Walk): AsyncGenerator<string> {
   const entries: { name: string; folder: boolean }[] = [];
   try {
-    for await (const entry of await opendir(folder)) {
-      const path = join(folder, entry.name);
+    for await (const entry of await opendir(folder || '.')) {
+      const path = within(folder, entry.name);
       if (entry.name.startsWith('.')) continue;
       if (entry.isDirectory())
         entries.push({ name: `${entry.name}/`, folder: true }); // sorts as its paths do
@@ -81,10 +82,15 @@ async function* walk({ folder, depth, takes, onPassedOver }: Walk): AsyncGenerat
     return;
   }
   for (const entry of entries.sort((a, b) => byBytes(a.name, b.name))) {
-    const path = join(folder, entry.name);
+    const path = within(folder, entry.name.replace(/\/$/u, ''));
     if (!entry.folder) yield path;
     else if (depth > 1) yield* walk({ folder: path, depth: depth - 1, takes, onPassedOver });
   }
+}
+
+/** The path as the user would write it: `..` and `./` stay, for after a link they mean something else. */
+function within(folder: string, name: string): string {
+  return folder === '' || folder.endsWith('/') ? folder + name : `${folder}/${name}`;
 }
 
 /** UTF-8 bytes and code points order alike; JavaScript's own order, by UTF-16 units, differs above U+FFFF. */

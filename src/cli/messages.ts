@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import { ClipError, messageOf } from '../errors.ts';
+import { ClipError, messageOf, oneLine } from '../errors.ts';
 import { type Io, wantsColor } from './io.ts';
 
 type Kind = 'error' | 'warning' | 'note';
@@ -8,7 +8,8 @@ type Kind = 'error' | 'warning' | 'note';
 export function say({ stderr, env }: Pick<Io, 'stderr' | 'env'>, kind: Kind, message: string): void {
   const paint = createColors(wantsColor(stderr, env));
   const word = { error: paint.red('error'), warning: paint.yellow('warning'), note: '' }[kind];
-  stderr.write(kind === 'note' ? `${message}\n` : `clip-classify: ${word}: ${message}\n`);
+  const line = oneLine(message);
+  stderr.write(kind === 'note' ? `${line}\n` : `clip-classify: ${word}: ${line}\n`);
 }
 
 /** The line for whatever stopped the run; its causes follow with `--verbose`. */

@@ -8,22 +8,31 @@ export interface Progress {
   readonly wantsTotal: boolean;
   /** The number of images, once it is known. */
   total(count: number): void;
-  /** Takes the line away, so that something else can be written. */
-  clear(): void;
+  /** Takes the line away where a row comes to the same terminal. */
+  makeRoom(): void;
+  /** Takes the line away for good. */
+  end(): void;
 }
 
-const NO_PROGRESS: Progress = { step() {}, wantsTotal: false, total() {}, clear() {} };
+const NO_PROGRESS: Progress = { step() {}, wantsTotal: false, total() {}, makeRoom() {}, end() {} };
 const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
 
-/** @param after images (one batch) before the line appears: a short run needs none */
-export function createProgress(stream: Terminal, quiet: boolean, after: number): Progress {
+/**
+ * @param after images (one batch) before the line appears: a short run needs none
+ * @param shared whether rows are written to the same terminal
+ */
+export function createProgress(stream: Terminal, quiet: boolean, after: number, shared: boolean): Progress {
   if (quiet || stream.isTTY !== true) return NO_PROGRESS;
   const start = performance.now();
   let done = 0;
   let total: number | undefined;
   let drawn = false;
   let last = 0;
+  const clear = () => {
+    if (drawn) stream.write(CLEAR_LINE);
+    drawn = false;
+  };
   return {
     step() {
       done++;
@@ -31,17 +40,17 @@ export function createProgress(stream: Terminal, quiet: boolean, after: number):
       if (done <= after || now - last < REDRAW_MS) return;
       last = now;
       drawn = true;
-      stream.write(`${CLEAR_LINE}${progressLine(done, total, (now - start) / 1000)}`);
+      const line = progressLine(done, total, (now - start) / 1000);
+      stream.write(CLEAR_LINE + line.slice(0, (stream.columns ?? 80) - 1));
     },
     wantsTotal: true,
     total(count) {
       total = count;
     },
-    clear() {
-      if (drawn) stream.write(CLEAR_LINE);
-      drawn = false;
-      last = 0;
+    makeRoom() {
+      if (shared) clear();
     },
+    end: clear,
   };
 }
 

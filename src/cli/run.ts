@@ -21,6 +21,8 @@ Other commands:
  * @returns the exit code: 0 all well, 1 an image failed, 2 nothing could run
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
+  // Where the reader has gone, results are told by the Sink; help and messages are lost without harm.
+  for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   let exitCode = 0;
   const onExit = (code: number) => {
     exitCode = code;
@@ -28,7 +30,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const [word = ''] = argv;
   const named = Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
   const command = COMMANDS[named ?? 'classify'](io, onExit);
-  if (named === undefined) asProgram(command, await packageVersion());
+  command.version(await packageVersion());
+  if (named === undefined) asProgram(command);
   else command.name(`clip-classify ${named}`);
   letThrow(command, io);
   try {
@@ -42,12 +45,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function asProgram(command: Command, version: string): void {
+function asProgram(command: Command): void {
   command
     .name('clip-classify')
     .usage('[classify] <images...> --labels <list> [options]')
     .description('Zero-shot image classification: rank labels of your own for any image, with CLIP.')
-    .version(version)
     .addHelpText('after', OVERVIEW);
 }
 

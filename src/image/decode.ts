@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { ImageError, messageOf } from '../errors.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -55,22 +55,30 @@ export async function decode(bytes: Uint8Array, name: string, { exif, maxPixels 
         'convert it to JPEG or PNG',
       );
     }
-    const upright = exif ? image.autoOrient() : image;
-    const { data, info } = await upright
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return toRgb(data, info.width, info.height, info.channels, name);
+    const pixels = () => toPixels(image, exif, name);
+    return await (width * height > LARGE_PIXELS ? inTurn(pixels) : pixels());
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw new ImageError(
-      'E_DECODE',
-      `${name} cannot be decoded as ${format}: ${messageOf(error)}`,
-      'fetch or export it again',
-      error,
-    );
+    const message = `${name} cannot be decoded as ${format}: ${messageOf(error)}`;
+    throw new ImageError('E_DECODE', message, 'fetch or export it again', error);
   }
+}
+
+/** Larger images are decoded one at a time: four of 100 million pixels would take more than a gigabyte. */
+const LARGE_PIXELS = 16_000_000;
+let last: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const mine = last.then(work);
+  last = mine.catch(() => {});
+  return mine;
+}
+
+async function toPixels(image: Sharp, exif: boolean, name: string): Promise<RgbImage> {
+  const upright = exif ? image.autoOrient() : image;
+  const rgb = upright.removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' });
+  const { data, info } = await rgb.toBuffer({ resolveWithObject: true });
+  return toRgb(data, info.width, info.height, info.channels, name);
 }
 
 function formatOf(bytes: Uint8Array): string | undefined {

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { ImageError, messageOf } from '../errors.ts';
+import { ImageError, messageOf, UsageError } from '../errors.ts';
 
 /** Where an image comes from: a path, or bytes with a name for the results. */
 export type ImageSource = string | { readonly name: string; readonly bytes: Uint8Array };
@@ -18,12 +18,19 @@ export function nameOf(source: ImageSource): string {
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE or E_FILE_SIZE
  */
 export async function readSource(source: ImageSource): Promise<Uint8Array> {
-  if (typeof source !== 'string') return checkSize(source.name, source.bytes.length) ?? source.bytes;
+  if (typeof source !== 'string') {
+    if (!(source.bytes instanceof Uint8Array))
+      throw new UsageError('an image is neither a path nor { name, bytes }', 'give one of these');
+    checkSize(source.name, source.bytes.length);
+    return source.bytes;
+  }
   let handle: FileHandle | undefined;
   try {
     const info = await stat(source);
+    if (info.isDirectory())
+      throw new ImageError('E_UNREADABLE', `${source} is a folder that cannot be opened`, 'check its permissions');
     if (!info.isFile())
-      throw new ImageError('E_UNREADABLE', `${source} is not a file`, 'name a file, or a folder of images');
+      throw new ImageError('E_UNREADABLE', `${source} is not a regular file`, 'name a file, or a folder of images');
     checkSize(source, info.size);
     handle = await open(source);
     const bytes = Buffer.alloc(info.size);
@@ -36,7 +43,7 @@ export async function readSource(source: ImageSource): Promise<Uint8Array> {
   }
 }
 
-function checkSize(name: string, size: number): undefined {
+function checkSize(name: string, size: number): void {
   if (size === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'fetch or export it again');
   if (size > MAX_FILE_BYTES) {
     throw new ImageError(

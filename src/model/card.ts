@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
 import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
 import type { Filter } from '../image/resample.ts';
+import { isRecord } from '../onnx/safetensors.ts';
 
 /** Pillow's resampling constants, as preprocessor_config.json has them. */
-const FILTERS: Readonly<Record<number, Filter>> = { 2: 'bilinear', 3: 'bicubic' };
+const FILTERS: ReadonlyMap<unknown, Filter> = new Map([
+  [2, 'bilinear'],
+  [3, 'bicubic'],
+]);
 
 /** OpenAI's channel means and deviations, which Hugging Face's CLIPImageProcessor has as its defaults. */
 const CLIP_MEAN: PerChannel = [0.48145466, 0.4578275, 0.40821073];
@@ -41,7 +45,7 @@ export function parsePreprocessing(
       `${field} in preprocessor_config.json (${folder}) is ${JSON.stringify(config[field])}`,
       `this model takes RGB images of ${imageSize} × ${imageSize} pixels, bicubic or bilinear`,
     );
-  const filter = FILTERS[typeof config['resample'] === 'number' ? config['resample'] : 3];
+  const filter = FILTERS.get(config['resample'] ?? 3);
   if (filter === undefined) throw wrong('resample');
   for (const step of ['do_resize', 'do_rescale', 'do_normalize']) if (config[step] === false) throw wrong(step);
   const factor = config['rescale_factor'] ?? 1 / 255;
@@ -75,8 +79,4 @@ function channels(value: unknown): PerChannel | undefined {
   if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => typeof v === 'number' && Number.isFinite(v)))
     return undefined;
   return [value[0], value[1], value[2]];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

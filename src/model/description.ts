@@ -87,7 +87,8 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
   const { checkpoint, config, preprocessor } = await readModelFolder(folder);
   const architecture = inferArchitecture(checkpoint, config);
   const graphs = async () =>
-    imported === undefined ? buildGraphs(checkpoint, architecture) : readImport(name, imported, checkpoint);
+    (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
+    buildGraphs(checkpoint, architecture);
   return {
     name,
     folder,

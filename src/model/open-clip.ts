@@ -27,7 +27,10 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Pillow's resampling constants. */
-const RESAMPLE: Readonly<Record<string, number>> = { bilinear: 2, bicubic: 3 };
+const RESAMPLE: ReadonlyMap<unknown, number> = new Map([
+  ['bilinear', 2],
+  ['bicubic', 3],
+]);
 
 /** open_clip's default (open_clip/model.py, CLIPVisionCfg). */
 const DEFAULT_HEAD_WIDTH = 64;
@@ -76,7 +79,7 @@ export function preprocessorOfOpenClip(prepare: Fields, imageSize: unknown, fold
   return {
     image_mean: prepare['mean'],
     image_std: prepare['std'],
-    resample: RESAMPLE[String(prepare['interpolation'] ?? 'bicubic')] ?? prepare['interpolation'],
+    resample: RESAMPLE.get(prepare['interpolation'] ?? 'bicubic') ?? prepare['interpolation'],
     size: sizeOf(prepare, side, folder),
   };
 }

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { arch, platform } from 'node:process';
+import { arch, env, platform } from 'node:process';
 import * as ort from 'onnxruntime-node';
 import { ModelError, messageOf, ProviderError } from '../errors.ts';
 import type { Matrix } from '../tensor.ts';
@@ -32,6 +32,10 @@ export interface SessionOptions {
   /** Which of several like devices. */
   readonly device: number;
 }
+
+// Since 1.29 onnxruntime sends telemetry from Linux too; before it is sent the command line is matched against a regular
+// expression that overflows the stack where some 50,000 bytes of paths stand on it. Nobody asked for either.
+env['ORT_DISABLE_TELEMETRY'] = '1';
 
 // What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.
 ort.env.logLevel = 'fatal';
@@ -88,7 +92,9 @@ export async function openSession(graph: Graph, { threads, provider, device }: S
   return {
     async run(feeds, outputs) {
       const tensors = Object.entries(feeds).map(([name, feed]) => [name, toTensor(feed)] as const);
-      const results = await session.run(Object.fromEntries(tensors), [...outputs]);
+      const results = await session.run(Object.fromEntries(tensors), [...outputs]).catch((error: unknown) => {
+        throw new ModelError(`the model cannot be run: ${messageOf(error)}`, 'fetch or export it again', error);
+      });
       return outputs.map((name) => toMatrix(results[name] as ort.Tensor));
     },
     release: () => session.release(),

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, dirname, join, resolve } from 'node:path';
 import { pid, env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { ChecksumError, ModelError, UsageError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
+import type { Architecture } from '../onnx/architecture.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { inCache, replaceFile } from './cache-files.ts';
@@ -32,11 +33,17 @@ export interface ModelLocation {
 
 export { cacheFolder, type Env } from './environment.ts';
 
+/** A checkpoint whose graphs are kept. */
+interface ImportedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly architecture: Architecture;
+}
+
 /** What an import is made of. */
 interface Importable {
   readonly folder: string;
   readonly contents:
-    | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint; graphs(): Promise<Graphs> }
+    | ({ readonly kind: 'checkpoint'; graphs(): Promise<Graphs> } & ImportedCheckpoint)
     | { readonly kind: 'onnx' };
 }
 
@@ -84,9 +91,10 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   const imported = isName(name) ? importFolder(name, env) : undefined;
   const pulled = pin && pinnedFolder(pin);
   if (imported !== undefined && (await exists(join(imported, 'import.json')))) {
-    const { source } = await readModelJson(imported, 'import.json');
-    if (pin !== undefined && source === pulled) await requireIntact(name, pin, env);
-    return { name, folder: String(source), imported, ...(pin !== undefined && { repo: pin.repo }) };
+    const { source: from } = await readModelJson(imported, 'import.json');
+    if (pin !== undefined && from === pulled) await requireIntact(name, pin, env);
+    const source = await importedFrom(name, imported);
+    return { name, folder: source, imported, ...(pin !== undefined && { repo: pin.repo }) };
   }
   if (pin !== undefined && pulled !== undefined) {
     await requireIntact(name, pin, env);
@@ -109,11 +117,25 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   );
 }
 
+/** Where an imported checkpoint lies. */
+async function importedFrom(name: string, folder: string): Promise<string> {
+  const { source } = await readModelJson(folder, 'import.json');
+  if (typeof source === 'string' && (await exists(source))) return source;
+  throw new ModelError(
+    `${name} was imported from ${JSON.stringify(source)}, which is not there`,
+    `clip-classify models import <folder> --name ${name}, with the folder where it is now`,
+  );
+}
+
 /** The names that {@link findModel} knows: the starter, what was imported and what was pulled. */
 export async function modelNames(env?: Env): Promise<string[]> {
-  const imported = await readdir(join(cacheFolder(env), 'models')).catch(() => []);
+  const folders = await readdir(join(cacheFolder(env), 'models')).catch(() => []);
+  const imported: string[] = [];
+  for (const name of folders) {
+    if (isName(name) && (await exists(join(importFolder(name, env), 'import.json')))) imported.push(name);
+  }
   const pulled = (await readPins(env)).keys();
-  return [STARTER, ...[...new Set([...imported.filter(isName), ...pulled])].sort()];
+  return [STARTER, ...[...new Set([...imported, ...pulled])].sort()];
 }
 
 /** Forgets an import; the checkpoint itself stays. */
@@ -124,8 +146,8 @@ export async function removeImport(name: string, env?: Env): Promise<boolean> {
 }
 
 /**
- * Keeps both graphs of a checkpoint under a name; the weights stay where they are. Ready-made graphs are used as they are:
- * of them only the folder is kept.
+ * Keeps both graphs of a checkpoint under a name, in this tool's cache; the weights stay where they are. Ready-made
+ * graphs are used as they are: of them only the folder is kept.
  *
  * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
  * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
@@ -139,22 +161,19 @@ export async function storeImport(name: string, { folder: source, contents }: Im
   }
   const folder = importFolder(name, env);
   const beside = `${folder}.${pid}.tmp`;
-  const made =
-    contents.kind === 'checkpoint' ? { of: contents.checkpoint, graphs: await contents.graphs() } : undefined;
+  const graphs = contents.kind === 'checkpoint' ? await contents.graphs() : undefined;
   const record = {
     source,
-    ...(made && {
-      checkpoint: fingerprint(made.of),
-      graphs: { image: sha256(made.graphs.image), text: sha256(made.graphs.text) },
-    }),
+    ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
+    ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
   };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
     await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
     await withLock(join(cacheFolder(env), 'import.lock'), async () => {
       try {
         await mkdir(beside, { recursive: true, mode: 0o700 });
-        if (made) await writeFile(join(beside, 'image.onnx'), made.graphs.image);
-        if (made) await writeFile(join(beside, 'text.onnx'), made.graphs.text);
+        if (graphs) await writeFile(join(beside, 'image.onnx'), graphs.image);
+        if (graphs) await writeFile(join(beside, 'text.onnx'), graphs.text);
         await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
         await rm(folder, { recursive: true, force: true });
         await rename(beside, folder);
@@ -166,22 +185,12 @@ export async function storeImport(name: string, { folder: source, contents }: Im
   return folder;
 }
 
-/**
- * The graphs that an import wrote.
- *
- * @throws ModelError if the checkpoint is no longer the one that was imported, ChecksumError if a graph is damaged
- */
-export async function readImport(name: string, folder: string, checkpoint: Checkpoint): Promise<Graphs> {
+/** The graphs that an import wrote, while they are what it would write now, bit for bit; else undefined. */
+export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
   const record = await readModelJson(folder, 'import.json');
-  const again = `clip-classify models import ${String(record['source'])} --name ${name}`;
-  if (record['checkpoint'] !== fingerprint(checkpoint))
-    throw new ModelError(`${checkpoint.file} has changed since it was imported as ${name}`, again);
-  const read = async (graph: keyof Graphs) => {
-    const { path, bytes, good } = await readGraph(folder, record, graph);
-    if (good) return bytes;
-    throw new ChecksumError(`${path} is not what was written when ${name} was imported`, again);
-  };
-  return { image: await read('image'), text: await read('text') };
+  if (record['checkpoint'] !== (await fingerprint(contents))) return undefined;
+  const [image, text] = [await readGraph(folder, record, 'image'), await readGraph(folder, record, 'text')];
+  return image.good && text.good ? { image: image.bytes, text: text.bytes } : undefined;
 }
 
 /** Hashes the graphs of an import again; ready-made graphs are used where they are, and nothing was written of them. */
@@ -206,9 +215,13 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Tells one layout of tensors in a file from another; the graphs depend on nothing else but the config. */
-function fingerprint(checkpoint: Checkpoint): string {
-  return createHash('sha256').update(checkpoint.file).update('\0').update(checkpoint.header).digest('hex');
+/** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
+async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const parts = [version, checkpoint.file, JSON.stringify(architecture), checkpoint.header];
+  return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 
 function importFolder(name: string, env?: Env): string {

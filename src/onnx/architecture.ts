@@ -117,7 +117,7 @@ function imageTower(expect: Expectation, config: ConfigReader, family: Architect
   }
   expect.norm(`${IMAGE}.post_layernorm`, width);
 
-  const imageSize = config.number('image_size') ?? grid * patch;
+  const imageSize = config.whole('image_size') ?? grid * patch;
   if (Math.floor(imageSize / patch) !== grid) {
     throw config.contradiction('image_size', imageSize, `${grid} × ${grid} patches of ${patch} pixels`);
   }
@@ -147,7 +147,7 @@ function textTower(expect: Expectation, config: ConfigReader, family: Architectu
 
 function textPooling(config: ConfigReader, vocabulary: number, family: Architecture['family']): TextTower['pooling'] {
   if (family === 'siglip') return { at: 'last token' };
-  const id = config.number('eos_token_id') ?? DEFAULT_END_OF_TEXT;
+  const id = config.whole('eos_token_id') ?? DEFAULT_END_OF_TEXT;
   if (id === WRONG_END_OF_TEXT) return { at: 'greatest id' };
   if (id >= vocabulary) throw config.contradiction('eos_token_id', id, `a vocabulary of ${vocabulary}`);
   return { at: 'end of text', id };
@@ -175,7 +175,7 @@ function tower(
   config.mustAgree('hidden_size', width, prefix);
   config.mustAgree('num_hidden_layers', layers, prefix);
   config.mustAgree('intermediate_size', mlpWidth, firstMlp);
-  const heads = config.number('num_attention_heads') ?? defaultHeads;
+  const heads = config.whole('num_attention_heads') ?? defaultHeads;
   if (heads < 1 || width % heads !== 0) throw config.contradiction('num_attention_heads', heads, `a width of ${width}`);
   const { activation, epsilon } = DEFAULTS[family];
   return {

@@ -1,4 +1,5 @@
 import { ModelError } from '../errors.ts';
+import { isRecord } from './safetensors.ts';
 
 /** Reads fields of a config whose types are not trusted, and says which file, field and value is at fault. */
 export class ConfigReader {
@@ -9,7 +10,7 @@ export class ConfigReader {
     private readonly name: string,
     private readonly folder: string,
   ) {
-    if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    if (!isRecord(fields)) {
       throw new ModelError(`${name} in ${folder} is not an object`, mend);
     }
     this.fields = { ...fields };
@@ -23,6 +24,12 @@ export class ConfigReader {
     const value = this.fields[key] ?? undefined;
     if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) return value;
     throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}, not a number`, mend);
+  }
+
+  whole(key: string): number | undefined {
+    const value = this.number(key);
+    if (value === undefined || Number.isSafeInteger(value)) return value;
+    throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${value}, not a whole number`, mend);
   }
 
   choice<const T extends string>(key: string, choices: readonly T[]): T | undefined {

@@ -47,7 +47,7 @@ export class Checkpoint {
     /** The real file, every link resolved: the graphs name it by its own name in its own folder. */
     readonly file: string,
     readonly tensors: ReadonlyMap<string, TensorEntry>,
-    /** The header as it stands in the file: with the file's size it tells one checkpoint from another. */
+    /** The header as it stands in the file. */
     readonly header: Uint8Array,
   ) {}
 
@@ -200,7 +200,8 @@ function halfToNumber(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** An object of JSON: neither null nor a list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -4,7 +4,7 @@ import { type ResultWriter, rounded } from './writer.ts';
 
 const HEADER = ['image', 'rank', 'label', 'score', 'logit', 'cosine', 'reason', 'error'] as const;
 
-/** One line per ranked label, one for an image that failed; values as they are, quoted as RFC 4180 says. */
+/** One line per ranked label, one for an image that failed; values as they are, quoted as RFC 4180 says; lines end in LF. */
 export function csvWriter(delimiter: ',' | '\t'): ResultWriter {
   // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
   const lines = (records: readonly (readonly (string | number)[])[]) =>

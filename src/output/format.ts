@@ -1,4 +1,3 @@
-import { oneLine } from '../errors.ts';
 import { csvWriter } from './csv.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
 import { type Canvas, tableWriter } from './table.ts';
@@ -23,7 +22,7 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
     case 'label':
       return {
         begin: () => '',
-        row: (result) => `${result.ok ? oneLine(result.labels[0]?.label ?? '') : ''}\n`,
+        row: (result) => `${result.ok ? plain(result.labels[0]?.label ?? '') : ''}\n`,
         end: () => '',
       };
   }
@@ -33,4 +32,9 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
 export function formatOfFile(path: string): Format | undefined {
   const extension = /\.([a-z]+)$/iu.exec(path)?.[1]?.toLowerCase();
   return FORMATS.find((format) => format === extension);
+}
+
+/** A label as it was given, on one line and without what a terminal would obey. */
+function plain(label: string): string {
+  return label.replace(/\p{Cc}/gu, '\uFFFD');
 }

@@ -27,7 +27,7 @@ export function tableWriter({ columns, color }: Canvas): ResultWriter {
       const names = result.labels.map(({ label }) => oneLine(label));
       const room = columns - INDENT.length - PERCENT_WIDTH - 4; // two spaces on each side of the bar
       const labelWidth = Math.min(
-        Math.max(...names.map((name) => stringWidth(name))),
+        names.reduce((widest, name) => Math.max(widest, stringWidth(name)), 0),
         Math.max(4, Math.floor(room / 2)),
       );
       const barWidth = Math.max(0, Math.min(LONGEST_BAR, room - labelWidth));

@@ -20,12 +20,20 @@ export function parseLabelLines(text: string): string[] {
  * @throws LabelsError if it cannot be read or holds none
  */
 export async function readLabelsFile(path: string): Promise<string[]> {
+  if (/\.(json|csv)$/iu.test(path)) {
+    throw new LabelsError(`the labels file ${path} is not a text file`, 'give a .txt with one label a line');
+  }
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   } catch (error) {
-    throw new LabelsError(`the labels file ${path} cannot be read: ${messageOf(error)}`, 'check the path', error);
+    throw new LabelsError(
+      `the labels file ${path} cannot be read: ${messageOf(error)}`,
+      'check the path, and that it is UTF-8',
+      error,
+    );
   }
+  if (text.includes('\0')) throw new LabelsError(`the labels file ${path} holds zero bytes`, 'save it as UTF-8');
   const labels = parseLabelLines(text);
   if (labels.length === 0) throw new LabelsError(`the labels file ${path} holds no label`, 'write one label a line');
   return labels;

@@ -34,5 +34,5 @@ export function expandTemplates(given: readonly string[]): string[] {
 
 /** The prompt: every placeholder of the template replaced by the label, letter for letter. */
 export function fillTemplate(template: string, label: string): string {
-  return PLACEHOLDERS.reduce((text, placeholder) => text.split(placeholder).join(label), template);
+  return template.replace(/\{\}|<label>/gu, () => label);
 }

@@ -47,6 +47,7 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
       'put the tokenizer.json of the model there',
     );
   }
+  checkEnd(model, path, vocabulary, pooling);
   const specials = [...model.get_added_tokens_decoder().values()]
     .filter(({ special }) => special)
     .map(({ content }) => content);
@@ -64,6 +65,32 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
   };
 }
+
+/** Letters, a digit and a sign. */
+const PROBE = 'a photo of 1 dog!';
+
+/** The tower reads a prompt where its end of text is: a tokenizer that does not put it there would make all labels alike. */
+function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number, pooling: TextShape['pooling']): void {
+  let ids: readonly unknown[];
+  try {
+    ids = model.encode(PROBE).ids;
+  } catch (error) {
+    throw new ModelError(`${path} cannot encode "${PROBE}": ${messageOf(error)}`, mend, error);
+  }
+  const [end] = ids.slice(-1);
+  const whole = ids.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary);
+  const last =
+    pooling.at === 'last token' ||
+    (pooling.at === 'end of text' ? end === pooling.id : ids.slice(0, -1).every((id) => Number(id) < Number(end)));
+  if (ids.length > 0 && whole && last) return;
+  const wanted = pooling.at === 'end of text' ? `, and the end of text ${pooling.id} at the end` : '';
+  throw new ModelError(
+    `${path} makes [${ids.join(', ')}] of "${PROBE}", where the model wants ids below ${vocabulary}${wanted}`,
+    mend,
+  );
+}
+
+const mend = 'put the tokenizer.json of the model there';
 
 /** A SigLIP sees its padding, so it must be the one of its training: `pad_token` of tokenizer_config.json. */
 async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<number> {

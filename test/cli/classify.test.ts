@@ -50,7 +50,7 @@ describe('clip-classify', () => {
     expect(code).toBe(0);
   });
 
-  it('adds up labels from options and files, in the order given', async () => {
+  it('adds up labels from options and files', async () => {
     await writeFile(join(folder, 'labels.txt'), '\uFEFF# animals\r\nbird\r\n\r\nbig, red truck\r\n');
     const args = [
       image('rgb.png'),
@@ -117,6 +117,20 @@ describe('clip-classify', () => {
     expect(rows(stdout).map((row) => row.image)).toEqual(expected.map((name) => join(root, name)));
   });
 
+  it('writes paths as they were given, also through a link', async () => {
+    await mkdir(join(folder, 'real/deep'), { recursive: true });
+    await mkdir(join(folder, 'real/pics'));
+    await writeFile(join(folder, 'real/pics/p.png'), await readFile(image('rgb.png')));
+    await symlink(join(folder, 'real/deep'), join(folder, 'link'));
+    const { code, stdout } = await cli([`${folder}/link/../pics`, ...LABELS, ...MODEL]);
+    expect([code, rows(stdout)[0].image]).toEqual([0, `${folder}/link/../pics/p.png`]);
+  });
+
+  it('never shows a control character of a label on the terminal', async () => {
+    const { stderr, stdout } = await cli([image('rgb.png'), '-l', 'a\x1b[31m', ...MODEL, '-f', 'label']);
+    expect(stderr + stdout).not.toContain('\x1b');
+  });
+
   it('takes a file whose name looks like a glob', async () => {
     await writeFile(join(folder, '[0]*.png'), await readFile(image('rgb.png')));
     const [row] = rows((await cli([join(folder, '[0]*.png'), ...LABELS, ...MODEL])).stdout);
@@ -176,6 +190,16 @@ describe('what cannot run ends with 2 and one line', () => {
   it('an empty folder', async () => {
     await mkdir(join(folder, 'empty'));
     expect(await cli([join(folder, 'empty'), ...LABELS, ...MODEL])).toMatchObject({ code: 2, stderr: /no image in / });
+  });
+
+  it.each(['jpg', 'txt'])('an output that would overwrite what is read (.%s)', async (extension) => {
+    const file = join(folder, `precious.${extension}`);
+    await writeFile(file, extension === 'txt' ? 'cat\ndog\n' : await readFile(image('odd.jpg')));
+    const before = await readFile(file);
+    const args = extension === 'txt' ? [image('rgb.png'), '--labels-file', file] : [file, ...LABELS];
+    const { code, stderr } = await cli([...args, ...MODEL, '-f', 'csv', '-o', file]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: --output .* would overwrite/)]);
+    expect(await readFile(file)).toEqual(before);
   });
 
   it('leaves an output file alone that it would have overwritten', async () => {

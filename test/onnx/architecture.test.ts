@@ -69,6 +69,7 @@ describe('inferArchitecture', () => {
     ['vision_config', { patch_size: 16 }, /patch_size .* says 16/],
     ['vision_config', { image_size: 224 }, /image_size .* says 224, which contradicts 4 × 4 patches of 8/],
     ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* says 5, which contradicts a width of 32/],
+    ['vision_config', { num_attention_heads: 1.5 }, /num_attention_heads .* is 1.5, not a whole number/],
     ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* says 0/],
     ['vision_config', { intermediate_size: 64 }, /intermediate_size .* says 64/],
     [

@@ -70,6 +70,7 @@ describe('writers', () => {
 
   it('tsv: tabs between, commas as they are', () => {
     expect(write('tsv').split('\n')[0]).toBe('image\trank\tlabel\tscore\tlogit\tcosine\treason\terror');
+    expect(write('tsv')).toContain('\t1\tcat\t0.981235\t27.4\t0.274\t\t\n');
   });
 
   it('label: the first label of each image, an empty line for none', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LabelsError } from '../../src/errors.ts';
 import { checkLabels, parseLabelLines, readLabelsFile, splitLabels } from '../../src/text/labels.ts';
 import { expandTemplates, fillTemplate, templateSets } from '../../src/text/prompts.ts';
-import { repository } from '../paths.ts';
+import { fixture, repository } from '../paths.ts';
 
 describe('labels', () => {
   it('are split at commas that are not escaped', () => {
@@ -32,6 +32,8 @@ describe('labels', () => {
   });
 
   it('names a labels file that cannot be read', async () => {
+    await expect(readLabelsFile(fixture('images/rgb.png'))).rejects.toThrow(/cannot be read/); // no UTF-8
+    await expect(readLabelsFile('labels.json')).rejects.toThrow(/labels.json is not a text file/);
     await expect(readLabelsFile(`${repository}nothing.txt`)).rejects.toThrow(/nothing.txt cannot be read/);
   });
 });
@@ -40,6 +42,7 @@ describe('templates', () => {
   it.each([
     ['a photo of a {}', 'cat', 'a photo of a cat'],
     ['a <label>, a type of <label>', 'cat', 'a cat, a type of cat'],
+    ['a {}', 'x<label>y {}', 'a x<label>y {}'],
     ['{}', "$& $1 $' $$", "$& $1 $' $$"],
   ])('%s with %s is %s', (template, label, prompt) => {
     expect(fillTemplate(template, label)).toBe(prompt);

@@ -1,9 +1,16 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTokenizer, type TextShape } from '../../src/text/tokenizer.ts';
 import golden from '../golden/tokens.json' with { type: 'json' };
 import { fixture, hasShared, shared } from '../paths.ts';
 
+interface Json {
+  readonly model: { readonly vocab: Record<string, number> };
+}
+const mapValues = (object: object, value: unknown) =>
+  Object.fromEntries(Object.keys(object).map((key) => [key, value]));
 const shape = (context: number, vocabulary = 600): TextShape => ({
   context,
   vocabulary,
@@ -52,6 +59,31 @@ describe('loadTokenizer', () => {
     const tokenizer = await loadTokenizer(fixture('tiny-siglip'), siglip);
     expect(tokenizer.encode(' A  Cat.').ids).toEqual([...ids, ...Array<number>(12 - ids.length).fill(0)]);
     await expect(loadTokenizer(fixture('tiny-class'), siglip)).rejects.toThrow(/tokenizer_config.json cannot be read/);
+  });
+
+  it('refuses a tokenizer that has its end of text elsewhere', async () => {
+    const elsewhere: TextShape = { context: 77, vocabulary: 600, pooling: { at: 'end of text', id: 7 } };
+    await expect(loadTokenizer(fixture('tiny-class'), elsewhere)).rejects.toThrow(
+      /makes \[.*\] of "a photo of 1 dog!", .* and the end of text 7 at the end/,
+    );
+  });
+
+  it.each([
+    ['without an end of text', (t: Json) => ({ ...t, post_processor: null })],
+    [
+      'with ids that are no numbers',
+      (t: Json) => ({ ...t, model: { ...t.model, vocab: mapValues(t.model.vocab, 'z') } }),
+    ],
+    ['with negative ids', (t: Json) => ({ ...t, model: { ...t.model, vocab: mapValues(t.model.vocab, -5) } })],
+    ['of another kind', (t: Json) => ({ ...t, model: { type: 'Unigram', vocab: [['a', 0]] } })],
+  ])('refuses a tokenizer %s', async (_, change) => {
+    const folder = await mkdtemp(join(tmpdir(), 'tokenizer-'));
+    const tokenizer = JSON.parse(await readFile(fixture('tiny-class/tokenizer.json'), 'utf8'));
+    await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(change(tokenizer)));
+    await expect(
+      loadTokenizer(folder, { ...shape(77), pooling: { at: 'end of text', id: 599 } }),
+    ).rejects.toMatchObject({ code: 'E_MODEL' });
+    await rm(folder, { recursive: true });
   });
 
   it('names a tokenizer.json that is missing', async () => {
