@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { describeModel } from '../model/description.ts';
-import { storeImport } from '../model/store.ts';
+import { storeImport } from '../model/imports.ts';
 import { inspection, inspectionJson } from '../output/inspection.ts';
 import { type Io, Sink } from './io.ts';
 import { listCommand } from './models/list.ts';

@@ -8,10 +8,11 @@ import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer
 import { parsePreprocessing } from './card.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
+import { readImport } from './imports.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import { findCard } from './registry.ts';
 import type { Graph } from './session.ts';
-import { type Env, findModel, type ModelLocation, readImport } from './store.ts';
+import { type Env, findModel, type ModelLocation } from './store.ts';
 
 /** How cosines become scores: `softmax(logitScale · cosine)`, or with a bias `sigmoid(logitScale · cosine + logitBias)`. */
 export interface Scoring {

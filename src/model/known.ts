@@ -1,7 +1,8 @@
 import type { Env } from './environment.ts';
+import { STARTER } from './imports.ts';
 import { readPins } from './pins.ts';
 import { findCard, type ModelCard, modelCards } from './registry.ts';
-import { defaultModel, modelNames, STARTER } from './store.ts';
+import { defaultModel, modelNames } from './store.ts';
 
 /** A model as `models list` shows it. */
 export interface KnownModel {

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { ChecksumError, ModelError } from '../../errors.ts';
+import { STARTER, verifyImport } from '../../model/imports.ts';
 import { findPulled, readPins } from '../../model/pins.ts';
-import { modelNames, STARTER, verifyImport } from '../../model/store.ts';
+import { modelNames } from '../../model/store.ts';
 import { throwDamage, verifyPin } from '../../model/verify.ts';
 import type { Io } from '../io.ts';
 import { examples, print } from './print.ts';

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pid } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { ModelError, UsageError } from '../errors.ts';
+import type { Architecture } from '../onnx/architecture.ts';
+import type { Checkpoint } from '../onnx/safetensors.ts';
+import type { Graphs } from '../onnx/towers.ts';
+import { inCache } from './cache-files.ts';
+import { readModelJson } from './card.ts';
+import { cacheFolder, type Env } from './environment.ts';
+import { withLock } from './process-lock.ts';
+
+/** The model that ships in the package. */
+export const STARTER = 'starter';
+
+/** A model that was imported under a name. */
+export interface Import {
+  /** The folder of the checkpoint or of the ready-made graphs. */
+  readonly source: string;
+  /** The folder that holds import.json and, for a checkpoint, its graphs. */
+  readonly folder: string;
+}
+
+/** A checkpoint whose graphs are kept. */
+interface ImportedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly architecture: Architecture;
+}
+
+/** What an import is made of. */
+interface Importable {
+  readonly folder: string;
+  readonly contents:
+    | ({ readonly kind: 'checkpoint'; graphs(): Promise<Graphs> } & ImportedCheckpoint)
+    | { readonly kind: 'onnx' };
+}
+
+/**
+ * Keeps both graphs of a checkpoint under a name, in this tool's cache; the weights stay where they are. Ready-made graphs
+ * are used as they are: of them only the folder is kept.
+ *
+ * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
+ * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
+ */
+export async function storeImport(name: string, { folder: source, contents }: Importable, env?: Env): Promise<string> {
+  if (name === STARTER || !isName(name)) {
+    throw new UsageError(
+      `"${name}" cannot be the name of a model`,
+      'give one of letters, digits, dots and dashes: --name my-clip',
+    );
+  }
+  const folder = importFolder(name, env);
+  const beside = `${folder}.${pid}.tmp`;
+  const graphs = contents.kind === 'checkpoint' ? await contents.graphs() : undefined;
+  const record = {
+    source,
+    ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
+    ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
+  };
+  await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
+    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await withLock(join(cacheFolder(env), 'import.lock'), async () => {
+      try {
+        await mkdir(beside, { recursive: true, mode: 0o700 });
+        if (graphs) await writeFile(join(beside, 'image.onnx'), graphs.image);
+        if (graphs) await writeFile(join(beside, 'text.onnx'), graphs.text);
+        await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
+        await rm(folder, { recursive: true, force: true });
+        await rename(beside, folder);
+      } finally {
+        await rm(beside, { recursive: true, force: true });
+      }
+    });
+  });
+  return folder;
+}
+
+/**
+ * Finds what was imported under a name.
+ *
+ * @throws ModelError if its checkpoint is no longer where it was
+ */
+export async function findImport(name: string, env?: Env): Promise<Import | undefined> {
+  const folder = importFolder(name, env);
+  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return undefined;
+  const { source } = await readModelJson(folder, 'import.json');
+  if (typeof source === 'string' && (await exists(source))) return { source, folder };
+  throw new ModelError(
+    `${name} was imported from ${JSON.stringify(source)}, which is not there`,
+    `clip-classify models import <folder> --name ${name}, with the folder where it is now`,
+  );
+}
+
+/** The names of all imports. */
+export async function importNames(env?: Env): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await readdir(join(cacheFolder(env), 'models')).catch(() => [])) {
+    if (isName(name) && (await exists(join(importFolder(name, env), 'import.json')))) names.push(name);
+  }
+  return names;
+}
+
+/** Forgets an import; the checkpoint itself stays. */
+export async function removeImport(name: string, env?: Env): Promise<boolean> {
+  if (!isName(name) || !(await exists(importFolder(name, env)))) return false;
+  await inCache(importFolder(name, env), 'CLIP_CLASSIFY_CACHE', () => rm(importFolder(name, env), { recursive: true }));
+  return true;
+}
+
+/** The graphs that an import wrote, while they are whole and what it would write now; else undefined. */
+export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
+  const record = await readModelJson(folder, 'import.json');
+  if (record['checkpoint'] !== (await fingerprint(contents))) return undefined;
+  const [image, text] = [await readGraph(folder, record, 'image'), await readGraph(folder, record, 'text')];
+  return image.good && text.good ? { image: image.bytes, text: text.bytes } : undefined;
+}
+
+/** Hashes the graphs of an import again; ready-made graphs are used where they are, and nothing was written of them. */
+export async function verifyImport(name: string, env?: Env): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+  const folder = importFolder(name, env);
+  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return [];
+  const record = await readModelJson(folder, 'import.json');
+  if (record['graphs'] === undefined) return [];
+  const graphs = await Promise.all((['image', 'text'] as const).map((graph) => readGraph(folder, record, graph)));
+  return graphs.map(({ path, good }) => ({ path, state: good ? 'good' : 'changed' }));
+}
+
+/** A graph that an import wrote, and whether it is still that. */
+async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
+  const path = join(folder, `${graph}.onnx`);
+  const bytes = await readFile(path).catch(() => new Uint8Array());
+  const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
+  return { path, bytes, good: written === sha256(bytes) };
+}
+
+/** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
+async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
+  const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
+  const parts = [String(version), checkpoint.file, JSON.stringify(architecture), checkpoint.header];
+  return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function importFolder(name: string, env?: Env): string {
+  return join(cacheFolder(env), 'models', name);
+}
+
+function isName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]{0,99}$/iu.test(text) && !text.endsWith('.tmp');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
