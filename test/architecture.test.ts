@@ -26,7 +26,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/cli\/inputs\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/model\/(store|session|doctor|environment|process-lock|partial-file|hub-cache|cache-files|imports)\.ts$/,
+    /^src\/model\/(store|imports|session|doctor|environment|process-lock|partial-file|hub-cache|cache-files)\.ts$/,
   undici: /^src\/model\/hub-transport\.ts$/,
 };
 

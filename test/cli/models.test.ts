@@ -61,15 +61,15 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/gone was imported from .*gone", which is not there/)]);
   });
 
-  it('writes graphs that are taken bit for bit, or made anew', async () => {
-    await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env });
-    const args = [fixture('images/rgb.png'), '-l', 'a,b', '-m', 'flipped'];
-    const before = await cli(args, { env });
+  it('never believes a graph that is damaged', async () => {
+    const image = [fixture('images/rgb.png'), '-l', 'cat,dog'];
+    expect((await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env })).code).toBe(0);
     const graph = join(folder, 'cache', 'models', 'flipped', 'text.onnx');
     const bytes = await readFile(graph);
-    for (let at = 0; at < bytes.length; at += 7) bytes[at] = (bytes[at] as number) ^ 1;
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
     await writeFile(graph, bytes);
-    expect(await cli(args, { env })).toEqual(before);
+    const { labels: byFolder } = JSON.parse((await cli([...image, '-m', fixture('tiny-class')], { env })).stdout);
+    expect(JSON.parse((await cli([...image, '-m', 'flipped'], { env })).stdout).labels).toEqual(byFolder);
     expect((await cli(['models', 'verify', 'flipped'], { env })).code).toBe(2);
   });
 
