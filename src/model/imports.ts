@@ -113,14 +113,26 @@ export async function removeImport(name: string, env?: Env): Promise<boolean> {
 export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
   const record = await readModelJson(folder, 'import.json');
   if (record['checkpoint'] !== (await fingerprint(contents))) return undefined;
-  const digests = new Map(Object.entries(Object(record['graphs'])));
-  const [image, text] = await Promise.all(
-    ['image', 'text'].map(async (graph) => {
-      const bytes = await readFile(join(folder, `${graph}.onnx`)).catch(() => new Uint8Array());
-      return digests.get(graph) === sha256(bytes) ? bytes : undefined;
-    }),
-  );
-  return image && text && { image, text };
+  const [image, text] = [await readGraph(folder, record, 'image'), await readGraph(folder, record, 'text')];
+  return image.good && text.good ? { image: image.bytes, text: text.bytes } : undefined;
+}
+
+/** Hashes the graphs of an import again; ready-made graphs are used where they are, and nothing was written of them. */
+export async function verifyImport(name: string, env?: Env): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+  const folder = importFolder(name, env);
+  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return [];
+  const record = await readModelJson(folder, 'import.json');
+  if (record['graphs'] === undefined) return [];
+  const graphs = await Promise.all((['image', 'text'] as const).map((graph) => readGraph(folder, record, graph)));
+  return graphs.map(({ path, good }) => ({ path, state: good ? 'good' : 'changed' }));
+}
+
+/** A graph that an import wrote, and whether it is still that. */
+async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
+  const path = join(folder, `${graph}.onnx`);
+  const bytes = await readFile(path).catch(() => new Uint8Array());
+  const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
+  return { path, bytes, good: written === sha256(bytes) };
 }
 
 /** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */

@@ -66,17 +66,13 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   }
   const [pulledAs, pin] = (await findPulled(nameOrFolder, env)) ?? [];
   const name = pulledAs ?? nameOrFolder;
+  if (pin !== undefined) await requireIntact(name, pin, env);
   const imported = await findImport(name, env);
-  const pulled = pin && pinnedFolder(pin);
   if (imported !== undefined) {
     const { source, folder } = imported;
-    if (pin !== undefined && source === pulled) await requireIntact(name, pin, env);
     return { name, folder: source, imported: folder, ...(pin !== undefined && { repo: pin.repo }) };
   }
-  if (pin !== undefined && pulled !== undefined) {
-    await requireIntact(name, pin, env);
-    return { name, folder: pulled, repo: pin.repo };
-  }
+  if (pin !== undefined) return { name, folder: pinnedFolder(pin), repo: pin.repo };
   const info = await stat(nameOrFolder).catch(() => undefined);
   if (info?.isDirectory()) return { name: basename(resolve(nameOrFolder)), folder: resolve(nameOrFolder) };
   if (info !== undefined)

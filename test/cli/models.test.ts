@@ -70,6 +70,7 @@ describe('models import', () => {
     await writeFile(graph, bytes);
     const { labels: byFolder } = JSON.parse((await cli([...image, '-m', fixture('tiny-class')], { env })).stdout);
     expect(JSON.parse((await cli([...image, '-m', 'flipped'], { env })).stdout).labels).toEqual(byFolder);
+    expect((await cli(['models', 'verify', 'flipped'], { env })).code).toBe(2);
   });
 
   it.each(['starter', '../x', '.x', ''])('refuses the name "%s"', async (name) => {

@@ -91,7 +91,7 @@ describe('models verify', () => {
   it('says what is as pulled, and names what is not, with exit 2', async () => {
     expect(await run('models', 'verify', 'tiny-clip')).toMatchObject({
       code: 0,
-      stdout: 'tiny-clip: 4 files as pulled\n',
+      stdout: 'tiny-clip: 6 files as they were\n',
     });
     await truncate(blobOf('model.safetensors'), 1000);
     const { code, stdout, stderr } = await run('models', 'verify', '--json');
@@ -117,8 +117,25 @@ describe('models verify', () => {
     expect((await classify()).code).toBe(0);
   });
 
+  it('checks the graphs that were written too, of pulled and of imported models', async () => {
+    await run('models', 'import', fixture('tiny-gelu-f16'), '--name', 'mine');
+    expect((await run('models', 'verify')).stdout).toBe(
+      'mine: 2 files as they were\ntiny-clip: 6 files as they were\n',
+    );
+    for (const name of ['mine', 'tiny-clip']) {
+      const graph = join(home.folder, 'own/models', name, 'image.onnx');
+      const bytes = await readFile(graph);
+      bytes[100] = (bytes[100] as number) ^ 4;
+      await writeFile(graph, bytes);
+      const { code, stderr } = await run('models', 'verify', name);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CHECKSUM: .*image\.onnx is not what was written/)]);
+    }
+    expect((await run('models', 'pull', 'tiny-clip', '--force')).code).toBe(0);
+    expect((await run('models', 'verify', 'tiny-clip')).code).toBe(0);
+  });
+
   it('refuses what was never pulled', async () => {
     const { code, stderr } = await run('models', 'verify', 'starter');
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_MODEL: starter is no pulled model/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_MODEL: starter is neither pulled nor imported/)]);
   });
 });

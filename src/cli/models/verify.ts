@@ -1,38 +1,56 @@
 import { Command } from 'commander';
-import { ModelError } from '../../errors.ts';
+import { ChecksumError, ModelError } from '../../errors.ts';
+import { STARTER, verifyImport } from '../../model/imports.ts';
 import { findPulled, readPins } from '../../model/pins.ts';
+import { modelNames } from '../../model/store.ts';
 import { throwDamage, verifyPin } from '../../model/verify.ts';
 import type { Io } from '../io.ts';
 import { examples, print } from './print.ts';
 
 export const verifyCommand = (io: Io) =>
   new Command('verify')
-    .description('hash every file of pulled models again and compare with what was pinned')
-    .argument('[model]', 'a pulled model (default: all of them)')
+    .description('hash every file of pulled models and every imported graph again, and compare with what they were')
+    .argument('[model]', 'a pulled or imported model (default: all of them)')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --json'))
     .action(async (model: string | undefined, { json }: { json?: true }) => {
-      const pins = model === undefined ? [...(await readPins(io.env))] : [await pulled(model, io.env)];
-      const checked = await Promise.all(pins.map(async ([name, pin]) => ({ name, pin, files: await verifyPin(pin) })));
-      const report = checked.map(({ name, pin, files }) => ({
-        name,
-        repo: pin.repo,
-        commit: pin.commit,
-        good: files.every(({ state }) => state === 'good'),
-        files: files.map(({ path, state, expected, actual }) => ({ path, state, expected, actual })),
-      }));
+      const names = await modelNames(io.env);
+      const wanted =
+        model === undefined ? names.filter((name) => name !== STARTER) : [await nameOf(model, names, io.env)];
+      const report = await Promise.all(wanted.map((name) => check(name, io.env)));
       const text = report.map(
-        ({ name, good, files }) => `${name}: ${good ? `${files.length} files as pulled` : 'DAMAGED'}\n`,
+        ({ name, good, files, graphs }) =>
+          `${name}: ${good ? `${files.length + graphs.length} files as they were` : 'DAMAGED'}\n`,
       );
-      await print(io, json, report, text.join('') || 'nothing has been pulled\n');
-      for (const { name, pin, files } of checked) throwDamage(name, pin, files);
+      await print(io, json, report, text.join('') || 'nothing has been pulled or imported\n');
+      const pins = await readPins(io.env);
+      for (const { name, files, graphs } of report) {
+        const pin = pins.get(name);
+        if (pin !== undefined) throwDamage(name, pin, files);
+        const graph = graphs.find(({ state }) => state !== 'good');
+        if (graph === undefined) continue;
+        const again =
+          pin === undefined
+            ? 'clip-classify models import its folder again'
+            : `clip-classify models pull ${name} --force`;
+        throw new ChecksumError(`${graph.path} is not what was written when ${name} was imported`, again);
+      }
     });
 
-async function pulled(model: string, env: Io['env']) {
-  const found = await findPulled(model, env);
-  if (found !== undefined) return found;
+async function check(name: string, env: Io['env']) {
+  const pin = (await readPins(env)).get(name);
+  const pulled = pin === undefined ? [] : await verifyPin(pin);
+  const graphs = await verifyImport(name, env);
+  const files = pulled.map(({ stamp, ...file }) => file);
+  const good = [...files, ...graphs].every(({ state }) => state === 'good');
+  return { name, ...(pin && { repo: pin.repo, commit: pin.commit }), good, files, graphs };
+}
+
+async function nameOf(model: string, names: readonly string[], env: Io['env']): Promise<string> {
+  const name = (await findPulled(model, env))?.[0] ?? model;
+  if (name !== STARTER && names.includes(name)) return name;
   throw new ModelError(
-    `${model} is no pulled model: there is nothing to compare it with`,
+    `${model} is neither pulled nor imported: there is nothing to compare it with`,
     'clip-classify models list shows what is',
   );
 }
