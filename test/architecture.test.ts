@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/index.ts'],
   ['src/classifier.ts', 'src/output/'],
   ['src/clip.ts', 'src/pipeline.ts'],
-  ['src/text/', 'src/image/', 'src/model/'],
+  ['src/text/', 'src/image/', 'src/model/', 'src/hub/'],
   ['src/onnx/'],
   ['src/tensor.ts', 'src/errors.ts'],
 ];
@@ -26,8 +26,8 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/cli\/inputs\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/model\/(store|imports|session|doctor|environment|process-lock|partial-file|hub-cache|cache-files)\.ts$/,
-  undici: /^src\/model\/hub-transport\.ts$/,
+    /^src\/(model\/(store|imports|session|doctor|environment|process-lock|cache-files)|hub\/(partial-file|cache))\.ts$/,
+  undici: /^src\/hub\/transport\.ts$/,
 };
 
 const files = [

@@ -3,12 +3,12 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
 import { ClipError, messageOf } from '../errors.ts';
+import { PATIENCE, Transient } from '../hub/retry.ts';
+import { hubSettings } from '../hub/settings.ts';
+import { connectHub } from '../hub/transport.ts';
 import { decoderVersions } from '../image/decode.ts';
 import { probeGraph } from '../onnx/probe.ts';
-import { hubSettings } from './hub.ts';
-import { connectHub } from './hub-transport.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
-import { PATIENCE, Transient } from './retry.ts';
 import { builtInProviders, openSession, runtimeVersion } from './session.ts';
 import { cacheFolder, type Env } from './store.ts';
 

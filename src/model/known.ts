@@ -1,6 +1,6 @@
+import { readPins } from '../hub/pins.ts';
 import type { Env } from './environment.ts';
 import { STARTER } from './imports.ts';
-import { readPins } from './pins.ts';
 import { findCard, type ModelCard, modelCards } from './registry.ts';
 import { defaultModel, modelNames } from './store.ts';
 

@@ -4,13 +4,13 @@ import { basename, join, resolve } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { ModelError } from '../errors.ts';
+import { looksLikeRepo } from '../hub/names.ts';
+import { findPulled, readPins } from '../hub/pins.ts';
+import { pinnedFolder, requireIntact } from '../hub/verify.ts';
 import { inCache, replaceFile } from './cache-files.ts';
 import { cacheFolder, type Env } from './environment.ts';
-import { looksLikeRepo } from './hub-names.ts';
 import { findImport, importNames, STARTER } from './imports.ts';
-import { findPulled, readPins } from './pins.ts';
 import { findCard } from './registry.ts';
-import { pinnedFolder, requireIntact } from './verify.ts';
 
 /** Where a model's files are. */
 export interface ModelLocation {

@@ -1,7 +1,7 @@
 import { lstat, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { PATIENCE, type Patience } from '../../src/model/retry.ts';
+import { PATIENCE, type Patience } from '../../src/hub/retry.ts';
 
 /** The real rules with shorter times, in milliseconds: five tries still. */
 export const hasty: Patience = { ...PATIENCE, backoffMs: 5, longestWaitMs: 2000, stallMs: 300 };

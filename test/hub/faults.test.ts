@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PullOptions, pullModel } from '../../src/model/pull.ts';
-import { pinnedFolder } from '../../src/model/verify.ts';
+import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
+import { pinnedFolder } from '../../src/hub/verify.ts';
 import { hasty, newHome, read, treeOf } from './cache.ts';
 import { type Fault, type LoopbackHub, repository, type Seen, sha256, startHub } from './server.ts';
 

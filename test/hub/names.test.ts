@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { pullModel } from '../../src/model/pull.ts';
+import { pullModel } from '../../src/hub/pull.ts';
 import { cli } from '../cli/io.ts';
 import { hasty, newHome, treeOf } from './cache.ts';
 import { type LoopbackHub, startHub } from './server.ts';

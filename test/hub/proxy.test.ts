@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { pullModel } from '../../src/model/pull.ts';
+import { pullModel } from '../../src/hub/pull.ts';
 import { fixture } from '../paths.ts';
 import { hasty, newHome } from './cache.ts';
 import { type LoopbackHub, repositoryOf, startHub } from './server.ts';

@@ -1,8 +1,8 @@
 import { copyFile, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readPins } from '../../src/model/pins.ts';
-import { requireIntact, verifyPin } from '../../src/model/verify.ts';
+import { readPins } from '../../src/hub/pins.ts';
+import { requireIntact, verifyPin } from '../../src/hub/verify.ts';
 import { cli } from '../cli/io.ts';
 import { fixture } from '../paths.ts';
 import { newHome } from './cache.ts';

@@ -1,4 +1,4 @@
-import type { PullProgress } from '../../model/fetch-files.ts';
+import type { PullProgress } from '../../hub/fetch-files.ts';
 import type { Terminal } from '../io.ts';
 
 const CLEAR_LINE = '\r\x1b[2K';

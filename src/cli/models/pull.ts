@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { ModelError } from '../../errors.ts';
-import { contradictions } from '../../model/card-check.ts';
+import { contradictions } from '../../hub/card-check.ts';
+import { type Pulled, pullModel } from '../../hub/pull.ts';
+import { pinnedFolder } from '../../hub/verify.ts';
 import { describeModel } from '../../model/description.ts';
 import { storeImport } from '../../model/imports.ts';
-import { type Pulled, pullModel } from '../../model/pull.ts';
 import { findCard } from '../../model/registry.ts';
-import { pinnedFolder } from '../../model/verify.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { examples, print } from './print.ts';

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { ModelError, UsageError } from '../../errors.ts';
+import { CachedRepo } from '../../hub/cache.ts';
+import { findPulled, updatePins } from '../../hub/pins.ts';
 import { inCache } from '../../model/cache-files.ts';
-import { CachedRepo } from '../../model/hub-cache.ts';
 import { removeImport, STARTER } from '../../model/imports.ts';
-import { findPulled, updatePins } from '../../model/pins.ts';
 import { chosenModel, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';

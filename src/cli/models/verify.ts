@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { ChecksumError, ModelError } from '../../errors.ts';
+import { findPulled, readPins } from '../../hub/pins.ts';
+import { throwDamage, verifyPin } from '../../hub/verify.ts';
 import { STARTER, verifyImport } from '../../model/imports.ts';
-import { findPulled, readPins } from '../../model/pins.ts';
 import { modelNames } from '../../model/store.ts';
-import { throwDamage, verifyPin } from '../../model/verify.ts';
 import type { Io } from '../io.ts';
 import { examples, print } from './print.ts';
 

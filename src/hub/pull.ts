@@ -1,14 +1,14 @@
 import { ChecksumError } from '../errors.ts';
-import { inCache } from './cache-files.ts';
-import type { Env } from './environment.ts';
+import { inCache } from '../model/cache-files.ts';
+import type { Env } from '../model/environment.ts';
+import type { CardSource } from '../model/registry.ts';
 import { fetchFiles, type PullProgress } from './fetch-files.ts';
-import { hubSettings } from './hub.ts';
-import type { ListedFile } from './hub-listing.ts';
-import { connectHub } from './hub-transport.ts';
+import type { ListedFile } from './listing.ts';
 import { type Pin, readPins, updatePins } from './pins.ts';
 import { asks, firstThatLoads, resolveTarget } from './pull-target.ts';
-import type { CardSource } from './registry.ts';
 import { PATIENCE, type Patience } from './retry.ts';
+import { hubSettings } from './settings.ts';
+import { connectHub } from './transport.ts';
 import { requireIntact } from './verify.ts';
 
 export interface PullOptions {

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChecksumError } from '../errors.ts';
+import type { Env } from '../model/environment.ts';
+import { CachedRepo } from './cache.ts';
 import { digestFile } from './digest.ts';
-import type { Env } from './environment.ts';
-import { CachedRepo } from './hub-cache.ts';
 import { type Pin, type PinnedFile, updatePins } from './pins.ts';
 
 /** What a file of a pulled model is now. */

@@ -1,16 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OfflineError } from '../errors.ts';
-import { requireSpace } from './cache-files.ts';
+import { requireSpace } from '../model/cache-files.ts';
+import { withLock } from '../model/process-lock.ts';
+import { CachedRepo } from './cache.ts';
 import { digestFile } from './digest.ts';
 import { download } from './download.ts';
-import { CachedRepo } from './hub-cache.ts';
-import type { ListedFile, Listing } from './hub-listing.ts';
-import { hubUrl } from './hub-names.ts';
-import type { HubConnection } from './hub-transport.ts';
+import type { ListedFile, Listing } from './listing.ts';
+import { hubUrl } from './names.ts';
 import { PartialFile } from './partial-file.ts';
 import type { PinnedFile } from './pins.ts';
-import { withLock } from './process-lock.ts';
+import type { HubConnection } from './transport.ts';
 import { stampOf } from './verify.ts';
 
 /** How far a pull is. */

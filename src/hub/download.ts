@@ -1,9 +1,9 @@
 import { ChecksumError, HubError } from '../errors.ts';
 import { etagDigest } from './digest.ts';
-import type { ListedFile } from './hub-listing.ts';
-import { type Answer, connectionError, type HubConnection } from './hub-transport.ts';
+import type { ListedFile } from './listing.ts';
 import type { PartialFile } from './partial-file.ts';
 import { retry, Transient, untilStall } from './retry.ts';
+import { type Answer, connectionError, type HubConnection } from './transport.ts';
 
 /** The first line of what git stores instead of a large file. */
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';

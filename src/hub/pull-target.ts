@@ -1,12 +1,12 @@
 import { ModelError, OfflineError, UsageError } from '../errors.ts';
-import { CachedRepo } from './hub-cache.ts';
-import { type Listing, listRepository } from './hub-listing.ts';
-import { looksLikeRepo, parseRepo } from './hub-names.ts';
-import { MissingRepository } from './hub-status.ts';
-import type { HubConnection } from './hub-transport.ts';
+import { type CardSource, findCard, modelCards } from '../model/registry.ts';
+import { CachedRepo } from './cache.ts';
+import { type Listing, listRepository } from './listing.ts';
+import { looksLikeRepo, parseRepo } from './names.ts';
 import type { Pin, Pins } from './pins.ts';
-import { type CardSource, findCard, modelCards } from './registry.ts';
 import { type Choice, chooseSource, NothingToLoad } from './sources.ts';
+import { MissingRepository } from './status.ts';
+import type { HubConnection } from './transport.ts';
 
 /** What to call a model, and where it may come from. */
 export interface Target {

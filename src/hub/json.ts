@@ -1,6 +1,6 @@
 import { HubError, messageOf } from '../errors.ts';
-import type { HubConnection } from './hub-transport.ts';
 import { retry, Transient, untilStall } from './retry.ts';
+import type { HubConnection } from './transport.ts';
 
 /** A listing of a CLIP's repository takes some kilobytes. */
 const MAX_LISTING_BYTES = 20_000_000;

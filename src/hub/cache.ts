@@ -2,10 +2,10 @@ import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, 
 import { dirname, join, relative, sep } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError } from '../errors.ts';
-import { replaceFile } from './cache-files.ts';
+import { replaceFile } from '../model/cache-files.ts';
 import { toDigest } from './digest.ts';
-import type { Listing } from './hub-listing.ts';
-import { isCommit, isSafePath } from './hub-names.ts';
+import type { Listing } from './listing.ts';
+import { isCommit, isSafePath } from './names.ts';
 
 /**
  * One repository in the hub's cache, as Python's huggingface_hub lays it out (file_download.py):

@@ -1,11 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CacheError, messageOf } from '../errors.ts';
-import { inCache, replaceFile } from './cache-files.ts';
-import { cacheFolder, type Env } from './environment.ts';
-import { isCommit, isSafePath } from './hub-names.ts';
-import { withLock } from './process-lock.ts';
-import { findCard } from './registry.ts';
+import { inCache, replaceFile } from '../model/cache-files.ts';
+import { cacheFolder, type Env } from '../model/environment.ts';
+import { withLock } from '../model/process-lock.ts';
+import { findCard } from '../model/registry.ts';
+import { isCommit, isSafePath } from './names.ts';
 import type { Layout } from './sources.ts';
 
 /** One file, as it was when it was pulled. */

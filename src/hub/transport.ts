@@ -1,7 +1,7 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
-import type { HubSettings } from './hub.ts';
-import { statusError } from './hub-status.ts';
 import { type Patience, Transient } from './retry.ts';
+import type { HubSettings } from './settings.ts';
+import { statusError } from './status.ts';
 
 /** An answer of the hub or of the server it sent us to. */
 export interface Answer {

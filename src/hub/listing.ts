@@ -1,10 +1,10 @@
 import { HubError } from '../errors.ts';
 import { type Digest, etagDigest, toDigest } from './digest.ts';
-import { getJson } from './hub-json.ts';
-import { checkListedPath, hubUrl, isCommit } from './hub-names.ts';
-import { MissingRepository } from './hub-status.ts';
-import type { HubConnection } from './hub-transport.ts';
+import { getJson } from './json.ts';
+import { checkListedPath, hubUrl, isCommit } from './names.ts';
 import { retry, untilStall } from './retry.ts';
+import { MissingRepository } from './status.ts';
+import type { HubConnection } from './transport.ts';
 
 /** A file of a repository. */
 export interface ListedFile {
