@@ -39,7 +39,7 @@ afterEach(async () => {
 
 /** A pull in a process of its own, from the build (npm test builds before it runs the tests). */
 function pull(): ChildProcess {
-  const module = JSON.stringify(join(checkout, 'dist/model/pull.js'));
+  const module = JSON.stringify(join(checkout, 'dist/hub/pull.js'));
   const code = `import(${module}).then(({ pullModel }) => pullModel(${JSON.stringify(REPO)}, { env: process.env }))`;
   return spawn(process.execPath, ['-e', code], { env: home.env, stdio: ['ignore', 'ignore', 'inherit'] });
 }
