@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ModelError, messageOf } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
 import type { Filter } from '../image/resample.ts';
 import { isRecord } from '../onnx/safetensors.ts';
@@ -14,19 +12,6 @@ const FILTERS: ReadonlyMap<unknown, Filter> = new Map([
 /** OpenAI's channel means and deviations, which Hugging Face's CLIPImageProcessor has as its defaults. */
 const CLIP_MEAN: PerChannel = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD: PerChannel = [0.26862954, 0.26130258, 0.27577711];
-
-/** Parses a JSON file of a model folder. */
-export async function readModelJson(folder: string, file: string): Promise<Record<string, unknown>> {
-  const path = join(folder, file);
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, `put the ${file} of the model there`, error);
-  }
-  if (!isRecord(value)) throw new ModelError(`${path} is not a JSON object`, `put the ${file} of the model there`);
-  return value;
-}
 
 /**
  * How a model wants its images, from its preprocessor_config.json: both spellings of sizes (a number, or an object),

@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
+import { readModelJson } from '../onnx/config.ts';
 import { withHuggingFaceNames } from '../onnx/layout.ts';
 import { type Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
-import { readModelJson } from './card.ts';
 import { fromOpenClipConfig } from './open-clip.ts';
 
 /** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */

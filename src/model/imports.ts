@@ -5,10 +5,10 @@ import { pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Architecture } from '../onnx/architecture.ts';
+import { readModelJson } from '../onnx/config.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { inCache } from './cache-files.ts';
-import { readModelJson } from './card.ts';
 import { cacheFolder, type Env } from './environment.ts';
 import { withLock } from './process-lock.ts';
 

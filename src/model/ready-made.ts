@@ -2,9 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
+import { readModelJson } from '../onnx/config.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
-import { parsePreprocessing, readModelJson } from './card.ts';
+import { parsePreprocessing } from './card.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { preprocessorOfOpenClip } from './open-clip.ts';
 

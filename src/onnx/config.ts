@@ -1,5 +1,20 @@
-import { ModelError } from '../errors.ts';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ModelError, messageOf } from '../errors.ts';
 import { isRecord } from './safetensors.ts';
+
+/** Parses a JSON file of a model folder. */
+export async function readModelJson(folder: string, file: string): Promise<Record<string, unknown>> {
+  const path = join(folder, file);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, `put the ${file} of the model there`, error);
+  }
+  if (!isRecord(value)) throw new ModelError(`${path} is not a JSON object`, `put the ${file} of the model there`);
+  return value;
+}
 
 /** Reads fields of a config whose types are not trusted, and says which file, field and value is at fault. */
 export class ConfigReader {

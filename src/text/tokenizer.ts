@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { decodeHTML } from 'entities';
 import { ModelError, messageOf } from '../errors.ts';
-import { readModelJson } from '../model/card.ts';
 import type { TextTower } from '../onnx/architecture.ts';
+import { readModelJson } from '../onnx/config.ts';
 
 /** The token ids of one prompt, start and end of text included. */
 export interface Tokens {
