@@ -80,8 +80,15 @@ export function meanOfGroups(prompts: UnitRows, size: number): UnitRows {
  * @param images [N, D]
  * @param labels [L, D]
  * @returns [N, L], each in [-1, 1]
+ * @throws ModelError if the two are not of one space
  */
 export function cosines(images: UnitRows, labels: UnitRows): Matrix {
+  if (images.columns !== labels.columns) {
+    throw new ModelError(
+      `images become ${images.columns} numbers, labels ${labels.columns}`,
+      'the two towers are not of one model: fetch or export it again',
+    );
+  }
   const data = new Float32Array(images.rows * labels.rows);
   for (let n = 0; n < images.rows; n++) {
     for (let l = 0; l < labels.rows; l++) data[n * labels.rows + l] = dot(row(images, n), row(labels, l));

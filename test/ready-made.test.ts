@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -271,6 +271,13 @@ describe('ready-made graphs are refused', () => {
     bytes.write('org.evil.corp', bytes.lastIndexOf('com.microsoft')); // the last one is the opset import
     const folder = await folderOf('domain', { ...both(), 'vision_model.onnx': bytes }, HUGGING_FACE);
     await expect(loadModel(folder)).rejects.toThrow(/uses operators of org.evil.corp/);
+  });
+
+  it('when weights are a link out of the folder', async () => {
+    const folder = await folderOf('linked', both(), HUGGING_FACE);
+    await rm(join(folder, 'weights.bin'));
+    await symlink(join(SOURCE, 'model.safetensors'), join(folder, 'weights.bin'));
+    await expect(loadModel(folder, { logitScale: 40 })).rejects.toMatchObject({ code: 'E_MODEL' });
   });
 
   it('when weights lie outside the folder', async () => {

@@ -27,6 +27,10 @@ describe('scores', () => {
     for (const [i, value] of expected.entries()) expect(similarity.data[i]).toBeCloseTo(value, 6);
   });
 
+  it('are refused where the towers disagree', () => {
+    expect(() => cosines(l2Normalize(matrix(2, 1, 0)), l2Normalize(matrix(3, 1, 0, 0)))).toThrow(ModelError);
+  });
+
   it('average the prompts of a label, not of another', () => {
     const rows = meanOfGroups(l2Normalize(matrix(2, 1, 0, 0, 1, -1, 0, -1, 0)), 2);
     const expected = [Math.SQRT1_2, Math.SQRT1_2, -1, 0];

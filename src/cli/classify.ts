@@ -104,6 +104,9 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     onWarning: warn,
   });
 
+  if (clip.provider !== 'cpu' && !quiet) {
+    say(io, 'note', `running on ${clip.provider}; the first batch takes longer, while it warms up`);
+  }
   const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
   const onTerminal = options.output === undefined && io.stdout.isTTY === true;
   const canvas = {
