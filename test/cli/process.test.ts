@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { fixture, repository } from '../paths.ts';
+import { fixture, hasShared, repository, shared } from '../paths.ts';
 
 const bin = join(repository, 'bin/clip-classify.js');
 const args = ['-l', 'cat,dog', '-m', fixture('tiny-class')];
@@ -50,6 +51,26 @@ describe('the program', () => {
       const { stderr } = await promisify(execFile)('bash', ['-c', `set -o pipefail; ${command}; [ $? -le 2 ]`]);
       expect(stderr).toBe('');
     }
+  });
+
+  it.skipIf(!hasShared)('has one row for each hostile image (../shared; skipped where it is missing)', async () => {
+    const hostile = (await readdir(`${shared}hostile`, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    const child = spawn(process.execPath, [bin, ...hostile, ...args, '-k', '1', '--quiet']);
+    let stdout = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    const [code] = await once(child, 'close');
+    const rows = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(code).toBe(1);
+    expect(rows.map(({ image }) => image)).toEqual(hostile);
+    const codes = new Set(rows.map(({ error }) => error?.code ?? 'ok'));
+    expect([...codes].sort()).toEqual(['E_DECODE', 'E_FORMAT', 'E_PIXEL_LIMIT', 'ok']);
   });
 
   it('exits with 2 on wrong usage', async () => {
