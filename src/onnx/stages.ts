@@ -1,4 +1,4 @@
-import type { Architecture, Tower } from './architecture.ts';
+import type { Architecture, TextTower, Tower } from './architecture.ts';
 import type { Checkpoint } from './safetensors.ts';
 
 /** A stage of a tower: what comes out of it, and what it learned. */
@@ -17,6 +17,12 @@ export interface Stages {
   readonly image: readonly Stage[];
   readonly text: readonly Stage[];
 }
+
+const POOLED_TOKEN: Readonly<Record<TextTower['pooling']['at'], string>> = {
+  'end of text': 'end-of-text token',
+  'greatest id': 'token of the greatest id',
+  'last token': 'last token',
+};
 
 /** The stages of both towers. Every tensor belongs to one of them; only the scale and bias of the scores belong to none. */
 export function stages(checkpoint: Checkpoint, { family, image, text, embedding }: Architecture): Stages {
@@ -87,7 +93,7 @@ export function stages(checkpoint: Checkpoint, { family, image, text, embedding 
         /^text_model\.encoder\..*\.(self_attn|layer_norm1)\./u,
         /^text_model\.encoder\..*\.(mlp|layer_norm2)\./u,
       ),
-      stage('pooling', `${text.pooling.at} token`.replace(/^end of text/u, 'end-of-text'), ['B', text.width]),
+      stage('pooling', POOLED_TOKEN[text.pooling.at], ['B', text.width]),
       stage('ln_final', '', ['B', text.width], /final_layer_norm/u),
       stage('projection', '', ['B', embedding], /^(text_projection|text_model\.head\.)/u),
     ],

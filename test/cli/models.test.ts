@@ -107,6 +107,13 @@ describe('models inspect', () => {
     expect(stdout).toMatch(/logit scale: 24\.99/);
   });
 
+  it('knows a SigLIP', async () => {
+    const { stdout } = await cli(['models', 'inspect', fixture('tiny-siglip')], { env });
+    expect(stdout).toMatch(/pooling {2,}\[B, 24\] .* attention of a learned query, mlp/);
+    expect(stdout).toMatch(/pooling {2,}\[B, 24\] {2,}last token\n/);
+    expect(stdout).toMatch(/logit bias: -1\.5/);
+  });
+
   it('prints the same as JSON', async () => {
     const { stdout } = await cli(['models', 'inspect', fixture('tiny-class'), '--json'], { env });
     expect(JSON.parse(stdout)).toMatchObject({
