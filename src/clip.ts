@@ -24,6 +24,8 @@ export interface LoadOptions extends DescribeOptions {
   readonly device?: number;
   /** For ready-made graphs that do not hold it. @default that of the model */
   readonly logitScale?: number;
+  /** The same for the bias of a SigLIP. */
+  readonly logitBias?: number;
 }
 
 /** A CLIP, ready to run. */
@@ -71,7 +73,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   );
   return {
     ...description,
-    ...(await chooseScoring(description, towers, images, options.logitScale)),
+    ...(await chooseScoring(description, towers, images, options)),
     provider,
     dtype,
     prepare: (rgb) => {
@@ -108,14 +110,24 @@ async function chooseScoring(
   { name, scoring, preprocessing, tokens, ...description }: ModelDescription,
   towers: Towers,
   session: Session,
-  asked: number | undefined,
+  { logitScale, logitBias }: LoadOptions,
 ): Promise<Scoring> {
-  if (scoring !== undefined && asked !== undefined) {
-    throw new UsageError(`${name} has a logit scale of its own, ${scoring.logitScale}`, 'leave --logit-scale out');
+  if (scoring !== undefined && logitScale === undefined && logitBias === undefined) return scoring;
+  if (scoring !== undefined) {
+    throw new UsageError(
+      `${name} has a logit scale of its own, ${scoring.logitScale}`,
+      'leave --logit-scale and --logit-bias out',
+    );
   }
-  if (scoring !== undefined) return scoring;
-  if (asked !== undefined) return { logitScale: asked };
-  if (towers.logits !== undefined && isJoint(towers) && tokens.pooling.at !== 'last token') {
+  if (tokens.pooling.at === 'last token') {
+    if (logitScale !== undefined && logitBias !== undefined) return { logitScale, logitBias };
+    throw new ModelError(
+      `the logit scale and bias of ${name} are not known: its graphs do not hold them`,
+      'say both with --logit-scale and --logit-bias, as the model was trained with them',
+    );
+  }
+  if (logitScale !== undefined) return { logitScale };
+  if (towers.logits !== undefined && isJoint(towers)) {
     const tokenizer = await description.tokenizer();
     const prompts = ['a photo', 'a dog on a street', 'blue'].map((prompt) => tokenizer.encode(prompt).ids);
     return { logitScale: await measureLogitScale(towers, towers.logits.name, session, prompts, preprocessing.size) };

@@ -228,6 +228,19 @@ describe('ready-made graphs are refused', () => {
     );
   });
 
+  it('without the bias of a SigLIP', async () => {
+    const configs = {
+      ...HUGGING_FACE,
+      'config.json': { model_type: 'siglip' },
+      'tokenizer_config.json': { pad_token: '!' },
+    };
+    const folder = await folderOf('siglip', both(), configs);
+    await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(/logit scale and bias of siglip are not known/);
+    const model = await loadModel(folder, { logitScale: 40, logitBias: -1, threads: 1 });
+    expect(model).toMatchObject({ logitScale: 40, logitBias: -1 });
+    await model.release();
+  });
+
   it('when the towers disagree', async () => {
     const graphs = { ...both(), 'text_model.onnx': textGraph(ids, port('text_embeds', 'F32', ['batch', 24])) };
     await expect(loadModel(await folderOf('widths', graphs, HUGGING_FACE))).rejects.toThrow(

@@ -10,7 +10,7 @@ import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
 import { type Io, wantsColor } from './io.ts';
 import { say } from './messages.ts';
-import { collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
+import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
 import { openSink, refuseToOverwrite, writeResults } from './results.ts';
 
@@ -28,6 +28,7 @@ interface ClassifyOptions {
   readonly device: number;
   readonly dtype: Dtype;
   readonly logitScale?: number;
+  readonly logitBias?: number;
   readonly maxPixels: number;
   readonly exif: boolean;
   readonly quiet?: boolean;
@@ -68,6 +69,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
       new Option('--dtype <type>', 'which precision of ready-made graphs to take').choices(DTYPES).default('fp32'),
     )
     .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
+    .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
     .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
     .option('--no-exif', 'do not turn images upright by their EXIF orientation')
     .option('--quiet', 'no progress, warnings or summary')
@@ -96,7 +98,8 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     provider: options.provider,
     device: options.device,
     dtype: options.dtype,
-    ...(options.logitScale && { logitScale: options.logitScale }),
+    ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
+    ...(options.logitBias !== undefined && { logitBias: options.logitBias }),
     ...(options.threads && { threads: options.threads }),
   });
   const classifier = await createClassifier(clip, labels, {

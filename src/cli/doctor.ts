@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
-import { messageOf } from '../errors.ts';
+import { ClipError, messageOf } from '../errors.ts';
 import { describeModel } from '../model/description.ts';
 import { examine, type Finding } from '../model/doctor.ts';
-import { modelNames } from '../model/store.ts';
+import { defaultModel, modelNames } from '../model/store.ts';
 import { type Io, Sink, wantsColor } from './io.ts';
 
 export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
@@ -28,18 +28,16 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
 
 async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
   yield* examine(io.env, offline);
-  for (const name of await modelNames(io.env)) {
-    const topic = `model ${name}`;
+  const chosen = defaultModel(io.env);
+  for (const name of new Set([...(await modelNames(io.env)), chosen])) {
+    const topic = `model ${name}${name === chosen ? ' (default)' : ''}`;
     try {
       const { folder, preprocessing } = await describeModel(name, { env: io.env });
       yield { topic, state: 'ok', detail: `images of ${preprocessing.size} pixels, in ${folder}` };
     } catch (error) {
-      yield {
-        topic,
-        state: 'problem',
-        detail: messageOf(error),
-        fix: `clip-classify models import <folder> --name ${name}`,
-      };
+      const [detail, fix] =
+        error instanceof ClipError ? [error.fact, error.nextStep] : [messageOf(error), 'clip-classify models list'];
+      yield { topic, state: 'problem', detail, fix };
     }
   }
 }

@@ -32,13 +32,13 @@ export const modelsCommand = (io: Io) => {
       '\nExamples:\n  $ clip-classify models import ./clip-vit-base-patch32\n  $ clip-classify photo.jpg -m clip-vit-base-patch32 -l cat,dog',
     )
     .action(async (folder: string, { name = basename(resolve(folder)), json }: { name?: string; json?: true }) => {
-      const model = await describeModel(resolve(folder), { env: io.env });
+      const model = await describeModel(folder && resolve(folder), { env: io.env });
       await model.tokenizer();
       const written = await storeImport(name, model, io.env);
-      if (json) await printJson({ name, source: model.folder, graphs: written });
+      if (json) await printJson({ name, source: model.folder, folder: written });
       else
         await print(
-          `${name}: image.onnx and text.onnx are in ${written}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
+          `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `its graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
         );
     });
 

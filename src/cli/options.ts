@@ -29,9 +29,16 @@ export function deviceNumber(text: string): number {
   return text === '0' ? 0 : wholeNumber(255)(text);
 }
 
+/** `--logit-bias`: any number. */
+export function anyNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('a number is needed.');
+}
+
 /** `--logit-scale`: any number above 0. */
 export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  const value = anyNumber(text);
+  if (value > 0) return value;
   throw new InvalidArgumentError('a number above 0 is needed.');
 }

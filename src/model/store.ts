@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { ModelError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
@@ -61,6 +61,7 @@ function defaultFile(env?: Env): string {
  * @throws ModelError saying what to pull, or listing the known names; ChecksumError if a pulled model has changed
  */
 export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelLocation> {
+  if (nameOrFolder === '') throw new UsageError('the name of the model is empty', 'give a name or a folder');
   if (nameOrFolder === STARTER) {
     return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
   }

@@ -25,7 +25,7 @@ describe('doctor', () => {
     expect(states.get('node')).toBe('ok');
     expect(states.get('provider cpu')).toBe('ok');
     expect(states.get('cache folder')).toBe('ok');
-    expect(states.has('model starter')).toBe(true);
+    expect(states.has('model starter (default)')).toBe(true);
     expect(code).toBe(findings.some(({ state }) => state === 'problem') ? 1 : 0);
   });
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { ModelError, UsageError } from '../../errors.ts';
 import { CachedRepo } from '../../hub/cache.ts';
-import { findPulled, updatePins } from '../../hub/pins.ts';
+import { findPulled, readPins, updatePins } from '../../hub/pins.ts';
 import { inCache } from '../../model/cache-files.ts';
 import { removeImport, STARTER } from '../../model/imports.ts';
 import { chosenModel, setDefaultModel } from '../../model/store.ts';
@@ -20,7 +20,12 @@ export const rmCommand = (io: Io) =>
         throw new UsageError('the starter is part of the package', 'name an imported or pulled model');
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
       if (pin !== undefined) {
-        const files = Object.keys(pin.files);
+        const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);
+        const same = others.filter(
+          ({ cache, repo, commit }) => cache === pin.cache && repo === pin.repo && commit === pin.commit,
+        );
+        const shared = new Set(same.flatMap(({ files }) => Object.keys(files)));
+        const files = Object.keys(pin.files).filter((file) => !shared.has(file));
         await inCache(pin.cache, 'HF_HUB_CACHE', () => new CachedRepo(pin.cache, pin.repo).remove(pin.commit, files));
         await updatePins(io.env, (pins) => pins.delete(name));
       }

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { findModel, setDefaultModel } from '../../model/store.ts';
+import { describeModel } from '../../model/description.ts';
+import { setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { examples, print } from './print.ts';
@@ -13,7 +14,7 @@ export const useCommand = (io: Io) =>
     .option('--json', 'as JSON')
     .addHelpText('after', examples('use clip-vit-b-32', 'use starter'))
     .action(async (model: string, { json }: { json?: true }) => {
-      const { name, folder } = await findModel(model, io.env);
+      const { name, folder } = await describeModel(model, { env: io.env });
       const isFolder = resolve(model) === folder && (await stat(folder)).isDirectory();
       await setDefaultModel(isFolder ? folder : name, io.env);
       const shadow = io.env['CLIP_CLASSIFY_MODEL'];
