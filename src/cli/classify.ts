@@ -52,7 +52,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
       collectOne,
     )
     .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
-    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else starter)')
+    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
