@@ -7,12 +7,13 @@ import { buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
 import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
 import { parsePreprocessing } from './card.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
+import type { Env } from './environment.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import { findCard } from './registry.ts';
 import type { Graph } from './session.ts';
-import { type Env, findModel, type ModelLocation } from './store.ts';
+import { findModel, type ModelLocation } from './store.ts';
 
 /** How cosines become scores: `softmax(logitScale · cosine)`, or with a bias `sigmoid(logitScale · cosine + logitBias)`. */
 export interface Scoring {

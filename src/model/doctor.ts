@@ -8,9 +8,9 @@ import { hubSettings } from '../hub/settings.ts';
 import { connectHub } from '../hub/transport.ts';
 import { decoderVersions } from '../image/decode.ts';
 import { probeGraph } from '../onnx/probe.ts';
+import { cacheFolder, type Env } from './environment.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
 import { builtInProviders, openSession, runtimeVersion } from './session.ts';
-import { cacheFolder, type Env } from './store.ts';
 
 /** One thing that was looked at. */
 export interface Finding {

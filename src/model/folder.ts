@@ -52,7 +52,8 @@ export function nothingToRun(folder: string): ModelError {
   );
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is a file or folder that may be looked at. */
+export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

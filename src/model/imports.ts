@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { inCache } from './cache-files.ts';
 import { cacheFolder, type Env } from './environment.ts';
+import { exists } from './folder.ts';
 import { withLock } from './process-lock.ts';
 
 /** The model that ships in the package. */
@@ -152,11 +153,4 @@ function importFolder(name: string, env?: Env): string {
 
 function isName(text: string): boolean {
   return /^[a-z0-9][a-z0-9._-]{0,99}$/iu.test(text) && !text.endsWith('.tmp');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

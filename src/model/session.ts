@@ -34,7 +34,7 @@ export interface SessionOptions {
 }
 
 // Since 1.29 onnxruntime sends telemetry from Linux too; before it is sent the command line is matched against a regular
-// expression that overflows the stack where some 50,000 bytes of paths stand on it. Nobody asked for either.
+// expression that overflows the stack where some 40,000 bytes of paths stand on it. Nobody asked for either.
 env['ORT_DISABLE_TELEMETRY'] = '1';
 
 // What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.

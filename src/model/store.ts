@@ -23,8 +23,6 @@ export interface ModelLocation {
   readonly repo?: string;
 }
 
-export { cacheFolder, type Env } from './environment.ts';
-
 /** The model to take where none is named: `CLIP_CLASSIFY_MODEL`, else what {@link setDefaultModel} chose, else the starter. */
 export function defaultModel(env: Env = processEnv): string {
   return env['CLIP_CLASSIFY_MODEL'] || chosenModel(env) || STARTER;

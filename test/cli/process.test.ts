@@ -37,20 +37,26 @@ describe('the program', () => {
   });
 
   it('takes a long command line', async () => {
-    // 1,000 paths, 90 KB: onnxruntime's telemetry would overflow the stack over it, were it not switched off.
+    // 1,000 paths, over 60 KB: onnxruntime's telemetry would overflow the stack over it, were it not switched off.
     const images = Array.from({ length: 1_000 }, () => `${fixture('images')}/./././././././././././././././rgb.png`);
     const { stdout } = await promisify(execFile)(process.execPath, [bin, ...images, ...args, '-f', 'label', '--quiet']);
     expect(stdout.trimEnd().split('\n')).toHaveLength(1_000);
   });
 
-  it('survives that nobody reads its help or its messages', async () => {
-    for (const command of [
-      `"${process.execPath}" "${bin}" --help | true`,
-      `"${process.execPath}" "${bin}" nothing.jpg -l a,b 2> >(exit 0)`,
-    ]) {
-      const { stderr } = await promisify(execFile)('bash', ['-c', `set -o pipefail; ${command}; [ $? -le 2 ]`]);
-      expect(stderr).toBe('');
-    }
+  it('survives that nobody reads its help', async () => {
+    const command = `"${process.execPath}" "${bin}" --help | true`;
+    expect(await promisify(execFile)('bash', ['-c', `set -o pipefail; ${command}`])).toEqual({
+      stdout: '',
+      stderr: '',
+    });
+  });
+
+  it('answers although nobody reads its warnings', async () => {
+    // The single label is warned about, to a reader that has gone by then.
+    const command = [process.execPath, bin, fixture('images/rgb.png'), '-l', 'cat', ...args.slice(2), '-f', 'label'];
+    const quoted = command.map((word) => `'${word}'`).join(' ');
+    const { stdout } = await promisify(execFile)('bash', ['-c', `exec 2> >(exec true); sleep 0.3; ${quoted}`]);
+    expect(stdout).toBe('cat\n');
   });
 
   it.skipIf(!hasShared)('has one row for each hostile image (../shared; skipped where it is missing)', async () => {
