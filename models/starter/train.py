@@ -1412,6 +1412,15 @@ def save_checkpoint(args, **parts):
     fresh.replace(args.checkpoint)
 
 
+def adopt_shipped(args):
+    """Begin a checkpoint with the image tower of the shipped weights, so that the text tower can be trained anew beside it."""
+    from safetensors import safe_open
+
+    with safe_open(HERE / 'model.safetensors', 'pt') as shipped:
+        average = {n: shipped.get_tensor(n).float() for n in shipped.keys()}
+        save_checkpoint(args, image={'average': average, 'step': int(shipped.metadata()['image_steps'])})
+
+
 # ---------------------------------------------------------------- command line
 
 
@@ -1452,6 +1461,8 @@ def main():
         log(f'targets predicted for names held out from the fit: cosine {cosine:.3f}, own vector nearest {nearest:.3f}')
     if 'image' in args.stages:
         train_images(args, model, targets)
+    if 'image' not in args.stages and not args.checkpoint.exists():
+        adopt_shipped(args)
     if 'text' in args.stages:
         train_text(args, model, targets)
     if 'export' in args.stages:
