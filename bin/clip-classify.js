@@ -13,6 +13,12 @@ for (const [signal, exitCode] of [
   });
 }
 const { stdout, stderr, env } = process;
-process.exitCode = await run(process.argv.slice(2), { stdout, stderr, env, interruption: stop.signal });
+process.exitCode = await run(process.argv.slice(2), {
+  stdout,
+  stderr,
+  stdin: () => process.stdin,
+  env,
+  interruption: stop.signal,
+});
 // Nobody waits any more for what is still under way.
 if (stop.signal.aborted) process.exit();

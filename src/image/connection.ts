@@ -30,7 +30,8 @@ function lookupWithin(allowed: ReadonlySet<Network>): LookupFunction {
   return (host, options, done) => {
     lookup(host, { ...options, all: true }, (error, addresses) => {
       const refused = addresses?.find(({ address }) => !allowed.has(networkOf(address)));
-      if (refused) return done(new Error(`${host} has the ${networkOf(refused.address)} address ${refused.address}`), '');
+      if (refused)
+        return done(new Error(`${host} has the ${networkOf(refused.address)} address ${refused.address}`), '');
       const [first] = addresses ?? [];
       if (error || first === undefined) return done(error ?? new Error(`${host} has no address`), '');
       if (options.all) done(null, addresses);

@@ -21,11 +21,16 @@ const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed. */
-export function imageFetcher(network: NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
+/**
+ * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
+ *
+ * @param settings asked for when there is a URL
+ */
+export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
   let connections: Promise<Send> | undefined;
   return async (given) => {
     const name = withoutCredentials(given);
+    const network = settings();
     if (network.offline)
       throw badUrl(name, 'would need a connection', 'leave out --offline and HF_HUB_OFFLINE, or download it first');
     if (!URL.canParse(given)) throw badUrl(name, 'is no URL', 'check it');
@@ -68,11 +73,13 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     progress();
     if (response.ok) return response;
     await response.body?.cancel();
-    if (!REDIRECTS.has(response.status)) throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
+    if (!REDIRECTS.has(response.status))
+      throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
     url = redirectTarget(name, url, response.headers.get('location'));
     allowed ??= new Set([...(await networksOf(first)), 'public']);
     for (const network of await networksOf(url))
-      if (!allowed.has(network)) throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
+      if (!allowed.has(network))
+        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }

@@ -49,7 +49,10 @@ export function checkSize(name: string, size: number | bigint): void {
 }
 
 function checkKind(name: string, info: BigIntStats): void {
-  if (info.isFile()) return checkSize(name, info.size);
+  if (info.isFile()) {
+    checkSize(name, info.size);
+    return;
+  }
   if (info.isDirectory()) {
     throw new ImageError(
       'E_UNREADABLE',

@@ -22,6 +22,8 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onPassed
   readonly shard?: Shard | undefined;
   /** Opens standard input, when it is read. */
   readonly stdin?: () => Readable;
+  /** Aborted when no more images are wanted: a list that is still open is closed. */
+  readonly signal?: AbortSignal;
   /** Told about an argument among others that stands for no image. */
   readonly onNothing?: ((argument: string) => unknown) | undefined;
 }
@@ -34,27 +36,32 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onPassed
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
  */
 export async function* imagePaths(args: readonly Path[], options: ImageOptions = {}): AsyncGenerator<ImageSource> {
-  const { filesFrom, separator = 'line', shard, stdin, onNothing } = options;
+  const { filesFrom, separator = 'line', shard, stdin, signal, onNothing } = options;
   const forStdin = args.filter((arg) => arg === STDIN).length + (filesFrom === STDIN ? 1 : 0);
   if (forStdin > 1)
     throw new UsageError('standard input is asked for twice', 'give it one image (-), or a list (--files-from -)');
   if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'name files');
   const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
-  let found = false;
   // Opened first: that there is no such list is told before any work.
   const list = filesFrom === undefined ? undefined : filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
-  for (const arg of args) {
-    let foundHere = false;
-    for await (const path of expand(arg, options)) {
-      found = foundHere = true;
-      if (isOurs(path)) yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : sourceOf(path);
+  signal?.addEventListener('abort', () => list?.destroy(), { once: true });
+  let found = false;
+  try {
+    for (const arg of args) {
+      let foundHere = false;
+      for await (const path of expand(arg, options)) {
+        found = foundHere = true;
+        if (isOurs(path)) yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : sourceOf(path);
+      }
+      if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
     }
-    if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
+    if (list === undefined && !found) throw noImage(args);
+    if (list === undefined || signal?.aborted) return;
+    const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
+    for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
+  } finally {
+    list?.destroy();
   }
-  if (list !== undefined) {
-    const name = filesFrom === STDIN ? 'on standard input' : (filesFrom as string);
-    for await (const path of readList(list, separator, name)) if (isOurs(path)) yield sourceOf(path);
-  } else if (!found) throw noImage(args);
 }
 
 async function* expand(arg: Path, { hidden, follow, onLoop, onPassedOver }: ImageOptions): AsyncGenerator<Path> {

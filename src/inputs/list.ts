@@ -37,9 +37,15 @@ export async function openList(file: string): Promise<Readable> {
  * name can stand.
  *
  * @param name of the list, for messages
+ * @param signal tells that the stream is closed for no more is wanted
  * @throws UsageError if it is no such list, or cannot be read
  */
-export async function* readList(stream: Readable, separator: 'line' | 'nul', name: string): AsyncGenerator<Path> {
+export async function* readList(
+  stream: Readable,
+  separator: 'line' | 'nul',
+  name: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Path> {
   const end = separator === 'nul' ? NUL : LF;
   const pathIn = separator === 'nul' ? pathOfBytes : pathInLine;
   let rest: Buffer = Buffer.alloc(0);
@@ -67,9 +73,8 @@ export async function* readList(stream: Readable, separator: 'line' | 'nul', nam
     if (last !== '') yield last;
   } catch (error) {
     if (error instanceof UsageError) throw error;
+    if (signal?.aborted) return; // the stream was closed on purpose
     throw new UsageError(`the list ${name} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
-  } finally {
-    stream.destroy();
   }
 }
 
