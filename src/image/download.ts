@@ -35,8 +35,9 @@ export function imageFetcher(settings: () => NetworkSettings, patience: Download
       throw badUrl(name, 'would need a connection', 'leave out --offline and HF_HUB_OFFLINE, or download it first');
     if (!URL.canParse(given)) throw badUrl(name, 'is no URL', 'check it');
     connections ??= openConnections(network);
+    const send = await connections;
     return inTime(name, patience, async (signal, progress) => {
-      const response = await follow(await (connections as Promise<Send>), name, new URL(given), signal, progress);
+      const response = await follow(send, name, new URL(given), signal, progress);
       try {
         return await receive(name, response, progress);
       } catch (error) {
