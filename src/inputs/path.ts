@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { ImageSource } from '../image/source.ts';
+import { type ImageSource, nameOf } from '../image/source.ts';
 
 /**
  * A path as text that loses nothing: a byte that is no valid UTF-8 is the lone surrogate U+DC00 + byte, which no valid text
@@ -49,7 +49,7 @@ export function sourceOf(path: Path): ImageSource {
 
 /** The path that {@link sourceOf} was given; what is no path has its name for one. */
 export function pathOf(source: ImageSource): Path {
-  if (typeof source === 'string') return source;
+  if (typeof source === 'string') return nameOf(source); // a URL without its password
   return 'path' in source ? pathOfBytes(Buffer.from(source.path)) : source.name;
 }
 
