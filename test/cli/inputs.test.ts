@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../image/server.ts';
 import { rowPath, writeOddNames } from '../inputs/odd-names.ts';
 import { fixture, repository } from '../paths.ts';
+import { classifyWhileChanging } from './changing-folder.ts';
 import { cli } from './io.ts';
 
 const bin = join(repository, 'bin/clip-classify.js');
@@ -157,6 +158,16 @@ describe('URLs', () => {
     expect(JSON.stringify([alone, many, offline])).not.toContain('secret');
     expect(server.seen).toHaveLength(4);
   });
+});
+
+it('has a true row for each image that is deleted, truncated or replaced on the way', async () => {
+  const { exitCode, rows, files } = await classifyWhileChanging(300);
+  const unchanged = rows[0]?.score;
+  expect(exitCode).toBe(1);
+  expect(rows.map((row) => row.image)).toEqual(files.map(({ path }) => path));
+  const truth = { none: true, deleted: 'E_NOT_FOUND', truncated: 'E_DECODE', replaced: false };
+  const outcomes = rows.map(({ error, score }) => error?.code ?? score === unchanged);
+  expect(outcomes).toEqual(files.map(({ change }) => truth[change]));
 });
 
 it('refuses a FIFO at once, and ends', async () => {
