@@ -1,15 +1,15 @@
 import type { Clip } from './clip.ts';
 import { type ImageError, UsageError } from './errors.ts';
 import type { DecodeOptions } from './image/decode.ts';
-import type { ImageSource } from './image/source.ts';
+import type { ImageIdentity, ImageSource } from './image/source.ts';
 import { type RankedLabel, rank } from './ranking.ts';
 import { checkLabels } from './text/labels.ts';
 import { expandTemplates } from './text/prompts.ts';
 
 /** A bad image is a result, not an exception. */
 export type ImageResult =
-  | { readonly ok: true; readonly image: string; readonly labels: readonly RankedLabel[] }
-  | { readonly ok: false; readonly image: string; readonly error: ImageError };
+  | (ImageIdentity & { readonly ok: true; readonly labels: readonly RankedLabel[] })
+  | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 export interface ClassifierOptions {
   /** Prompt templates or names of template sets. @default ['photo'] */
@@ -59,7 +59,11 @@ export async function createClassifier(
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
       for await (const one of clip.encodeImages(images, decoding)) {
-        yield one.ok ? { ok: true, image: one.image, labels: rank(one.embedding, rows, names, clip, top) } : one;
+        if (!one.ok) yield one;
+        else {
+          const { embedding, ...identity } = one;
+          yield { ...identity, labels: rank(embedding, rows, names, clip, top) };
+        }
       }
     },
   };

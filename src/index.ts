@@ -22,7 +22,7 @@ export {
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
-export type { ImageSource } from './image/source.ts';
+export type { ImageIdentity, ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 export type { RankedLabel } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';

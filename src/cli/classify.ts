@@ -8,7 +8,8 @@ import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { readLabelsFile, splitLabels } from '../text/labels.ts';
-import { countImages, imagePaths, peek } from './inputs.ts';
+import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
+import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
@@ -16,7 +17,7 @@ import { createProgress } from './progress.ts';
 import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions {
+interface ClassifyOptions extends InputOptions {
   readonly labels?: readonly string[];
   readonly labelsFile?: readonly string[];
   readonly template?: readonly string[];
@@ -45,9 +46,8 @@ Examples:
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
-  new Command('classify')
+  withInputOptions(new Command('classify'))
     .description('rank labels for each image (the default command)')
-    .argument('[images...]', 'files, folders and quoted globs')
     .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
     .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
     .option(
@@ -83,21 +83,26 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 
-async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+async function classify(given: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+  const args = await exactPaths(given);
   const { quiet = false, verbose = false } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = chooseFormat(options, io);
   const files = await Promise.all((options.labelsFile ?? []).map(readLabelsFile));
   const labels = (options.labels ?? []).concat(...files);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...(options.labelsFile ?? [])]);
+  if (options.output !== undefined)
+    await refuseToOverwrite(options.output, [
+      ...args,
+      ...(options.labelsFile ?? []),
+      ...(options.filesFrom === undefined ? [] : [options.filesFrom]),
+    ]);
 
   let passedOver = 0;
-  const walk = {
-    onPassedOver: () => passedOver++,
-    onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
-  };
-  const { first, all: images } = await peek(imagePaths(args, walk), 2);
-  if (first.length === 0) throw noImage(args);
+  const enough = new AbortController();
+  const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
+  // A list may come slowly: its first image is not kept waiting for the second.
+  const listed = options.filesFrom !== undefined;
+  const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : 2), io);
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     env: io.env,
@@ -105,7 +110,8 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     device: options.device,
     dtype: options.dtype,
     batch: options.batch,
-    isolate: first.length > 1,
+    isolate: listed || first.length > 1,
+    offline: options.offline ?? false,
     timeout: options.timeout,
     signal: io.interruption,
     ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
@@ -124,7 +130,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     };
     const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    if (progress.wantsTotal) void countImages(args, inputs).then(progress.total, () => {});
     const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
     const counts = await writeResults(
       classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
@@ -138,6 +144,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
+    enough.abort();
     await clip.release();
   }
 }
@@ -174,9 +181,4 @@ async function openOutput(
   if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
   const all = { ...settings, top, exif, maxPixels };
   return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
-}
-
-function noImage(args: readonly string[]): UsageError {
-  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
-  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
 }

@@ -20,12 +20,12 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  if (!result.ok)
-    return { image: result.image, model, error: { code: result.error.code, message: result.error.message } };
+  const { image, pathBytes } = result;
+  const identity = { image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }), model };
+  if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
   const [best] = result.labels;
   return {
-    image: result.image,
-    model,
+    ...identity,
     label: best?.label ?? null,
     score: best === undefined ? null : rounded(best.score),
     labels: result.labels.map(({ label, score, logit, cosine }) => ({
