@@ -4,7 +4,10 @@ import { type ResultWriter, rounded } from './writer.ts';
 
 const HEADER = ['image', 'rank', 'label', 'score', 'logit', 'cosine', 'reason', 'error'] as const;
 
-/** One line per ranked label, one for an image that failed; values as they are, quoted as RFC 4180 says; lines end in LF. */
+/**
+ * One line per ranked label, one for an image that failed; values as they are, quoted as RFC 4180 says; lines end in LF.
+ * The reason stands on every line of an image without a label, and on each label that does not hold where several may.
+ */
 export function csvWriter(delimiter: ',' | '\t'): ResultWriter {
   // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
   const lines = (records: readonly (readonly (string | number)[])[]) =>
@@ -14,14 +17,14 @@ export function csvWriter(delimiter: ',' | '\t'): ResultWriter {
 
 function records(result: ImageResult): (string | number)[][] {
   if (!result.ok) return [[result.image, '', '', '', '', '', '', `${result.error.code}: ${result.error.message}`]];
-  return result.labels.map(({ label, score, logit, cosine }, n) => [
+  return result.labels.map(({ label, score, logit, cosine, reason }, n) => [
     result.image,
     n + 1,
     label,
     rounded(score),
     rounded(logit),
     rounded(cosine),
-    '',
+    result.reason ?? reason ?? '',
     '',
   ]);
 }

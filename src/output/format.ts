@@ -1,7 +1,7 @@
 import { csvWriter } from './csv.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
 import { type Canvas, tableWriter } from './table.ts';
-import type { ResultWriter, RunInfo } from './writer.ts';
+import { plain, type ResultWriter, type RunInfo } from './writer.ts';
 
 /** The output formats, as `--format` names them. */
 export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;
@@ -22,7 +22,7 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
     case 'label':
       return {
         begin: () => '',
-        row: (result) => `${result.ok ? plain(result.labels[0]?.label ?? '') : ''}\n`,
+        row: (result) => `${result.ok ? plain(result.label ?? '') : ''}\n`,
         end: () => '',
       };
   }
@@ -34,7 +34,3 @@ export function formatOfFile(path: string): Format | undefined {
   return FORMATS.find((format) => format === extension);
 }
 
-/** A label as it was given, on one line and without what a terminal would obey. */
-function plain(label: string): string {
-  return label.replace(/\p{Cc}/gu, '\uFFFD');
-}
