@@ -16,9 +16,9 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
     case 'jsonl':
       return jsonLinesWriter(run);
     case 'csv':
-      return csvWriter(',');
+      return csvWriter(',', canvas);
     case 'tsv':
-      return csvWriter('\t');
+      return csvWriter('\t', canvas);
     case 'label':
       return {
         begin: () => '',
@@ -33,4 +33,3 @@ export function formatOfFile(path: string): Format | undefined {
   const extension = /\.([a-z]+)$/iu.exec(path)?.[1]?.toLowerCase();
   return FORMATS.find((format) => format === extension);
 }
-

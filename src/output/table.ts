@@ -9,6 +9,8 @@ export interface Canvas {
   /** Columns of the terminal. */
   readonly columns: number;
   readonly color: boolean;
+  /** Whether what is written is shown, so that control characters would be obeyed. */
+  readonly terminal: boolean;
 }
 
 /** Why there is no label. */
@@ -25,7 +27,7 @@ const LONGEST_BAR = 40;
 const PARTS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 
 /** For people: an image, below it a line per label with a bar as long as its score. */
-export function tableWriter({ columns, color }: Canvas): ResultWriter {
+export function tableWriter({ columns, color }: Omit<Canvas, 'terminal'>): ResultWriter {
   const paint = createColors(color);
   /** The label stands out; labels that do not hold stand back. */
   const weight = ({ label, labels }: Decision, n: number) => {
