@@ -24,6 +24,7 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   const first = new Map<string, string>();
   for (const { at, label } of entries) {
     try {
+      if (label.label.trim() === '') throw new LabelsError('the label is empty', 'name it, or take it out');
       const [{ label: name } = label] = checkLabels([label]);
       const before = first.get(name.toLowerCase());
       if (before !== undefined) throw new LabelsError(`"${name}" is there twice, in ${before} and here`, 'keep one');
