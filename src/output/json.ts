@@ -23,16 +23,19 @@ function jsonRow(result: ImageResult, model: string): object {
   const { image, pathBytes } = result;
   const identity = { image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }), model };
   if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
-  const [best] = result.labels;
+  const { label, score, reason, background } = result;
   return {
     ...identity,
-    label: best?.label ?? null,
-    score: best === undefined ? null : rounded(best.score),
-    labels: result.labels.map(({ label, score, logit, cosine }) => ({
-      label,
-      score: rounded(score),
-      logit: rounded(logit),
-      cosine: rounded(cosine),
+    label,
+    score: rounded(score),
+    ...(reason && { reason }),
+    ...(background !== undefined && { background: rounded(background) }),
+    labels: result.labels.map((ranked) => ({
+      label: ranked.label,
+      score: rounded(ranked.score),
+      logit: rounded(ranked.logit),
+      cosine: rounded(ranked.cosine),
+      ...(ranked.reason && { reason: ranked.reason }),
     })),
   };
 }
