@@ -4,7 +4,7 @@ import type { DecodeOptions } from './image/decode.ts';
 import type { ImageSource } from './image/source.ts';
 import { type RankedLabel, rank } from './ranking.ts';
 import { checkLabels } from './text/labels.ts';
-import { expandTemplates } from './text/prompts.ts';
+import { expandTemplates, fillTemplate } from './text/prompts.ts';
 
 /** A bad image is a result, not an exception. */
 export type ImageResult =
@@ -49,7 +49,9 @@ export async function createClassifier(
   const templates = expandTemplates(given);
   if (names.length === 1 && clip.logitBias === undefined)
     onWarning?.(`with "${names[0]}" as the only label every image scores 1`);
-  const { rows, truncated } = await clip.encodeLabels(names, templates);
+  const { rows, truncated } = await clip.encodeLabels(
+    names.map((name) => templates.map((template) => fillTemplate(template, name))),
+  );
   for (const n of truncated)
     onWarning?.(`the prompt of label "${names[n]}" is over ${clip.tokens.context} tokens long: its end is cut off`);
   return {

@@ -51,8 +51,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   ): AsyncIterable<Embedded>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
   encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
-  /** @param templates with their placeholder; @returns [L, D], the mean over the templates made unit length again */
-  encodeLabels(labels: readonly string[], templates: readonly string[]): Promise<LabelRows>;
+  /** @param prompts the texts of each label; @returns [L, D], the mean over a label's texts made unit length again */
+  encodeLabels(prompts: readonly (readonly string[])[]): Promise<LabelRows>;
   /** Frees the graphs; afterwards nothing can be encoded. */
   release(): Promise<void>;
 }
@@ -99,7 +99,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },
     encodeTexts: (prompts: readonly (readonly number[])[]) => encodePrompts(description, machine, prompts),
-    encodeLabels: (labels: readonly string[], templates: readonly string[]) => encodeLabels(clip, labels, templates),
+    encodeLabels: (prompts: readonly (readonly string[])[]) => encodeLabels(clip, prompts),
     release: () => images.release(),
   };
   return clip;

@@ -91,20 +91,22 @@ export function stack(parts: readonly UnitRows[]): UnitRows {
  * The prompt ensemble of CLIP: the mean of a label's unit prompt embeddings, made unit length again
  * (Radford et al. 2021, section 3.1.4).
  *
- * @param prompts [L · T, D], the T prompts of a label one after the other
- * @param size T, prompts per label
+ * @param prompts [P, D], the prompts of a label one after the other
+ * @param sizes L numbers of prompts, P in all
  * @returns [L, D]
  */
-export function meanOfGroups(prompts: UnitRows, size: number): UnitRows {
-  const labels = prompts.rows / size;
-  const data = new Float32Array(labels * prompts.columns);
-  for (let n = 0; n < prompts.rows; n++) {
-    const start = Math.floor(n / size) * prompts.columns;
-    const source = row(prompts, n);
-    for (let d = 0; d < prompts.columns; d++)
-      data[start + d] = (data[start + d] as number) + (source[d] as number) / size;
+export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitRows {
+  const { columns } = prompts;
+  const data = new Float32Array(sizes.length * columns);
+  let n = 0;
+  for (const [label, size] of sizes.entries()) {
+    for (const end = n + size; n < end; n++) {
+      const source = row(prompts, n);
+      for (let d = 0; d < columns; d++)
+        data[label * columns + d] = (data[label * columns + d] as number) + (source[d] as number) / size;
+    }
   }
-  return l2Normalize({ rows: labels, columns: prompts.columns, data });
+  return l2Normalize({ rows: sizes.length, columns, data });
 }
 
 /**
