@@ -28,6 +28,7 @@ export async function cli(
   { tty = false, env = {} as Record<string, string>, columns = 80 } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
-  const code = await run(argv, { stdout, stderr, env, interruption: new AbortController().signal });
+  const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // that of the tests
+  const code = await run(argv, { stdout, stderr, env: { ...own, ...env }, interruption: new AbortController().signal });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
