@@ -1,4 +1,5 @@
 import type { Clip } from './clip.ts';
+import type { Embedded } from './embed/encoder.ts';
 import { type ImageError, UsageError } from './errors.ts';
 import type { DecodeOptions } from './image/decode.ts';
 import type { ImageSource } from './image/source.ts';
@@ -31,6 +32,8 @@ export interface Classifier {
     images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
     options?: ClassifyOptions,
   ): AsyncGenerator<ImageResult>;
+  /** The same for images that have been embedded, by this model. */
+  rank(embedded: AsyncIterable<Embedded>, options?: Pick<ClassifyOptions, 'top'>): AsyncGenerator<ImageResult>;
 }
 
 /**
@@ -54,15 +57,19 @@ export async function createClassifier(
   );
   for (const n of truncated)
     onWarning?.(`the prompt of label "${names[n]}" is over ${clip.tokens.context} tokens long: its end is cut off`);
-  return {
+  const classifier: Classifier = {
     labels: names,
     templates,
-    async *classify(images, { top = names.length, ...decoding } = {}) {
+    classify(images, { top, ...decoding } = {}) {
+      return classifier.rank(clip.encodeImages(images, decoding), { ...(top !== undefined && { top }) });
+    },
+    async *rank(embedded, { top = names.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
-      for await (const one of clip.encodeImages(images, decoding)) {
+      for await (const one of embedded) {
         yield one.ok ? { ok: true, image: one.image, labels: rank(one.embedding, rows, names, clip, top) } : one;
       }
     },
   };
+  return classifier;
 }

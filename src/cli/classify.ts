@@ -2,12 +2,14 @@ import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { createClassifier } from '../classifier.ts';
 import { type Clip, loadModel } from '../clip.ts';
+import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
 import { UsageError } from '../errors.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { readLabelsFile, splitLabels } from '../text/labels.ts';
+import { type CacheOptions, cacheSettings, withCacheOptions } from './cache-options.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
@@ -16,7 +18,8 @@ import { createProgress } from './progress.ts';
 import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions {
+interface ClassifyOptions extends CacheOptions {
+  readonly from?: string;
   readonly labels?: readonly string[];
   readonly labelsFile?: readonly string[];
   readonly template?: readonly string[];
@@ -45,9 +48,10 @@ Examples:
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
-  new Command('classify')
+  withCacheOptions(new Command('classify'))
     .description('rank labels for each image (the default command)')
     .argument('[images...]', 'files, folders and quoted globs')
+    .option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, instead of images')
     .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
     .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
     .option(
@@ -84,12 +88,12 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 
 async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
-  const { quiet = false, verbose = false } = options;
+  const { quiet = false, verbose = false, from } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = chooseFormat(options, io);
   const files = await Promise.all((options.labelsFile ?? []).map(readLabelsFile));
   const labels = (options.labels ?? []).concat(...files);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...(options.labelsFile ?? [])]);
+  if (options.output !== undefined) await refuseToOverwrite(options.output, readBy(args, options));
 
   let passedOver = 0;
   const walk = {
@@ -97,9 +101,12 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
   };
   const { first, all: images } = await peek(imagePaths(args, walk), 2);
-  if (first.length === 0) throw noImage(args);
+  if (first.length === 0 && from === undefined) throw noImage(args);
+  if (first.length > 0 && from !== undefined)
+    throw new UsageError(`both images (${args[0]}) and --from ${from} are given`, 'leave one out');
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
+    ...cacheSettings(options, io),
     env: io.env,
     provider: options.provider,
     device: options.device,
@@ -113,21 +120,24 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     ...(options.threads && { threads: options.threads }),
   });
   try {
-    const { templates, classify } = await unlessInterrupted(
+    const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
       io,
     );
+    const { templates } = classifier;
     const onTerminal = options.output === undefined && io.stdout.isTTY === true;
     const canvas = {
       columns: (onTerminal && io.stdout.columns) || 80,
       color: onTerminal && wantsColor(io.stdout, io.env),
     };
-    const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
+    const provider = async () => (from === undefined ? clip.provider() : options.provider);
+    const run = { model: clip.name, provider, dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
     if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    const ranked = from && classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
     const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
     const counts = await writeResults(
-      classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
+      ranked || classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
       createWriter(format, run, canvas),
       output,
       progress,
@@ -161,12 +171,13 @@ async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }:
 
 /** Where the rows go: a file of lines can be resumed, anything else cannot. */
 async function openOutput(
-  { output, resume, top, exif, maxPixels }: ClassifyOptions,
+  { output, resume, top, exif, maxPixels, from }: ClassifyOptions,
   settings: RunSettings & { readonly format: Format },
   io: Io,
 ): Promise<ResultOutput> {
   if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
-  const lines = ['jsonl', 'csv', 'tsv'].includes(settings.format);
+  if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
+  const lines = from === undefined && ['jsonl', 'csv', 'tsv'].includes(settings.format);
   if (resume && !lines) {
     throw new UsageError(`${settings.format} cannot be resumed`, 'write jsonl, csv or tsv');
   }
@@ -174,6 +185,11 @@ async function openOutput(
   if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
   const all = { ...settings, top, exif, maxPixels };
   return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
+}
+
+/** Files that the output must not be. */
+function readBy(args: readonly string[], { labelsFile = [], from }: ClassifyOptions): string[] {
+  return [...args, ...labelsFile, ...(from === undefined ? [] : [from, namesBeside(from)])];
 }
 
 function noImage(args: readonly string[]): UsageError {
