@@ -1,36 +1,26 @@
 import { Command, Option } from 'commander';
 import { createClassifier } from '../classifier.ts';
-import { loadModel } from '../clip.ts';
 import { UsageError } from '../errors.ts';
-import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
-import { DTYPES, type Dtype } from '../model/ready-made.ts';
-import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
-import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
 import { type Io, wantsColor } from './io.ts';
 import { say } from './messages.ts';
-import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
+import {
+  givenLabels,
+  type LabelOptions,
+  type ModelOptions,
+  openModel,
+  withLabelOptions,
+  withModelOptions,
+} from './model-options.ts';
+import { topCount } from './options.ts';
 import { createProgress } from './progress.ts';
 import { openSink, refuseToOverwrite, writeResults } from './results.ts';
 
-interface ClassifyOptions {
-  readonly labels?: readonly string[];
-  readonly labelsFile?: readonly string[];
-  readonly template?: readonly string[];
+interface ClassifyOptions extends LabelOptions, ModelOptions {
   readonly top: number;
-  readonly model?: string;
   readonly format?: Format;
   readonly output?: string;
-  readonly batch: number;
-  readonly threads?: number;
-  readonly provider: ProviderChoice;
-  readonly device: number;
-  readonly dtype: Dtype;
-  readonly logitScale?: number;
-  readonly logitBias?: number;
-  readonly maxPixels: number;
-  readonly exif: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -41,37 +31,18 @@ Examples:
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
-  new Command('classify')
-    .description('rank labels for each image (the default command)')
-    .argument('[images...]', 'files, folders and quoted globs')
-    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
-    .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
-    .option(
-      '-t, --template <text|set>',
-      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
-      collectOne,
-    )
+  withModelOptions(
+    withLabelOptions(
+      new Command('classify')
+        .description('rank labels for each image (the default command)')
+        .argument('[images...]', 'files, folders and quoted globs'),
+    ),
+  )
     .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
-    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
     .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
-    .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
-    .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
-    .addOption(
-      new Option('--provider <name>', 'what to run on; auto is the best that really runs')
-        .choices(PROVIDERS)
-        .default('auto'),
-    )
-    .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
-    .addOption(
-      new Option('--dtype <type>', 'which precision of ready-made graphs to take').choices(DTYPES).default('fp32'),
-    )
-    .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
-    .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
-    .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
-    .option('--no-exif', 'do not turn images upright by their EXIF orientation')
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
     .addHelpText('after', EXAMPLES)
@@ -81,8 +52,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   const { quiet = false, verbose = false } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = chooseFormat(options, io);
-  const files = await Promise.all((options.labelsFile ?? []).map(readLabelsFile));
-  const labels = (options.labels ?? []).concat(...files);
+  const labels = await givenLabels(options);
   if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...(options.labelsFile ?? [])]);
 
   let passedOver = 0;
@@ -93,15 +63,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   const images = await peek(imagePaths(args, walk));
   if (images === undefined) throw noImage(args);
 
-  const clip = await loadModel(options.model ?? defaultModel(io.env), {
-    env: io.env,
-    provider: options.provider,
-    device: options.device,
-    dtype: options.dtype,
-    ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
-    ...(options.logitBias !== undefined && { logitBias: options.logitBias }),
-    ...(options.threads && { threads: options.threads }),
-  });
+  const clip = await openModel(options, io);
   const classifier = await createClassifier(clip, labels, {
     templates: options.template ?? ['photo'],
     onWarning: warn,

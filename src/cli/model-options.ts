@@ -1,0 +1,82 @@
+import { type Command, Option } from 'commander';
+import { type Clip, loadModel } from '../clip.ts';
+import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
+import { DTYPES, type Dtype } from '../model/ready-made.ts';
+import { defaultModel } from '../model/store.ts';
+import { readLabelsFile, splitLabels } from '../text/labels.ts';
+import type { Io } from './io.ts';
+import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
+
+/** What the images might show, and how it is put into words. */
+export interface LabelOptions {
+  readonly labels?: readonly string[];
+  readonly labelsFile?: readonly string[];
+  readonly template?: readonly string[];
+}
+
+/** Which model, what it runs on, and how its images are read. */
+export interface ModelOptions {
+  readonly model?: string;
+  readonly batch: number;
+  readonly threads?: number;
+  readonly provider: ProviderChoice;
+  readonly device: number;
+  readonly dtype: Dtype;
+  readonly logitScale?: number;
+  readonly logitBias?: number;
+  readonly maxPixels: number;
+  readonly exif: boolean;
+}
+
+/** The options of {@link LabelOptions}. */
+export function withLabelOptions(command: Command): Command {
+  return command
+    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
+    .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
+    .option(
+      '-t, --template <text|set>',
+      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
+      collectOne,
+    );
+}
+
+/** The options of {@link ModelOptions}. */
+export function withModelOptions(command: Command): Command {
+  return command
+    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
+    .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
+    .addOption(
+      new Option('--provider <name>', 'what to run on; auto is the best that really runs')
+        .choices(PROVIDERS)
+        .default('auto'),
+    )
+    .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
+    .addOption(
+      new Option('--dtype <type>', 'which precision of ready-made graphs to take').choices(DTYPES).default('fp32'),
+    )
+    .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
+    .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
+    .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
+    .option('--no-exif', 'do not turn images upright by their EXIF orientation');
+}
+
+/** Labels of the options, then those of the files. */
+export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions): Promise<string[]> {
+  const files = await Promise.all(labelsFile.map(readLabelsFile));
+  return labels.concat(...files);
+}
+
+/** The model that the options name, on what they say. */
+export function openModel(options: ModelOptions, { env }: Pick<Io, 'env'>): Promise<Clip> {
+  const { model, provider, device, dtype, logitScale, logitBias, threads } = options;
+  return loadModel(model ?? defaultModel(env), {
+    env,
+    provider,
+    device,
+    dtype,
+    ...(logitScale !== undefined && { logitScale }),
+    ...(logitBias !== undefined && { logitBias }),
+    ...(threads && { threads }),
+  });
+}
