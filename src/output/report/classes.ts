@@ -22,7 +22,7 @@ export function classesPart(evaluation: Evaluation): Part {
     drawing: html`${legend([
       ['bar', 'recall'],
       ['dot', 'precision'],
-    ])}${twoWidths((width, narrow) => bars(width, narrow ? 14 : 26, shown))}`,
+    ])}${twoWidths((width, narrow) => bars(width, narrow, shown))}`,
     table: table(
       'Every class',
       ['Class', 'Images', 'Given', 'Right', 'Recall', 'Precision'],
@@ -38,7 +38,8 @@ export function classesPart(evaluation: Evaluation): Part {
   };
 }
 
-function bars(width: number, letters: number, shown: readonly ClassFigures[]): Markup {
+function bars(width: number, narrow: boolean, shown: readonly ClassFigures[]): Markup {
+  const letters = narrow ? 14 : 26;
   const longest = Math.max(0, ...shown.map(({ label }) => Math.min(Array.from(label).length, letters)));
   return draw(`Recall and precision of ${shown.length} classes; the table below has the figures`, {
     width,
@@ -50,7 +51,7 @@ function bars(width: number, letters: number, shown: readonly ClassFigures[]): M
     x: { domain: [0, 1], label: null },
     y: { domain: shown.map(({ label }) => label), label: null, padding: 0.3 },
     marks: [
-      axisX({ ticks: 5, tickFormat: (value: number) => `${Math.round(value * 100)} %` }),
+      axisX({ ticks: narrow ? 2 : 5, tickFormat: (value: number) => `${Math.round(value * 100)} %` }),
       axisY({ tickSize: 0, tickFormat: (label: string) => shortLabel(label, letters) }),
       barX(shown, { x: 'recall', y: 'label', fill: 'var(--blue)', title: described }),
       dot(

@@ -2,7 +2,7 @@ import { axisX, axisY, cell, text } from '@observablehq/plot';
 import type { ConfusionCell, Evaluation } from '../../evaluate.ts';
 import { confusedPairs, percent } from '../evaluation.ts';
 import { draw } from './draw.ts';
-import { type Part, shortLabel, table, twoWidths } from './figure.ts';
+import { type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
 import type { Markup } from './markup.ts';
 
 /** A larger matrix cannot be read. */
@@ -26,8 +26,8 @@ export function confusionPart(evaluation: Evaluation): Part {
   return {
     id: 'confusion',
     title: 'Confusion matrix',
-    explanation: `A row for what an image truly shows, a column for what it was taken for. The darker a cell, the larger its share of the row; right answers lie on the diagonal.${leftOut}`,
-    drawing: twoWidths((width) => matrix(width, shown, cells, evaluation)),
+    explanation: `A row for what an image truly shows, a column for what it was taken for. The stronger a cell, the larger its share of the row; right answers lie on the diagonal.${leftOut}`,
+    drawing: twoWidths((width) => scrolling('Confusion matrix', matrix(width, shown, cells, evaluation))),
     table: table(
       pairs.length > MOST_PAIRS ? `The ${MOST_PAIRS} commonest of ${pairs.length} confusions` : 'All confusions',
       ['Truth', 'Taken for', 'Images'],
@@ -55,7 +55,7 @@ function matrix(
   { classes }: Evaluation,
 ): Markup {
   const rowTotals = new Map(classes.map(({ label, images }) => [label, images]));
-  const longest = Math.max(...shown.map((label) => Math.min(Array.from(label).length, LABEL_LETTERS)));
+  const longest = Math.max(0, ...shown.map((label) => Math.min(Array.from(label).length, LABEL_LETTERS)));
   const margin = 22 + 6 * longest;
   const side = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor((width - margin - 4) / shown.length)));
   const counts = side >= CELL_WITH_COUNT;
@@ -72,8 +72,6 @@ function matrix(
     style: { fontSize: '11px' },
     x: { domain: shown, label: 'taken for' },
     y: { domain: shown, label: 'truth' },
-    // By the square root, so that a few mistakes among many images can be seen; not so dark that a count cannot be read.
-    opacity: { type: 'sqrt', domain: [0, 1], range: [0, counts ? 0.55 : 1] },
     marks: [
       axisX({ ...tick, anchor: 'top', tickRotate: -90, textAnchor: 'start' }),
       axisY(tick),
@@ -85,7 +83,7 @@ function matrix(
         x: 'predicted',
         y: 'truth',
         fill: 'var(--blue)',
-        fillOpacity: rowShare,
+        fillOpacity: (one: ConfusionCell) => strength(rowShare(one), counts),
         title: (one: ConfusionCell) =>
           one.truth === one.predicted
             ? `${one.truth}: ${one.images} right, ${percent(rowShare(one))}`
@@ -96,6 +94,11 @@ function matrix(
         : []),
     ],
   });
+}
+
+/** By the square root, so that a few mistakes among many images are seen; not so strong that a count cannot be read. */
+function strength(share: number, counts: boolean): number {
+  return Math.sqrt(share) * (counts ? 0.55 : 1);
 }
 
 const LABEL_LETTERS = 16;

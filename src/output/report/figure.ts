@@ -16,7 +16,7 @@ export function section({ id, title, explanation, drawing, table }: Part): Marku
 <h2 id="${id}-title">${title}</h2>
 <p>${explanation}</p>
 <figure>${drawing}</figure>
-<details><summary>As a table</summary><div class="scroll" tabindex="0" role="region" aria-label="${title}, as a table">${table}</div></details>
+<details><summary>As a table</summary>${scrolling(`${title}, as a table`, table)}</details>
 </section>
 `;
 }
@@ -34,6 +34,11 @@ ${rows.map(row)}</tbody></table>`;
 /** A share in per cent, for people, with the number that JSON has, for programs. */
 export function share(value: number | null): Markup {
   return value === null ? html`–` : html`<data value="${rounded(value)}">${percent(value)}</data>`;
+}
+
+/** What may be wider than the page moves in a box of its own, also by keyboard. */
+export function scrolling(name: string, inside: Markup): Markup {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${name}">${inside}</div>`;
 }
 
 /** The same drawing for a wide and for a narrow place; style shows the one that fits. */

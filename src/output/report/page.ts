@@ -3,7 +3,7 @@ import { type EvaluationRun, imagesPerSecond } from '../evaluation.ts';
 import { rounded } from '../writer.ts';
 import { classesPart } from './classes.ts';
 import { confusionPart } from './confusion.ts';
-import { section, share, table } from './figure.ts';
+import { scrolling, section, share, table } from './figure.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { reliabilityPart } from './reliability.ts';
 import { STYLE } from './style.ts';
@@ -59,7 +59,7 @@ function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string
     const picture =
       address === undefined
         ? html`<p class="missing">no picture</p>`
-        : html`<img src="${address}" alt="${truth}, taken for ${predicted}" loading="lazy">`;
+        : html`<img src="${address}" alt="${truth}, taken for ${predicted}">`;
     return html`<li>${picture}<p>${truth}, taken for <strong>${predicted}</strong> ${share(score)}</p><p class="path">${image}</p></li>\n`;
   };
   return html`<section id="mistakes" aria-labelledby="mistakes-title">
@@ -77,11 +77,14 @@ function failures({ failures, failed }: Evaluation): Markup {
   return html`<section id="failures" aria-labelledby="failures-title">
 <h2 id="failures-title">Failures</h2>
 <p>These images could not be read and are in none of the figures.</p>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="failures-title">${table(
+${scrolling(
+  'Failures',
+  table(
     named,
     ['Image', 'Truth', 'Code', 'What is the matter'],
     failures.map(({ image, truth, code, message }) => [image, truth, code, message]),
-  )}</div>
+  ),
+)}
 </section>
 `;
 }

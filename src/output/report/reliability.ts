@@ -24,7 +24,7 @@ export function reliabilityPart({ bins, ece, images }: Evaluation): Part {
   };
 }
 
-const SIDES = { marginLeft: 44, marginRight: 16, style: { fontSize: '11px' } };
+const SIDES = { marginLeft: 44, marginRight: 24, style: { fontSize: '11px' } };
 const inPercent = (value: number) => `${Math.round(value * 100)} %`;
 
 function diagram(width: number, bins: readonly ReliabilityBin[]): Markup {
@@ -41,7 +41,7 @@ function diagram(width: number, bins: readonly ReliabilityBin[]): Markup {
       axisX({ ticks: 5, tickFormat: inPercent }),
       axisY({ ticks: 5, tickFormat: inPercent }),
       rectY(filled, { ...place, y: 'accuracy', fill: 'var(--blue)', title: described }),
-      tickOf(filled),
+      ruleY(filled, { ...place, y: 'confidence', stroke: 'var(--orange)', strokeWidth: 3, title: described }),
       line(
         [
           [0, 0],
@@ -51,19 +51,6 @@ function diagram(width: number, bins: readonly ReliabilityBin[]): Markup {
       ),
       ruleY([0]),
     ],
-  });
-}
-
-/** A bin's mean score, as a line across its bar. */
-function tickOf(bins: readonly ReliabilityBin[]) {
-  return rectY(bins, {
-    x1: 'from',
-    x2: 'to',
-    y1: 'confidence',
-    y2: 'confidence',
-    stroke: 'var(--orange)',
-    strokeWidth: 3,
-    title: described,
   });
 }
 

@@ -24,12 +24,12 @@ header p, section > p { margin: 4px 0 12px; color: var(--dim); overflow-wrap: an
 .figures div { display: flex; flex-direction: column; justify-content: space-between; padding: 10px 14px; border-radius: 8px; background: var(--raised); }
 dt { color: var(--dim); font-size: .85rem; line-height: 1.3; }
 dd { margin: 4px 0 0; font-size: 1.5rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
-.parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); gap: 32px; align-items: start; }
-section { min-width: 0; margin-bottom: 32px; }
+.parts { columns: 560px 2; column-gap: 32px; }
+section { margin-bottom: 32px; break-inside: avoid; }
 figure { margin: 0; container-type: inline-size; }
 .wide { display: none; }
-.narrow, .scroll { overflow-x: auto; }
-@container (min-width: 560px) { .wide { display: block; overflow-x: auto; } .narrow { display: none; } }
+.scroll { overflow-x: auto; }
+@container (min-width: 560px) { .wide { display: block; } .narrow { display: none; } }
 svg { display: block; max-width: none; color: var(--ink); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 0 0 8px; padding: 0; list-style: none; font-size: .85rem; }
 .legend li { display: flex; align-items: center; gap: 6px; }
