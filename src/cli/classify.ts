@@ -3,7 +3,7 @@ import { createClassifier } from '../classifier.ts';
 import { UsageError } from '../errors.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
-import { type Io, wantsColor } from './io.ts';
+import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import {
   givenLabels,
@@ -60,38 +60,37 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     onPassedOver: () => passedOver++,
     onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
   };
-  const images = await peek(imagePaths(args, walk));
-  if (images === undefined) throw noImage(args);
+  const { first, all: images } = await peek(imagePaths(args, walk), 2);
+  if (first.length === 0) throw noImage(args);
 
-  const clip = await openModel(options, io);
-  const classifier = await createClassifier(clip, labels, {
-    templates: options.template ?? ['photo'],
-    onWarning: warn,
-  });
-
-  if (clip.provider !== 'cpu' && !quiet) {
-    say(io, 'note', `running on ${clip.provider}; the first batch takes longer, while it warms up`);
+  const clip = await openModel(options, first.length > 1, io);
+  try {
+    const { templates, classify } = await unlessInterrupted(
+      createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
+      io,
+    );
+    const onTerminal = options.output === undefined && io.stdout.isTTY === true;
+    const canvas = {
+      columns: (onTerminal && io.stdout.columns) || 80,
+      color: onTerminal && wantsColor(io.stdout, io.env),
+    };
+    const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
+    const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
+    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    const counts = await writeResults(
+      classify(images, options),
+      createWriter(format, run, canvas),
+      await openSink(options.output, io),
+      progress,
+      io,
+    );
+    if (verbose && passedOver > 0)
+      say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
+    if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
+    return counts.failed > 0 ? 1 : 0;
+  } finally {
+    await clip.release();
   }
-  const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
-  const onTerminal = options.output === undefined && io.stdout.isTTY === true;
-  const canvas = {
-    columns: (onTerminal && io.stdout.columns) || 80,
-    color: onTerminal && wantsColor(io.stdout, io.env),
-  };
-  const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-  if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
-  const counts = await writeResults(
-    classifier.classify(images, options),
-    createWriter(format, run, canvas),
-    await openSink(options.output, io),
-    progress,
-  );
-  await clip.release();
-
-  if (verbose && passedOver > 0)
-    say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
-  if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
-  return counts.failed > 0 ? 1 : 0;
 }
 
 function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {

@@ -18,6 +18,7 @@ export interface LabelOptions {
 export interface ModelOptions {
   readonly model?: string;
   readonly batch: number;
+  readonly timeout: number;
   readonly threads?: number;
   readonly provider: ProviderChoice;
   readonly device: number;
@@ -45,6 +46,7 @@ export function withModelOptions(command: Command): Command {
   return command
     .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
     .addOption(
       new Option('--provider <name>', 'what to run on; auto is the best that really runs')
@@ -67,14 +69,26 @@ export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions
   return labels.concat(...files);
 }
 
-/** The model that the options name, on what they say. */
-export function openModel(options: ModelOptions, { env }: Pick<Io, 'env'>): Promise<Clip> {
-  const { model, provider, device, dtype, logitScale, logitBias, threads } = options;
+/**
+ * The model that the options name, on what they say.
+ *
+ * @param isolate whether images are encoded in a process of their own: worth its start where there are several
+ */
+export function openModel(
+  options: ModelOptions,
+  isolate: boolean,
+  { env, interruption }: Pick<Io, 'env' | 'interruption'>,
+): Promise<Clip> {
+  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads } = options;
   return loadModel(model ?? defaultModel(env), {
     env,
     provider,
     device,
     dtype,
+    batch,
+    isolate,
+    timeout,
+    signal: interruption,
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),
     ...(threads && { threads }),

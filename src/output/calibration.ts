@@ -2,18 +2,12 @@ import { createColors } from 'picocolors';
 import type { Calibration, Limit, Reached } from '../calibrate.ts';
 import { oneLine } from '../errors.ts';
 import { columns } from './columns.ts';
-import { percent, reportJson } from './evaluation.ts';
+import { type LabelledRun, percent, reportJson } from './evaluation.ts';
 import type { Canvas } from './table.ts';
-import { type RunInfo, rounded } from './writer.ts';
-
-/** How a calibration came about. */
-export interface CalibrationRun extends RunInfo {
-  /** The folder or CSV. */
-  readonly truth: string;
-}
+import { rounded } from './writer.ts';
 
 /** For programs: the proposals and what they reach, after how they came about. */
-export function calibrationJson(run: CalibrationRun, calibration: Calibration): string {
+export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
   return reportJson({ ...run, ...calibration });
 }
 

@@ -10,10 +10,16 @@ import { type RunInfo, rounded } from './writer.ts';
 export const EVALUATION_FORMATS = ['table', 'json'] as const;
 export type EvaluationFormat = (typeof EVALUATION_FORMATS)[number];
 
-/** How an evaluation came about. */
-export interface EvaluationRun extends RunInfo {
+/** What ran on labelled images. */
+export interface LabelledRun extends Omit<RunInfo, 'provider'> {
+  /** What really ran. */
+  readonly provider: string;
   /** The folder or CSV. */
   readonly truth: string;
+}
+
+/** How an evaluation came about. */
+export interface EvaluationRun extends LabelledRun {
   /** From the first image to the last; loading the model and encoding the labels are not in it. */
   readonly seconds: number;
 }

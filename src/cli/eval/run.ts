@@ -3,15 +3,16 @@ import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { evaluate, type Judged } from '../../evaluate.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
-import { type EvaluationRun, evaluationJson, evaluationTable } from '../../output/evaluation.ts';
+import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
 import { checkLabels } from '../../text/labels.ts';
 import type { EvalOptions } from '../eval.ts';
-import { type Io, wantsColor } from '../io.ts';
+import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
 import { givenLabels, openModel } from '../model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
 import { openSink, refuseToOverwrite } from '../results.ts';
+import { checkWritable, writeExport } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import { openTruth } from './truth.ts';
 
@@ -30,32 +31,38 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
   const names = matchClasses(truth.labels, labels);
 
-  const clip = await openModel(options, io);
-  const classifier = await createClassifier(clip, labels, {
-    templates: options.template ?? ['photo'],
-    onWarning: warn,
-  });
-  const files = await Promise.all(output.map(async (file) => ({ file, sink: await openSink(file, io) })));
+  for (const file of output) await checkWritable(file);
 
   const left = { beside: 0, passedOver: 0 };
   const images = truth.images({ onNoClass: () => left.beside++, onPassedOver: () => left.passedOver++ });
-  const progress = createProgress(io.stderr, quiet, options.batch, false);
-  if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
-  const judged = withProgress(judge(classifier, images, names, { ...options, top: TOP }), progress);
-  const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
-  const outcome = options.calibrate
-    ? await calibrated(judged, labels, { ...run, truth: source }, options)
-    : await evaluated(judged, labels, { ...run, truth: source }, options);
-  await clip.release();
+  const clip = await openModel(options, true, io);
+  let outcome: Outcome;
+  try {
+    const templates = options.template ?? ['photo'];
+    const classifier = await unlessInterrupted(createClassifier(clip, labels, { templates, onWarning: warn }), io);
+    const progress = createProgress(io.stderr, quiet, options.batch, false);
+    if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
+    const judged = withProgress(judge(classifier, images, names, { ...options, top: TOP }), progress);
+    const about = async () => ({
+      model: clip.name,
+      provider: await clip.provider(),
+      dtype: clip.dtype,
+      templates: classifier.templates,
+      truth: source,
+    });
+    const work = options.calibrate
+      ? calibrated(judged, labels, about, options)
+      : evaluated(judged, labels, about, options);
+    outcome = await unlessInterrupted(work, io);
+  } finally {
+    await clip.release();
+  }
   if (outcome.images + outcome.failed === 0)
     throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
 
   const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
   await openSink(undefined, io).then((sink) => sink.write(outcome[format](wantsColor(io.stdout, io.env))));
-  for (const { file, sink } of files) {
-    await sink.write(await outcome.file(file));
-    await sink.close();
-  }
+  for (const file of output) await writeExport(file, await outcome.file(file), io);
   if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
   if (verbose && left.passedOver > 0)
     say(io, 'note', `${left.passedOver} files passed over: no images by their names, or links or devices`);
@@ -76,12 +83,13 @@ interface Outcome {
 async function evaluated(
   judged: AsyncIterable<Judged>,
   labels: readonly string[],
-  about: Omit<EvaluationRun, 'seconds'>,
+  about: () => Promise<LabelledRun>,
   options: EvalOptions,
 ): Promise<Outcome> {
   const start = performance.now();
   const evaluation = await evaluate(judged, labels);
-  const run = { ...about, seconds: (performance.now() - start) / 1000 };
+  const seconds = (performance.now() - start) / 1000;
+  const run = { ...(await about()), seconds };
   const json = () => evaluationJson(run, evaluation);
   return {
     ...evaluation,
@@ -99,10 +107,11 @@ async function evaluated(
 async function calibrated(
   judged: AsyncIterable<Judged & { readonly key: string }>,
   labels: readonly string[],
-  run: Omit<EvaluationRun, 'seconds'>,
+  about: () => Promise<LabelledRun>,
   { precision = DEFAULT_PRECISION }: EvalOptions,
 ): Promise<Outcome> {
   const calibration = await calibrate(judged, labels, precision);
+  const run = await about();
   return {
     ...calibration,
     table: (color) => calibrationTable(calibration, { color }),

@@ -7,5 +7,5 @@ export function draw(description: string, options: PlotOptions): Markup {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const svg = plot({ ...options, document, ariaLabel: description });
   svg.setAttribute('role', 'img');
-  return trusted(svg.outerHTML);
+  return trusted(svg.outerHTML.replace(/[^\P{Cc}\n]/gu, '\uFFFD')); // markup is escaped already, control bytes are not
 }

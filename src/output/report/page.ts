@@ -15,14 +15,13 @@ import { STYLE } from './style.ts';
  */
 export function report(run: EvaluationRun, evaluation: Evaluation, pictures: ReadonlyMap<string, string>): string {
   const title = `${run.model} on ${run.truth}`;
-  const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${title}</title>
 <style>${trusted(STYLE)}</style>
