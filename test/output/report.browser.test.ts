@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, type Judged } from '../../src/evaluate.ts';
+import { report } from '../../src/output/report/page.ts';
 import { cli } from '../cli/io.ts';
 import { fixture } from '../paths.ts';
 
@@ -86,14 +88,14 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     await rm(folder, { recursive: true });
   });
 
-  async function visit(colorScheme: 'light' | 'dark', width: number): Promise<Visit> {
+  async function visit(colorScheme: 'light' | 'dark', width: number, url = address): Promise<Visit> {
     const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
     const [lines, requests]: [string[], string[]] = [[], []];
     page.on('console', (message) => lines.push(message.text()));
     page.on('pageerror', (error) => lines.push(error.message));
     page.on('dialog', (dialog) => lines.push(dialog.message()));
     page.on('request', (request) => requests.push(request.url()));
-    await page.goto(address);
+    await page.goto(url);
     return { page, console: lines, requests };
   }
 
@@ -122,6 +124,32 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([address]);
     await page.close();
   });
+
+  it.each([360, 1600])(
+    'with 300 classes of long names, %i pixels wide, moves the matrix in a box of its own',
+    async (width) => {
+      const labels = Array.from({ length: 300 }, (_, n) => `class ${n} with an unreasonablylongnamethatcannotbebroken`);
+      async function* judged(): AsyncGenerator<Judged> {
+        for (let n = 0; n < 900; n++) {
+          const label = labels[(n * 7) % 300] as string;
+          const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score: 0.5, logit: 0, cosine: 0 }] };
+          yield { result, truth: labels[n % 300] as string };
+        }
+      }
+      const run = { model: 'tiny', provider: 'cpu', dtype: 'fp32', templates: ['{}'], truth: 'data', seconds: 1 };
+      await writeFile(join(folder, 'large.html'), report(run, await evaluate(judged(), labels), new Map()));
+      const { page, console } = await visit('light', width, pathToFileURL(join(folder, 'large.html')).href);
+      await page.evaluate(`for (const one of document.querySelectorAll('details')) one.open = true`);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      const box = await page.evaluate<[number, number]>(`
+      (() => { const box = [...document.querySelectorAll('#confusion .scroll')].find((one) => one.checkVisibility());
+        return [box.scrollWidth, box.clientWidth]; })()`);
+      if (width === 360) expect(box[0]).toBeGreaterThan(box[1]);
+      else expect(box[0]).toBe(box[1]);
+      expect(console).toEqual([]);
+      await page.close();
+    },
+  );
 
   it('turns dark, and its texts keep a contrast of 4.5', async () => {
     const grounds: string[] = [];

@@ -1,8 +1,6 @@
-import { access, constants } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, OutputError } from '../../errors.ts';
-import type { Io } from '../io.ts';
-import { openSink } from '../results.ts';
 
 /**
  * A report is written at the end, in one go; whether it can be is asked before the work.
@@ -14,18 +12,17 @@ export async function checkWritable(file: string): Promise<void> {
     () => true,
     () => false,
   );
-  await access(exists ? file : dirname(file), constants.W_OK).catch((error: unknown) => {
-    throw new OutputError(
-      `${file} cannot be written: ${messageOf(error)}`,
-      'check the path, its permissions and the free space',
-      error,
-    );
-  });
+  await access(exists ? file : dirname(file), constants.W_OK).catch(cannotWrite(file));
 }
 
 /** @throws OutputError */
-export async function writeExport(file: string, text: string, io: Io): Promise<void> {
-  const sink = await openSink(file, io);
-  await sink.write(text);
-  await sink.close();
+export async function writeExport(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch(cannotWrite(file));
+}
+
+function cannotWrite(file: string): (error: unknown) => never {
+  return (error) => {
+    const fact = `${file} cannot be written: ${messageOf(error)}`;
+    throw new OutputError(fact, 'check the path, its permissions and the free space', error);
+  };
 }

@@ -7,11 +7,11 @@ import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/
 import { thumbnails } from '../../output/report/thumbnails.ts';
 import { checkLabels } from '../../text/labels.ts';
 import type { EvalOptions } from '../eval.ts';
-import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
+import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
 import { givenLabels, openModel } from '../model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
-import { openSink, refuseToOverwrite } from '../results.ts';
+import { refuseToOverwrite } from '../results.ts';
 import { checkWritable, writeExport } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import { openTruth } from './truth.ts';
@@ -61,8 +61,8 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
 
   const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-  await openSink(undefined, io).then((sink) => sink.write(outcome[format](wantsColor(io.stdout, io.env))));
-  for (const file of output) await writeExport(file, await outcome.file(file), io);
+  await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
+  for (const file of output) await writeExport(file, await outcome.file(file));
   if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
   if (verbose && left.passedOver > 0)
     say(io, 'note', `${left.passedOver} files passed over: no images by their names, or links or devices`);
