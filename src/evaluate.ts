@@ -1,10 +1,22 @@
-import type { ImageResult } from './classifier.ts';
 import type { ImageError, ImageErrorCode } from './errors.ts';
 
 /** What a classifier said of an image, and what is true. */
 export interface Judged {
-  readonly result: ImageResult;
+  readonly result: Answered | Unreadable;
   readonly truth: string;
+}
+
+/** Of an `ImageResult`, what matters here: labels, best first. */
+interface Answered {
+  readonly ok: true;
+  readonly image: string;
+  readonly labels: readonly { readonly label: string; readonly score: number }[];
+}
+
+interface Unreadable {
+  readonly ok: false;
+  readonly image: string;
+  readonly error: ImageError;
 }
 
 /** How one class fared. */

@@ -18,8 +18,8 @@ async function* images(rows: readonly Row[], chooses: boolean, from = 0) {
     const image = name(chooses, from + n * 50);
     const other = label === 'cat' ? 'dog' : 'cat';
     const labels = [
-      { label, score, logit: 0, cosine: 0 },
-      { label: other, score: 1 - score, logit: 0, cosine: 0 },
+      { label, score },
+      { label: other, score: 1 - score },
     ];
     yield { result: { ok: true as const, image, labels }, truth: right ? label : other, key: image };
   }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { ImageResult } from '../src/classifier.ts';
 import { ImageError } from '../src/errors.ts';
 import { evaluate, type Judged } from '../src/evaluate.ts';
 import golden from './golden/evaluation.json' with { type: 'json' };
 
 /** A result from scores in the order of the labels. */
 function judged(image: string, truth: string, labels: readonly string[], scores: readonly number[]): Judged {
-  const ranked = scores
-    .map((score, n) => ({ label: labels[n] as string, score, logit: 0, cosine: 0 }))
-    .sort((a, b) => b.score - a.score);
+  const ranked = scores.map((score, n) => ({ label: labels[n] as string, score })).sort((a, b) => b.score - a.score);
   return { result: { ok: true, image, labels: ranked.slice(0, 5) }, truth };
 }
-const failed = (image: string): ImageResult => ({
-  ok: false,
+const failed = (image: string) => ({
+  ok: false as const,
   image,
   error: new ImageError('E_DECODE', `${image} is empty`, 'fetch it again'),
 });

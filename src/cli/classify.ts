@@ -6,15 +6,9 @@ import { UsageError } from '../errors.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted, wantsColor } from './io.ts';
+import { givenLabels, type LabelOptions, withLabelOptions } from './label-options.ts';
 import { say } from './messages.ts';
-import {
-  givenLabels,
-  type LabelOptions,
-  type ModelOptions,
-  openModel,
-  withLabelOptions,
-  withModelOptions,
-} from './model-options.ts';
+import { type ModelOptions, openModel, withModelOptions } from './model-options.ts';
 import { topCount } from './options.ts';
 import { createProgress } from './progress.ts';
 import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';

@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.ts';
 import type { Io } from './io.ts';
-import { type LabelOptions, type ModelOptions, withLabelOptions, withModelOptions } from './model-options.ts';
+import { type LabelOptions, withLabelOptions } from './label-options.ts';
+import { type ModelOptions, withModelOptions } from './model-options.ts';
 import { anyNumber, collectOne } from './options.ts';
 
 export interface EvalOptions extends LabelOptions, ModelOptions {

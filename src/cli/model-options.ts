@@ -3,16 +3,8 @@ import { type Clip, loadModel } from '../clip.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
-import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import type { Io } from './io.ts';
-import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
-
-/** What the images might show, and how it is put into words. */
-export interface LabelOptions {
-  readonly labels?: readonly string[];
-  readonly labelsFile?: readonly string[];
-  readonly template?: readonly string[];
-}
+import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
 
 /** Which model, what it runs on, and how its images are read. */
 export interface ModelOptions {
@@ -27,18 +19,6 @@ export interface ModelOptions {
   readonly logitBias?: number;
   readonly maxPixels: number;
   readonly exif: boolean;
-}
-
-/** The options of {@link LabelOptions}. */
-export function withLabelOptions(command: Command): Command {
-  return command
-    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
-    .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
-    .option(
-      '-t, --template <text|set>',
-      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
-      collectOne,
-    );
 }
 
 /** The options of {@link ModelOptions}. */
@@ -61,12 +41,6 @@ export function withModelOptions(command: Command): Command {
     .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
     .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
     .option('--no-exif', 'do not turn images upright by their EXIF orientation');
-}
-
-/** Labels of the options, then those of the files. */
-export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions): Promise<string[]> {
-  const files = await Promise.all(labelsFile.map(readLabelsFile));
-  return labels.concat(...files);
 }
 
 /**

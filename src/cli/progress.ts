@@ -56,11 +56,14 @@ export function createProgress(stream: Terminal, quiet: boolean, after: number, 
 
 /** The same items; each is a step. */
 export async function* withProgress<T>(items: AsyncIterable<T>, progress: Progress): AsyncGenerator<T> {
-  for await (const item of items) {
-    yield item;
-    progress.step();
+  try {
+    for await (const item of items) {
+      yield item;
+      progress.step();
+    }
+  } finally {
+    progress.end();
   }
-  progress.end();
 }
 
 /** `1200/5000 images, 31.2/s, 2:02 left` */

@@ -196,6 +196,7 @@ describe('eval --calibrate', () => {
 describe('what eval cannot do ends with 2 and one line', () => {
   it.each<[string, (() => Promise<string[]>) | string[], RegExp]>([
     ['nothing to evaluate', [], /E_USAGE: missing required argument/],
+    ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is neither a folder nor a file/],
     ['no such folder', ['/nothing'], /E_USAGE: \/nothing cannot be read: .*a CSV with the columns path and label/],
     ['a folder without classes', async () => [fixture('images')], /E_USAGE: there is no class in /],
     [

@@ -82,7 +82,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     figures = JSON.parse(await readFile(json, 'utf8'));
     address = pathToFileURL(page).href;
     browser = await chromium.launch({ executablePath: BROWSER as string, args: FLAGS });
-  });
+  }, 60_000);
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true });
@@ -132,7 +132,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
       async function* judged(): AsyncGenerator<Judged> {
         for (let n = 0; n < 900; n++) {
           const label = labels[(n * 7) % 300] as string;
-          const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score: 0.5, logit: 0, cosine: 0 }] };
+          const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score: 0.5 }] };
           yield { result, truth: labels[n % 300] as string };
         }
       }

@@ -31,14 +31,14 @@ export async function* judge(
   options: ClassifyOptions,
 ): AsyncGenerator<Judged & { readonly key: string }> {
   const waiting: LabelledImage[] = [];
-  async function* paths() {
+  async function* sources() {
     for await (const image of images) {
       waiting.push(image);
-      yield image.path;
+      yield image.source;
     }
   }
-  for await (const result of classifier.classify(paths(), options)) {
+  for await (const result of classifier.classify(sources(), options)) {
     const { label, key } = waiting.shift() as LabelledImage; // results come in order, one for each image
-    yield { result, truth: names.get(label) as string, key };
+    yield { result, truth: names.get(label) ?? label, key };
   }
 }

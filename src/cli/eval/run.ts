@@ -8,8 +8,9 @@ import { thumbnails } from '../../output/report/thumbnails.ts';
 import { checkLabels } from '../../text/labels.ts';
 import type { EvalOptions } from '../eval.ts';
 import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
+import { givenLabels } from '../label-options.ts';
 import { say } from '../messages.ts';
-import { givenLabels, openModel } from '../model-options.ts';
+import { openModel } from '../model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
 import { refuseToOverwrite } from '../results.ts';
 import { checkWritable, writeExport } from './exports.ts';
@@ -30,7 +31,6 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const given = await givenLabels(options);
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
   const names = matchClasses(truth.labels, labels);
-
   for (const file of output) await checkWritable(file);
 
   const left = { beside: 0, passedOver: 0 };
@@ -43,16 +43,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const progress = createProgress(io.stderr, quiet, options.batch, false);
     if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
     const judged = withProgress(judge(classifier, images, names, { ...options, top: TOP }), progress);
-    const about = async () => ({
-      model: clip.name,
-      provider: await clip.provider(),
-      dtype: clip.dtype,
-      templates: classifier.templates,
-      truth: source,
-    });
-    const work = options.calibrate
-      ? calibrated(judged, labels, about, options)
-      : evaluated(judged, labels, about, options);
+    const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
+    const { name: model, dtype } = clip;
+    const run = { model, provider, dtype, templates: classifier.templates, truth: source };
+    const work = options.calibrate ? calibrated(judged, labels, run, options) : evaluated(judged, labels, run, options);
     outcome = await unlessInterrupted(work, io);
   } finally {
     await clip.release();
@@ -83,23 +77,22 @@ interface Outcome {
 async function evaluated(
   judged: AsyncIterable<Judged>,
   labels: readonly string[],
-  about: () => Promise<LabelledRun>,
+  run: LabelledRun,
   options: EvalOptions,
 ): Promise<Outcome> {
   const start = performance.now();
   const evaluation = await evaluate(judged, labels);
-  const seconds = (performance.now() - start) / 1000;
-  const run = { ...(await about()), seconds };
-  const json = () => evaluationJson(run, evaluation);
+  const timed = { ...run, seconds: (performance.now() - start) / 1000 };
+  const json = () => evaluationJson(timed, evaluation);
   return {
     ...evaluation,
-    table: (color) => evaluationTable(run, evaluation, { color }),
+    table: (color) => evaluationTable(timed, evaluation, { color }),
     json,
     file: async (path) => {
       if (isJson(path)) return json();
       const { report } = await import('../../output/report/page.ts');
       const wrong = evaluation.mistakes.map(({ image }) => image);
-      return report(run, evaluation, await thumbnails(wrong, options));
+      return report(timed, evaluation, await thumbnails(wrong, options));
     },
   };
 }
@@ -107,11 +100,10 @@ async function evaluated(
 async function calibrated(
   judged: AsyncIterable<Judged & { readonly key: string }>,
   labels: readonly string[],
-  about: () => Promise<LabelledRun>,
+  run: LabelledRun,
   { precision = DEFAULT_PRECISION }: EvalOptions,
 ): Promise<Outcome> {
   const calibration = await calibrate(judged, labels, precision);
-  const run = await about();
   return {
     ...calibration,
     table: (color) => calibrationTable(calibration, { color }),

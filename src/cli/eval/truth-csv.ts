@@ -22,7 +22,7 @@ export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
       const [key, label] = [record[columns.path] ?? '', (record[columns.label] ?? '').trim()];
       if (key === '' || label === '')
         throw new UsageError(`line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`, 'fill it in');
-      yield { path: isAbsolute(key) ? key : folder + key, label, key };
+      yield { source: isAbsolute(key) || /^https?:\/\//u.test(key) ? key : folder + key, label, key };
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;

@@ -1,11 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { messageOf, UsageError } from '../../errors.ts';
+import { type ImageSource, nameOf } from '../../image/source.ts';
 import { countImages, imagePaths, type WalkReport } from '../inputs.ts';
 import { csvImages } from './truth-csv.ts';
 
 /** An image, and what it truly shows. */
 export interface LabelledImage {
-  readonly path: string;
+  readonly source: ImageSource;
   readonly label: string;
   /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
   readonly key: string;
@@ -31,9 +32,10 @@ export interface Truth {
  * @throws UsageError if it is neither, or holds no class
  */
 export async function openTruth(source: string): Promise<Truth> {
-  const info = await stat(source).catch((error: unknown) => {
-    throw new UsageError(`${source} cannot be read: ${messageOf(error)}`, NEXT_STEP, error);
-  });
+  const info = await stat(source).catch(cannotRead(source));
+  // A pipe could be read once only; the classes must be known before the first image.
+  if (!info.isDirectory() && !info.isFile())
+    throw new UsageError(`${source} is neither a folder nor a file`, NEXT_STEP);
   const truth = info.isDirectory() ? await folderPerClass(source) : await csvTruth(source);
   if (truth.labels.length === 0) throw new UsageError(`there is no class in ${source}`, NEXT_STEP);
   return truth;
@@ -41,18 +43,25 @@ export async function openTruth(source: string): Promise<Truth> {
 
 const NEXT_STEP = 'give a folder with a folder per class in it, or a CSV with the columns path and label';
 
+function cannotRead(source: string): (error: unknown) => never {
+  return (error) => {
+    throw new UsageError(`${source} cannot be read: ${messageOf(error)}`, NEXT_STEP, error);
+  };
+}
+
 /** Each folder in the root is a class, also one without images; an image shows the class that it lies in, however deep. */
 async function folderPerClass(root: string): Promise<Truth> {
-  const entries = await readdir(root, { withFileTypes: true });
+  const entries = await readdir(root, { withFileTypes: true }).catch(cannotRead(root));
   const labels = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
   const classes = new Set(labels);
   return {
     labels: labels.sort(byBytes),
     async *images({ onNoClass, ...walk }) {
-      for await (const path of imagePaths([root], walk)) {
+      for await (const source of imagePaths([root], walk)) {
+        const path = nameOf(source);
         const key = path.slice(root.length).replace(/^\/+/u, '');
         const label = key.split('/', 1)[0] as string;
-        if (classes.has(label)) yield { path, label, key };
+        if (classes.has(label)) yield { source, label, key };
         else onNoClass(path);
       }
     },
