@@ -45,7 +45,7 @@ function bars(width: number, narrow: boolean, shown: readonly ClassFigures[]): M
     width,
     height: 22 * shown.length + 40,
     marginLeft: 14 + 6.5 * longest,
-    marginRight: 52,
+    marginRight: 58,
     marginTop: 8,
     style: { fontSize: '11px' },
     x: { domain: [0, 1], label: null },
@@ -69,7 +69,7 @@ function bars(width: number, narrow: boolean, shown: readonly ClassFigures[]): M
       text(shown, {
         y: 'label',
         frameAnchor: 'right',
-        dx: 48,
+        dx: 54,
         text: ({ recall }: ClassFigures) => percent(recall),
         fill: 'var(--dim)',
       }),

@@ -41,9 +41,12 @@ details { margin-top: 10px; }
 summary { cursor: pointer; color: var(--dim); }
 table { border-collapse: collapse; margin-top: 8px; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--dim); padding-bottom: 4px; }
-th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; white-space: nowrap; }
 thead th { color: var(--dim); font-weight: 600; }
 tbody th { font-weight: 400; }
+tbody th, #failures td:last-child { min-width: 8em; white-space: normal; overflow-wrap: anywhere; }
+#failures :is(tbody th, td:last-child) { min-width: 16em; }
+data { white-space: nowrap; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 18px; margin: 0; padding: 0; list-style: none; }
 .mistakes li { min-width: 0; font-size: .85rem; line-height: 1.35; overflow-wrap: anywhere; }
 .mistakes p { margin: 6px 0 0; }
