@@ -1,4 +1,5 @@
-import { type Filter, type RgbImage, resample, type Span } from './resample.ts';
+import type { Filter, Span } from './kernel.ts';
+import { type RgbImage, resample } from './resample.ts';
 
 /** Three numbers, one for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number];
