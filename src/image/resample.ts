@@ -31,6 +31,12 @@ const STRIP_LINES = 64;
 const KEPT_BYTES = 1 << 24;
 const PAGE = 1 << 16;
 
+/** Bits of the low half of a weight in the columns pass. */
+const LOW_BITS = 11;
+const LOW_MASK = (1 << LOW_BITS) - 1;
+/** Two pixels of four lines. */
+const PAIR_BYTES = 24;
+
 /**
  * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
@@ -53,30 +59,27 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
   const lines = Math.max(1, Math.min(STRIP_LINES, Math.trunc(STRIP / pitch), bottom - top));
   // A byte more than a line: pixels are stored as four bytes, the fourth to be overwritten.
   const narrow = Math.ceil((width * 3 + 1) / 16) * 16;
-  const taps = Math.ceil(across.stride / 4) * 4;
+  const pairs = (across.stride >> 1) + 1;
   const [layout, bytes] = lay({
     starts: width * 4,
-    groups: width * 4,
-    weights: width * taps * 4,
+    ends: width * 4,
+    weights: width * pairs * 8,
     rowStarts: height * 4,
     rowLengths: height * 4,
     rowWeights: down.weights.length * 4,
     strip: lines * pitch,
+    paired: pitch * 4 + 48,
     narrowed: lines * narrow,
     sums: height * narrow * 4,
     output: height * narrow,
   });
   const { memory, passes } = machineOf(bytes);
   const integers = new Int32Array(memory.buffer);
-  integers.set(
-    across.starts.map((start) => (start - left) * 3),
-    layout.starts >> 2,
-  );
-  integers.set(
-    across.lengths.map((length) => (length + 3) >> 2),
-    layout.groups >> 2,
-  );
-  spread(across, taps, integers.subarray(layout.weights >> 2));
+  pairWeights(across, left, pairs, {
+    starts: integers.subarray(layout.starts >> 2),
+    ends: integers.subarray(layout.ends >> 2),
+    weights: integers.subarray(layout.weights >> 2),
+  });
   integers.set(down.starts, layout.rowStarts >> 2);
   integers.set(down.lengths, layout.rowLengths >> 2);
   integers.set(down.weights, layout.rowWeights >> 2);
@@ -86,8 +89,8 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
   for (let y = top; y < bottom; y += lines) {
     const count = Math.min(lines, bottom - y);
     copyWindow(image, left, right, y, count, memoryBytes.subarray(layout.strip));
-    const { strip, starts, groups, weights, narrowed, rowStarts, rowLengths, rowWeights, sums } = layout;
-    passes.columns(strip, pitch, count, starts, groups, weights, taps, width, narrowed, narrow);
+    const { strip, paired, starts, ends, weights, narrowed, rowStarts, rowLengths, rowWeights, sums } = layout;
+    passes.columns(strip, pitch, count, paired, starts, ends, weights, pairs, width, narrowed, narrow);
     passes.rows(narrowed, narrow, y, count, rowStarts, rowLengths, rowWeights, down.stride, height, sums);
   }
   passes.finish(layout.sums, (height * narrow) >> 4, layout.output);
@@ -111,10 +114,29 @@ function lay<Area extends string>(sizes: Readonly<Record<Area, number>>): [Reado
   return [layout, end];
 }
 
-/** Weights in groups of four: what a kernel does not fill is 0. */
-function spread({ weights, stride, starts }: Kernel, taps: number, to: Int32Array): void {
-  to.fill(0, 0, starts.length * taps);
-  for (let i = 0; i < starts.length; i++) to.set(weights.subarray(i * stride, (i + 1) * stride), i * taps);
+/**
+ * A kernel as wasm/resample.ts wants it: from an even pixel, in pairs, each weight as `high · 2^11 + low`;
+ * what the kernel does not fill is 0.
+ */
+function pairWeights(
+  { starts, lengths, weights, stride }: Kernel,
+  left: number,
+  pairs: number,
+  to: { readonly starts: Int32Array; readonly ends: Int32Array; readonly weights: Int32Array },
+): void {
+  for (let i = 0; i < starts.length; i++) {
+    const start = (starts[i] as number) - left;
+    const [odd, length] = [start & 1, lengths[i] as number];
+    const weight = (k: number) => (k >= 0 && k < length ? (weights[i * stride + k] as number) : 0);
+    const count = (odd + length + 1) >> 1;
+    to.starts[i] = (start >> 1) * PAIR_BYTES;
+    to.ends[i] = count * 8;
+    for (let pair = 0, at = i * pairs * 2; pair < count; pair++, at += 2) {
+      const [first, second] = [weight(pair * 2 - odd), weight(pair * 2 - odd + 1)];
+      to.weights[at] = ((first >> LOW_BITS) & 0xffff) | ((second >> LOW_BITS) << 16);
+      to.weights[at + 1] = (first & LOW_MASK) | ((second & LOW_MASK) << 16);
+    }
+  }
 }
 
 /** The pixels from `left` to before `right` of `count` lines from line `top`, without gaps. */

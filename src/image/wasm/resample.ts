@@ -3,105 +3,122 @@
 /** Fractional bits of a weight. */
 const PRECISION: i32 = 22;
 
+/** Bits of the low half of a weight in the columns pass. */
+const LOW_BITS: i32 = 11;
+
 /**
- * Columns pass over `rows` lines of 8-bit RGB, two lines at a time. Four pixels are twelve values, so they fill three
- * vectors of four sums: lanes r g b r, g b r g and b r g b. Weights come in groups of four; those past the kernel's end
- * are 0, whatever pixels they meet.
+ * Columns pass, four lines of 8-bit RGB at a time. Two neighbours of a channel make one lane of a dot product of 16-bit
+ * integers; two pixels of four lines are twelve lanes, three vectors. A weight of 22 bits and a sign is two integers,
+ * `high · 2^11 + low`, with a sum of its own for each; so the result is exact.
  *
- * @param source [rows, pitch] bytes, with at least 16 more behind them
- * @param starts for each output pixel the byte in its line where its kernel starts
- * @param groups for each output pixel how many groups of four weights it takes
- * @param weights [width, stride] i32
- * @param target [rows, targetPitch] bytes; targetPitch is more than 3 · width
+ * @param source [lines, pitch] bytes; 16 more may be read
+ * @param lines the last of them stands in for what is missing to a multiple of four
+ * @param pitch a multiple of 3
+ * @param paired room for four lines in pairs: `pitch · 4 + 48` bytes
+ * @param starts for each output pixel the byte in `paired` where its kernel starts
+ * @param ends for each output pixel the end of its weights, in bytes from their start
+ * @param weights [width, stride] pairs of weights, 8 bytes each: two high halves, two low halves
+ * @param target [lines, targetPitch] bytes; targetPitch is more than 3 · width
  */
 export function columns(
   source: usize,
   pitch: usize,
-  rows: i32,
+  lines: i32,
+  paired: usize,
   starts: usize,
-  groups: usize,
+  ends: usize,
   weights: usize,
   stride: usize,
   width: i32,
   target: usize,
   targetPitch: usize,
 ): void {
-  for (let y = 0; y < rows; y += 2) {
-    // The last of an odd number of lines is computed twice.
-    const below: usize = y + 1 < rows ? 1 : 0;
-    const upperLine = source + (<usize>y) * pitch;
-    const lowerLine = upperLine + below * pitch;
-    let upperTarget = target + (<usize>y) * targetPitch;
-    let lowerTarget = upperTarget + below * targetPitch;
+  const last = lines - 1;
+  for (let y = 0; y < lines; y += 4) {
+    const line1 = <usize>min(y + 1, last);
+    const line2 = <usize>min(y + 2, last);
+    const line3 = <usize>min(y + 3, last);
+    pair(
+      source + (<usize>y) * pitch,
+      source + line1 * pitch,
+      source + line2 * pitch,
+      source + line3 * pitch,
+      pitch,
+      paired,
+    );
+    let target0 = target + (<usize>y) * targetPitch;
+    const below1 = target + line1 * targetPitch - target0;
+    const below2 = target + line2 * targetPitch - target0;
+    const below3 = target + line3 * targetPitch - target0;
     for (let x = 0; x < width; x++) {
-      const start = <usize>load<i32>(starts + (<usize>x << 2));
-      let weight = weights + (((<usize>x) * stride) << 2);
-      const end = weight + ((<usize>load<i32>(groups + (<usize>x << 2))) << 4);
-      let upper = upperLine + start;
-      let lower = lowerLine + start;
-      let upper0 = i32x4(0, 0, 0, 0);
-      let upper1 = i32x4(0, 0, 0, 0);
-      let upper2 = i32x4(0, 0, 0, 0);
-      let lower0 = i32x4(0, 0, 0, 0);
-      let lower1 = i32x4(0, 0, 0, 0);
-      let lower2 = i32x4(0, 0, 0, 0);
+      let from = paired + <usize>load<i32>(starts + (<usize>x << 2));
+      let weight = weights + (((<usize>x) * stride) << 3);
+      const end = weight + <usize>load<i32>(ends + (<usize>x << 2));
+      let high0 = i32x4(0, 0, 0, 0);
+      let high1 = i32x4(0, 0, 0, 0);
+      let high2 = i32x4(0, 0, 0, 0);
+      let low0 = i32x4.splat(1 << (PRECISION - 1));
+      let low1 = i32x4.splat(1 << (PRECISION - 1));
+      let low2 = i32x4.splat(1 << (PRECISION - 1));
       while (weight < end) {
-        const four = v128.load(weight);
-        const weights0 = v128.shuffle<i32>(four, four, 0, 0, 0, 1);
-        const weights1 = v128.shuffle<i32>(four, four, 1, 1, 2, 2);
-        const weights2 = v128.shuffle<i32>(four, four, 2, 3, 3, 3);
-        const above = v128.load(upper);
-        upper0 = i32x4.add(upper0, i32x4.mul(values0(above), weights0));
-        upper1 = i32x4.add(upper1, i32x4.mul(values1(above), weights1));
-        upper2 = i32x4.add(upper2, i32x4.mul(values2(above), weights2));
-        const beneath = v128.load(lower);
-        lower0 = i32x4.add(lower0, i32x4.mul(values0(beneath), weights0));
-        lower1 = i32x4.add(lower1, i32x4.mul(values1(beneath), weights1));
-        lower2 = i32x4.add(lower2, i32x4.mul(values2(beneath), weights2));
-        weight += 16;
-        upper += 12;
-        lower += 12;
+        const high = v128.load32_splat(weight, 0);
+        const low = v128.load32_splat(weight, 4);
+        const pixels0 = v128.load_ext<u8>(from, 0);
+        const pixels1 = v128.load_ext<u8>(from, 8);
+        const pixels2 = v128.load_ext<u8>(from, 16);
+        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(pixels0, high));
+        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(pixels0, low));
+        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(pixels1, high));
+        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(pixels1, low));
+        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(pixels2, high));
+        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(pixels2, low));
+        weight += 8;
+        from += 24;
       }
-      // Each store's fourth byte is overwritten by the next pixel.
-      v128.store_lane<u32>(upperTarget, pixel(upper0, upper1, upper2), 0);
-      v128.store_lane<u32>(lowerTarget, pixel(lower0, lower1, lower2), 0);
-      upperTarget += 3;
-      lowerTarget += 3;
+      const upper = i16x8.narrow_i32x4_s(rounded(high0, low0), rounded(high1, low1));
+      const lower = i16x8.narrow_i32x4_s(rounded(high2, low2), i32x4(0, 0, 0, 0));
+      const bytes = i8x16.narrow_i16x8_u(upper, lower);
+      // Four pixels of three bytes; each is stored as four, the fourth to be overwritten by the next.
+      const four = v128.swizzle(bytes, i8x16(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+      v128.store_lane<u32>(target0, four, 0);
+      v128.store_lane<u32>(target0 + below1, four, 1);
+      v128.store_lane<u32>(target0 + below2, four, 2);
+      v128.store_lane<u32>(target0 + below3, four, 3);
+      target0 += 3;
     }
   }
 }
 
-/** Bytes 0 to 3 as integers. */
 // @ts-expect-error: a decorator of AssemblyScript
 @inline
-function values0(bytes: v128): v128 {
-  return v128.swizzle(bytes, i8x16(0, -1, -1, -1, 1, -1, -1, -1, 2, -1, -1, -1, 3, -1, -1, -1));
+function rounded(high: v128, low: v128): v128 {
+  return i32x4.shr_s(i32x4.add(i32x4.shl(high, LOW_BITS), low), PRECISION);
 }
 
-/** Bytes 4 to 7. */
-// @ts-expect-error: a decorator of AssemblyScript
-@inline
-function values1(bytes: v128): v128 {
-  return v128.swizzle(bytes, i8x16(4, -1, -1, -1, 5, -1, -1, -1, 6, -1, -1, -1, 7, -1, -1, -1));
+/** Four lines of pixels, two by two: r r g g b b of the first line, of the second, third, fourth; then the next two. */
+function pair(line0: usize, line1: usize, line2: usize, line3: usize, length: usize, to: usize): void {
+  for (let at: usize = 0; at < length; at += 12) {
+    const four0 = neighbours(line0 + at);
+    const four1 = neighbours(line1 + at);
+    const four2 = neighbours(line2 + at);
+    const four3 = neighbours(line3 + at);
+    // Eight bytes are stored for six; the next store, or nobody, needs the other two.
+    v128.store_lane<u64>(to, four0, 0, 0);
+    v128.store_lane<u64>(to, four1, 0, 6);
+    v128.store_lane<u64>(to, four2, 0, 12);
+    v128.store_lane<u64>(to, four3, 0, 18);
+    v128.store_lane<u64>(to, four0, 1, 24);
+    v128.store_lane<u64>(to, four1, 1, 30);
+    v128.store_lane<u64>(to, four2, 1, 36);
+    v128.store_lane<u64>(to, four3, 1, 42);
+    to += 48;
+  }
 }
 
-/** Bytes 8 to 11. */
 // @ts-expect-error: a decorator of AssemblyScript
 @inline
-function values2(bytes: v128): v128 {
-  return v128.swizzle(bytes, i8x16(8, -1, -1, -1, 9, -1, -1, -1, 10, -1, -1, -1, 11, -1, -1, -1));
-}
-
-/** Lanes r g b r, g b r g and b r g b become the bytes r, g, b: added up, rounded, clamped. */
-// @ts-expect-error: a decorator of AssemblyScript
-@inline
-function pixel(sums0: v128, sums1: v128, sums2: v128): v128 {
-  let sum = i32x4.add(i32x4.splat(1 << (PRECISION - 1)), sums0);
-  sum = i32x4.add(sum, v128.shuffle<i32>(sums0, sums1, 3, 4, 5, 3));
-  sum = i32x4.add(sum, v128.shuffle<i32>(sums1, sums2, 2, 3, 4, 2));
-  sum = i32x4.add(sum, v128.shuffle<i32>(sums2, sums2, 1, 2, 3, 1));
-  const words = i16x8.narrow_i32x4_s(i32x4.shr_s(sum, PRECISION), i32x4.shr_s(sum, PRECISION));
-  return i8x16.narrow_i16x8_u(words, words);
+function neighbours(from: usize): v128 {
+  return v128.swizzle(v128.load(from), i8x16(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1));
 }
 
 /** Before any line has been added: a half for every sum, so that the shift at the end rounds. */
