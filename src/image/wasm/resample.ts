@@ -39,21 +39,21 @@ export function columns(
     const line2 = <usize>min(y + 2, last);
     const line3 = <usize>min(y + 3, last);
     pair(
-      source + (<usize>y) * pitch,
+      source + <usize>y * pitch,
       source + line1 * pitch,
       source + line2 * pitch,
       source + line3 * pitch,
       pitch,
       paired,
     );
-    let target0 = target + (<usize>y) * targetPitch;
+    let target0 = target + <usize>y * targetPitch;
     const below1 = target + line1 * targetPitch - target0;
     const below2 = target + line2 * targetPitch - target0;
     const below3 = target + line3 * targetPitch - target0;
     for (let x = 0; x < width; x++) {
-      let from = paired + <usize>load<i32>(starts + (<usize>x << 2));
-      let weight = weights + (((<usize>x) * stride) << 3);
-      const end = weight + <usize>load<i32>(ends + (<usize>x << 2));
+      let from = paired + <usize>load<i32>(starts + ((<usize>x) << 2));
+      let weight = weights + ((<usize>x * stride) << 3);
+      const end = weight + <usize>load<i32>(ends + ((<usize>x) << 2));
       let high0 = i32x4(0, 0, 0, 0);
       let high1 = i32x4(0, 0, 0, 0);
       let high2 = i32x4(0, 0, 0, 0);
@@ -89,8 +89,6 @@ export function columns(
   }
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
-@inline
 function rounded(high: v128, low: v128): v128 {
   return i32x4.shr_s(i32x4.add(i32x4.shl(high, LOW_BITS), low), PRECISION);
 }
@@ -115,8 +113,6 @@ function pair(line0: usize, line1: usize, line2: usize, line3: usize, length: us
   }
 }
 
-// @ts-expect-error: a decorator of AssemblyScript
-@inline
 function neighbours(from: usize): v128 {
   return v128.swizzle(v128.load(from), i8x16(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1));
 }
@@ -149,15 +145,15 @@ export function rows(
   sums: usize,
 ): void {
   for (let y = 0; y < height; y++) {
-    const start = load<i32>(starts + (<usize>y << 2));
+    const start = load<i32>(starts + ((<usize>y) << 2));
     const from = max(start, first);
-    const to = min(start + load<i32>(lengths + (<usize>y << 2)), first + count);
+    const to = min(start + load<i32>(lengths + ((<usize>y) << 2)), first + count);
     if (from >= to) continue;
-    const weight = weights + (((<usize>y) * stride + <usize>(from - start)) << 2);
+    const weight = weights + ((<usize>y * stride + <usize>(from - start)) << 2);
     const weightEnd = weight + ((<usize>(to - from)) << 2);
-    let line = lines + (<usize>(from - first)) * pitch;
+    let line = lines + <usize>(from - first) * pitch;
     const lineEnd = line + pitch;
-    let sum = sums + (((<usize>y) * pitch) << 2);
+    let sum = sums + ((<usize>y * pitch) << 2);
     while (line < lineEnd) {
       let sums0 = v128.load(sum, 0);
       let sums1 = v128.load(sum, 16);
