@@ -148,7 +148,10 @@ function copyWindow(
   count: number,
   to: Uint8Array,
 ): void {
-  if (right - left === width) return to.set(data.subarray(top * width * 3, (top + count) * width * 3));
+  if (right - left === width) {
+    to.set(data.subarray(top * width * 3, (top + count) * width * 3));
+    return;
+  }
   for (let y = 0; y < count; y++) {
     const line = (top + y) * width;
     to.set(data.subarray((line + left) * 3, (line + right) * 3), y * (right - left) * 3);
