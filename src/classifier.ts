@@ -1,39 +1,42 @@
-import { pMapIterable } from 'p-map';
 import type { Clip } from './clip.ts';
-import { ImageError, LabelsError, UsageError } from './errors.ts';
-import { DEFAULT_DECODE, type DecodeOptions, decode } from './image/decode.ts';
-import { type ImageSource, nameOf, readSource } from './image/source.ts';
-import type { Pixels } from './model/encoder.ts';
-import { batches } from './pipeline.ts';
-import { cosines, meanOfGroups, row, sigmoid, softmax, topK, type UnitRows } from './tensor.ts';
-import { checkLabels } from './text/labels.ts';
-import { expandTemplates, fillTemplate } from './text/prompts.ts';
+import { doubts } from './embed/doubts.ts';
+import type { Embedded } from './embed/encoder.ts';
+import { type ImageError, LabelsError, UsageError } from './errors.ts';
+import type { DecodeOptions } from './image/decode.ts';
+import type { ImageIdentity, ImageSource } from './image/source.ts';
+import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
+import { rowsOf, type UnitRows } from './tensor.ts';
+import { checkLabels, type Label } from './text/labels.ts';
+import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 
-/** One label of an image. `logit = logitScale · cosine (+ logitBias)`; the scores of a CLIP add up to 1 over all labels. */
-export interface RankedLabel {
-  readonly label: string;
-  readonly score: number;
-  readonly logit: number;
-  readonly cosine: number;
-}
+/** The threshold of labels that are decided on their own: more likely than not. */
+const EVEN = 0.5;
 
-/** A bad image is a result, not an exception. */
+/** A bad image is a result, not an exception; an image without a label is none that failed. */
 export type ImageResult =
-  | { readonly ok: true; readonly image: string; readonly labels: readonly RankedLabel[] }
-  | { readonly ok: false; readonly image: string; readonly error: ImageError };
+  | (ImageIdentity & { readonly ok: true } & Decision)
+  | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 export interface ClassifierOptions {
   /** Prompt templates or names of template sets. @default ['photo'] */
   readonly templates?: readonly string[];
-  /** Told about prompts that are too long and about a single label. */
+  /** Adds a background class from neutral prompts: where it comes first, an image has no label. @default false */
+  readonly none?: boolean;
+  /** Prompts, each of which is a background class of its own. @default [] */
+  readonly nonePrompts?: readonly string[];
+  /** An image whose best label scores less has none; a label may have a threshold of its own. @default 0, of several ½ */
+  readonly threshold?: number;
+  /** An image has no label where its best score is not by so much greater than the second. @default 0 */
+  readonly minMargin?: number;
+  /** Several labels may hold: each is scored by the sigmoid, on its own. @default false */
+  readonly multiLabel?: boolean;
+  /** Told about prompts that are too long, labels that are nearly one, and a single label. */
   readonly onWarning?: (message: string) => void;
 }
 
 export interface ClassifyOptions extends Partial<DecodeOptions> {
   /** Labels per image, best first. @default all */
   readonly top?: number;
-  /** Images of one inference; scores do not depend on it. @default 8 */
-  readonly batch?: number;
 }
 
 export interface Classifier {
@@ -44,115 +47,83 @@ export interface Classifier {
     images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
     options?: ClassifyOptions,
   ): AsyncGenerator<ImageResult>;
+  /** The same for images that have been embedded, by this model. */
+  rank(embedded: AsyncIterable<Embedded>, options?: Pick<ClassifyOptions, 'top'>): AsyncGenerator<ImageResult>;
 }
-
-/** Images decoded at once: as many as Node's thread pool has threads. */
-const DECODERS = 4;
 
 /**
  * A zero-shot classifier: the labels become prompts, the prompts unit embeddings, once (Radford et al. 2021, fig. 1).
  * Each image becomes a unit embedding too, and its labels are ranked by the softmax of `logitScale · cosine`
  * (for a SigLIP, by the sigmoid of `logitScale · cosine + logitBias`).
  *
- * @throws LabelsError if a label or template cannot be used
+ * @throws LabelsError if a label or template cannot be used; UsageError if the options contradict each other
  */
 export async function createClassifier(
   clip: Clip,
-  labels: readonly string[],
+  labels: readonly (string | Label)[],
   options: ClassifierOptions = {},
 ): Promise<Classifier> {
-  const names = checkLabels(labels);
-  const templates = expandTemplates(options.templates ?? ['photo']);
-  if (names.length === 1 && clip.logitBias === undefined)
-    options.onWarning?.(`with "${names[0]}" as the only label every image scores 1`);
-  const labelRows = await embedLabels(clip, names, templates, options.onWarning);
-  return {
-    labels: names,
+  const { templates: given = ['photo'], onWarning } = options;
+  const checked = checkLabels(labels);
+  const rule = ruleOf(checked, options);
+  const templates = expandTemplates(given);
+  const activation = rule.several || clip.logitBias !== undefined ? 'sigmoid' : 'softmax';
+  const needsNeutral = rule.several && clip.logitBias === undefined;
+  const background = backgroundPrompts(options, needsNeutral);
+  if (checked.length === 1 && activation === 'softmax' && !rule.none)
+    onWarning?.(`with "${rule.names[0]}" as the only label every image scores 1`);
+
+  const prompts = checked.map((label) => promptsOf(label, templates));
+  const encoded = await clip.encodeLabels([...prompts, ...background]);
+  const classes = {
+    labels: rowsOf(encoded.rows, 0, checked.length),
+    background: rowsOf(encoded.rows, checked.length),
+  };
+  const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
+  for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  const classifier: Classifier = {
+    labels: rule.names,
     templates,
-    async *classify(images, { top = names.length, batch = 8, ...decoding } = {}) {
-      if (typeof images === 'string') throw new UsageError(`images is the text "${images}"`, 'give a list: [path]');
-      const { exif = DEFAULT_DECODE.exif, maxPixels = DEFAULT_DECODE.maxPixels } = decoding;
-      requireCounts({ top, batch, maxPixels });
-      const prepared = pMapIterable(images, (image) => prepare(clip, image, { exif, maxPixels }), {
-        concurrency: DECODERS,
-        backpressure: Math.max(DECODERS, 2 * batch),
-      });
-      for await (const group of batches(prepared, batch)) {
-        const good = group.flatMap((one) => (one.ok ? [one.pixels] : []));
-        const ranked = good.length > 0 ? rank(clip, names, await clip.encodeImages(good, batch), labelRows, top) : [];
-        let next = 0;
-        for (const one of group) {
-          yield one.ok ? { ok: true, image: one.image, labels: ranked[next++] as RankedLabel[] } : one;
-        }
+    classify(images, { top, ...decoding } = {}) {
+      return classifier.rank(clip.encodeImages(images, decoding), { ...(top !== undefined && { top }) });
+    },
+    async *rank(embedded, { top = checked.length } = {}) {
+      if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
+        throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
+      for await (const one of embedded) {
+        yield one.ok ? resultOf(one, (image) => decide(scoreLabels(image, classes, clip, activation), rule, top)) : one;
       }
     },
   };
+  return classifier;
 }
 
-function requireCounts(counts: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(counts)) {
-    if (value >= 1 && (Number.isInteger(value) || (name === 'top' && value === Number.POSITIVE_INFINITY))) continue;
-    throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row: UnitRows) => Decision): ImageResult {
+  return { ...image, ...judge(embedding) };
+}
+
+/** The prompts of each background class. */
+function backgroundPrompts({ none = false, nonePrompts = [] }: ClassifierOptions, neutral: boolean): string[][] {
+  const own = nonePrompts.map((prompt) => [prompt]);
+  return none || (neutral && own.length === 0) ? [[...neutralPrompts()], ...own] : own;
+}
+
+/** @throws LabelsError or UsageError if no score could follow it */
+function ruleOf(labels: readonly Label[], options: ClassifierOptions): Rule {
+  const { none = false, nonePrompts = [], multiLabel = false, minMargin = 0 } = options;
+  const { threshold = multiLabel ? EVEN : 0 } = options;
+  for (const [name, value] of Object.entries({ threshold, minMargin })) {
+    if (!(value >= 0 && value <= 1)) throw new UsageError(`${name} is ${value}`, 'scores lie between 0 and 1');
   }
-}
-
-type Prepared =
-  | { readonly ok: true; readonly image: string; readonly pixels: Pixels }
-  | Extract<ImageResult, { ok: false }>;
-
-/** Bytes → RGB pixels → S × S → as the model wants them. */
-async function prepare(clip: Clip, source: ImageSource, decoding: DecodeOptions): Promise<Prepared> {
-  const image = nameOf(source);
-  try {
-    return { ok: true, image, pixels: clip.prepare(await decode(await readSource(source), image, decoding)) };
-  } catch (error) {
-    if (error instanceof ImageError) return { ok: false, image, error };
-    throw error;
-  }
-}
-
-/** Labels × templates → prompts → unit embeddings → their mean for each label: [L, D]. */
-async function embedLabels(
-  clip: Clip,
-  labels: readonly string[],
-  templates: readonly string[],
-  onWarning: ClassifierOptions['onWarning'],
-): Promise<UnitRows> {
-  const tokenizer = await clip.tokenizer();
-  const prompts = labels.flatMap((label) => {
-    const tokens = templates.map((template) => {
-      const prompt = fillTemplate(template, label);
-      const special = tokenizer.specialTokenIn(prompt);
-      if (special === undefined) return tokenizer.encode(prompt);
-      throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
-    });
-    if (tokens.some(({ truncated }) => truncated)) {
-      onWarning?.(`the prompt of label "${label}" is over ${clip.tokens.context} tokens long: its end is cut off`);
-    }
-    return tokens.map(({ ids }) => ids);
-  });
-  return meanOfGroups(await clip.encodeTexts(prompts), templates.length);
-}
-
-/** The k best labels of each image: by the softmax over the labels for a CLIP, by the sigmoid of each for a SigLIP. */
-function rank(
-  clip: Clip,
-  labels: readonly string[],
-  images: UnitRows,
-  labelRows: UnitRows,
-  k: number,
-): RankedLabel[][] {
-  const { logitScale, logitBias } = clip;
-  const similarities = cosines(images, labelRows);
-  return Array.from({ length: images.rows }, (_, n) => {
-    const cosine = row(similarities, n);
-    const logits = Float64Array.from(cosine, (c) => logitScale * c + (logitBias ?? 0));
-    const scores = logitBias === undefined ? softmax(logits) : sigmoid(logits);
-    return topK(scores, k).map(({ index, score }) => ({
-      label: labels[index] as string,
-      score,
-      logit: logits[index] as number,
-      cosine: cosine[index] as number,
-    }));
-  });
+  if (nonePrompts.some((prompt) => prompt.trim() === ''))
+    throw new LabelsError('a prompt of the background is empty', 'write what else the images might show');
+  if (multiLabel && minMargin > 0)
+    throw new UsageError('of several labels none needs a margin', 'leave out --min-margin or --multi-label');
+  return {
+    names: labels.map(({ label }) => label),
+    thresholds: labels.map((label) => label.threshold ?? threshold),
+    minMargin,
+    none: none || nonePrompts.length > 0,
+    several: multiLabel,
+  };
 }

@@ -4,9 +4,9 @@ export {
   type ClassifyOptions,
   createClassifier,
   type ImageResult,
-  type RankedLabel,
 } from './classifier.ts';
 export { type Clip, type LoadOptions, loadModel } from './clip.ts';
+export type { Embedded } from './embed/encoder.ts';
 export {
   CacheError,
   ChecksumError,
@@ -22,6 +22,8 @@ export {
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
-export type { ImageSource } from './image/source.ts';
+export type { ImageIdentity, ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
+export type { Decision, RankedLabel, Reason } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';
+export type { Label } from './text/labels.ts';

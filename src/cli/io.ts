@@ -1,12 +1,28 @@
 import { WriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { messageOf, OutputError } from '../errors.ts';
 
 /** What the program sees of the world; `bin` gives it the real one, tests their own. */
 export interface Io {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
+  /** Opens standard input; it is opened only where it is read. */
+  stdin(): Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
+  readonly interruption: AbortSignal;
+}
+
+/** The user, or the machine, wants the program to end: what is written so far is made whole, and it ends. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
+
+  readonly exitCode: number;
+
+  constructor({ reason }: AbortSignal) {
+    super('interrupted');
+    this.exitCode = Number(reason);
+  }
 }
 
 /** A stream that may be a terminal. */
@@ -30,8 +46,8 @@ export class Sink {
   }
 
   /** @throws ClosedPipe or OutputError */
-  write(text: string): Promise<void> {
-    if (text === '') return Promise.resolve();
+  write(text: string | Uint8Array): Promise<void> {
+    if (text.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
       this.stream.write(text, (error) => (error ? failed(this.explain(error)) : done()));
     });
@@ -54,6 +70,16 @@ export class Sink {
       error,
     );
   }
+}
+
+/** What comes first: the work, or the interruption (thrown). */
+export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io, 'interruption'>): Promise<T> {
+  return new Promise((done, failed) => {
+    const stop = () => failed(new Interruption(interruption));
+    if (interruption.aborted) stop();
+    interruption.addEventListener('abort', stop, { once: true });
+    work.then(done, failed).finally(() => interruption.removeEventListener('abort', stop));
+  });
 }
 
 /** Colours only on a terminal, and not where NO_COLOR is set (no-color.org). */

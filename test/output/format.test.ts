@@ -3,11 +3,13 @@ import type { ImageResult } from '../../src/classifier.ts';
 import { ImageError } from '../../src/errors.ts';
 import { createWriter, type Format, formatOfFile } from '../../src/output/format.ts';
 
-const RUN = { model: 'tiny', provider: 'cpu', dtype: 'fp32', templates: ['a photo of a {}'] };
+const RUN = { model: 'tiny', provider: async () => 'cpu', dtype: 'fp32', templates: ['a photo of a {}'] };
 const RESULTS: ImageResult[] = [
   {
     ok: true,
     image: 'a, "b"\nc.jpg',
+    label: 'cat',
+    score: 0.98123456789,
     labels: [
       { label: 'cat', score: 0.98123456789, logit: 27.4, cosine: 0.274 },
       { label: '日本, "x"', score: 0.01876543211, logit: 23.5, cosine: 0.235 },
@@ -20,10 +22,22 @@ const RESULTS: ImageResult[] = [
   },
 ];
 
-function write(format: Format, canvas = { columns: 60, color: false }): string {
-  const writer = createWriter(format, RUN, canvas);
-  return writer.begin() + RESULTS.map((result) => writer.row(result)).join('') + writer.end();
+/** What becomes of images without a label, and where several labels may hold. */
+const CAT = { label: 'cat', score: 0.6, logit: 2, cosine: 0.2 };
+const DOG = { label: 'dog', score: 0.3, logit: 1, cosine: 0.1 };
+const UNDECIDED: ImageResult[] = [
+  { ok: true, image: '1.jpg', label: null, score: 0.6, reason: 'none', background: 0.7123456, labels: [CAT, DOG] },
+  { ok: true, image: '2.jpg', label: null, score: 0.6, reason: 'threshold', labels: [CAT] },
+  { ok: true, image: '3.jpg', label: null, score: 0.6, reason: 'margin', labels: [CAT] },
+  { ok: true, image: '4.jpg', label: 'cat', score: 0.6, labels: [CAT, { ...DOG, reason: 'threshold' }] },
+  { ok: true, image: '5.jpg', label: 'cat', score: 0.6, background: 0.1, labels: [CAT] },
+];
+
+async function write(format: Format, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
+  const writer = createWriter(format, RUN, { terminal: false, ...canvas });
+  return (await writer.begin()) + results.map((result) => writer.row(result)).join('') + writer.end();
 }
+const writeUndecided = (format: Format) => write(format, undefined, UNDECIDED);
 
 const ROWS = [
   {
@@ -43,24 +57,26 @@ const ROWS = [
   },
 ];
 
+const ROW = { model: 'tiny', label: 'cat', score: 0.6, labels: [CAT] };
+
 describe('writers', () => {
-  it('jsonl: one object a line', () => {
-    const lines = write('jsonl').split('\n');
+  it('jsonl: one object a line', async () => {
+    const lines = (await write('jsonl')).split('\n');
     expect(lines.pop()).toBe('');
     expect(lines.map((line) => JSON.parse(line))).toEqual(ROWS);
   });
 
-  it('json: one object for the run', () => {
-    expect(JSON.parse(write('json'))).toEqual({ ...RUN, results: ROWS });
+  it('json: one object for the run', async () => {
+    expect(JSON.parse(await write('json'))).toEqual({ ...RUN, provider: 'cpu', results: ROWS });
   });
 
-  it('json: valid without any row', () => {
-    const writer = createWriter('json', RUN, { columns: 80, color: false });
-    expect(JSON.parse(writer.begin() + writer.end())).toEqual({ ...RUN, results: [] });
+  it('json: valid without any row', async () => {
+    const writer = createWriter('json', RUN, { columns: 80, color: false, terminal: false });
+    expect(JSON.parse((await writer.begin()) + writer.end())).toEqual({ ...RUN, provider: 'cpu', results: [] });
   });
 
-  it('csv: quoted as RFC 4180 says', () => {
-    expect(write('csv')).toBe(
+  it('csv: quoted as RFC 4180 says', async () => {
+    expect(await write('csv')).toBe(
       'image,rank,label,score,logit,cosine,reason,error\n' +
         '"a, ""b""\nc.jpg",1,cat,0.981235,27.4,0.274,,\n' +
         '"a, ""b""\nc.jpg",2,"日本, ""x""",0.0187654,23.5,0.235,,\n' +
@@ -68,17 +84,17 @@ describe('writers', () => {
     );
   });
 
-  it('tsv: tabs between, commas as they are', () => {
-    expect(write('tsv').split('\n')[0]).toBe('image\trank\tlabel\tscore\tlogit\tcosine\treason\terror');
-    expect(write('tsv')).toContain('\t1\tcat\t0.981235\t27.4\t0.274\t\t\n');
+  it('tsv: tabs between, commas as they are', async () => {
+    expect((await write('tsv')).split('\n')[0]).toBe('image\trank\tlabel\tscore\tlogit\tcosine\treason\terror');
+    expect(await write('tsv')).toContain('\t1\tcat\t0.981235\t27.4\t0.274\t\t\n');
   });
 
-  it('label: the first label of each image, an empty line for none', () => {
-    expect(write('label')).toBe('cat\n\n');
+  it('label: the first label of each image, an empty line for none', async () => {
+    expect(await write('label')).toBe('cat\n\n');
   });
 
-  it('table: bars fitted to the width, no control character', () => {
-    expect(write('table')).toBe(
+  it('table: bars fitted to the width, no control character', async () => {
+    expect(await write('table')).toBe(
       'a, "b" c.jpg\n' +
         '  cat        █████████████████████████████████████▎   98.1 %\n' +
         '  日本, "x"  ▊                                         1.9 %\n' +
@@ -87,15 +103,71 @@ describe('writers', () => {
     );
   });
 
+  it('jsonl: an image without a label has null, a score and a reason', async () => {
+    const lines = (await writeUndecided('jsonl')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { ...ROW, image: '1.jpg', label: null, reason: 'none', background: 0.712346, labels: [CAT, DOG] },
+      { ...ROW, image: '2.jpg', label: null, reason: 'threshold' },
+      { ...ROW, image: '3.jpg', label: null, reason: 'margin' },
+      { ...ROW, image: '4.jpg', labels: [CAT, { ...DOG, reason: 'threshold' }] },
+      { ...ROW, image: '5.jpg', background: 0.1 },
+    ]);
+  });
+
+  it('csv: the reason stands in its column', async () => {
+    expect((await writeUndecided('csv')).split('\n').slice(1, -1)).toEqual([
+      '1.jpg,1,cat,0.6,2,0.2,none,',
+      '1.jpg,2,dog,0.3,1,0.1,none,',
+      '2.jpg,1,cat,0.6,2,0.2,threshold,',
+      '3.jpg,1,cat,0.6,2,0.2,margin,',
+      '4.jpg,1,cat,0.6,2,0.2,,',
+      '4.jpg,2,dog,0.3,1,0.1,threshold,',
+      '5.jpg,1,cat,0.6,2,0.2,,',
+    ]);
+  });
+
+  it('label: an empty line for an image without one', async () => {
+    expect(await writeUndecided('label')).toBe('\n\n\ncat\ncat\n');
+  });
+
+  it('table: says in words why there is no label', async () => {
+    const lines = (await writeUndecided('table')).split('\n').filter((line) => line.includes('no label'));
+    expect(lines).toEqual([
+      '  no label: the background comes first, 71.2 %',
+      '  no label: the best, 60.0 %, is below its threshold',
+      '  no label: the best is too near the second',
+    ]);
+  });
+
+  it.each(['csv', 'tsv'] as const)(
+    '%s: shows control characters to a terminal, and writes them to a file',
+    async (format) => {
+      const writer = createWriter(format, RUN, { columns: 80, color: false, terminal: true });
+      expect(RESULTS.map((result) => writer.row(result)).join('')).not.toContain('\x1b');
+      expect(await write(format)).toContain('bad\x1b[31m.jpg');
+    },
+  );
+
+  it('json: a path that is no UTF-8 has its bytes beside it', () => {
+    const writer = createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
+    const [first, , , fourth] = UNDECIDED as [ImageResult, ImageResult, ImageResult, ImageResult];
+    const pathBytes = Uint8Array.of(0x66, 0xff, 0x2e);
+    for (const result of [first, fourth]) {
+      const row = JSON.parse(String(writer.row({ ...result, pathBytes })));
+      expect([...Buffer.from(row.path_b64, 'base64')]).toEqual([...pathBytes]);
+    }
+    expect(JSON.parse(String(writer.row(first)))).not.toHaveProperty('path_b64');
+  });
+
   it.each([20, 40, 80, 200])('table: lines of images keep within %i columns', async (columns) => {
     const { default: stringWidth } = await import('string-width');
-    const lines = write('table', { columns, color: true }).split('\n').slice(1, 3);
+    const lines = (await write('table', { columns, color: true })).split('\n').slice(1, 3);
     for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
   });
 
-  it('table: colours only where they are wanted', () => {
-    expect(write('table', { columns: 60, color: true })).toContain('\x1b[');
-    expect(write('table')).not.toContain('\x1b');
+  it('table: colours only where they are wanted', async () => {
+    expect(await write('table', { columns: 60, color: true })).toContain('\x1b[');
+    expect(await write('table')).not.toContain('\x1b');
   });
 
   it.each([

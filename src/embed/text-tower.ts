@@ -1,0 +1,35 @@
+import type { ModelDescription } from '../model/description.ts';
+import { encodeTexts } from '../model/encoder.ts';
+import { openOnProvider } from '../model/provider.ts';
+import { openSession } from '../model/session.ts';
+import { l2Normalize, type UnitRows } from '../tensor.ts';
+import type { Machine } from './image-tower.ts';
+
+/** The most prompts of one inference; those of a batch have one length, so that no padding is computed. */
+const TEXT_BATCH = 32;
+
+/** P prompts as token ids, each at most the context long → [P, D] */
+export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
+
+/**
+ * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
+ *
+ * @throws ModelError or ProviderError
+ */
+export async function withTextTower<T>(
+  { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
+  { threads, provider, device }: Machine,
+  use: (encode: PromptEncoder) => Promise<T>,
+): Promise<T> {
+  const { graph, wiring } = (await towers()).text;
+  const { opened: session } = await openOnProvider(provider, (one) =>
+    openSession(graph, { threads, provider: one, device }),
+  );
+  try {
+    return await use(async (prompts) =>
+      l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+    );
+  } finally {
+    await session.release();
+  }
+}
