@@ -19,7 +19,18 @@ export interface DecodeOptions {
   readonly resize?: 'exact' | 'fast';
 }
 
-export const DEFAULT_DECODE: DecodeOptions = { exif: true, maxPixels: 100_000_000 };
+export const DEFAULT_DECODE: Required<DecodeOptions> = {
+  exif: true,
+  maxPixels: 100_000_000,
+  svg: false,
+  resize: 'exact',
+};
+
+/** Everything that decoding depends on, and nothing else: what is not said is as {@link DEFAULT_DECODE} has it. */
+export function completeDecode(options: Partial<DecodeOptions>): Required<DecodeOptions> {
+  const { exif, maxPixels, svg, resize } = { ...DEFAULT_DECODE, ...options };
+  return { exif, maxPixels, svg, resize };
+}
 
 /** The loaders of libvips that may run at all, by the names of their classes: those of {@link formatOf}. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
