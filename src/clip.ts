@@ -14,7 +14,7 @@ import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
 import { networkSettings } from './hub/settings.ts';
-import { DEFAULT_DECODE, type DecodeOptions, decoderVersions } from './image/decode.ts';
+import { completeDecode, type DecodeOptions, decoderVersions } from './image/decode.ts';
 import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
@@ -122,7 +122,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     provider: () => images.provider(),
     encodeImages: (sources, decoding = {}) => {
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
-      const decode = { ...DEFAULT_DECODE, ...decoding };
+      const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },

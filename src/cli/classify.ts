@@ -17,7 +17,7 @@ import {
   withScoreOptions,
 } from './label-options.ts';
 import { say } from './messages.ts';
-import { type ModelOptions, openModel, withModelOptions } from './model-options.ts';
+import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
 import {
   chooseShape,
   isOnTerminal,
@@ -86,7 +86,10 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
     const output = await openOutput(shape, settings, options, io);
     const results =
       from === undefined
-        ? classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, options)
+        ? classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, {
+            ...decodeOptions(options),
+            top: options.top,
+          })
         : classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
     const counts = await writeResults(
       options.failFast ? untilFailure(results) : results,
@@ -118,8 +121,8 @@ function filesRead({ labelsFile = [], filesFrom, from }: ClassifyOptions): strin
 
 /** What the rows depend on, of the options. */
 function rowOptions(options: ClassifyOptions): RunSettings {
-  const { top, exif, maxPixels, shard = null } = options;
-  return { ...classifierOptions(options), top, exif, maxPixels, shard };
+  const { top, shard = null } = options;
+  return { ...classifierOptions(options), top, ...decodeOptions(options), shard };
 }
 
 /** What the rows depend on, of the model. */

@@ -17,7 +17,7 @@ import { type InputOptions, imageOptions, withInputOptions } from './input-optio
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
-import { type ModelOptions, openModel, withModelOptions } from './model-options.ts';
+import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
 import { collect, collectOne } from './options.ts';
 import { createProgress } from './progress.ts';
 import { refuseToOverwrite } from './results.ts';
@@ -78,7 +78,8 @@ async function embed(given: readonly string[], options: EmbedOptions, io: Io): P
     const run = { kind, model: clip.name, digest, dtype: clip.dtype } as const;
     const progress = createProgress(io.stderr, quiet, options.batch, output === undefined && io.stdout.isTTY === true);
     if (progress.wantsTotal && texts === undefined) void countImages(args, inputs).then(progress.total, () => {});
-    const embeddings = texts === undefined ? clip.encodeImages(images, options) : encodeTexts(clip, texts, warn);
+    const embeddings =
+      texts === undefined ? clip.encodeImages(images, decodeOptions(options)) : encodeTexts(clip, texts, warn);
     const counts = await writeEmbeddings(
       embeddings[Symbol.asyncIterator](),
       () => openEmbeddings(format, output, run, io),

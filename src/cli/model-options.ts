@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Clip, loadModel } from '../clip.ts';
+import type { DecodeOptions } from '../image/decode.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
@@ -20,6 +21,8 @@ export interface ModelOptions extends CacheOptions {
   readonly logitBias?: number;
   readonly maxPixels: number;
   readonly exif: boolean;
+  readonly allowSvg?: boolean;
+  readonly resize: 'exact' | 'fast';
   readonly offline?: boolean;
 }
 
@@ -43,7 +46,18 @@ export function withModelOptions(command: Command): Command {
     .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
     .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
     .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
-    .option('--no-exif', 'do not turn images upright by their EXIF orientation');
+    .option('--no-exif', 'do not turn images upright by their EXIF orientation')
+    .option('--allow-svg', 'draw SVG files too, on white')
+    .addOption(
+      new Option('--resize <how>', 'fast: shrink large JPEG and WebP images while they are decoded')
+        .choices(['exact', 'fast'])
+        .default('exact'),
+    );
+}
+
+/** How the options want images decoded. */
+export function decodeOptions({ exif, maxPixels, allowSvg = false, resize }: ModelOptions): Required<DecodeOptions> {
+  return { exif, maxPixels, svg: allowSvg, resize };
 }
 
 /**
