@@ -1,6 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { createClassifier } from '../classifier.ts';
-import { loadModel } from '../clip.ts';
+import { type Clip, loadModel } from '../clip.ts';
 import { UsageError } from '../errors.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
@@ -8,11 +9,12 @@ import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
-import { type Io, wantsColor } from './io.ts';
+import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
-import { openSink, refuseToOverwrite, writeResults } from './results.ts';
+import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
+import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
 interface ClassifyOptions {
   readonly labels?: readonly string[];
@@ -22,7 +24,9 @@ interface ClassifyOptions {
   readonly model?: string;
   readonly format?: Format;
   readonly output?: string;
+  readonly resume?: true;
   readonly batch: number;
+  readonly timeout: number;
   readonly threads?: number;
   readonly provider: ProviderChoice;
   readonly device: number;
@@ -57,7 +61,9 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
     .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
+    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
     .addOption(
       new Option('--provider <name>', 'what to run on; auto is the best that really runs')
@@ -90,46 +96,50 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     onPassedOver: () => passedOver++,
     onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
   };
-  const images = await peek(imagePaths(args, walk));
-  if (images === undefined) throw noImage(args);
+  const { first, all: images } = await peek(imagePaths(args, walk), 2);
+  if (first.length === 0) throw noImage(args);
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     env: io.env,
     provider: options.provider,
     device: options.device,
     dtype: options.dtype,
+    batch: options.batch,
+    isolate: first.length > 1,
+    timeout: options.timeout,
+    signal: io.interruption,
     ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
     ...(options.logitBias !== undefined && { logitBias: options.logitBias }),
     ...(options.threads && { threads: options.threads }),
   });
-  const classifier = await createClassifier(clip, labels, {
-    templates: options.template ?? ['photo'],
-    onWarning: warn,
-  });
-
-  if (clip.provider !== 'cpu' && !quiet) {
-    say(io, 'note', `running on ${clip.provider}; the first batch takes longer, while it warms up`);
+  try {
+    const { templates, classify } = await unlessInterrupted(
+      createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
+      io,
+    );
+    const onTerminal = options.output === undefined && io.stdout.isTTY === true;
+    const canvas = {
+      columns: (onTerminal && io.stdout.columns) || 80,
+      color: onTerminal && wantsColor(io.stdout, io.env),
+    };
+    const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
+    const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
+    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
+    const counts = await writeResults(
+      classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
+      createWriter(format, run, canvas),
+      output,
+      progress,
+      io,
+    );
+    if (verbose && passedOver > 0)
+      say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
+    if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
+    return counts.failed > 0 ? 1 : 0;
+  } finally {
+    await clip.release();
   }
-  const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
-  const onTerminal = options.output === undefined && io.stdout.isTTY === true;
-  const canvas = {
-    columns: (onTerminal && io.stdout.columns) || 80,
-    color: onTerminal && wantsColor(io.stdout, io.env),
-  };
-  const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-  if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
-  const counts = await writeResults(
-    classifier.classify(images, options),
-    createWriter(format, run, canvas),
-    await openSink(options.output, io),
-    progress,
-  );
-  await clip.release();
-
-  if (verbose && passedOver > 0)
-    say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
-  if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
-  return counts.failed > 0 ? 1 : 0;
 }
 
 function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
@@ -141,6 +151,29 @@ function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
     `the extension of ${output} says no format`,
     `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
   );
+}
+
+/** What the rows depend on, of the model. */
+async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }: Clip): Promise<RunSettings> {
+  const { size, mtimeNs } = await stat(weightFile, { bigint: true });
+  return { model: { name, weightFile, size: `${size}`, mtime: `${mtimeNs}`, dtype, logitScale, logitBias } };
+}
+
+/** Where the rows go: a file of lines can be resumed, anything else cannot. */
+async function openOutput(
+  { output, resume, top, exif, maxPixels }: ClassifyOptions,
+  settings: RunSettings & { readonly format: Format },
+  io: Io,
+): Promise<ResultOutput> {
+  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
+  const lines = ['jsonl', 'csv', 'tsv'].includes(settings.format);
+  if (resume && !lines) {
+    throw new UsageError(`${settings.format} cannot be resumed`, 'write jsonl, csv or tsv');
+  }
+  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
+  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
+  const all = { ...settings, top, exif, maxPixels };
+  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
 }
 
 function noImage(args: readonly string[]): UsageError {

@@ -57,6 +57,8 @@ export interface ModelDescription {
   readonly scoring: Scoring | undefined;
   towers(): Promise<Towers>;
   tokenizer(): Promise<Tokenizer>;
+  /** The file that holds the image tower's weights. */
+  readonly weightFile: string;
 }
 
 export interface DescribeOptions {
@@ -98,7 +100,7 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
     preprocessing: parsePreprocessing(preprocessor, architecture.image.imageSize, folder),
     tokens: architecture.text,
     scoring: await readScoring(checkpoint, architecture),
-    towers: async () => {
+    towers: once(async () => {
       const { image, text } = await graphs();
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
@@ -106,8 +108,9 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
         image: { graph: { bytes: image, weights: checkpoint.folder }, wiring: { image: wiring.image } },
         text: { graph: { bytes: text, weights: checkpoint.folder }, wiring: { text: wiring.text } },
       };
-    },
+    }),
     tokenizer: once(() => loadTokenizer(folder, architecture.text)),
+    weightFile: checkpoint.file,
   };
 }
 
@@ -129,6 +132,7 @@ async function describeReadyMade(
       logits,
     }),
     tokenizer: once(() => loadTokenizer(tokenizerFolder, tokens)),
+    weightFile: image.path,
   };
 }
 

@@ -1,0 +1,212 @@
+import { type ClipError, ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import { type ImageSource, nameOf } from '../image/source.ts';
+import type { Provider } from '../model/provider.ts';
+import { l2Normalize } from '../tensor.ts';
+import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
+import { EncoderProcess, type Launch } from './encoder-process.ts';
+import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
+import { type Patience, Watchdog } from './watchdog.ts';
+
+/** An image on its way. */
+interface Job {
+  readonly id: number;
+  readonly source: ImageSource;
+  readonly options: DecodeOptions;
+  readonly done: (result: Embedded) => void;
+  readonly failed: (error: ClipError) => void;
+  /** 'kept': not yet sent; 'sent': the child has not begun with it. */
+  stage: 'kept' | 'sent' | Stage;
+  /** It was under way when a child died or hung, and is tried again with nothing beside it. */
+  suspect: boolean;
+  /** How often it has been tried alone. */
+  trials: number;
+}
+
+/** Tries alone before an image is blamed: what kills from outside, such as a lack of memory, may well strike twice. */
+const TRIALS = 2;
+/** A child that dies so often before it has opened the model will never open it. */
+const DEATHS_WHILE_OPENING = 2;
+/** The same of one that is stuck while it is at no image. */
+const STUCK_WITHOUT_CAUSE = 2;
+
+/**
+ * Encodes images in a child process, so that no image can crash, hang or bloat this one: paths or bytes go in, embeddings
+ * come out.
+ *
+ * A child that dies is replaced: the images that it had under way are tried again, each alone, and one that goes on killing
+ * it gets E_CRASH. A child that makes no progress is killed: the image that it was decoding, or the batch that it was
+ * running, gets E_TIMEOUT, the others are sent again. So every image has one result, whatever happens.
+ */
+export class IsolatedEncoder implements ImageEncoder {
+  private readonly jobs = new Map<number, Job>();
+  private readonly watchdog: Watchdog;
+  private child: EncoderProcess | undefined;
+  private isOpen = false;
+  private deathsWhileOpening = 0;
+  private stuckWithoutCause = 0;
+  private nextId = 0;
+  private batchBegan: number | undefined;
+  private broken: ClipError | undefined;
+  /** Settled by the first child that opens the model, or when none can. */
+  private readonly opened: Promise<Provider>;
+  private onOpened!: (provider: Provider) => void;
+  private onBroken!: (error: ClipError) => void;
+
+  constructor(
+    private readonly setup: Setup,
+    private readonly keeping: Patience & Launch,
+  ) {
+    this.opened = new Promise((done, failed) => {
+      this.onOpened = done;
+      this.onBroken = failed;
+    });
+    this.opened.catch(() => {}); // encode() tells of it too
+    const state = () => {
+      if (this.child === undefined || (this.isOpen && this.jobs.size === 0)) return 'idle';
+      return this.isOpen ? 'working' : 'opening';
+    };
+    this.watchdog = new Watchdog(keeping, state, (seconds) => this.onStuck(seconds));
+  }
+
+  provider(): Promise<Provider> {
+    this.sendWhatMayGo();
+    return this.opened;
+  }
+
+  encode(source: ImageSource, options: DecodeOptions): Promise<Embedded> {
+    return new Promise((done, failed) => {
+      if (this.broken) return failed(this.broken);
+      const id = this.nextId++;
+      this.jobs.set(id, { id, source, options, done, failed, stage: 'kept', suspect: false, trials: 0 });
+      this.sendWhatMayGo();
+    });
+  }
+
+  async release(): Promise<void> {
+    this.watchdog.stop();
+    this.fail(new UsageError('the model has been released', 'load it again'));
+  }
+
+  private start(): EncoderProcess {
+    this.watchdog.progress();
+    return new EncoderProcess(
+      this.setup,
+      this.keeping,
+      (replies) => {
+        this.watchdog.progress();
+        for (const reply of replies) this.onReply(reply);
+        this.sendWhatMayGo();
+      },
+      (how) => this.onDeath(how),
+    );
+  }
+
+  /** Everything at once, but a suspect only alone; nothing before the model is open, so that no image is blamed for that. */
+  private sendWhatMayGo(): void {
+    if (this.broken) return;
+    this.child ??= this.start();
+    if (!this.isOpen) return;
+    const jobs = [...this.jobs.values()];
+    const kept = jobs.filter(({ stage }) => stage === 'kept');
+    const suspects = jobs.filter(({ suspect }) => suspect);
+    const alone = suspects.length > 0;
+    if (alone && kept.length < jobs.length) return;
+    for (const job of alone ? suspects.slice(0, 1) : kept) {
+      job.stage = 'sent';
+      if (alone) job.trials++;
+      this.child.send({ kind: 'encode', id: job.id, source: job.source, options: job.options });
+    }
+  }
+
+  /** @returns what the child had not answered yet */
+  private kill(): Job[] {
+    this.child?.kill();
+    this.child = undefined;
+    this.isOpen = false;
+    this.batchBegan = undefined;
+    return [...this.jobs.values()].filter(({ stage }) => stage !== 'kept');
+  }
+
+  private onDeath(how: string): void {
+    const wasOpen = this.isOpen;
+    const unanswered = this.kill();
+    if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
+      const fact = `the process that encodes images ended with ${how} while it opened ${this.setup.model}`;
+      this.fail(new ModelError(fact, 'free some memory or take a smaller model; clip-classify doctor looks further'));
+    }
+    for (const job of unanswered) {
+      job.stage = 'kept';
+      job.suspect = true;
+      if (job.trials < TRIALS) continue;
+      this.settle(job, 'E_CRASH', `crashed the process that encodes images (${how})`, 'leave it out');
+    }
+    this.sendWhatMayGo();
+  }
+
+  private onStuck(seconds: number): void {
+    const wasOpen = this.isOpen;
+    const unanswered = this.kill();
+    const running = unanswered.filter(({ stage }) => stage === 'running');
+    const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
+    if (!wasOpen || (running.length + decoding.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
+      const fact = `the process that encodes images has been stuck for ${seconds.toFixed(0)} s`;
+      this.fail(new ModelError(fact, 'wait longer with --timeout, or fetch the model again'));
+    }
+    for (const job of unanswered) job.stage = 'kept';
+    // A batch takes as long whatever its pictures show: trying each again would only take that long again.
+    const guilty = running.length > 0 ? running : decoding.length === 1 ? decoding : [];
+    if (guilty.length === 0) for (const job of decoding) job.suspect = true;
+    for (const job of guilty) {
+      const fact = `was not done after ${seconds.toFixed(0)} s`;
+      this.settle(job, 'E_TIMEOUT', fact, 'wait longer with --timeout, or leave it out');
+    }
+    this.sendWhatMayGo();
+  }
+
+  private onReply(reply: Reply): void {
+    if (reply.kind === 'failed') this.fail(runErrorOf(reply.error));
+    else if (reply.kind === 'open') {
+      this.isOpen = true;
+      this.deathsWhileOpening = 0;
+      this.onOpened(reply.provider);
+    } else {
+      const job = this.jobs.get(reply.id);
+      if (job !== undefined) this.onJobReply(job, reply);
+    }
+  }
+
+  private onJobReply(job: Job, reply: JobReply): void {
+    const image = nameOf(job.source);
+    if (reply.kind === 'stage') {
+      job.stage = reply.stage;
+      if (reply.stage === 'running') this.batchBegan ??= performance.now();
+    } else if (reply.kind === 'bad image') {
+      this.answer(job, { ok: false, image, error: imageErrorOf(reply.error) });
+    } else {
+      if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
+      this.batchBegan = undefined;
+      const { embedding: data } = reply;
+      this.answer(job, { ok: true, image, embedding: l2Normalize({ rows: 1, columns: data.length, data }) });
+    }
+  }
+
+  private settle(job: Job, code: ImageErrorCode, what: string, nextStep: string): void {
+    const image = nameOf(job.source);
+    this.answer(job, { ok: false, image, error: new ImageError(code, `${image} ${what}`, nextStep) });
+  }
+
+  private answer(job: Job, result: Embedded): void {
+    this.jobs.delete(job.id);
+    job.done(result);
+  }
+
+  /** The model cannot be run at all, or no more. */
+  private fail(error: ClipError): void {
+    this.broken ??= error;
+    this.onBroken(error);
+    for (const job of this.jobs.values()) job.failed(error);
+    this.jobs.clear();
+    this.kill();
+  }
+}
