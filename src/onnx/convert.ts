@@ -29,6 +29,21 @@ const TOWERS = { image: /^(vision_model|visual_projection)\./u, text: /^(text_mo
 /** The matrices of attention and MLPs: nine parts in ten of the arithmetic. The rest is as fast, and exact, as it was. */
 const PRODUCTS = /\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)\.weight$/u;
 
+/**
+ * How the weights of a tower have to be converted for a dtype; undefined where they stay as they are. Half precision is
+ * nothing new for a tower that has it. Texts stay as they are for int8: they are encoded once and kept, and images never
+ * wait for them.
+ */
+export function storageOf(
+  checkpoint: Checkpoint,
+  tower: keyof typeof TOWERS,
+  dtype: Storage | 'fp32',
+): Storage | undefined {
+  if (dtype === 'fp32' || (dtype === 'int8' && tower === 'text')) return undefined;
+  const isNew = (entry: TensorEntry) => partsOf(entry, dtype).some(({ kind }) => kind === 'half' || kind === 'steps');
+  return towerTensors(checkpoint, tower).some(isNew) ? dtype : undefined;
+}
+
 /** Bytes that are copied or converted at once. */
 const PIECE = 1 << 22;
 
@@ -40,7 +55,7 @@ interface Part extends Omit<TensorEntry, 'offset'> {
 
 /** Plans the conversion of one tower: `int8` as {@link quantizeMatrix} does it, `fp16` for all that has two dimensions. */
 export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWERS, storage: Storage): Conversion {
-  const sources = [...checkpoint.tensors.values()].filter(({ name }) => TOWERS[tower].test(name));
+  const sources = towerTensors(checkpoint, tower);
   // The widest elements first: so each lies on a multiple of its size.
   const parts = sources.flatMap((entry) => partsOf(entry, storage)).sort((a, b) => width(b) - width(a));
   let end = 0;
@@ -84,11 +99,15 @@ export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWER
   };
 }
 
+function towerTensors(checkpoint: Checkpoint, tower: keyof typeof TOWERS): TensorEntry[] {
+  return [...checkpoint.tensors.values()].filter(({ name }) => TOWERS[tower].test(name));
+}
+
 function partsOf(source: TensorEntry, storage: Storage): Part[] {
   const { name, dtype, shape, bytes, transposed } = source;
   const [outputs = 1] = shape;
   const elements = shape.reduce((product, size) => product * size, 1);
-  if (storage === 'int8' && PRODUCTS.test(name)) {
+  if (storage === 'int8' && PRODUCTS.test(name) && shape.length === 2) {
     return [
       { kind: 'steps', name, dtype: 'I8', shape: [elements / outputs, outputs], bytes: elements, source },
       { kind: 'scales', name: `${name}_scale`, dtype: 'F32', shape: [outputs], bytes: 4 * outputs, source },
