@@ -35,16 +35,17 @@ export function quantizeMatrix(
   const scales = new Float32Array(outputs);
   const steps = new Int8Array(weight.length);
   for (let o = 0; o < outputs; o++) {
-    let [largest, largestPair, before] = [0, 0, 0];
+    let [largest, largestPair, before, sum] = [0, 0, 0, 0];
     for (let i = 0, at = o * perOutput; i < inputs; i++, at += perInput) {
       const value = weight[at] as number;
       const size = value < 0 ? -value : value;
       const pair = value < 0 ? -value - before : value + before;
-      if (!(size <= largest)) largest = size; // NaN stays
+      if (size > largest) largest = size;
       if (pair > largestPair) largestPair = pair;
       before = value;
+      sum += size;
     }
-    if (!Number.isFinite(largest)) return undefined;
+    if (!Number.isFinite(sum)) return undefined;
     // Rounding may add half a step to each of a pair.
     scales[o] = Math.max(largest / LARGEST_STEP, largestPair / (LARGEST_PAIR - 1));
   }
