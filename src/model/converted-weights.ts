@@ -8,6 +8,7 @@ import { type Conversion, planConversion, type Storage } from '../onnx/convert.t
 import { Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
 import { inCache, requireSpace } from './cache-files.ts';
 import { cacheFolder, type Env } from './environment.ts';
+import { holdsCheckpoint, readModelFolder } from './folder.ts';
 import { withLock } from './process-lock.ts';
 import { isIntact, seal, verifySeal } from './sealed-file.ts';
 import type { Weights } from './session.ts';
@@ -57,8 +58,13 @@ export async function convertedWeights(
   }
 }
 
-/** Hashes again what was kept of a checkpoint, in any of its states. */
-export async function verifyConverted(file: string, env?: Env): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+/** Hashes again what was kept of the checkpoint of a folder, in any of its states. */
+export async function verifyConverted(
+  modelFolder: string,
+  env?: Env,
+): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+  if (!(await holdsCheckpoint(modelFolder))) return [];
+  const { file } = (await readModelFolder(modelFolder)).checkpoint;
   const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
   const checks = names
     .filter((name) => name.endsWith('.safetensors'))

@@ -97,11 +97,11 @@ describe('convertedWeights', () => {
 
   it('tells damage when asked to verify, even behind an untouched stamp', async () => {
     const { checkpoint: made } = await convertedWeights(checkpoint, 'image', 'int8', env);
-    expect(await verifyConverted(checkpoint.file, env)).toEqual([{ path: made.file, state: 'good' }]);
-    expect(await verifyConverted('/another/model.safetensors', env)).toEqual([]);
+    expect(await verifyConverted(join(folder, 'model'), env)).toEqual([{ path: made.file, state: 'good' }]);
+    expect(await verifyConverted(fixture('tiny-class'), env)).toEqual([]);
     const seal = JSON.parse(await readFile(`${made.file}.json`, 'utf8'));
     await writeFile(`${made.file}.json`, JSON.stringify({ ...seal, sha256: '0'.repeat(64) }));
-    expect(await verifyConverted(checkpoint.file, env)).toEqual([{ path: made.file, state: 'changed' }]);
+    expect(await verifyConverted(join(folder, 'model'), env)).toEqual([{ path: made.file, state: 'changed' }]);
   });
 
   it('hashes what was only touched, and keeps it', async () => {
@@ -139,7 +139,9 @@ describe('convertedWeights', () => {
   it('lets four at once write one good file', async () => {
     const all = await Promise.all([1, 2, 3, 4].map(() => convertedWeights(checkpoint, 'image', 'int8', env)));
     expect(new Set(all.map(({ checkpoint: { file } }) => file)).size).toBe(1);
-    expect(await verifyConverted(checkpoint.file, env)).toEqual([{ path: all[0]?.checkpoint.file, state: 'good' }]);
+    expect(await verifyConverted(join(folder, 'model'), env)).toEqual([
+      { path: all[0]?.checkpoint.file, state: 'good' },
+    ]);
   });
 });
 
