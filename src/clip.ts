@@ -47,8 +47,6 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly cache?: boolean;
   /** The same for images; needs `cache`. @default false */
   readonly cacheImages?: boolean;
-  /** Told where nothing can be kept; it costs time alone. */
-  readonly onCacheTrouble?: (error: unknown) => void;
 }
 
 /** A CLIP, ready to run; its graphs are opened when they are first needed. */

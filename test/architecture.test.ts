@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files)|hub\/(partial-file|cache))\.ts$/,
+    /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files|converted-weights)|hub\/(partial-file|cache))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,

@@ -24,7 +24,7 @@ export function cacheSettings(
 ): Pick<LoadOptions, 'cache' | 'cacheImages' | 'onCacheTrouble'> {
   if (cacheImages && !cache) throw new UsageError('--cache-images and --no-cache exclude each other', 'leave one out');
   const onCacheTrouble = (error: unknown) => {
-    if (verbose) say(io, 'note', `embeddings are not kept: ${messageOf(error)}`);
+    if (verbose) say(io, 'note', `nothing is kept: ${messageOf(error)}`);
   };
   return { cache, cacheImages, onCacheTrouble };
 }

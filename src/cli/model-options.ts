@@ -41,7 +41,7 @@ export function withModelOptions(command: Command): Command {
     )
     .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
     .addOption(
-      new Option('--dtype <type>', 'which precision of ready-made graphs to take').choices(DTYPES).default('fp32'),
+      new Option('--dtype <type>', 'how weights are stored; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
     )
     .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
     .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
