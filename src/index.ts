@@ -4,9 +4,9 @@ export {
   type ClassifyOptions,
   createClassifier,
   type ImageResult,
-  type RankedLabel,
 } from './classifier.ts';
 export { type Clip, type LoadOptions, loadModel } from './clip.ts';
+export type { Embedded } from './embed/encoder.ts';
 export {
   CacheError,
   ChecksumError,
@@ -24,4 +24,5 @@ export {
 } from './errors.ts';
 export type { ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
+export type { RankedLabel } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';

@@ -24,6 +24,11 @@ export function row(matrix: Matrix, n: number): Float32Array {
   return matrix.data.subarray(n * matrix.columns, (n + 1) * matrix.columns);
 }
 
+/** Row n of unit rows, as a matrix of its own: [1, D] */
+export function rowOf(rows: UnitRows, n: number): UnitRows {
+  return { rows: 1, columns: rows.columns, data: row(rows, n).slice() } as UnitRows;
+}
+
 /** Sum of products in double precision: the same for every batch size and order of images. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;

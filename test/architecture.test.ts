@@ -10,7 +10,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/classifier.ts', 'src/output/'],
-  ['src/clip.ts', 'src/pipeline.ts'],
+  ['src/ranking.ts'],
+  ['src/clip.ts'],
+  ['src/embed/'],
   ['src/text/', 'src/image/', 'src/model/', 'src/hub/'],
   ['src/onnx/'],
   ['src/tensor.ts', 'src/errors.ts'],
@@ -26,7 +28,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/cli\/inputs\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(model\/(store|imports|session|doctor|environment|process-lock|cache-files)|hub\/(partial-file|cache))\.ts$/,
+    /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files)|hub\/(partial-file|cache))\.ts$/,
   undici: /^src\/hub\/transport\.ts$/,
 };
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
-import { decode } from '../src/image/decode.ts';
+import { openImageTower } from '../src/embed/image-tower.ts';
+import { describeModel } from '../src/model/description.ts';
 import { row } from '../src/tensor.ts';
 import golden from './golden/models.json' with { type: 'json' };
 import { fixture, hasShared, shared } from './paths.ts';
@@ -36,16 +37,13 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
     });
 
     it('encodes images, from file to unit embedding', async () => {
-      const pixels = await Promise.all(
-        expected.files.map(async (file) => {
-          const image = await decode(await readFile(fixture(`images/${file}`)), file, { exif: false, maxPixels: 1e6 });
-          return clip.prepare(image);
-        }),
-      );
-      const embeddings = await clip.encodeImages(pixels);
-      for (const [n, values] of expected.image_embeds.entries()) {
-        expect(largestGap(row(embeddings, n), unit(values))).toBeLessThan(TOLERANCE);
+      const files = expected.files.map((file) => fixture(`images/${file}`));
+      let n = 0;
+      for await (const one of clip.encodeImages(files, { exif: false })) {
+        if (!one.ok) throw one.error;
+        expect(largestGap(one.embedding.data, unit(expected.image_embeds[n++] as number[]))).toBeLessThan(TOLERANCE);
       }
+      expect(n).toBe(files.length);
     });
 
     it('encodes prompts of different lengths in one batch', async () => {
@@ -105,7 +103,10 @@ describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it 
           return Math.sin(n * (0.05 * x + 0.031 * y + c));
         }),
       );
-      const images = await clip.encodeImages(pixels);
+      const tower = await openImageTower(await describeModel(folder), { threads: 1, provider: 'cpu', device: 0 });
+      const images = await tower.encode(pixels);
+      await expect(tower.encode([new Float32Array(10)])).rejects.toMatchObject({ code: 'E_USAGE' });
+      await tower.release();
       const texts = await clip.encodeTexts(expected.input_ids);
       for (let n = 0; n < 3; n++) {
         expect(largestGap(row(images, n), unit(expected.image_embeds[n]))).toBeLessThan(TOLERANCE);

@@ -30,10 +30,10 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 async function scores(folder: string, options: LoadOptions = {}): Promise<ImageResult[]> {
-  const model = await loadModel(folder, { threads: 1, ...options });
+  const model = await loadModel(folder, { threads: 1, batch: 2, ...options });
   const classifier = await createClassifier(model, LABELS);
   const results: ImageResult[] = [];
-  for await (const result of classifier.classify(IMAGES, { batch: 2 })) results.push(result);
+  for await (const result of classifier.classify(IMAGES)) results.push(result);
   await model.release();
   return results;
 }
@@ -290,14 +290,14 @@ describe('ready-made graphs are refused', () => {
     const folder = await folderOf('linked', both(), HUGGING_FACE);
     await rm(join(folder, 'weights.bin'));
     await symlink(join(SOURCE, 'model.safetensors'), join(folder, 'weights.bin'));
-    await expect(loadModel(folder, { logitScale: 40 })).rejects.toMatchObject({ code: 'E_MODEL' });
+    await expect(scores(folder, { logitScale: 40 })).rejects.toMatchObject({ code: 'E_MODEL' });
   });
 
   it('when weights lie outside the folder', async () => {
     const outside = Object.create(checkpoint, { location: { value: '../outside.bin' } });
     await cp(join(SOURCE, 'model.safetensors'), join(root, 'outside.bin'));
     const graphs = { ...both(), 'vision_model.onnx': clipImageGraph(outside, architecture) };
-    await expect(loadModel(await folderOf('outside', graphs, HUGGING_FACE), { logitScale: 40 })).rejects.toMatchObject({
+    await expect(scores(await folderOf('outside', graphs, HUGGING_FACE), { logitScale: 40 })).rejects.toMatchObject({
       code: 'E_MODEL',
     });
   });

@@ -7,7 +7,7 @@ import { hasShared, repository, shared } from './paths.ts';
 
 let starter: Clip;
 beforeAll(async () => {
-  starter = await loadModel('starter');
+  starter = await loadModel('starter', { batch: 64 });
 });
 afterAll(() => starter.release());
 
@@ -36,7 +36,7 @@ describe('the starter model', () => {
     const pictures = numbers.map((n) => ({ name: String(n), bytes: bytes.subarray(offsets[n], offsets[n + 1]) }));
     const classifier = await createClassifier(starter, names);
     let right = 0;
-    for await (const result of classifier.classify(pictures, { top: 1, batch: 64 })) {
+    for await (const result of classifier.classify(pictures, { top: 1 })) {
       if (!result.ok) throw result.error;
       if (result.labels[0]?.label === names[labels[Number(result.image)]]) right++;
     }

@@ -16,7 +16,7 @@ export const perImage: Measurement = async (setting) => {
   const one = quick ? 4 : 50;
   const few = quick ? 1 : 8;
   const photos = repeated(setting.photos, images);
-  const ours: OursSetup = { folder: model, photos, options: { threads } };
+  const ours: OursSetup = { folder: model, photos, options: { threads, batch: BATCH, isolate: true } };
   const [fp32, int8, bare, theirs] = [
     await Side.open('ours.ts', ours, env),
     await openInt8(ours, setting),

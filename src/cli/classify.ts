@@ -8,7 +8,7 @@ import { defaultModel } from '../model/store.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
 import { readLabelsFile, splitLabels } from '../text/labels.ts';
 import { countImages, imagePaths, peek } from './inputs.ts';
-import { type Io, wantsColor } from './io.ts';
+import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -23,6 +23,7 @@ interface ClassifyOptions {
   readonly format?: Format;
   readonly output?: string;
   readonly batch: number;
+  readonly timeout: number;
   readonly threads?: number;
   readonly provider: ProviderChoice;
   readonly device: number;
@@ -58,6 +59,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     )
     .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
     .addOption(
       new Option('--provider <name>', 'what to run on; auto is the best that really runs')
@@ -90,46 +92,49 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     onPassedOver: () => passedOver++,
     onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
   };
-  const images = await peek(imagePaths(args, walk));
-  if (images === undefined) throw noImage(args);
+  const { first, all: images } = await peek(imagePaths(args, walk), 2);
+  if (first.length === 0) throw noImage(args);
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     env: io.env,
     provider: options.provider,
     device: options.device,
     dtype: options.dtype,
+    batch: options.batch,
+    isolate: first.length > 1,
+    timeout: options.timeout,
+    signal: io.interruption,
     ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
     ...(options.logitBias !== undefined && { logitBias: options.logitBias }),
     ...(options.threads && { threads: options.threads }),
   });
-  const classifier = await createClassifier(clip, labels, {
-    templates: options.template ?? ['photo'],
-    onWarning: warn,
-  });
-
-  if (clip.provider !== 'cpu' && !quiet) {
-    say(io, 'note', `running on ${clip.provider}; the first batch takes longer, while it warms up`);
+  try {
+    const { templates, classify } = await unlessInterrupted(
+      createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
+      io,
+    );
+    const onTerminal = options.output === undefined && io.stdout.isTTY === true;
+    const canvas = {
+      columns: (onTerminal && io.stdout.columns) || 80,
+      color: onTerminal && wantsColor(io.stdout, io.env),
+    };
+    const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
+    const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
+    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    const counts = await writeResults(
+      classify(images, options),
+      createWriter(format, run, canvas),
+      await openSink(options.output, io),
+      progress,
+      io,
+    );
+    if (verbose && passedOver > 0)
+      say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
+    if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
+    return counts.failed > 0 ? 1 : 0;
+  } finally {
+    await clip.release();
   }
-  const run = { model: clip.name, provider: clip.provider, dtype: clip.dtype, templates: classifier.templates };
-  const onTerminal = options.output === undefined && io.stdout.isTTY === true;
-  const canvas = {
-    columns: (onTerminal && io.stdout.columns) || 80,
-    color: onTerminal && wantsColor(io.stdout, io.env),
-  };
-  const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-  if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
-  const counts = await writeResults(
-    classifier.classify(images, options),
-    createWriter(format, run, canvas),
-    await openSink(options.output, io),
-    progress,
-  );
-  await clip.release();
-
-  if (verbose && passedOver > 0)
-    say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
-  if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
-  return counts.failed > 0 ? 1 : 0;
 }
 
 function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {

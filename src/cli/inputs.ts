@@ -33,14 +33,22 @@ export async function* imagePaths(args: readonly string[], report: WalkReport = 
   }
 }
 
-/** The same images, if there is one. */
-export async function peek(images: AsyncGenerator<string>): Promise<AsyncGenerator<string> | undefined> {
-  const first = await images.next();
-  if (first.done) return undefined;
-  return (async function* () {
-    yield first.value;
+/** The first images, at most so many, and all of them. */
+export async function peek<T>(
+  images: AsyncGenerator<T>,
+  count: number,
+): Promise<{ readonly first: readonly T[]; readonly all: AsyncGenerator<T> }> {
+  const first: T[] = [];
+  while (first.length < count) {
+    const next = await images.next();
+    if (next.done) break;
+    first.push(next.value);
+  }
+  const all = (async function* () {
+    yield* first;
     yield* images;
   })();
+  return { first, all };
 }
 
 /** How many images the arguments stand for. */

@@ -7,6 +7,18 @@ export interface Io {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGINT or SIGTERM, with an {@link Interruption} as its reason. */
+  readonly interruption: AbortSignal;
+}
+
+/** The user, or the machine, wants the program to end: what is written so far is made whole, and it ends. */
+export class Interruption extends Error {
+  override readonly name = 'Interruption';
+
+  /** @param exitCode 128 and the number of the signal */
+  constructor(readonly exitCode: number) {
+    super('interrupted');
+  }
 }
 
 /** A stream that may be a terminal. */
@@ -54,6 +66,16 @@ export class Sink {
       error,
     );
   }
+}
+
+/** What comes first: the work, or the interruption (thrown). */
+export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io, 'interruption'>): Promise<T> {
+  return new Promise((done, failed) => {
+    const stop = () => failed(interruption.reason);
+    if (interruption.aborted) stop();
+    interruption.addEventListener('abort', stop, { once: true });
+    work.then(done, failed).finally(() => interruption.removeEventListener('abort', stop));
+  });
 }
 
 /** Colours only on a terminal, and not where NO_COLOR is set (no-color.org). */

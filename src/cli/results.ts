@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import type { ImageResult } from '../classifier.ts';
 import { UsageError } from '../errors.ts';
 import type { ResultWriter } from '../output/writer.ts';
-import { type Io, Sink } from './io.ts';
+import { type Io, Sink, unlessInterrupted } from './io.ts';
 import type { Progress } from './progress.ts';
 
 /** How many images got labels, how many an error row. */
@@ -36,23 +36,33 @@ export async function openSink(file: string | undefined, io: Io): Promise<Sink> 
   return sink;
 }
 
-/** Writes every result as soon as it is there. */
+/**
+ * Writes every result as soon as it is there. Whatever ends the run, what is written is whole.
+ *
+ * @throws ClosedPipe, OutputError or Interruption
+ */
 export async function writeResults(
-  results: AsyncIterable<ImageResult>,
+  results: AsyncGenerator<ImageResult>,
   writer: ResultWriter,
   sink: Sink,
   progress: Progress,
+  io: Pick<Io, 'interruption'>,
 ): Promise<Counts> {
   const counts = { ok: 0, failed: 0 };
-  await sink.write(writer.begin());
-  for await (const result of results) {
-    counts[result.ok ? 'ok' : 'failed']++;
-    progress.makeRoom();
-    await sink.write(writer.row(result));
-    progress.step();
+  let next = await unlessInterrupted(results.next(), io); // where the model cannot run, nothing is written
+  await sink.write(await writer.begin());
+  try {
+    for (; !next.done; next = await unlessInterrupted(results.next(), io)) {
+      counts[next.value.ok ? 'ok' : 'failed']++;
+      progress.makeRoom();
+      await sink.write(writer.row(next.value));
+      progress.step();
+    }
+  } finally {
+    void results.return(undefined).catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
+    progress.end();
+    await sink.write(writer.end());
+    await sink.close();
   }
-  progress.end();
-  await sink.write(writer.end());
-  await sink.close();
   return counts;
 }

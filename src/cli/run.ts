@@ -3,7 +3,7 @@ import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { classifyCommand } from './classify.ts';
 import { doctorCommand } from './doctor.ts';
-import { ClosedPipe, type Io } from './io.ts';
+import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { modelsCommand } from './models.ts';
 
@@ -18,7 +18,7 @@ Other commands:
  * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
  *
  * @param argv without node and the script
- * @returns the exit code: 0 all well, 1 an image failed, 2 nothing could run
+ * @returns the exit code: 0 all well, 1 an image failed, 2 nothing could run, 130 and 143 after SIGINT and SIGTERM
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   // Where the reader has gone, results are told by the Sink; help and messages are lost without harm.
@@ -35,14 +35,26 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   else command.name(`clip-classify ${named}`);
   letThrow(command, io);
   try {
-    await command.parseAsync(named === undefined ? argv : argv.slice(1), { from: 'user' });
+    const work = command.parseAsync(named === undefined ? argv : argv.slice(1), { from: 'user' });
+    await Promise.race([work, interrupted(io.interruption)]);
     return exitCode;
   } catch (error) {
     if (error instanceof ClosedPipe) return 0;
+    if (error instanceof Interruption) return error.exitCode;
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
     sayError(io, error instanceof CommanderError ? usageError(error, command) : error, argv.includes('--verbose'));
     return 2;
   }
+}
+
+/** What is being written has this long to be made whole. */
+const GRACE_MS = 1000;
+
+/** @throws Interruption some time after the signal: a command that can end in order does so before */
+function interrupted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, failed) => {
+    signal.addEventListener('abort', () => setTimeout(() => failed(signal.reason), GRACE_MS), { once: true });
+  });
 }
 
 function asProgram(command: Command): void {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type Architecture, inferArchitecture } from '../onnx/architecture.ts';
@@ -57,6 +58,8 @@ export interface ModelDescription {
   readonly scoring: Scoring | undefined;
   towers(): Promise<Towers>;
   tokenizer(): Promise<Tokenizer>;
+  /** Bytes of the file that holds the image tower's weights. */
+  weightBytes(): Promise<number>;
 }
 
 export interface DescribeOptions {
@@ -98,7 +101,7 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
     preprocessing: parsePreprocessing(preprocessor, architecture.image.imageSize, folder),
     tokens: architecture.text,
     scoring: await readScoring(checkpoint, architecture),
-    towers: async () => {
+    towers: once(async () => {
       const { image, text } = await graphs();
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
@@ -106,8 +109,9 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
         image: { graph: { bytes: image, weights: checkpoint.folder }, wiring: { image: wiring.image } },
         text: { graph: { bytes: text, weights: checkpoint.folder }, wiring: { text: wiring.text } },
       };
-    },
+    }),
     tokenizer: once(() => loadTokenizer(folder, architecture.text)),
+    weightBytes: async () => (await stat(checkpoint.file)).size,
   };
 }
 
@@ -129,6 +133,7 @@ async function describeReadyMade(
       logits,
     }),
     tokenizer: once(() => loadTokenizer(tokenizerFolder, tokens)),
+    weightBytes: async () => (await stat(image.path)).size,
   };
 }
 

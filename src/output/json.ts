@@ -10,7 +10,10 @@ export function jsonLinesWriter(run: RunInfo): ResultWriter {
 export function jsonWriter(run: RunInfo): ResultWriter {
   let rows = 0;
   return {
-    begin: () => `${toJson({ ...run, results: [] }).slice(0, -2)}`,
+    async begin() {
+      const { model, dtype, templates } = run;
+      return toJson({ model, provider: await run.provider(), dtype, templates, results: [] }).slice(0, -2);
+    },
     row: (result) => `${rows++ === 0 ? '\n' : ',\n'}${toJson(jsonRow(result, run.model))}`,
     end: () => '\n]}\n',
   };

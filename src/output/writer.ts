@@ -3,15 +3,16 @@ import type { ImageResult } from '../classifier.ts';
 /** What a run has in common for all its rows. */
 export interface RunInfo {
   readonly model: string;
-  readonly provider: string;
+  /** What really ran; asked about after the first result. */
+  provider(): Promise<string>;
   readonly dtype: string;
   readonly templates: readonly string[];
 }
 
 /** Turns results into text; whoever owns the stream writes it. */
 export interface ResultWriter {
-  /** Before the first row. */
-  begin(): string;
+  /** Before the first row, when there is one. */
+  begin(): string | Promise<string>;
   row(result: ImageResult): string;
   /** After the last row. */
   end(): string;

@@ -28,6 +28,6 @@ export async function cli(
   { tty = false, env = {} as Record<string, string>, columns = 80 } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
-  const code = await run(argv, { stdout, stderr, env });
+  const code = await run(argv, { stdout, stderr, env, interruption: new AbortController().signal });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

@@ -1,0 +1,40 @@
+import { pMapIterable } from 'p-map';
+import type { ImageError } from '../errors.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { Provider } from '../model/provider.ts';
+import type { UnitRows } from '../tensor.ts';
+
+/** An image as a point on CLIP's unit sphere; a bad image is a result, not an exception. */
+export type Embedded =
+  | { readonly ok: true; readonly image: string; readonly embedding: UnitRows }
+  | { readonly ok: false; readonly image: string; readonly error: ImageError };
+
+/** What happens to an image on its way; told so that a watchdog knows whom to blame. */
+export type Stage = 'decoding' | 'prepared' | 'running';
+
+/** Image → unit embedding [1, D]. In this process or in one of its own: whoever asks cannot tell. */
+export interface ImageEncoder {
+  /** What images run on; opens the image graph. */
+  provider(): Promise<Provider>;
+  /**
+   * Images that are asked about while others are under way share a batch; none waits for a batch to fill up.
+   *
+   * @throws ClipError if the model cannot be opened or run
+   */
+  encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded>;
+  release(): Promise<void>;
+}
+
+/**
+ * Every image's embedding, in order. At most `ahead` images are under way: memory does not grow with their number, and a
+ * slow reader holds up the work.
+ */
+export function encodeAll(
+  encoder: ImageEncoder,
+  images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
+  options: DecodeOptions,
+  ahead: number,
+): AsyncIterable<Embedded> {
+  return pMapIterable(images, (image) => encoder.encode(image, options), { concurrency: ahead });
+}

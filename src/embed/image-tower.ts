@@ -1,0 +1,65 @@
+import { UsageError } from '../errors.ts';
+import { fitImage, normalize } from '../image/preprocess.ts';
+import type { RgbImage } from '../image/resample.ts';
+import type { ModelDescription } from '../model/description.ts';
+import { encodeImages, type Pixels } from '../model/encoder.ts';
+import { openOnProvider, type Provider, type ProviderChoice } from '../model/provider.ts';
+import { openSession, type Session } from '../model/session.ts';
+import { l2Normalize, type UnitRows } from '../tensor.ts';
+
+/** Where graphs run. */
+export interface Machine {
+  /** Threads of one inference. */
+  readonly threads: number;
+  readonly provider: ProviderChoice;
+  /** Which of several GPUs. */
+  readonly device: number;
+}
+
+/** The image graph, open. */
+export interface ImageTower {
+  readonly session: Session;
+  readonly provider: Provider;
+  /**
+   * @param pixels N images, as {@link preparePixels} makes them
+   * @param batch the most images of a call; where N is less, a GPU is given as many all the same
+   * @returns [N, D]
+   */
+  encode(pixels: readonly Pixels[], batch?: number): Promise<UnitRows>;
+  release(): Promise<void>;
+}
+
+/** How pixels are prepared for a model. */
+export type Preparing = Pick<ModelDescription, 'preprocessing' | 'towers'>;
+
+/**
+ * Opens the image graph of a model.
+ *
+ * @throws ModelError or ProviderError
+ */
+export async function openImageTower({ preprocessing, towers }: Preparing, machine: Machine): Promise<ImageTower> {
+  const { graph, wiring } = (await towers()).image;
+  const { opened: session, provider } = await openOnProvider(machine.provider, (one) =>
+    openSession(graph, { threads: machine.threads, provider: one, device: machine.device }),
+  );
+  const { size } = preprocessing;
+  return {
+    session,
+    provider,
+    encode: async (pixels, batch = pixels.length) => {
+      if (pixels.some((one) => one.length !== 3 * size ** 2))
+        throw new UsageError('an image has the wrong size', 'encode what preparePixels() makes');
+      // A GPU tunes itself anew for each shape: there the last batch is filled up.
+      const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
+      return l2Normalize(await encodeImages(session, wiring, pixels, size, rows));
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Resizes, crops and normalises, as the image graph wants its pixels. */
+export async function preparePixels({ preprocessing, towers }: Preparing, image: RgbImage): Promise<Pixels> {
+  const { wiring } = (await towers()).image;
+  const crop = fitImage(image, preprocessing);
+  return wiring.image.pixels === 'bytes' ? Uint8Array.from(crop.data) : normalize(crop, preprocessing);
+}

@@ -1,0 +1,98 @@
+import pLimit from 'p-limit';
+import { ImageError } from '../errors.ts';
+import { type DecodeOptions, decode } from '../image/decode.ts';
+import { type ImageSource, nameOf, readSource } from '../image/source.ts';
+import type { Pixels } from '../model/encoder.ts';
+import { rowOf, type UnitRows } from '../tensor.ts';
+import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
+import { type ImageTower, type Preparing, preparePixels } from './image-tower.ts';
+
+/** How the work is spread. */
+export interface Workload {
+  /** The most images of one inference. */
+  readonly batch: number;
+  /** Images decoded at once: no more than Node's thread pool has threads. */
+  readonly decoders: number;
+}
+
+/** A prepared image that waits for its batch. */
+interface Ready {
+  readonly pixels: Pixels;
+  readonly onRun: () => void;
+  readonly done: (embedding: UnitRows) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Encodes images in this process. Decoding goes on in sharp's threads while the graph runs.
+ *
+ * A batch is run when it is full, or when no other image is being prepared: a list that trickles in is answered image by
+ * image, a long one in full batches.
+ *
+ * @param open opens the image graph; called once, when the first image is already being decoded
+ */
+export function encodeInProcess(
+  model: Preparing,
+  open: () => Promise<ImageTower>,
+  { batch, decoders }: Workload,
+): ImageEncoder {
+  const decoding = pLimit(decoders);
+  const ready: Ready[] = [];
+  let preparing = 0;
+  let busy = false;
+  let opened: Promise<ImageTower> | undefined;
+  const tower = () => (opened ??= open());
+
+  const runBatch = async () => {
+    if (busy || ready.length === 0 || (ready.length < batch && preparing > 0)) return;
+    busy = true;
+    const group = ready.splice(0, batch);
+    try {
+      const { encode } = await tower();
+      for (const { onRun } of group) onRun();
+      const rows = await encode(
+        group.map(({ pixels }) => pixels),
+        batch,
+      );
+      for (const [n, { done }] of group.entries()) done(rowOf(rows, n));
+    } catch (error) {
+      for (const { failed } of group) failed(error);
+    }
+    busy = false;
+    setImmediate(runBatch); // whoever got a result may ask about the next image first
+  };
+
+  const prepare = async (source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void) => {
+    preparing++;
+    try {
+      return await decoding(async () => {
+        onStage?.('decoding');
+        const bytes = await readSource(source);
+        tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
+        return preparePixels(model, await decode(bytes, nameOf(source), options));
+      });
+    } finally {
+      preparing--;
+      setImmediate(runBatch);
+    }
+  };
+
+  return {
+    provider: async () => (await tower()).provider,
+    async encode(source, options, onStage): Promise<Embedded> {
+      const image = nameOf(source);
+      try {
+        const pixels = await prepare(source, options, onStage);
+        onStage?.('prepared');
+        const embedding = await new Promise<UnitRows>((done, failed) => {
+          ready.push({ pixels, onRun: () => onStage?.('running'), done, failed });
+        });
+        return { ok: true, image, embedding };
+      } catch (error) {
+        if (error instanceof ImageError) return { ok: false, image, error };
+        throw error;
+      }
+    },
+    release: async () => (await opened)?.release(),
+  };
+}

@@ -1,0 +1,72 @@
+import {
+  CacheError,
+  ChecksumError,
+  ClipError,
+  ImageError,
+  type ImageErrorCode,
+  ModelError,
+  messageOf,
+  ProviderError,
+  UsageError,
+} from '../errors.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { Provider } from '../model/provider.ts';
+import type { Dtype } from '../model/ready-made.ts';
+import type { Stage } from './encoder.ts';
+import type { Machine } from './image-tower.ts';
+import type { Workload } from './local.ts';
+
+/** What the child process needs to know to open the same model. */
+export interface Setup extends Machine, Workload {
+  readonly model: string;
+  readonly dtype: Dtype;
+}
+
+/** To the child: first a setup, then images. */
+export type Request =
+  | { readonly kind: 'open'; readonly setup: Setup }
+  | { readonly kind: 'encode'; readonly id: number; readonly source: ImageSource; readonly options: DecodeOptions };
+
+/** From the child. An embedding is a few kilobytes; an image's pixels never cross. */
+export type Reply =
+  | { readonly kind: 'open'; readonly provider: Provider }
+  | { readonly kind: 'failed'; readonly error: PlainError }
+  | JobReply;
+
+/** Of one image. */
+export type JobReply =
+  | { readonly kind: 'stage'; readonly id: number; readonly stage: Stage }
+  | { readonly kind: 'embedding'; readonly id: number; readonly embedding: Float32Array }
+  | { readonly kind: 'bad image'; readonly id: number; readonly error: PlainError };
+
+/** An error, as it crosses between processes. */
+export interface PlainError {
+  readonly code: string;
+  readonly fact: string;
+  readonly nextStep: string;
+}
+
+export function toPlain(error: unknown): PlainError {
+  if (error instanceof ClipError) return { code: error.code, fact: error.fact, nextStep: error.nextStep };
+  return {
+    code: 'E_MODEL',
+    fact: `the process that encodes images failed: ${messageOf(error)}`,
+    nextStep: 'clip-classify doctor looks at this machine',
+  };
+}
+
+export function imageErrorOf({ code, fact, nextStep }: PlainError): ImageError {
+  return new ImageError(code as ImageErrorCode, fact, nextStep);
+}
+
+const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
+  E_USAGE: UsageError,
+  E_PROVIDER: ProviderError,
+  E_CHECKSUM: ChecksumError,
+  E_CACHE: CacheError,
+};
+
+export function runErrorOf({ code, fact, nextStep }: PlainError): ClipError {
+  return new (RUN_ERRORS[code] ?? ModelError)(fact, nextStep);
+}

@@ -1,0 +1,81 @@
+import { ModelError, UsageError } from '../errors.ts';
+import type { ModelDescription, Scoring, Towers } from '../model/description.ts';
+import { blankImage, textFeeds } from '../model/encoder.ts';
+import { openSession } from '../model/session.ts';
+import { cosines, l2Normalize } from '../tensor.ts';
+
+/** For ready-made graphs that do not hold them. */
+export interface ScoringOptions {
+  /** @default that of the model */
+  readonly logitScale?: number;
+  /** The same for the bias of a SigLIP. */
+  readonly logitBias?: number;
+}
+
+/**
+ * The scale that was asked for, else the checkpoint's, else what a joint graph computes with; it is never assumed.
+ *
+ * @throws UsageError or ModelError if there are two, or none
+ */
+export async function chooseScoring(
+  description: ModelDescription,
+  { logitScale, logitBias }: ScoringOptions,
+  threads: number,
+): Promise<Scoring> {
+  const { name, scoring, tokens } = description;
+  if (scoring !== undefined && logitScale === undefined && logitBias === undefined) return scoring;
+  if (scoring !== undefined) {
+    throw new UsageError(
+      `${name} has a logit scale of its own, ${scoring.logitScale}`,
+      'leave --logit-scale and --logit-bias out',
+    );
+  }
+  if (tokens.pooling.at === 'last token') {
+    if (logitScale !== undefined && logitBias !== undefined) return { logitScale, logitBias };
+    throw new ModelError(
+      `the logit scale and bias of ${name} are not known: its graphs do not hold them`,
+      'say both with --logit-scale and --logit-bias, as the model was trained with them',
+    );
+  }
+  if (logitScale !== undefined) return { logitScale };
+  const towers = await description.towers();
+  if (towers.logits !== undefined && isJoint(towers)) {
+    return { logitScale: await measureLogitScale(description, towers, towers.logits.name, threads) };
+  }
+  throw new ModelError(
+    `the logit scale of ${name} is not known: split graphs do not hold it`,
+    'say it with --logit-scale (the CLIPs of OpenAI and LAION have 100)',
+  );
+}
+
+function isJoint({ image, text }: Towers): boolean {
+  return 'path' in image.graph && 'path' in text.graph && image.graph.path === text.graph.path;
+}
+
+/** `logit = scale · cosine`: the scale that fits best over a blank image and some prompts. */
+async function measureLogitScale(
+  { preprocessing, tokenizer }: ModelDescription,
+  { image, text }: Towers,
+  logits: string,
+  threads: number,
+): Promise<number> {
+  const { encode } = await tokenizer();
+  const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0 });
+  let [products, squares] = [0, 0];
+  try {
+    for (const prompt of ['a photo', 'a dog on a street', 'blue']) {
+      const ids = textFeeds(text.wiring.text, [encode(prompt).ids], 1);
+      const feeds = { ...ids, ...blankImage(image.wiring.image, preprocessing.size) };
+      const outputs = [logits, image.wiring.image.output.name, text.wiring.text.output.name];
+      const [logit, imageRow, textRow] = await session.run(feeds, outputs);
+      if (!(logit && imageRow && textRow))
+        throw new ModelError('the joint graph put out too little', 'export it again');
+      const cosine = cosines(l2Normalize(imageRow), l2Normalize(textRow)).data[0] as number;
+      products += (logit.data[0] as number) * cosine;
+      squares += cosine * cosine;
+    }
+  } finally {
+    await session.release();
+  }
+  return products / squares;
+}

@@ -1,0 +1,44 @@
+import { describeModel } from '../model/description.ts';
+import type { ImageEncoder } from './encoder.ts';
+import { openImageTower } from './image-tower.ts';
+import { encodeInProcess } from './local.ts';
+import { type Reply, type Request, type Setup, toPlain } from './messages.ts';
+
+/** The child's end of the channel between the processes; node's `process` is one. */
+export interface Channel {
+  send?(replies: readonly Reply[]): unknown;
+  on(event: 'message', heard: (requests: readonly Request[]) => void): unknown;
+}
+
+/** Encodes images for the parent process: the first request names the model, the others are images. */
+export function serveImages(channel: Channel): void {
+  let encoder: Promise<ImageEncoder> | undefined;
+  const outbox: Reply[] = [];
+  const flush = () => {
+    if (outbox.length > 0) channel.send?.(outbox.splice(0));
+  };
+  const post = (reply: Reply) => {
+    if (outbox.push(reply) === 1) setImmediate(flush);
+  };
+  const answer = async (request: Request) => {
+    if (request.kind === 'open') {
+      encoder = openEncoder(request.setup);
+      return post({ kind: 'open', provider: await (await encoder).provider() });
+    }
+    const { id, source, options } = request;
+    const result = await (await encoder)?.encode(source, options, (stage) => {
+      post({ kind: 'stage', id, stage });
+      if (stage === 'running') flush(); // inference blocks this process: what is said before must be on its way
+    });
+    if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
+    else if (result) post({ kind: 'bad image', id, error: toPlain(result.error) });
+  };
+  channel.on('message', (requests) => {
+    for (const request of requests) answer(request).catch((error) => post({ kind: 'failed', error: toPlain(error) }));
+  });
+}
+
+async function openEncoder({ model, dtype, batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {
+  const described = await describeModel(model, { dtype });
+  return encodeInProcess(described, () => openImageTower(described, machine), { batch, decoders });
+}

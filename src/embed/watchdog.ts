@@ -1,0 +1,70 @@
+/** How much patience there is. */
+export interface Patience {
+  /** Seconds without any progress after which a process counts as stuck. */
+  readonly timeout: number;
+  /** Bytes of the weights. */
+  readonly weightBytes: number;
+}
+
+const TICK_MS = 250;
+/** A tick that comes so late tells of a machine that slept, not of a process that is stuck. */
+const SLEPT_MS = 5_000;
+/** How many times its usual duration a batch may take. */
+const SLOWEST = 10;
+/** Until a batch has been seen, a second for every so many bytes of weights: opening and a first batch, on a slow machine. */
+const FIRST_BYTES_PER_SECOND = 10_000_000;
+const REMEMBERED = 31;
+
+/**
+ * Notices a process that makes no progress. The limit is the larger of the timeout and ten times the median batch, so that a
+ * healthy model is never taken for a stuck one, however big.
+ */
+export class Watchdog {
+  private readonly batches: number[] = [];
+  private last = performance.now();
+  private lastTick = performance.now();
+  private readonly timer: NodeJS.Timeout;
+
+  /**
+   * @param isWorking whether progress is to be expected
+   * @param onStuck told the seconds that have passed
+   */
+  constructor(
+    private readonly patience: Patience,
+    isWorking: () => boolean,
+    onStuck: (seconds: number) => void,
+  ) {
+    this.timer = setInterval(() => {
+      const now = performance.now();
+      if (!isWorking() || now - this.lastTick > SLEPT_MS) this.last = now;
+      this.lastTick = now;
+      const seconds = (now - this.last) / 1000;
+      if (seconds <= this.limit) return;
+      this.last = now;
+      onStuck(seconds);
+    }, TICK_MS).unref();
+  }
+
+  /** Seconds without progress that are still fine. */
+  get limit(): number {
+    const { timeout, weightBytes } = this.patience;
+    if (this.batches.length === 0) return Math.max(timeout, weightBytes / FIRST_BYTES_PER_SECOND);
+    const median = this.batches.toSorted((a, b) => a - b)[this.batches.length >> 1] as number;
+    return Math.max(timeout, SLOWEST * median);
+  }
+
+  /** A sign of life. */
+  progress(): void {
+    this.last = performance.now();
+  }
+
+  /** A batch is done. */
+  batchTook(seconds: number): void {
+    this.batches.push(seconds);
+    if (this.batches.length > REMEMBERED) this.batches.shift();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
