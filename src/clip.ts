@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
 import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
@@ -79,7 +80,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
         {
           env: { ...processEnv, ...options.env },
           timeout: options.timeout ?? 10,
-          weightBytes: await description.weightBytes(),
+          weightBytes: (await stat(description.weightFile)).size,
           signal: options.signal,
         },
       )

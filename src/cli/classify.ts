@@ -1,6 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { createClassifier } from '../classifier.ts';
-import { loadModel } from '../clip.ts';
+import { type Clip, loadModel } from '../clip.ts';
 import { UsageError } from '../errors.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
@@ -12,7 +13,8 @@ import { type Io, unlessInterrupted, wantsColor } from './io.ts';
 import { say } from './messages.ts';
 import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
-import { openSink, refuseToOverwrite, writeResults } from './results.ts';
+import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
+import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
 interface ClassifyOptions {
   readonly labels?: readonly string[];
@@ -22,6 +24,7 @@ interface ClassifyOptions {
   readonly model?: string;
   readonly format?: Format;
   readonly output?: string;
+  readonly resume?: true;
   readonly batch: number;
   readonly timeout: number;
   readonly threads?: number;
@@ -58,6 +61,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
     .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
+    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
@@ -121,10 +125,11 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
     if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
+    const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
     const counts = await writeResults(
-      classify(images, options),
+      classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
       createWriter(format, run, canvas),
-      await openSink(options.output, io),
+      output,
       progress,
       io,
     );
@@ -146,6 +151,29 @@ function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
     `the extension of ${output} says no format`,
     `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
   );
+}
+
+/** What the rows depend on, of the model. */
+async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }: Clip): Promise<RunSettings> {
+  const { size, mtimeNs } = await stat(weightFile, { bigint: true });
+  return { model: { name, weightFile, size: `${size}`, mtime: `${mtimeNs}`, dtype, logitScale, logitBias } };
+}
+
+/** Where the rows go: a file of lines can be resumed, anything else cannot. */
+async function openOutput(
+  { output, resume, top, exif, maxPixels }: ClassifyOptions,
+  settings: RunSettings & { readonly format: Format },
+  io: Io,
+): Promise<ResultOutput> {
+  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
+  const lines = ['jsonl', 'csv', 'tsv'].includes(settings.format);
+  if (resume && !lines) {
+    throw new UsageError(`${settings.format} cannot be resumed`, 'write jsonl, csv or tsv');
+  }
+  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
+  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
+  const all = { ...settings, top, exif, maxPixels };
+  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
 }
 
 function noImage(args: readonly string[]): UsageError {

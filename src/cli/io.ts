@@ -42,8 +42,8 @@ export class Sink {
   }
 
   /** @throws ClosedPipe or OutputError */
-  write(text: string): Promise<void> {
-    if (text === '') return Promise.resolve();
+  write(text: string | Uint8Array): Promise<void> {
+    if (text.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
       this.stream.write(text, (error) => (error ? failed(this.explain(error)) : done()));
     });

@@ -13,6 +13,16 @@ export interface Counts {
   readonly failed: number;
 }
 
+/** Where rows go. */
+export interface ResultOutput {
+  /** What comes before the first row. */
+  head(text: string): Promise<void>;
+  row(text: string | Uint8Array, ok: boolean): Promise<void>;
+  /** What comes after the last row. @returns the rows that an earlier run had written */
+  tail(text: string): Promise<Counts>;
+  close(): Promise<void>;
+}
+
 /** Opening an output empties it: what is read must not be it. */
 export async function refuseToOverwrite(output: string, inputs: readonly string[]): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
@@ -25,9 +35,18 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
   }
 }
 
-/** Standard output, or a file that is opened at once, so that a wrong path is told before the work. */
-export async function openSink(file: string | undefined, io: Io): Promise<Sink> {
-  if (file === undefined) return new Sink(io.stdout, 'standard output');
+/** Standard output, or a file of a format that cannot be resumed; opened at once, so that a wrong path is told before the work. */
+export async function openStream(file: string | undefined, io: Io): Promise<ResultOutput> {
+  const sink = file === undefined ? new Sink(io.stdout, 'standard output') : await openSink(file);
+  return {
+    head: (text) => sink.write(text),
+    row: (text) => sink.write(text),
+    tail: (text) => sink.write(text).then(() => ({ ok: 0, failed: 0 })),
+    close: () => sink.close(),
+  };
+}
+
+async function openSink(file: string): Promise<Sink> {
   const stream = createWriteStream(file);
   const sink = new Sink(stream, file);
   await once(stream, 'open').catch((error: Error) => {
@@ -44,25 +63,27 @@ export async function openSink(file: string | undefined, io: Io): Promise<Sink> 
 export async function writeResults(
   results: AsyncGenerator<ImageResult>,
   writer: ResultWriter,
-  sink: Sink,
+  output: ResultOutput,
   progress: Progress,
   io: Pick<Io, 'interruption'>,
 ): Promise<Counts> {
   const counts = { ok: 0, failed: 0 };
   let next = await unlessInterrupted(results.next(), io); // where the model cannot run, nothing is written
-  await sink.write(await writer.begin());
+  await output.head(await writer.begin());
   try {
     for (; !next.done; next = await unlessInterrupted(results.next(), io)) {
       counts[next.value.ok ? 'ok' : 'failed']++;
       progress.makeRoom();
-      await sink.write(writer.row(next.value));
+      await output.row(writer.row(next.value), next.value.ok);
       progress.step();
     }
   } finally {
     void results.return(undefined).catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
     progress.end();
-    await sink.write(writer.end());
-    await sink.close();
+    const kept = await output.tail(writer.end());
+    counts.ok += kept.ok;
+    counts.failed += kept.failed;
+    await output.close();
   }
   return counts;
 }

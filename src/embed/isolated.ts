@@ -1,21 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { type ClipError, ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
 import { type ImageSource, nameOf } from '../image/source.ts';
-import type { Env } from '../model/environment.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
-import { imageErrorOf, type JobReply, type Reply, type Request, runErrorOf, type Setup } from './messages.ts';
+import { EncoderProcess, type Launch } from './encoder-process.ts';
+import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
-
-/** How the child process is kept. */
-export interface Keeping extends Patience {
-  readonly env: Env;
-  /** Kills the child at once. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** An image on its way. */
 interface Job {
@@ -26,12 +17,14 @@ interface Job {
   readonly failed: (error: ClipError) => void;
   /** 'kept': not yet sent; 'sent': the child has not begun with it. */
   stage: 'kept' | 'sent' | Stage;
-  /** It was under way when a child died, and is tried once more with nothing beside it. */
+  /** It was under way when a child died or hung, and is tried again with nothing beside it. */
   suspect: boolean;
+  /** How often it has been tried alone. */
+  trials: number;
 }
 
-const CHILD = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.url));
-
+/** Tries alone before an image is blamed: what kills from outside, such as a lack of memory, may well strike twice. */
+const TRIALS = 2;
 /** A child that dies so often before it has opened the model will never open it. */
 const DEATHS_WHILE_OPENING = 2;
 /** The same of one that is stuck while it is at no image. */
@@ -41,20 +34,19 @@ const STUCK_WITHOUT_CAUSE = 2;
  * Encodes images in a child process, so that no image can crash, hang or bloat this one: paths or bytes go in, embeddings
  * come out.
  *
- * A child that dies is replaced: the images that it had under way are tried once more, each alone, and one that kills
- * it again gets E_CRASH. A child that makes no progress is killed: the images that it was at get E_TIMEOUT, the others are
- * sent again. So every image has one result, whatever happens.
+ * A child that dies is replaced: the images that it had under way are tried again, each alone, and one that goes on killing
+ * it gets E_CRASH. A child that makes no progress is killed: the image that it was decoding, or the batch that it was
+ * running, gets E_TIMEOUT, the others are sent again. So every image has one result, whatever happens.
  */
 export class IsolatedEncoder implements ImageEncoder {
   private readonly jobs = new Map<number, Job>();
   private readonly watchdog: Watchdog;
-  private child: ChildProcess | undefined;
+  private child: EncoderProcess | undefined;
   private isOpen = false;
   private deathsWhileOpening = 0;
-  private nextId = 0;
-  private outbox: Request[] = [];
-  private batchBegan: number | undefined;
   private stuckWithoutCause = 0;
+  private nextId = 0;
+  private batchBegan: number | undefined;
   private broken: ClipError | undefined;
   /** Settled by the first child that opens the model, or when none can. */
   private readonly opened: Promise<Provider>;
@@ -63,27 +55,30 @@ export class IsolatedEncoder implements ImageEncoder {
 
   constructor(
     private readonly setup: Setup,
-    private readonly keeping: Keeping,
+    private readonly keeping: Patience & Launch,
   ) {
     this.opened = new Promise((done, failed) => {
       this.onOpened = done;
       this.onBroken = failed;
     });
     this.opened.catch(() => {}); // encode() tells of it too
-    const isWorking = () => this.child !== undefined && (this.jobs.size > 0 || !this.isOpen);
-    this.watchdog = new Watchdog(keeping, isWorking, (seconds) => this.onStuck(seconds));
+    const state = () => {
+      if (this.child === undefined || (this.isOpen && this.jobs.size === 0)) return 'idle';
+      return this.isOpen ? 'working' : 'opening';
+    };
+    this.watchdog = new Watchdog(keeping, state, (seconds) => this.onStuck(seconds));
   }
 
   provider(): Promise<Provider> {
-    if (this.child === undefined && this.broken === undefined) this.start();
+    this.sendWhatMayGo();
     return this.opened;
   }
 
   encode(source: ImageSource, options: DecodeOptions): Promise<Embedded> {
     return new Promise((done, failed) => {
       if (this.broken) return failed(this.broken);
-      const job: Job = { id: this.nextId++, source, options, done, failed, stage: 'kept', suspect: false };
-      this.jobs.set(job.id, job);
+      const id = this.nextId++;
+      this.jobs.set(id, { id, source, options, done, failed, stage: 'kept', suspect: false, trials: 0 });
       this.sendWhatMayGo();
     });
   }
@@ -93,39 +88,43 @@ export class IsolatedEncoder implements ImageEncoder {
     this.fail(new UsageError('the model has been released', 'load it again'));
   }
 
-  private start(): void {
-    const { env, signal } = this.keeping;
-    const child = fork(CHILD, [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [],
-      // Each decoder needs a thread of Node's pool; glibc keeps what many arenas have freed.
-      env: { MALLOC_ARENA_MAX: '2', ...env, UV_THREADPOOL_SIZE: String(this.setup.decoders + 2) },
-      ...(signal && { signal, killSignal: 'SIGKILL' }),
-    });
-    this.child = child;
-    this.isOpen = false;
+  private start(): EncoderProcess {
     this.watchdog.progress();
-    child.on('message', (replies: readonly Reply[]) => {
-      if (child !== this.child) return;
-      this.watchdog.progress();
-      for (const reply of replies) this.onReply(reply);
-      this.sendWhatMayGo();
-    });
-    child.on('error', () => {}); // told by exit, or killed on purpose
-    child.on('exit', (code, by) => {
-      if (child === this.child && !signal?.aborted) this.onDeath(by ?? `exit code ${code}`);
-    });
-    this.post({ kind: 'open', setup: this.setup });
+    return new EncoderProcess(
+      this.setup,
+      this.keeping,
+      (replies) => {
+        this.watchdog.progress();
+        for (const reply of replies) this.onReply(reply);
+        this.sendWhatMayGo();
+      },
+      (how) => this.onDeath(how),
+    );
+  }
+
+  /** Everything at once, but a suspect only alone; nothing before the model is open, so that no image is blamed for that. */
+  private sendWhatMayGo(): void {
+    if (this.broken) return;
+    this.child ??= this.start();
+    if (!this.isOpen) return;
+    const jobs = [...this.jobs.values()];
+    const kept = jobs.filter(({ stage }) => stage === 'kept');
+    const suspects = jobs.filter(({ suspect }) => suspect);
+    const alone = suspects.length > 0;
+    if (alone && kept.length < jobs.length) return;
+    for (const job of alone ? suspects.slice(0, 1) : kept) {
+      job.stage = 'sent';
+      if (alone) job.trials++;
+      this.child.send({ kind: 'encode', id: job.id, source: job.source, options: job.options });
+    }
   }
 
   /** @returns what the child had not answered yet */
   private kill(): Job[] {
-    const { child } = this;
+    this.child?.kill();
     this.child = undefined;
+    this.isOpen = false;
     this.batchBegan = undefined;
-    this.outbox = [];
-    child?.kill('SIGKILL');
     return [...this.jobs.values()].filter(({ stage }) => stage !== 'kept');
   }
 
@@ -135,13 +134,12 @@ export class IsolatedEncoder implements ImageEncoder {
     if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
       const fact = `the process that encodes images ended with ${how} while it opened ${this.setup.model}`;
       this.fail(new ModelError(fact, 'free some memory or take a smaller model; clip-classify doctor looks further'));
-      return;
     }
     for (const job of unanswered) {
       job.stage = 'kept';
-      if (!wasOpen) continue;
-      if (job.suspect) this.settle(job, 'E_CRASH', `crashed the process that encodes images (${how})`, 'leave it out');
       job.suspect = true;
+      if (job.trials < TRIALS) continue;
+      this.settle(job, 'E_CRASH', `crashed the process that encodes images (${how})`, 'leave it out');
     }
     this.sendWhatMayGo();
   }
@@ -150,43 +148,20 @@ export class IsolatedEncoder implements ImageEncoder {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
     const running = unanswered.filter(({ stage }) => stage === 'running');
-    const guilty = running.length > 0 ? running : unanswered.filter(({ stage }) => stage === 'decoding');
-    if (!wasOpen || (guilty.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
+    const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
+    if (!wasOpen || (running.length + decoding.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
       const fact = `the process that encodes images has been stuck for ${seconds.toFixed(0)} s`;
       this.fail(new ModelError(fact, 'wait longer with --timeout, or fetch the model again'));
-      return;
     }
     for (const job of unanswered) job.stage = 'kept';
+    // A batch takes as long whatever its pictures show: trying each again would only take that long again.
+    const guilty = running.length > 0 ? running : decoding.length === 1 ? decoding : [];
+    if (guilty.length === 0) for (const job of decoding) job.suspect = true;
     for (const job of guilty) {
       const fact = `was not done after ${seconds.toFixed(0)} s`;
       this.settle(job, 'E_TIMEOUT', fact, 'wait longer with --timeout, or leave it out');
     }
     this.sendWhatMayGo();
-  }
-
-  /** Everything at once, but a suspect only alone. */
-  private sendWhatMayGo(): void {
-    const jobs = [...this.jobs.values()];
-    const suspects = jobs.some(({ suspect }) => suspect);
-    const underWay = jobs.some(({ stage }) => stage !== 'kept');
-    if (suspects && underWay) return;
-    const next = suspects
-      ? jobs.filter(({ suspect }) => suspect).slice(0, 1)
-      : jobs.filter(({ stage }) => stage === 'kept');
-    if (next.length === 0) return;
-    if (this.child === undefined) this.start();
-    for (const job of next) {
-      job.stage = 'sent';
-      this.post({ kind: 'encode', id: job.id, source: job.source, options: job.options });
-    }
-  }
-
-  private post(request: Request): void {
-    if (this.outbox.push(request) > 1) return;
-    setImmediate(() => {
-      const requests = this.outbox.splice(0);
-      if (this.child?.connected) this.child.send(requests, () => {});
-    });
   }
 
   private onReply(reply: Reply): void {
@@ -226,9 +201,9 @@ export class IsolatedEncoder implements ImageEncoder {
     job.done(result);
   }
 
-  /** The model cannot be run at all. */
+  /** The model cannot be run at all, or no more. */
   private fail(error: ClipError): void {
-    this.broken = error;
+    this.broken ??= error;
     this.onBroken(error);
     for (const job of this.jobs.values()) job.failed(error);
     this.jobs.clear();

@@ -9,6 +9,8 @@ export interface Patience {
 const TICK_MS = 250;
 /** A tick that comes so late tells of a machine that slept, not of a process that is stuck. */
 const SLEPT_MS = 5_000;
+/** However short the timeout for images is, opening a model may take so long. */
+const OPENING_SECONDS = 30;
 /** How many times its usual duration a batch may take. */
 const SLOWEST = 10;
 /** Until a batch has been seen, a second for every so many bytes of weights: opening and a first batch, on a slow machine. */
@@ -26,20 +28,21 @@ export class Watchdog {
   private readonly timer: NodeJS.Timeout;
 
   /**
-   * @param isWorking whether progress is to be expected
+   * @param state what the process is at
    * @param onStuck told the seconds that have passed
    */
   constructor(
     private readonly patience: Patience,
-    isWorking: () => boolean,
+    state: () => 'idle' | 'opening' | 'working',
     onStuck: (seconds: number) => void,
   ) {
     this.timer = setInterval(() => {
       const now = performance.now();
-      if (!isWorking() || now - this.lastTick > SLEPT_MS) this.last = now;
+      const at = state();
+      if (at === 'idle' || now - this.lastTick > SLEPT_MS) this.last = now;
       this.lastTick = now;
       const seconds = (now - this.last) / 1000;
-      if (seconds <= this.limit) return;
+      if (seconds <= Math.max(this.limit, at === 'opening' ? OPENING_SECONDS : 0)) return;
       this.last = now;
       onStuck(seconds);
     }, TICK_MS).unref();

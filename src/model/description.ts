@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type Architecture, inferArchitecture } from '../onnx/architecture.ts';
@@ -58,8 +57,8 @@ export interface ModelDescription {
   readonly scoring: Scoring | undefined;
   towers(): Promise<Towers>;
   tokenizer(): Promise<Tokenizer>;
-  /** Bytes of the file that holds the image tower's weights. */
-  weightBytes(): Promise<number>;
+  /** The file that holds the image tower's weights. */
+  readonly weightFile: string;
 }
 
 export interface DescribeOptions {
@@ -111,7 +110,7 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, architecture.text)),
-    weightBytes: async () => (await stat(checkpoint.file)).size,
+    weightFile: checkpoint.file,
   };
 }
 
@@ -133,7 +132,7 @@ async function describeReadyMade(
       logits,
     }),
     tokenizer: once(() => loadTokenizer(tokenizerFolder, tokens)),
-    weightBytes: async () => (await stat(image.path)).size,
+    weightFile: image.path,
   };
 }
 

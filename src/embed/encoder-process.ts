@@ -1,0 +1,63 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Env } from '../model/environment.ts';
+import type { Reply, Request, Setup } from './messages.ts';
+
+/** How a child process is started. */
+export interface Launch {
+  readonly env: Env;
+  /** Kills the child at once. */
+  readonly signal?: AbortSignal | undefined;
+  /** The script that it runs. @default bin/image-encoder.js */
+  readonly program?: string;
+}
+
+const PROGRAM = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.url));
+
+/** One child process that encodes images, from its start to its death. */
+export class EncoderProcess {
+  private readonly child: ChildProcess;
+  private readonly outbox: Request[] = [];
+  private killed = false;
+
+  /**
+   * @param onReplies told what it says, in order
+   * @param onDeath told how it ended, unless it was killed on purpose
+   */
+  constructor(
+    setup: Setup,
+    { env, signal, program = PROGRAM }: Launch,
+    onReplies: (replies: readonly Reply[]) => void,
+    onDeath: (how: string) => void,
+  ) {
+    this.child = fork(program, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+      // Each decoder needs a thread of Node's pool; glibc keeps what many arenas have freed.
+      env: { MALLOC_ARENA_MAX: '2', ...env, UV_THREADPOOL_SIZE: String(setup.decoders + 2) },
+      ...(signal && { signal, killSignal: 'SIGKILL' }),
+    });
+    this.child.on('message', (replies: readonly Reply[]) => {
+      if (!this.killed) onReplies(replies);
+    });
+    this.child.on('error', () => {}); // told by exit, or killed on purpose
+    this.child.on('exit', (code, by) => {
+      if (!this.killed && !signal?.aborted) onDeath(by ?? `exit code ${code}`);
+    });
+    this.send({ kind: 'open', setup });
+  }
+
+  /** What is sent in one turn of the event loop travels together. */
+  send(request: Request): void {
+    if (this.outbox.push(request) > 1) return;
+    setImmediate(() => {
+      if (!this.killed && this.child.connected) this.child.send(this.outbox.splice(0), () => {});
+    });
+  }
+
+  kill(): void {
+    this.killed = true;
+    this.child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/clip.ts';
+import { type Embedded, encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
+import { IsolatedEncoder } from '../../src/embed/isolated.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode.ts';
+import { fixture } from '../paths.ts';
+
+const TROUBLED = fileURLToPath(new URL('troubled-child.mjs', import.meta.url));
+const MODEL = fixture('tiny-class');
+const SETUP = {
+  model: MODEL,
+  dtype: 'fp32',
+  batch: 4,
+  decoders: 4,
+  threads: 1,
+  provider: 'cpu',
+  device: 0,
+} as const;
+
+let folder: string;
+let encoder: ImageEncoder | undefined;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'isolated-'));
+});
+afterEach(() => encoder?.release());
+afterAll(() => rm(folder, { recursive: true }));
+
+/** A real child process, built by `npm run build`. */
+function start({ timeout = 10, program = undefined as string | undefined, model = MODEL } = {}): ImageEncoder {
+  encoder = new IsolatedEncoder(
+    { ...SETUP, model },
+    { env: process.env, timeout, weightBytes: 0, ...(program && { program }) },
+  );
+  return encoder;
+}
+
+async function all(images: readonly string[], from: ImageEncoder): Promise<Embedded[]> {
+  const results: Embedded[] = [];
+  for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) results.push(result);
+  return results;
+}
+
+async function copies(count: number, name: (n: number) => string): Promise<string[]> {
+  const paths = Array.from({ length: count }, (_, n) => join(folder, name(n)));
+  for (const path of paths) await copyFile(fixture('images/rgb.png'), path);
+  return paths;
+}
+
+const outcomes = (results: readonly Embedded[]) => results.map((result) => (result.ok ? 'ok' : result.error.code));
+const children = () =>
+  execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => /image-encoder\.js|troubled-child/.test(line))
+    .map((line) => Number.parseInt(line, 10));
+
+describe('images encoded in a child process', () => {
+  it('have the embeddings and errors that they have in this one', async () => {
+    const images = ['rgb.png', 'odd.jpg', 'nothing.jpg', 'page.tiff', '../tiny-class/config.json', 'frame.gif'].map(
+      (name) => fixture(`images/${name}`),
+    );
+    const isolated = await all(images, start());
+    const clip = await loadModel(MODEL, { threads: 1 });
+    let n = 0;
+    for await (const local of clip.encodeImages(images)) {
+      const other = isolated[n++];
+      expect(other?.image).toBe(local.image);
+      if (local.ok && other?.ok) {
+        // Batches differ, and with them the order of sums in float32.
+        for (const [d, value] of local.embedding.data.entries())
+          expect(Math.abs(value - (other.embedding.data[d] as number))).toBeLessThan(1e-6);
+      } else if (!local.ok && other?.ok === false) {
+        expect([other.error.code, other.error.message]).toEqual([local.error.code, local.error.message]);
+      } else throw new Error(`${local.image} came out differently`);
+    }
+    expect(n).toBe(images.length);
+    await clip.release();
+  });
+
+  it('cost a run nothing where their process is killed from outside', async () => {
+    const images = await copies(60, (n) => `${n}.png`);
+    const from = start();
+    const results: Embedded[] = [];
+    for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) {
+      results.push(result);
+      if (results.length % 20 === 10) for (const pid of children()) process.kill(pid, 'SIGKILL');
+    }
+    expect(results.map(({ image }) => image)).toEqual(images);
+    expect(outcomes(results)).toEqual(images.map(() => 'ok'));
+  });
+
+  it('are tried again alone where one of them crashes it, and only that one fails', async () => {
+    const images = await copies(30, (n) => (n === 7 || n === 21 ? `${n}-killer.png` : `${n}-fine.png`));
+    const results = await all(images, start({ program: TROUBLED }));
+    expect(results.map(({ image }) => image)).toEqual(images);
+    expect(outcomes(results)).toEqual(images.map((path) => (path.includes('killer') ? 'E_CRASH' : 'ok')));
+    expect(results[7]).toMatchObject({ error: { message: expect.stringContaining('SIGSEGV') } });
+  });
+
+  it('are given up after the timeout where they hang, and the others go on', async () => {
+    const images = await copies(12, (n) => (n === 5 ? `${n}-hang.png` : `${n}-calm.png`));
+    const begun = performance.now();
+    const results = await all(images, start({ program: TROUBLED, timeout: 1 }));
+    expect(outcomes(results)).toEqual(images.map((path) => (path.includes('hang') ? 'E_TIMEOUT' : 'ok')));
+    // Twice the limit, for several were being decoded, and three starts of a child on a busy machine.
+    expect((performance.now() - begun) / 1000).toBeLessThan(20);
+  });
+
+  it('go on in a new process where theirs is stopped', async () => {
+    const images = await copies(40, (n) => `${n}-stopped.png`);
+    const results: Embedded[] = [];
+    let stopped = 0;
+    for await (const result of encodeAll(start({ timeout: 1 }), images, DEFAULT_DECODE, 12)) {
+      results.push(result);
+      if (results.length === 10) {
+        for (const pid of children()) process.kill(pid, 'SIGSTOP');
+        stopped++;
+      }
+    }
+    expect(stopped).toBe(1);
+    expect(results.map(({ image }) => image)).toEqual(images);
+    expect(outcomes(results).filter((code) => code !== 'ok' && code !== 'E_TIMEOUT')).toEqual([]);
+  });
+
+  it('are answered one by one where they trickle in', async () => {
+    const image = fixture('images/rgb.png');
+    const from = start();
+    let answered = 0;
+    async function* trickle() {
+      for (let n = 0; n < 3; n++) {
+        if (n > 0) while (answered < n) await new Promise((done) => setTimeout(done, 5));
+        yield image;
+      }
+    }
+    for await (const result of encodeAll(from, trickle(), DEFAULT_DECODE, 12)) {
+      expect(result.ok).toBe(true);
+      answered++;
+    }
+    expect(answered).toBe(3);
+  });
+
+  it('end the run where the model cannot be opened', async () => {
+    const model = fixture('images');
+    await expect(start({ model }).encode(fixture('images/rgb.png'), DEFAULT_DECODE)).rejects.toMatchObject({
+      code: 'E_MODEL',
+    });
+    await expect(encoder?.provider()).rejects.toMatchObject({ code: 'E_MODEL' });
+  });
+
+  it('leave no process behind', async () => {
+    await start().encode(fixture('images/rgb.png'), DEFAULT_DECODE);
+    const [pid] = children();
+    await encoder?.release();
+    await expect.poll(() => children().includes(pid as number)).toBe(false);
+  });
+});
