@@ -128,7 +128,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
     const counts = await writeResults(
       classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
-      createWriter(format, run, canvas),
+      await createWriter(format, run, canvas),
       output,
       progress,
       io,

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
-import { classifyCommand } from './classify.ts';
-import { doctorCommand } from './doctor.ts';
 import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
-import { modelsCommand } from './models.ts';
 
-const COMMANDS = { classify: classifyCommand, doctor: doctorCommand, models: modelsCommand } as const;
+/** Each command is loaded when it is called: a start pays for no other. */
+const COMMANDS = {
+  classify: async () => (await import('./classify.ts')).classifyCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  models: async () => (await import('./models.ts')).modelsCommand,
+} as const;
 
 const OVERVIEW = `
 Other commands:
@@ -29,7 +31,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   };
   const [word = ''] = argv;
   const named = Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
-  const command = COMMANDS[named ?? 'classify'](io, onExit);
+  const createCommand = await COMMANDS[named ?? 'classify']();
+  const command = createCommand(io, onExit);
   command.version(await packageVersion());
   if (named === undefined) asProgram(command);
   else command.name(`clip-classify ${named}`);

@@ -1,6 +1,11 @@
-import sharp, { type Sharp } from 'sharp';
+import { createRequire } from 'node:module';
+import type sharpModule from 'sharp';
+import type { Sharp } from 'sharp';
 import { ImageError, messageOf } from '../errors.ts';
 import type { RgbImage } from './resample.ts';
+
+// sharp's CommonJS form is the same code and loads in a third of the time.
+const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
 
 /** How images are decoded. */
 export interface DecodeOptions {

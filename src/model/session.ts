@@ -2,9 +2,13 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, env, platform } from 'node:process';
-import * as ort from 'onnxruntime-node';
+import type * as runtime from 'onnxruntime-node';
 import { ModelError, messageOf, ProviderError } from '../errors.ts';
 import type { Matrix } from '../tensor.ts';
+
+const require = createRequire(import.meta.url);
+// onnxruntime-node is CommonJS: asked for as such, its files need not be searched for exports first.
+const ort = require('onnxruntime-node') as typeof runtime;
 
 /** An ONNX graph: its bytes and the folder of the file that holds its weights, or the path of a whole model. */
 export type Graph = { readonly bytes: Uint8Array; readonly weights: string } | { readonly path: string };
@@ -42,7 +46,7 @@ ort.env.logLevel = 'fatal';
 
 /** The folder of onnxruntime's native libraries, and the script of its package that fetches those for CUDA. */
 export function runtimeFiles(): { readonly folder: string; readonly installScript: string } {
-  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const root = dirname(require.resolve('onnxruntime-node/package.json'));
   const api = readdirSync(join(root, 'bin')).find((name) => name.startsWith('napi-v')) ?? '';
   return { folder: join(root, 'bin', api, platform, arch), installScript: join(root, 'script', 'install.js') };
 }
@@ -66,14 +70,14 @@ export function builtInProviders(): string[] {
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
  */
 export async function openSession(graph: Graph, { threads, provider, device }: SessionOptions): Promise<Session> {
-  const options: ort.InferenceSession.SessionOptions = {
+  const options: runtime.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
     // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
   };
-  let session: ort.InferenceSession;
+  let session: runtime.InferenceSession;
   try {
     session = await ('path' in graph
       ? ort.InferenceSession.create(graph.path, options)
@@ -95,13 +99,13 @@ export async function openSession(graph: Graph, { threads, provider, device }: S
       const results = await session.run(Object.fromEntries(tensors), [...outputs]).catch((error: unknown) => {
         throw new ModelError(`the model cannot be run: ${messageOf(error)}`, 'fetch or export it again', error);
       });
-      return outputs.map((name) => toMatrix(results[name] as ort.Tensor));
+      return outputs.map((name) => toMatrix(results[name] as runtime.Tensor));
     },
     release: () => session.release(),
   };
 }
 
-function toTensor({ type, data, shape }: Feed): ort.Tensor {
+function toTensor({ type, data, shape }: Feed): runtime.Tensor {
   switch (type) {
     case 'float32':
       return new ort.Tensor(type, data, shape);
@@ -114,7 +118,7 @@ function toTensor({ type, data, shape }: Feed): ort.Tensor {
   }
 }
 
-function toMatrix({ dims, data }: ort.Tensor): Matrix {
+function toMatrix({ dims, data }: runtime.Tensor): Matrix {
   const [rows = 0, columns = 0] = dims;
   if (dims.length !== 2 || !(data instanceof Float32Array)) {
     throw new ModelError(

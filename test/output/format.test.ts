@@ -21,7 +21,7 @@ const RESULTS: ImageResult[] = [
 ];
 
 async function write(format: Format, canvas = { columns: 60, color: false }): Promise<string> {
-  const writer = createWriter(format, RUN, canvas);
+  const writer = await createWriter(format, RUN, canvas);
   return (await writer.begin()) + RESULTS.map((result) => writer.row(result)).join('') + writer.end();
 }
 
@@ -55,7 +55,7 @@ describe('writers', () => {
   });
 
   it('json: valid without any row', async () => {
-    const writer = createWriter('json', RUN, { columns: 80, color: false });
+    const writer = await createWriter('json', RUN, { columns: 80, color: false });
     expect(JSON.parse((await writer.begin()) + writer.end())).toEqual({ ...RUN, provider: 'cpu', results: [] });
   });
 
