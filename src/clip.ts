@@ -30,6 +30,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
    * @default false
    */
   readonly isolate?: boolean;
+  /** A single image will be encoded: its graph opens sooner and runs slower. @default false */
+  readonly once?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
   /** Kills that process at once. */
@@ -84,7 +86,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
           signal: options.signal,
         },
       )
-    : encodeInProcess(description, () => openImageTower(description, machine), { batch, decoders: DECODERS });
+    : encodeInProcess(description, () => openImageTower(description, { ...machine, once: options.once ?? false }), {
+        batch,
+        decoders: DECODERS,
+      });
   const clip = {
     ...description,
     ...scoring,

@@ -106,6 +106,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     dtype: options.dtype,
     batch: options.batch,
     isolate: first.length > 1,
+    once: first.length === 1,
     timeout: options.timeout,
     signal: io.interruption,
     ...(options.logitScale !== undefined && { logitScale: options.logitScale }),

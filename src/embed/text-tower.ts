@@ -17,12 +17,13 @@ const TEXT_BATCH = 32;
  */
 export async function encodePrompts(
   { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
-  { threads, provider, device }: Machine,
+  machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
   prompts: readonly (readonly number[])[],
 ): Promise<UnitRows> {
   const { graph, wiring } = (await towers()).text;
-  const { opened: session } = await openOnProvider(provider, (one) =>
-    openSession(graph, { threads, provider: one, device }),
+  const once = prompts.length <= TEXT_BATCH;
+  const { opened: session } = await openOnProvider(machine.provider, (provider) =>
+    openSession(graph, { ...machine, provider, once }),
   );
   try {
     return l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size));

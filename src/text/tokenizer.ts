@@ -56,7 +56,11 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     .filter(({ special }) => special)
     .map(({ content }) => content);
   const siglip = pooling.at === 'last token';
-  const clean = siglip ? (vocabulary === SIGLIP_1_VOCABULARY ? cleanForSiglip : cleanForSiglip2) : cleanForClip(decodeHTML);
+  const clean = siglip
+    ? vocabulary === SIGLIP_1_VOCABULARY
+      ? cleanForSiglip
+      : cleanForSiglip2
+    : cleanForClip(decodeHTML);
   const padding = siglip ? await paddingId(folder, model) : undefined;
   return {
     encode(text) {
