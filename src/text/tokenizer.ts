@@ -116,8 +116,8 @@ async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<n
  * OpenAI's cleaning before the byte-pair encoding: HTML unescaped twice, white space collapsed
  * (openai/CLIP, simple_tokenizer.py). Its first step, ftfy's repair of mis-decoded text, has no counterpart here.
  */
-function cleanForClip(unescape: (html: string) => string): (text: string) => string {
-  return (text) => collapse(unescape(unescape(text)));
+function cleanForClip(decode: (html: string) => string): (text: string) => string {
+  return (text) => collapse(decode(decode(text)));
 }
 
 /** Of the two SigLIPs the first, with 32,000 tokens, was trained without punctuation. */
