@@ -8,11 +8,13 @@ import { sayError } from './messages.ts';
 const COMMANDS = {
   classify: async () => (await import('./classify.ts')).classifyCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  embed: async () => (await import('./embed.ts')).embedCommand,
   models: async () => (await import('./models.ts')).modelsCommand,
 } as const;
 
 const OVERVIEW = `
 Other commands:
+  clip-classify embed     the embeddings of images or texts, as jsonl or npy
   clip-classify doctor    what this machine can run, and how to mend what it cannot
   clip-classify models    list, pull, import and inspect models; --help says more`;
 
