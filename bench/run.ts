@@ -10,6 +10,7 @@ import { type Row, table } from './report.ts';
 import { memory } from './rows/memory.ts';
 import { oneImage } from './rows/one-image.ts';
 import { perImage } from './rows/per-image.ts';
+import { relabelling } from './rows/relabel.ts';
 import { resampling } from './rows/resample.ts';
 import type { Measurement, Setting } from './setting.ts';
 
@@ -18,6 +19,7 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   'one-image': oneImage,
   resample: resampling,
   memory,
+  relabel: relabelling,
 };
 
 const USAGE = `npm run bench -- [folder of photographs] [--quick] [--only ${Object.keys(MEASUREMENTS).join('|')}]\n`;
