@@ -44,7 +44,9 @@ const imports = files.flatMap((file) =>
   ts.preProcessFile(source(file)).importedFiles.map(({ fileName }) => ({
     file,
     imported: fileName.startsWith('.')
-      ? normalize(join(dirname(file), fileName)).replace(/^dist\/(.*)\.js$/, 'src/$1.ts')
+      ? normalize(join(dirname(file), fileName))
+          .replace('dist/bundle/run.js', 'src/cli/run.ts')
+          .replace('dist/bundle/serve.js', 'src/embed/serve.ts')
       : fileName,
   })),
 );
@@ -74,6 +76,12 @@ describe('the house', () => {
     expect(
       files.filter((file) => file.startsWith('src/') && /(?<!-)\bprocess\.\w|\bconsole\.\w/.test(source(file))),
     ).toEqual([]);
+  });
+
+  it('names files beside the code as the bundle finds them too, from two folders below the root', () => {
+    const urls = files.flatMap((file) => source(file).match(/new URL\([^)]*import\.meta\.url\)/g) ?? []);
+    expect(urls.length).toBeGreaterThan(3);
+    expect(urls.filter((url) => !/^new URL\('\.\.\/\.\.(\/(?!\.\.).*)?', import/.test(url))).toEqual([]);
   });
 
   it('has rooms, not halls', () => {

@@ -93,7 +93,7 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
         : classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
     const counts = await writeResults(
       options.failFast ? untilFailure(results) : results,
-      writerFor(shape, run, options, io),
+      await writerFor(shape, run, options, io),
       output,
       progress,
       io,

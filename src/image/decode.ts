@@ -1,8 +1,13 @@
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import { createRequire } from 'node:module';
+import type sharpModule from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
 import { ImageError, messageOf } from '../errors.ts';
 import { formatOf, type ImageFormat, MAX_SIDE, pixelLimit } from './format.ts';
 import type { RgbImage } from './resample.ts';
 import { type Extent, shrunkExtent } from './shrink.ts';
+
+// sharp's CommonJS form is the same code and loads in a third of the time.
+const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
 
 /** How images are decoded. */
 export interface DecodeOptions {
