@@ -9,7 +9,10 @@ export interface Matrix {
 
 declare const unit: unique symbol;
 
-/** A matrix whose rows have length 1, so that a dot product is a cosine. Only {@link l2Normalize} makes one. */
+/**
+ * A matrix whose rows have length 1, so that a dot product is a cosine. {@link l2Normalize} makes them; {@link unitRows} knows
+ * them again.
+ */
 export interface UnitRows extends Matrix {
   readonly [unit]: true;
 }
@@ -27,6 +30,12 @@ export function row(matrix: Matrix, n: number): Float32Array {
 /** Row n of unit rows, as a matrix of its own: [1, D] */
 export function rowOf(rows: UnitRows, n: number): UnitRows {
   return { rows: 1, columns: rows.columns, data: row(rows, n).slice() } as UnitRows;
+}
+
+/** Some of the rows, one after the other: [end - start, D] */
+export function rowsOf(rows: UnitRows, start: number, end = rows.rows): UnitRows {
+  const data = rows.data.subarray(start * rows.columns, end * rows.columns);
+  return { rows: end - start, columns: rows.columns, data } as UnitRows;
 }
 
 /** Sum of products in double precision: the same for every batch size and order of images. */
@@ -59,24 +68,52 @@ export function l2Normalize(embeddings: Matrix): UnitRows {
   return { rows: embeddings.rows, columns: embeddings.columns, data } as UnitRows;
 }
 
+/** Float32 rows of length 1 are that within a millionth; decimals of six digits within a thousandth. */
+const UNIT_TOLERANCE = 1e-3;
+
+/** Rows that come from elsewhere than a model, a file say; undefined if one of them has not length 1, or is not finite. */
+export function unitRows(matrix: Matrix): UnitRows | undefined {
+  for (let n = 0; n < matrix.rows; n++) {
+    const one = row(matrix, n);
+    if (!(Math.abs(dot(one, one) - 1) < UNIT_TOLERANCE)) return undefined;
+  }
+  return matrix as UnitRows;
+}
+
+/** Rows of one width, one after the other. @param parts at least one */
+export function stack(parts: readonly UnitRows[]): UnitRows {
+  const columns = parts[0]?.columns ?? 0;
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const data = new Float32Array(rows * columns);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { rows, columns, data } as UnitRows;
+}
+
 /**
  * The prompt ensemble of CLIP: the mean of a label's unit prompt embeddings, made unit length again
  * (Radford et al. 2021, section 3.1.4).
  *
- * @param prompts [L · T, D], the T prompts of a label one after the other
- * @param size T, prompts per label
+ * @param prompts [P, D], the prompts of a label one after the other
+ * @param sizes L numbers of prompts, P in all
  * @returns [L, D]
  */
-export function meanOfGroups(prompts: UnitRows, size: number): UnitRows {
-  const labels = prompts.rows / size;
-  const data = new Float32Array(labels * prompts.columns);
-  for (let n = 0; n < prompts.rows; n++) {
-    const start = Math.floor(n / size) * prompts.columns;
-    const source = row(prompts, n);
-    for (let d = 0; d < prompts.columns; d++)
-      data[start + d] = (data[start + d] as number) + (source[d] as number) / size;
+export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitRows {
+  const { columns } = prompts;
+  if (sizes.every((size) => size === 1)) return prompts;
+  const data = new Float32Array(sizes.length * columns);
+  let n = 0;
+  for (const [label, size] of sizes.entries()) {
+    for (const end = n + size; n < end; n++) {
+      const source = row(prompts, n);
+      for (let d = 0; d < columns; d++)
+        data[label * columns + d] = (data[label * columns + d] as number) + (source[d] as number) / size;
+    }
   }
-  return l2Normalize({ rows: labels, columns: prompts.columns, data });
+  return l2Normalize({ rows: sizes.length, columns, data });
 }
 
 /**
@@ -119,9 +156,23 @@ export function sigmoid(logits: ArrayLike<number>): Float64Array {
   return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
 }
 
+/** Up to this k the best are picked out in one pass; for more, all are sorted. */
+const PICKED = 64;
+
 /** The k greatest scores, greatest first; of equal scores the earlier label comes first. */
 export function topK(scores: ArrayLike<number>, k: number): RankedIndex[] {
-  return Array.from(scores, (score, index) => ({ index, score }))
-    .sort((a, b) => b.score - a.score || a.index - b.index)
-    .slice(0, k);
+  if (k > PICKED) {
+    return Array.from(scores, (score, index) => ({ index, score }))
+      .sort((a, b) => b.score - a.score || a.index - b.index)
+      .slice(0, k);
+  }
+  const best: RankedIndex[] = [];
+  for (let index = 0; index < scores.length; index++) {
+    const score = scores[index] as number;
+    if (best.length === k && score <= (best[k - 1] as RankedIndex).score) continue;
+    const after = best.findIndex((other) => other.score < score);
+    best.splice(after < 0 ? best.length : after, 0, { index, score });
+    if (best.length > k) best.pop();
+  }
+  return best;
 }

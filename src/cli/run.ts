@@ -3,14 +3,21 @@ import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { classifyCommand } from './classify.ts';
 import { doctorCommand } from './doctor.ts';
+import { embedCommand } from './embed.ts';
 import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { modelsCommand } from './models.ts';
 
-const COMMANDS = { classify: classifyCommand, doctor: doctorCommand, models: modelsCommand } as const;
+const COMMANDS = {
+  classify: classifyCommand,
+  doctor: doctorCommand,
+  embed: embedCommand,
+  models: modelsCommand,
+} as const;
 
 const OVERVIEW = `
 Other commands:
+  clip-classify embed     the embeddings of images or texts, as jsonl or npy
   clip-classify doctor    what this machine can run, and how to mend what it cannot
   clip-classify models    list, pull, import and inspect models; --help says more`;
 

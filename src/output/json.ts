@@ -23,21 +23,24 @@ function jsonRow(result: ImageResult, model: string): object {
   const { image, pathBytes } = result;
   const identity = { image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }), model };
   if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
-  const [best] = result.labels;
+  const { label, score, reason, background } = result;
   return {
     ...identity,
-    label: best?.label ?? null,
-    score: best === undefined ? null : rounded(best.score),
-    labels: result.labels.map(({ label, score, logit, cosine }) => ({
-      label,
-      score: rounded(score),
-      logit: rounded(logit),
-      cosine: rounded(cosine),
+    label,
+    score: rounded(score),
+    ...(reason && { reason }),
+    ...(background !== undefined && { background: rounded(background) }),
+    labels: result.labels.map((ranked) => ({
+      label: ranked.label,
+      score: rounded(ranked.score),
+      logit: rounded(ranked.logit),
+      cosine: rounded(ranked.cosine),
+      ...(ranked.reason && { reason: ranked.reason }),
     })),
   };
 }
 
 /** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
-function toJson(value: object): string {
+export function toJson(value: object): string {
   return JSON.stringify(value).replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
