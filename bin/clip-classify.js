@@ -12,6 +12,12 @@ for (const [signal, exitCode] of [
 
 const { run } = await import('../dist/cli/run.js'); // what takes time comes after the signals are heard
 const { stdout, stderr, env } = process;
-process.exitCode = await run(process.argv.slice(2), { stdout, stderr, env, interruption: stop.signal });
+process.exitCode = await run(process.argv.slice(2), {
+  stdout,
+  stderr,
+  stdin: () => process.stdin,
+  env,
+  interruption: stop.signal,
+});
 // Nobody waits any more for what is still under way.
 if (stop.signal.aborted) process.exit();

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
 import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
+import { fetchingEncoder } from './embed/fetching.ts';
 import { openImageTower } from './embed/image-tower.ts';
 import { IsolatedEncoder } from './embed/isolated.ts';
 import { encodeLabels, type LabelRows } from './embed/labels.ts';
@@ -9,7 +10,9 @@ import { encodeInProcess } from './embed/local.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { encodePrompts } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
+import { networkSettings } from './hub/settings.ts';
 import { DEFAULT_DECODE, type DecodeOptions } from './image/decode.ts';
+import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
@@ -32,6 +35,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly isolate?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
+  /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
+  readonly offline?: boolean;
   /** Kills that process at once. */
   readonly signal?: AbortSignal;
 }
@@ -52,8 +57,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   ): AsyncIterable<Embedded>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
   encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
-  /** @param templates with their placeholder; @returns [L, D], the mean over the templates made unit length again */
-  encodeLabels(labels: readonly string[], templates: readonly string[]): Promise<LabelRows>;
+  /** @param prompts the texts of each label; @returns [L, D], the mean over a label's texts made unit length again */
+  encodeLabels(prompts: readonly (readonly string[])[]): Promise<LabelRows>;
   /** Frees the graphs; afterwards nothing can be encoded. */
   release(): Promise<void>;
 }
@@ -74,7 +79,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const description = await describeModel(nameOrFolder, options);
   const scoring = await chooseScoring(description, options, threads);
   const machine = { threads, provider, device };
-  const images: ImageEncoder = options.isolate
+  const encoder: ImageEncoder = options.isolate
     ? new IsolatedEncoder(
         { model: nameOrFolder, dtype, batch, decoders: Math.min(Math.max(DECODERS, batch), MOST_DECODERS), ...machine },
         {
@@ -85,6 +90,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
         },
       )
     : encodeInProcess(description, () => openImageTower(description, machine), { batch, decoders: DECODERS });
+  const images = fetchingEncoder(
+    encoder,
+    imageFetcher(() => networkSettings({ ...processEnv, ...options.env }, options.offline)),
+  );
   const clip = {
     ...description,
     ...scoring,
@@ -100,7 +109,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },
     encodeTexts: (prompts: readonly (readonly number[])[]) => encodePrompts(description, machine, prompts),
-    encodeLabels: (labels: readonly string[], templates: readonly string[]) => encodeLabels(clip, labels, templates),
+    encodeLabels: (prompts: readonly (readonly string[])[]) => encodeLabels(clip, prompts),
     release: () => images.release(),
   };
   return clip;

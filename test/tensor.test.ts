@@ -32,8 +32,8 @@ describe('scores', () => {
   });
 
   it('average the prompts of a label, not of another', () => {
-    const rows = meanOfGroups(l2Normalize(matrix(2, 1, 0, 0, 1, -1, 0, -1, 0)), 2);
-    const expected = [Math.SQRT1_2, Math.SQRT1_2, -1, 0];
+    const rows = meanOfGroups(l2Normalize(matrix(2, 1, 0, 0, 1, -1, 0, -1, 0, 0, -2)), [2, 2, 1]);
+    const expected = [Math.SQRT1_2, Math.SQRT1_2, -1, 0, 0, -1];
     for (const [i, value] of expected.entries()) expect(rows.data[i]).toBeCloseTo(value, 6);
   });
 

@@ -1,24 +1,34 @@
 import { stat } from 'node:fs/promises';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { createClassifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
-import { UsageError } from '../errors.ts';
-import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
-import { countImages, imagePaths, peek } from './inputs.ts';
-import { type Io, unlessInterrupted, wantsColor } from './io.ts';
-import { givenLabels, type LabelOptions, withLabelOptions } from './label-options.ts';
+import { checkLabels } from '../text/labels.ts';
+import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
+import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
+import { type Io, unlessInterrupted } from './io.ts';
+import {
+  classifierOptions,
+  givenLabels,
+  type LabelOptions,
+  type ScoreOptions,
+  withLabelOptions,
+  withScoreOptions,
+} from './label-options.ts';
 import { say } from './messages.ts';
 import { type ModelOptions, openModel, withModelOptions } from './model-options.ts';
-import { topCount } from './options.ts';
+import {
+  chooseShape,
+  isOnTerminal,
+  type OutputOptions,
+  openOutput,
+  withOutputOptions,
+  writerFor,
+} from './output-options.ts';
 import { createProgress } from './progress.ts';
-import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
+import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions extends LabelOptions, ModelOptions {
-  readonly top: number;
-  readonly format?: Format;
-  readonly output?: string;
-  readonly resume?: true;
+interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, ModelOptions {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -30,56 +40,56 @@ Examples:
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
   withModelOptions(
-    withLabelOptions(
-      new Command('classify')
-        .description('rank labels for each image (the default command)')
-        .argument('[images...]', 'files, folders and quoted globs'),
+    withOutputOptions(
+      withScoreOptions(
+        withLabelOptions(
+          withInputOptions(new Command('classify').description('rank labels for each image (the default command)')),
+        ),
+      ),
     ),
   )
-    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
-    .addOption(
-      new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
-    )
-    .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
-    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
+    .optionsGroup('Messages:')
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 
-async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+async function classify(given: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+  const args = await exactPaths(given);
   const { quiet = false, verbose = false } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
-  const format = chooseFormat(options, io);
-  const labels = await givenLabels(options);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...(options.labelsFile ?? [])]);
+  const labelsGiven = await givenLabels(options);
+  if (options.output !== undefined)
+    await refuseToOverwrite(options.output, [
+      ...args,
+      ...(options.labelsFile ?? []),
+      ...(options.filesFrom === undefined ? [] : [options.filesFrom]),
+    ]);
 
   let passedOver = 0;
-  const walk = {
-    onPassedOver: () => passedOver++,
-    onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
-  };
-  const { first, all: images } = await peek(imagePaths(args, walk), 2);
-  if (first.length === 0) throw noImage(args);
+  const enough = new AbortController();
+  const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
+  // A list may come slowly: its first image is not kept waiting for the second.
+  const listed = options.filesFrom !== undefined;
+  const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : 2), io);
+  const labels = checkLabels(labelsGiven);
+  const shape = chooseShape(options, labels, io);
 
-  const clip = await openModel(options, first.length > 1, io);
+  const clip = await openModel(options, listed || first.length > 1, io);
   try {
     const { templates, classify } = await unlessInterrupted(
-      createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
+      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
-    const onTerminal = options.output === undefined && io.stdout.isTTY === true;
-    const canvas = {
-      columns: (onTerminal && io.stdout.columns) || 80,
-      color: onTerminal && wantsColor(io.stdout, io.env),
-    };
     const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
-    const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
-    const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
+    const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
+    if (progress.wantsTotal) void countImages(args, inputs).then(progress.total, () => {});
+    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip)) };
+    const output = await openOutput(shape, settings, options, io);
+    const results = classify(output instanceof ResumableOutput ? output.remaining(images) : images, options);
     const counts = await writeResults(
-      classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
-      createWriter(format, run, canvas),
+      options.failFast ? untilFailure(results) : results,
+      writerFor(shape, run, options, io),
       output,
       progress,
       io,
@@ -89,45 +99,19 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
+    enough.abort();
     await clip.release();
   }
 }
 
-function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
-  if (format !== undefined) return format;
-  if (output === undefined) return io.stdout.isTTY === true ? 'table' : 'jsonl';
-  const byExtension = formatOfFile(output);
-  if (byExtension !== undefined) return byExtension;
-  throw new UsageError(
-    `the extension of ${output} says no format`,
-    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
-  );
+/** What the rows depend on, of the options. */
+function rowOptions(options: ClassifyOptions): RunSettings {
+  const { top, exif, maxPixels, shard = null } = options;
+  return { ...classifierOptions(options), top, exif, maxPixels, shard };
 }
 
 /** What the rows depend on, of the model. */
 async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }: Clip): Promise<RunSettings> {
   const { size, mtimeNs } = await stat(weightFile, { bigint: true });
   return { model: { name, weightFile, size: `${size}`, mtime: `${mtimeNs}`, dtype, logitScale, logitBias } };
-}
-
-/** Where the rows go: a file of lines can be resumed, anything else cannot. */
-async function openOutput(
-  { output, resume, top, exif, maxPixels }: ClassifyOptions,
-  settings: RunSettings & { readonly format: Format },
-  io: Io,
-): Promise<ResultOutput> {
-  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
-  const lines = ['jsonl', 'csv', 'tsv'].includes(settings.format);
-  if (resume && !lines) {
-    throw new UsageError(`${settings.format} cannot be resumed`, 'write jsonl, csv or tsv');
-  }
-  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
-  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
-  const all = { ...settings, top, exif, maxPixels };
-  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
-}
-
-function noImage(args: readonly string[]): UsageError {
-  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
-  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
 }

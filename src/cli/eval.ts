@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.ts';
+import { type WalkOptions, withWalkOptions } from './input-options.ts';
 import type { Io } from './io.ts';
 import { type LabelOptions, withLabelOptions } from './label-options.ts';
 import { type ModelOptions, withModelOptions } from './model-options.ts';
 import { anyNumber, collectOne } from './options.ts';
 
-export interface EvalOptions extends LabelOptions, ModelOptions {
+export interface EvalOptions extends WalkOptions, LabelOptions, ModelOptions {
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
   readonly calibrate?: boolean;
@@ -24,11 +25,14 @@ Examples:
 export const evalCommand = (io: Io, onExit: (code: number) => void) =>
   withModelOptions(
     withLabelOptions(
-      new Command('eval')
-        .description('accuracy on labelled images, with an HTML report')
-        .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label'),
+      withWalkOptions(
+        new Command('eval')
+          .description('accuracy on labelled images, with an HTML report')
+          .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label'),
+      ),
     ),
   )
+    .optionsGroup('Output:')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(
         EVALUATION_FORMATS,
@@ -40,7 +44,8 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) =>
       collectOne,
     )
     .option('--calibrate', 'propose thresholds: chosen on one half of the images, tried on the other')
-    .option('--precision <p>', 'precision that --calibrate aims at, above 0, at most 1 (default: 0.95)', share)
+    .option('--precision <p>', 'precision that --calibrate aims at, above 0, at most 1 (default: 0.95)', precision)
+    .optionsGroup('Messages:')
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
@@ -50,7 +55,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) =>
       onExit(await runEval(source, options, io));
     });
 
-function share(text: string): number {
+function precision(text: string): number {
   const value = anyNumber(text);
   if (value > 0 && value <= 1) return value;
   throw new InvalidArgumentError('a number above 0, at most 1, is needed.');

@@ -1,11 +1,13 @@
 import { WriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { messageOf, OutputError } from '../errors.ts';
 
 /** What the program sees of the world; `bin` gives it the real one, tests their own. */
 export interface Io {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
+  /** Opens standard input; it is opened only where it is read. */
+  stdin(): Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
   readonly interruption: AbortSignal;

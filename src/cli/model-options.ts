@@ -3,6 +3,7 @@ import { type Clip, loadModel } from '../clip.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
+import type { WalkOptions } from './input-options.ts';
 import type { Io } from './io.ts';
 import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
 
@@ -24,6 +25,7 @@ export interface ModelOptions {
 /** The options of {@link ModelOptions}. */
 export function withModelOptions(command: Command): Command {
   return command
+    .optionsGroup('Model and images:')
     .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
@@ -49,11 +51,11 @@ export function withModelOptions(command: Command): Command {
  * @param isolate whether images are encoded in a process of their own: worth its start where there are several
  */
 export function openModel(
-  options: ModelOptions,
+  options: ModelOptions & Pick<WalkOptions, 'offline'>,
   isolate: boolean,
   { env, interruption }: Pick<Io, 'env' | 'interruption'>,
 ): Promise<Clip> {
-  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads } = options;
+  const { model, offline = false, batch, timeout, provider, device, dtype, logitScale, logitBias, threads } = options;
   return loadModel(model ?? defaultModel(env), {
     env,
     provider,
@@ -61,6 +63,7 @@ export function openModel(
     dtype,
     batch,
     isolate,
+    offline,
     timeout,
     signal: interruption,
     ...(logitScale !== undefined && { logitScale }),

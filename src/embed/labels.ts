@@ -1,6 +1,5 @@
 import { LabelsError } from '../errors.ts';
 import { meanOfGroups, type UnitRows } from '../tensor.ts';
-import { fillTemplate } from '../text/prompts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** Unit text embeddings of labels. */
@@ -19,26 +18,29 @@ export interface TextEncoder {
 }
 
 /**
- * Labels × templates → prompts → unit embeddings → their mean for each label (Radford et al. 2021, section 3.1.4).
+ * The prompts of each label → unit embeddings → their mean for each label (Radford et al. 2021, section 3.1.4).
  *
+ * @param prompts of each label one or more texts, as they are to be read
  * @throws LabelsError if a prompt spells out a control token
  */
-export async function encodeLabels(
-  encoder: TextEncoder,
-  labels: readonly string[],
-  templates: readonly string[],
-): Promise<LabelRows> {
+export async function encodeLabels(encoder: TextEncoder, prompts: readonly (readonly string[])[]): Promise<LabelRows> {
   const tokenizer = await encoder.tokenizer();
   const truncated: number[] = [];
-  const prompts = labels.flatMap((label, n) => {
-    const tokens = templates.map((template) => {
-      const prompt = fillTemplate(template, label);
-      const special = tokenizer.specialTokenIn(prompt);
-      if (special === undefined) return tokenizer.encode(prompt);
-      throw new LabelsError(`the prompt "${prompt}" holds the control token ${special}`, 'leave it out');
+  const tokens = prompts.flatMap((texts, n) => {
+    const encoded = texts.map((text) => {
+      const special = tokenizer.specialTokenIn(text);
+      if (special === undefined) return tokenizer.encode(text);
+      throw new LabelsError(`the prompt "${text}" holds the control token ${special}`, 'leave it out');
     });
-    if (tokens.some((one) => one.truncated)) truncated.push(n);
-    return tokens.map(({ ids }) => ids);
+    if (encoded.some((one) => one.truncated)) truncated.push(n);
+    return encoded.map(({ ids }) => ids);
   });
-  return { rows: meanOfGroups(await encoder.encodeTexts(prompts), templates.length), truncated };
+  const rows = await encoder.encodeTexts(tokens);
+  return {
+    rows: meanOfGroups(
+      rows,
+      prompts.map(({ length }) => length),
+    ),
+    truncated,
+  };
 }

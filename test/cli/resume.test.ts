@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
@@ -126,6 +127,24 @@ describe('--resume', () => {
     const output = file('new.jsonl');
     expect((await resume(output)).code).toBe(0);
     expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
+  });
+});
+
+describe('a disk that fails', () => {
+  const few = () => images.slice(0, 40);
+  const shim = fileURLToPath(new URL('failing-disk.mjs', import.meta.url));
+
+  // Row and journal are written in turn, after the head of each: 82 writes in all.
+  it.each([1, 2, 3, 4, 25, 26, 81, 82])('at write %i: one line, 2, whole rows, and the run goes on', async (n) => {
+    const output = file(`failing-${n}.csv`);
+    const args = [...few(), ...TINY, '-o', output];
+    const env = { ...process.env, FAILING_WRITE: String(n), NODE_OPTIONS: `--import=${shim}` };
+    const { code, stderr } = await start(args, env).ended;
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*EIO[^\n]*\n$/)]);
+    expect(await readFile(output, 'utf8')).toMatch(/^$|\n$/);
+    expect((await cli([...args, '--resume'])).code).toBe(0);
+    const rows = (await cli([...few(), ...TINY, '-f', 'csv'])).stdout;
+    expect(await readFile(output, 'utf8')).toBe(rows);
   });
 });
 
