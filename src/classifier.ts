@@ -47,6 +47,8 @@ export interface Classifier {
     images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
     options?: ClassifyOptions,
   ): AsyncGenerator<ImageResult>;
+  /** The same for images that have been embedded, by this model. */
+  rank(embedded: AsyncIterable<Embedded>, options?: Pick<ClassifyOptions, 'top'>): AsyncGenerator<ImageResult>;
 }
 
 /**
@@ -79,17 +81,21 @@ export async function createClassifier(
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
   for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
-  return {
+  const classifier: Classifier = {
     labels: rule.names,
     templates,
-    async *classify(images, { top = checked.length, ...decoding } = {}) {
+    classify(images, { top, ...decoding } = {}) {
+      return classifier.rank(clip.encodeImages(images, decoding), { ...(top !== undefined && { top }) });
+    },
+    async *rank(embedded, { top = checked.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
-      for await (const one of clip.encodeImages(images, decoding)) {
+      for await (const one of embedded) {
         yield one.ok ? resultOf(one, (image) => decide(scoreLabels(image, classes, clip, activation), rule, top)) : one;
       }
     },
   };
+  return classifier;
 }
 
 function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row: UnitRows) => Decision): ImageResult {

@@ -1,20 +1,24 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
+import { EmbeddingCache } from './embed/cache.ts';
 import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
+import { CachedImages } from './embed/image-cache.ts';
 import { openImageTower } from './embed/image-tower.ts';
 import { IsolatedEncoder } from './embed/isolated.ts';
-import { encodeLabels, type LabelRows } from './embed/labels.ts';
+import { encodeLabelsOnce } from './embed/label-cache.ts';
+import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
-import { encodePrompts } from './embed/text-tower.ts';
+import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
 import { networkSettings } from './hub/settings.ts';
-import { DEFAULT_DECODE, type DecodeOptions } from './image/decode.ts';
+import { DEFAULT_DECODE, type DecodeOptions, decoderVersions } from './image/decode.ts';
 import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
+import { ModelDigest } from './model/digest.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
 import type { Dtype } from './model/ready-made.ts';
 import type { UnitRows } from './tensor.ts';
@@ -39,11 +43,19 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly offline?: boolean;
   /** Kills that process at once. */
   readonly signal?: AbortSignal;
+  /** Keep label embeddings, and take them from, the cache folder of this tool. @default true */
+  readonly cache?: boolean;
+  /** The same for images; needs `cache`. @default false */
+  readonly cacheImages?: boolean;
+  /** Told where nothing can be kept; it costs time alone. */
+  readonly onCacheTrouble?: (error: unknown) => void;
 }
 
 /** A CLIP, ready to run; its graphs are opened when they are first needed. */
 export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scoring {
   readonly dtype: Dtype;
+  /** The sha256 of everything that its embeddings depend on; hashes the weights where that has not been done. */
+  digest(): Promise<string>;
   /** What it really runs on; opens the image graph. */
   provider(): Promise<Provider>;
   /**
@@ -57,8 +69,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   ): AsyncIterable<Embedded>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
   encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
-  /** @param prompts the texts of each label; @returns [L, D], the mean over a label's texts made unit length again */
-  encodeLabels(prompts: readonly (readonly string[])[]): Promise<LabelRows>;
+  /** @param prompts the texts of each label, which are encoded once and then kept on disk; @returns [L, D], the mean over a label's texts made unit length again */
+  encodeLabels(prompts: LabelPrompts): Promise<LabelRows>;
   /** Frees the graphs; afterwards nothing can be encoded. */
   release(): Promise<void>;
 }
@@ -90,29 +102,38 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
         },
       )
     : encodeInProcess(description, () => openImageTower(description, machine), { batch, decoders: DECODERS });
+  const { env, cache = true, cacheImages = false, onCacheTrouble = () => {} } = options;
+  const digest = new ModelDigest(description, env, cache);
+  const circumstances = { dtype, provider, decoder: decoderVersions };
+  const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetchingEncoder(
-    encoder,
-    imageFetcher(() => networkSettings({ ...processEnv, ...options.env }, options.offline)),
+    embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder,
+    imageFetcher(() => networkSettings({ ...processEnv, ...env }, options.offline)),
   );
-  const clip = {
+  const texts: TextEncoder = {
+    tokenizer: description.tokenizer,
+    withTextTower: (use) => withTextTower(description, machine, use),
+  };
+  return {
     ...description,
     ...scoring,
     dtype,
+    digest: () => digest.compute(),
     provider: () => images.provider(),
-    encodeImages: (
-      sources: Iterable<ImageSource> | AsyncIterable<ImageSource>,
-      decoding: Partial<DecodeOptions> = {},
-    ) => {
+    encodeImages: (sources, decoding = {}) => {
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
       const decode = { ...DEFAULT_DECODE, ...decoding };
       requireCounts({ maxPixels: decode.maxPixels });
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },
-    encodeTexts: (prompts: readonly (readonly number[])[]) => encodePrompts(description, machine, prompts),
-    encodeLabels: (prompts: readonly (readonly string[])[]) => encodeLabels(clip, prompts),
-    release: () => images.release(),
+    encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts)),
+    encodeLabels: (prompts) =>
+      embeddings ? encodeLabelsOnce(texts, prompts, embeddings) : encodeLabels(texts, prompts),
+    release: async () => {
+      await images.release();
+      if (!options.signal?.aborted) await embeddings?.release();
+    },
   };
-  return clip;
 }
 
 function requireCounts(counts: Readonly<Record<string, number>>): void {

@@ -9,7 +9,10 @@ export interface Matrix {
 
 declare const unit: unique symbol;
 
-/** A matrix whose rows have length 1, so that a dot product is a cosine. Only {@link l2Normalize} makes one. */
+/**
+ * A matrix whose rows have length 1, so that a dot product is a cosine. {@link l2Normalize} makes them; {@link unitRows} knows
+ * them again.
+ */
 export interface UnitRows extends Matrix {
   readonly [unit]: true;
 }
@@ -63,6 +66,31 @@ export function l2Normalize(embeddings: Matrix): UnitRows {
     for (let d = 0; d < embeddings.columns; d++) data[n * embeddings.columns + d] = (source[d] as number) / length;
   }
   return { rows: embeddings.rows, columns: embeddings.columns, data } as UnitRows;
+}
+
+/** Float32 rows of length 1 are that within a millionth; decimals of six digits within a thousandth. */
+const UNIT_TOLERANCE = 1e-3;
+
+/** Rows that come from elsewhere than a model, a file say; undefined if one of them has not length 1, or is not finite. */
+export function unitRows(matrix: Matrix): UnitRows | undefined {
+  for (let n = 0; n < matrix.rows; n++) {
+    const one = row(matrix, n);
+    if (!(Math.abs(dot(one, one) - 1) < UNIT_TOLERANCE)) return undefined;
+  }
+  return matrix as UnitRows;
+}
+
+/** Rows of one width, one after the other. @param parts at least one */
+export function stack(parts: readonly UnitRows[]): UnitRows {
+  const columns = parts[0]?.columns ?? 0;
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const data = new Float32Array(rows * columns);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { rows, columns, data } as UnitRows;
 }
 
 /**

@@ -1,8 +1,10 @@
-import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { createClassifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
+import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
+import { UsageError } from '../errors.ts';
 import { checkLabels } from '../text/labels.ts';
+import { withCacheOptions } from './cache-options.ts';
 import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
@@ -29,6 +31,7 @@ import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
 interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, ModelOptions {
+  readonly from?: string;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
@@ -38,55 +41,53 @@ Examples:
   $ clip-classify photo.jpg --labels cat,dog
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
-export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
-  withModelOptions(
-    withOutputOptions(
-      withScoreOptions(
-        withLabelOptions(
-          withInputOptions(new Command('classify').description('rank labels for each image (the default command)')),
-        ),
-      ),
-    ),
-  )
-    .optionsGroup('Messages:')
+export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
+  const command = new Command('classify').description('rank labels for each image (the default command)');
+  withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
+  withOutputOptions(withScoreOptions(withLabelOptions(command)));
+  return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
+};
 
 async function classify(given: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+  const { quiet = false, verbose = false, from } = options;
   const args = await exactPaths(given);
-  const { quiet = false, verbose = false } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const labelsGiven = await givenLabels(options);
-  if (options.output !== undefined)
-    await refuseToOverwrite(options.output, [
-      ...args,
-      ...(options.labelsFile ?? []),
-      ...(options.filesFrom === undefined ? [] : [options.filesFrom]),
-    ]);
+  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...filesRead(options)]);
 
   let passedOver = 0;
   const enough = new AbortController();
   const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
   // A list may come slowly: its first image is not kept waiting for the second.
   const listed = options.filesFrom !== undefined;
-  const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : 2), io);
+  if (from !== undefined && (args.length > 0 || listed))
+    throw new UsageError(`both images and --from ${from} are given`, 'leave one out');
+  const paths = from === undefined ? imagePaths(args, inputs) : nothing();
+  const { first, all: images } = await unlessInterrupted(peek(paths, listed ? 1 : 2), io);
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
   const clip = await openModel(options, listed || first.length > 1, io);
   try {
-    const { templates, classify } = await unlessInterrupted(
+    const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
-    const run = { model: clip.name, provider: () => clip.provider(), dtype: clip.dtype, templates };
+    const { templates } = classifier;
+    const provider = async () => (from === undefined ? clip.provider() : options.provider);
+    const run = { model: clip.name, provider, dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
-    if (progress.wantsTotal) void countImages(args, inputs).then(progress.total, () => {});
-    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip)) };
+    if (progress.wantsTotal && from === undefined) void countImages(args, inputs).then(progress.total, () => {});
+    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
     const output = await openOutput(shape, settings, options, io);
-    const results = classify(output instanceof ResumableOutput ? output.remaining(images) : images, options);
+    const results =
+      from === undefined
+        ? classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, options)
+        : classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
     const counts = await writeResults(
       options.failFast ? untilFailure(results) : results,
       writerFor(shape, run, options, io),
@@ -104,6 +105,17 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
   }
 }
 
+async function* nothing(): AsyncGenerator<never> {}
+
+/** Files that the output must not be. */
+function filesRead({ labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+  return [
+    ...labelsFile,
+    ...(filesFrom === undefined ? [] : [filesFrom]),
+    ...(from === undefined ? [] : [from, namesBeside(from)]),
+  ];
+}
+
 /** What the rows depend on, of the options. */
 function rowOptions(options: ClassifyOptions): RunSettings {
   const { top, exif, maxPixels, shard = null } = options;
@@ -111,7 +123,10 @@ function rowOptions(options: ClassifyOptions): RunSettings {
 }
 
 /** What the rows depend on, of the model. */
-async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }: Clip): Promise<RunSettings> {
-  const { size, mtimeNs } = await stat(weightFile, { bigint: true });
-  return { model: { name, weightFile, size: `${size}`, mtime: `${mtimeNs}`, dtype, logitScale, logitBias } };
+async function modelSettings(
+  { name, dtype, logitScale, logitBias, digest }: Clip,
+  { output }: ClassifyOptions,
+): Promise<RunSettings> {
+  if (output === undefined) return {};
+  return { model: { name, digest: await digest(), dtype, logitScale, logitBias } };
 }

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.ts';
+import { withCacheOptions } from './cache-options.ts';
 import { type WalkOptions, withWalkOptions } from './input-options.ts';
 import type { Io } from './io.ts';
 import { type LabelOptions, withLabelOptions } from './label-options.ts';
@@ -22,16 +23,11 @@ Examples:
   $ clip-classify eval photos/                                  # photos/cat/1.jpg, photos/dog/2.jpg, …
   $ clip-classify eval truth.csv -o report.html -o report.json  # a header path,label and a line per image`;
 
-export const evalCommand = (io: Io, onExit: (code: number) => void) =>
-  withModelOptions(
-    withLabelOptions(
-      withWalkOptions(
-        new Command('eval')
-          .description('accuracy on labelled images, with an HTML report')
-          .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label'),
-      ),
-    ),
-  )
+export const evalCommand = (io: Io, onExit: (code: number) => void) => {
+  const command = new Command('eval')
+    .description('accuracy on labelled images, with an HTML report')
+    .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label');
+  return withCacheOptions(withModelOptions(withLabelOptions(withWalkOptions(command))))
     .optionsGroup('Output:')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(
@@ -54,6 +50,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) =>
       const { runEval } = await import('./eval/run.ts');
       onExit(await runEval(source, options, io));
     });
+};
 
 function precision(text: string): number {
   const value = anyNumber(text);

@@ -41,6 +41,11 @@ export class FileOutput {
     this.length += bytes.length;
   }
 
+  /** Puts other bytes over the first ones. @throws OutputError */
+  async rewrite(start: Uint8Array): Promise<void> {
+    await this.handle.write(start, 0, start.length, 0).catch(explain(this.path));
+  }
+
   async cutAt(length: number): Promise<void> {
     await this.handle.truncate(length);
     this.length = length;

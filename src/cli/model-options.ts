@@ -3,12 +3,12 @@ import { type Clip, loadModel } from '../clip.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
-import type { WalkOptions } from './input-options.ts';
+import { type CacheOptions, cacheSettings } from './cache-options.ts';
 import type { Io } from './io.ts';
 import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
 
 /** Which model, what it runs on, and how its images are read. */
-export interface ModelOptions {
+export interface ModelOptions extends CacheOptions {
   readonly model?: string;
   readonly batch: number;
   readonly timeout: number;
@@ -20,6 +20,7 @@ export interface ModelOptions {
   readonly logitBias?: number;
   readonly maxPixels: number;
   readonly exif: boolean;
+  readonly offline?: boolean;
 }
 
 /** The options of {@link ModelOptions}. */
@@ -51,21 +52,22 @@ export function withModelOptions(command: Command): Command {
  * @param isolate whether images are encoded in a process of their own: worth its start where there are several
  */
 export function openModel(
-  options: ModelOptions & Pick<WalkOptions, 'offline'>,
+  options: ModelOptions,
   isolate: boolean,
-  { env, interruption }: Pick<Io, 'env' | 'interruption'>,
+  io: Pick<Io, 'env' | 'stderr' | 'interruption'>,
 ): Promise<Clip> {
-  const { model, offline = false, batch, timeout, provider, device, dtype, logitScale, logitBias, threads } = options;
-  return loadModel(model ?? defaultModel(env), {
-    env,
+  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
+  return loadModel(model ?? defaultModel(io.env), {
+    ...cacheSettings(options, io),
+    env: io.env,
     provider,
     device,
     dtype,
     batch,
     isolate,
-    offline,
     timeout,
-    signal: interruption,
+    offline,
+    signal: io.interruption,
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),
     ...(threads && { threads }),

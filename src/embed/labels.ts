@@ -1,6 +1,10 @@
 import { LabelsError } from '../errors.ts';
-import { meanOfGroups, type UnitRows } from '../tensor.ts';
+import { meanOfGroups, stack, type UnitRows } from '../tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { PromptEncoder } from './text-tower.ts';
+
+/** Of each label one or more texts, as they are to be read. */
+export type LabelPrompts = readonly (readonly string[])[];
 
 /** Unit text embeddings of labels. */
 export interface LabelRows {
@@ -10,37 +14,71 @@ export interface LabelRows {
   readonly truncated: readonly number[];
 }
 
-/** Texts → unit embeddings, without a thought for what they are for. */
+/** What turns texts into unit embeddings, without a thought for what they are for. */
 export interface TextEncoder {
   tokenizer(): Promise<Tokenizer>;
-  /** @param prompts P prompts as token ids; @returns [P, D] */
-  encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
+  /** Opens the text graph for as long as it is used. */
+  withTextTower<T>(use: (encode: PromptEncoder) => Promise<T>): Promise<T>;
 }
+
+/** Some labels that have just been encoded, in order. */
+export interface EncodedPart {
+  /** The number of the first. */
+  readonly first: number;
+  readonly rows: UnitRows;
+  /** As of {@link LabelRows}. */
+  readonly truncated: ReadonlySet<number>;
+}
+
+/** So many prompts are under way at once: memory does not grow with the number of labels, but for their rows. */
+const PART_PROMPTS = 8_192;
 
 /**
  * The prompts of each label → unit embeddings → their mean for each label (Radford et al. 2021, section 3.1.4).
  *
- * @param prompts of each label one or more texts, as they are to be read
+ * @param prompts at least one label
+ * @param onPart told of what is done
  * @throws LabelsError if a prompt spells out a control token
  */
-export async function encodeLabels(encoder: TextEncoder, prompts: readonly (readonly string[])[]): Promise<LabelRows> {
-  const tokenizer = await encoder.tokenizer();
-  const truncated: number[] = [];
-  const tokens = prompts.flatMap((texts, n) => {
-    const encoded = texts.map((text) => {
-      const special = tokenizer.specialTokenIn(text);
-      if (special === undefined) return tokenizer.encode(text);
-      throw new LabelsError(`the prompt "${text}" holds the control token ${special}`, 'leave it out');
-    });
-    if (encoded.some((one) => one.truncated)) truncated.push(n);
-    return encoded.map(({ ids }) => ids);
+export async function encodeLabels(
+  { tokenizer, withTextTower }: TextEncoder,
+  prompts: LabelPrompts,
+  onPart: (part: EncodedPart) => void = () => {},
+): Promise<LabelRows> {
+  const { tokens, truncated } = tokenize(await tokenizer(), prompts);
+  const parts: UnitRows[] = [];
+  await withTextTower(async (encode) => {
+    for (const { first, labels } of partition(tokens)) {
+      const sizes = labels.map(({ length }) => length);
+      const rows = meanOfGroups(await encode(labels.flat()), sizes);
+      parts.push(rows);
+      onPart({ first, rows, truncated });
+    }
   });
-  const rows = await encoder.encodeTexts(tokens);
-  return {
-    rows: meanOfGroups(
-      rows,
-      prompts.map(({ length }) => length),
-    ),
-    truncated,
-  };
+  return { rows: stack(parts), truncated: [...truncated] };
+}
+
+/** The token ids of each prompt of each label. */
+type LabelTokens = readonly (readonly (readonly number[])[])[];
+
+function tokenize(tokenizer: Tokenizer, prompts: LabelPrompts): { tokens: LabelTokens; truncated: Set<number> } {
+  const truncated = new Set<number>();
+  const tokens = prompts.map((texts, n) =>
+    texts.map((text) => {
+      const special = tokenizer.specialTokenIn(text);
+      if (special !== undefined)
+        throw new LabelsError(`the prompt "${text}" holds the control token ${special}`, 'leave it out');
+      const { ids, truncated: cut } = tokenizer.encode(text);
+      if (cut) truncated.add(n);
+      return ids;
+    }),
+  );
+  return { tokens, truncated };
+}
+
+function* partition(tokens: LabelTokens): Generator<{ first: number; labels: LabelTokens }> {
+  for (let first = 0, end = 0; first < tokens.length; first = end) {
+    for (let count = 0; end < tokens.length && count < PART_PROMPTS; end++) count += (tokens[end] ?? []).length;
+    yield { first, labels: tokens.slice(first, end) };
+  }
 }

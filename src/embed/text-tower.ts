@@ -5,27 +5,30 @@ import { openSession } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
 import type { Machine } from './image-tower.ts';
 
-/** Prompts of one text batch; prompts of like length go together, so that little padding is computed. */
+/** The most prompts of one inference; those of a batch have one length, so that no padding is computed. */
 const TEXT_BATCH = 32;
 
+/** P prompts as token ids, each at most the context long → [P, D] */
+export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
+
 /**
- * Encodes prompts with a text graph that is opened for the call and closed after it: labels are encoded once, images go on.
+ * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
  *
- * @param prompts P prompts as token ids, each at most the context long
- * @returns [P, D]
  * @throws ModelError or ProviderError
  */
-export async function encodePrompts(
+export async function withTextTower<T>(
   { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
   { threads, provider, device }: Machine,
-  prompts: readonly (readonly number[])[],
-): Promise<UnitRows> {
+  use: (encode: PromptEncoder) => Promise<T>,
+): Promise<T> {
   const { graph, wiring } = (await towers()).text;
   const { opened: session } = await openOnProvider(provider, (one) =>
     openSession(graph, { threads, provider: one, device }),
   );
   try {
-    return l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size));
+    return await use(async (prompts) =>
+      l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+    );
   } finally {
     await session.release();
   }

@@ -107,20 +107,26 @@ export function encodeImages(
   rows: number,
 ): Promise<Matrix> {
   const { input, output, pixels } = wiring.image;
-  return inBatches(images, fixed(input.shape[0]) ?? rows, async (batch, count) => {
-    const shape = pixels === 'bytes' ? [count, size, size, 3] : [count, 3, size, size];
-    const length = 3 * size * size;
-    const data = pixels === 'bytes' ? new Uint8Array(count * length) : new Float32Array(count * length);
-    for (const [n, image] of batch.entries()) data.set(image, n * length);
-    const feed: Feed = data instanceof Uint8Array ? { type: 'uint8', data, shape } : { type: 'float32', data, shape };
-    const feeds = { [input.name]: feed, ...(wiring.text && textFeeds(wiring.text, [[0]], 1)) };
-    const [embeddings] = await session.run(feeds, [output.name]);
-    return embeddings as Matrix;
-  });
+  return inBatches(
+    images,
+    fixed(input.shape[0]) ?? rows,
+    () => 0,
+    async (batch, count) => {
+      const shape = pixels === 'bytes' ? [count, size, size, 3] : [count, 3, size, size];
+      const length = 3 * size * size;
+      const data = pixels === 'bytes' ? new Uint8Array(count * length) : new Float32Array(count * length);
+      for (const [n, image] of batch.entries()) data.set(image, n * length);
+      const feed: Feed = data instanceof Uint8Array ? { type: 'uint8', data, shape } : { type: 'float32', data, shape };
+      const feeds = { [input.name]: feed, ...(wiring.text && textFeeds(wiring.text, [[0]], 1)) };
+      const [embeddings] = await session.run(feeds, [output.name]);
+      return embeddings as Matrix;
+    },
+  );
 }
 
 /**
- * Runs prompts through a graph, in batches of like length, and puts their embeddings back in the order given.
+ * Runs prompts through a graph, in batches of one length where the graph lets it vary, so that no padding is computed, and puts
+ * their embeddings back in the order given.
  *
  * @param prompts token ids
  * @param batch the most prompts of one run
@@ -133,13 +139,16 @@ export async function encodeTexts(
   batch: number,
   imageSize: number,
 ): Promise<Matrix> {
-  const { input, output } = wiring.text;
-  const order = [...prompts.keys()].sort((a, b) => (prompts[a] as number[]).length - (prompts[b] as number[]).length);
-  const sorted = await inBatches(order, fixed(input.shape[0]) ?? batch, async (indices, count) => {
+  const { input, output, length } = wiring.text;
+  const lengthOf = (index: number) => (prompts[index] as readonly number[]).length;
+  const order = [...prompts.keys()].sort((a, b) => lengthOf(a) - lengthOf(b));
+  const rows = fixed(input.shape[0]);
+  const alike = rows === undefined && length === undefined ? lengthOf : () => 0;
+  const sorted = await inBatches(order, rows ?? batch, alike, async (indices, count) => {
     const feeds = textFeeds(
       wiring.text,
       indices.map((index) => prompts[index] as readonly number[]),
-      fixed(input.shape[0]) ?? Math.min(count, indices.length),
+      rows ?? Math.min(count, indices.length),
     );
     const [embeddings] = await session.run({ ...feeds, ...(wiring.image && blankImage(wiring.image, imageSize)) }, [
       output.name,
@@ -182,15 +191,19 @@ export function blankImage({ input, pixels }: ImageWiring, size: number): Record
   return { [input.name]: { type: 'float32', data: new Float32Array(length), shape: [1, 3, size, size] } };
 }
 
-/** Runs items in batches of `size`; what a fixed batch computes beyond them is left out. */
+/**
+ * Runs items in batches of `size`, neighbours that are alike together; what a fixed batch computes beyond them is left out.
+ */
 async function inBatches<T>(
   items: readonly T[],
   size: number,
+  alike: (item: T) => number,
   run: (batch: readonly T[], count: number) => Promise<Matrix>,
 ): Promise<Matrix> {
   const parts: Matrix[] = [];
-  for (let start = 0; start < items.length; start += size) {
-    const batch = items.slice(start, start + size);
+  for (let start = 0, end = 0; start < items.length; start = end) {
+    while (end < items.length && end - start < size && alike(items[end] as T) === alike(items[start] as T)) end++;
+    const batch = items.slice(start, end);
     const { columns, data } = await run(batch, size);
     parts.push({ rows: batch.length, columns, data: data.subarray(0, batch.length * columns) });
   }

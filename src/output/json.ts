@@ -40,7 +40,7 @@ function jsonRow(result: ImageResult, model: string): object {
   };
 }
 
-function toJson(value: object): string {
+export function toJson(value: object): string {
   return escapeControls(JSON.stringify(value));
 }
 

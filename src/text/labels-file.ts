@@ -37,6 +37,11 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   return entries.map(({ label }) => label);
 }
 
+/** The texts of a file, one a line; the same may be there twice. @throws LabelsError */
+export async function readTextsFile(path: string): Promise<string[]> {
+  return parseLines(await readText(path)).map(({ label: { label } }) => label);
+}
+
 async function readText(path: string): Promise<string> {
   let text: string;
   try {

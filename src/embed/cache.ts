@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ModelDigest } from '../model/digest.ts';
+import { cacheFolder, type Env } from '../model/environment.ts';
+import { readModelJson } from '../onnx/config.ts';
+import { EmbeddingStore } from './store.ts';
+
+/** To be counted up when the same model, image or text becomes another embedding than before. */
+const VERSION = 1;
+
+/** What embeddings depend on beside the model and what is embedded. */
+export interface Circumstances {
+  readonly dtype: string;
+  /** As it was asked for. */
+  readonly provider: string;
+  /** What decodes images, with its version. */
+  decoder(): string;
+}
+
+/** The embeddings of one model, in this tool's cache. */
+export class EmbeddingCache {
+  private readonly pending = new Set<Promise<void>>();
+
+  /** @param onTrouble told why nothing can be kept */
+  constructor(
+    private readonly digest: ModelDigest,
+    private readonly circumstances: Circumstances,
+    private readonly env: Env | undefined,
+    private readonly onTrouble: (error: unknown) => void,
+  ) {}
+
+  /**
+   * The store of labels or of images. Whoever opens it closes it.
+   *
+   * @param wait whether to wait until the model has been hashed, where nobody has done so before
+   * @returns undefined where the digest of the model is not known, or there is no cache
+   */
+  async open(kind: 'labels' | 'images', { wait }: { readonly wait: boolean }): Promise<EmbeddingStore | undefined> {
+    try {
+      const model = wait ? await this.digest.compute() : await this.digest.known();
+      if (model === undefined) return undefined;
+      const { dtype, provider } = this.circumstances;
+      const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
+      const facts = {
+        kind,
+        version: [version, VERSION],
+        model,
+        dtype,
+        provider,
+        ...(kind === 'images' && { decoder: this.circumstances.decoder() }),
+      };
+      return await EmbeddingStore.open(
+        join(cacheFolder(this.env), 'embeddings'),
+        JSON.stringify(facts),
+        this.onTrouble,
+      );
+    } catch (error) {
+      this.onTrouble(error);
+      return undefined;
+    }
+  }
+
+  /** Work that nobody waits for until the model is released. */
+  settle(work: Promise<void>): void {
+    const settled = work.catch(this.onTrouble).finally(() => this.pending.delete(settled));
+    this.pending.add(settled);
+  }
+
+  /** Waits for what is under way. */
+  async release(): Promise<void> {
+    await Promise.all(this.pending);
+  }
+}

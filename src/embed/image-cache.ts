@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import pLimit from 'p-limit';
+import { ImageError } from '../errors.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import { type ImageSource, nameOf, readSource } from '../image/source.ts';
+import { PROVIDERS, type Provider } from '../model/provider.ts';
+import type { EmbeddingCache } from './cache.ts';
+import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
+import type { EmbeddingStore } from './store.ts';
+
+/** Files read at once, by Node's four threads. */
+const READERS = 4;
+/** Larger files are read again by whoever decodes them; smaller ones are handed over. */
+const LARGE_BYTES = 16_000_000;
+
+/**
+ * Encodes each image once: an image whose bytes this model has met before, decoded with the same options, comes from disk.
+ * Where all do, the image graph is not opened.
+ *
+ * An embedding is kept together with the number of pixels that was allowed when it was made: where fewer are allowed, the
+ * image is looked at again.
+ */
+export class CachedImages implements ImageEncoder {
+  private readonly reading = pLimit(READERS);
+  private store: Promise<EmbeddingStore | undefined> | undefined;
+  private encodes = false;
+  private lastProvider: Provider | undefined;
+
+  constructor(
+    private readonly encoder: ImageEncoder,
+    private readonly cache: EmbeddingCache,
+  ) {}
+
+  /** What images run on, or ran on where all came from disk. */
+  async provider(): Promise<Provider> {
+    return this.encodes ? this.encoder.provider() : (this.lastProvider ?? this.encoder.provider());
+  }
+
+  async encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded> {
+    this.store ??= this.cache.open('images', { wait: true });
+    const store = await this.store;
+    const image = nameOf(source);
+    try {
+      const { key, bytes } = await this.reading(() => read(source, options));
+      const stored = store?.get(key);
+      if (stored !== undefined && stored.notes[0] <= options.maxPixels) {
+        this.lastProvider = PROVIDERS.filter((one) => one !== 'auto').find(
+          (one) => PROVIDERS.indexOf(one) === stored.notes[1],
+        );
+        return { ok: true, image, embedding: stored.embedding };
+      }
+      this.encodes = true;
+      const result = await this.encoder.encode(bytes ? { name: image, bytes } : source, options, onStage);
+      if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
+        const provider = PROVIDERS.indexOf(await this.encoder.provider());
+        store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
+      }
+      return result;
+    } catch (error) {
+      if (error instanceof ImageError) return { ok: false, image, error };
+      throw error;
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.encoder.release();
+    await (await this.store)?.close();
+  }
+}
+
+/** @returns the key of an image, and its bytes unless they are many */
+async function read(source: ImageSource, options: DecodeOptions): Promise<{ key: Buffer; bytes?: Uint8Array }> {
+  const bytes = await readSource(source);
+  const key = keyOf(bytes, options);
+  return bytes.length > LARGE_BYTES && typeof source === 'string' ? { key } : { key, bytes };
+}
+
+/** Whether a large file was the same when it was decoded. */
+async function isStill(key: Buffer, source: ImageSource, options: DecodeOptions): Promise<boolean> {
+  return keyOf(await readSource(source), options).equals(key);
+}
+
+/** Everything that an embedding of this model depends on: the bytes, and all that is said about decoding them. */
+function keyOf(bytes: Uint8Array, { maxPixels: _, ...decoding }: DecodeOptions): Buffer {
+  const how = JSON.stringify(Object.entries(decoding).sort());
+  return createHash('sha256').update(`${how.length} ${how}`).update(bytes).digest();
+}

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { rowOf, stack, type UnitRows } from '../tensor.ts';
+import type { EmbeddingCache } from './cache.ts';
+import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './labels.ts';
+import type { Entry } from './segment.ts';
+
+/** So many new labels take minutes to encode: then they are kept as they come, in case the process is killed. */
+const MANY = 1_000;
+
+/**
+ * {@link encodeLabels}, but that a label whose prompts this model has met before comes from disk. Where all do, neither the
+ * tokenizer nor the text graph is opened.
+ *
+ * @throws LabelsError as encodeLabels
+ */
+export async function encodeLabelsOnce(
+  encoder: TextEncoder,
+  prompts: LabelPrompts,
+  cache: EmbeddingCache,
+): Promise<LabelRows> {
+  const keys = prompts.map(keyOf);
+  const store = await cache.open('labels', { wait: prompts.length >= MANY });
+  const found = keys.map((key) => store?.get(key));
+  const columns = found.find((one) => one !== undefined)?.embedding.columns;
+  const rows = found.map((one) => (one?.embedding.columns === columns ? one?.embedding : undefined));
+  const truncated = new Set([...found.keys()].filter((n) => found[n]?.notes[0] === 1));
+  const missing = [...rows.keys()].filter((n) => rows[n] === undefined);
+  const late: Entry[] = [];
+  if (missing.length > 0) {
+    const texts = missing.map((n) => prompts[n] ?? []);
+    await encodeLabels(encoder, texts, (part) => {
+      for (let i = 0; i < part.rows.rows; i++) {
+        const n = missing[part.first + i] as number;
+        const embedding = rowOf(part.rows, i);
+        rows[n] = embedding;
+        const cut = part.truncated.has(part.first + i);
+        if (cut) truncated.add(n);
+        const entry: Entry = { key: keys[n] as Buffer, embedding, notes: [cut ? 1 : 0, 0] };
+        if (store === undefined) late.push(entry);
+        else store.put(entry);
+      }
+    });
+  }
+  if (store !== undefined) cache.settle(store.close());
+  else if (late.length > 0) cache.settle(keepLate(cache, late));
+  return { rows: stack(rows as UnitRows[]), truncated: [...truncated].sort((a, b) => a - b) };
+}
+
+/** The first time that a model is used, its digest is not known before its answers are. */
+async function keepLate(cache: EmbeddingCache, entries: readonly Entry[]): Promise<void> {
+  const store = await cache.open('labels', { wait: true });
+  for (const entry of entries) store?.put(entry);
+  await store?.close();
+}
+
+/** JSON keeps lists of texts apart, whatever is in them. */
+function keyOf(texts: readonly string[]): Buffer {
+  return createHash('sha256').update(JSON.stringify(texts)).digest();
+}

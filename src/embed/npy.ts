@@ -1,0 +1,44 @@
+/*
+ * NumPy's format 1.0 (numpy/lib/format.py): magic, version 1.0, the length of a header, the header (a Python dict, filled up with
+ * spaces so that the numbers begin at a multiple of 64), then the numbers, little-endian, row after row.
+ */
+
+/** Bytes before the numbers; room for any count of rows, so that the header can be written again. */
+export const NPY_START = 128;
+const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
+
+/** The shape of a file of float32. */
+export interface NpyShape {
+  readonly rows: number;
+  readonly columns: number;
+  /** Where the numbers begin, in bytes. */
+  readonly start: number;
+}
+
+/** @returns {@link NPY_START} bytes */
+export function npyHeader(rows: number, columns: number): Buffer {
+  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(NPY_START - MAGIC.length - 2);
+  return Buffer.concat([MAGIC, length, Buffer.from(`${dict.padEnd(NPY_START - MAGIC.length - 3)}\n`)]);
+}
+
+/**
+ * Reads a header, of whoever wrote it.
+ *
+ * @param start the file's first bytes: ten, and as many more as the header is long (65,535 at most)
+ * @throws TypeError saying what is not as it should be
+ */
+export function parseNpyHeader(start: Buffer): NpyShape {
+  if (!start.subarray(0, 6).equals(MAGIC.subarray(0, 6))) throw new TypeError('it does not begin as a .npy file');
+  if (start[6] !== 1) throw new TypeError(`its format is ${start[6]}.${start[7]}, not 1.0`);
+  const end = 10 + start.readUInt16LE(8);
+  if (start.length < end) throw new TypeError('its header is cut short');
+  const dict = start.toString('latin1', 10, end);
+  const type = /'descr': *'([^']*)'/u.exec(dict)?.[1];
+  if (type !== '<f4') throw new TypeError(`it holds numbers of the type ${type}, not float32 (<f4)`);
+  const [, rows, columns] = /'shape': *\((\d{1,15}), *(\d{1,9}),? *\)/u.exec(dict) ?? [];
+  if (!/'fortran_order': *False/u.test(dict) || rows === undefined)
+    throw new TypeError('it is no table whose rows follow each other');
+  return { rows: Number(rows), columns: Number(columns), start: end };
+}

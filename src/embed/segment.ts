@@ -1,0 +1,206 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { row, type UnitRows, unitRows } from '../tensor.ts';
+
+/** Two numbers that are kept beside an embedding; what they mean is told by whoever stores it. */
+export type Notes = readonly [number, number];
+
+/** An embedding under its key. */
+export interface Entry {
+  /** 32 bytes */
+  readonly key: Uint8Array;
+  /** [1, D] */
+  readonly embedding: UnitRows;
+  readonly notes: Notes;
+}
+
+/** What a segment holds under a key. */
+export type Stored = Omit<Entry, 'key'>;
+
+const MAGIC = Buffer.from('CLIPEMB\n');
+const VERSION = 1;
+/** Bounds what is allocated before a digest has been checked (CWE-770). */
+const [MAX_FACTS, MAX_COLUMNS, MAX_BLOCK] = [65_536, 65_536, 65_536];
+const [KEY, DIGEST, NOTES] = [32, 32, 8];
+
+/** Neither a link nor a FIFO that somebody put there. */
+const PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** A segment that is being written has another ending; whoever reads takes both. */
+export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
+
+/*
+ * A segment: a header, then blocks, of which one is appended at a time. All numbers are little-endian.
+ *
+ *   header  magic[8] version[4] length[4] facts[length] sha256[32]
+ *   block   count[4] keys[count · 32] sha256[32]  record[count]
+ *   record  notes[2 · 4] embedding[D · 4] sha256[32]
+ *
+ * The sha256 of a block and of a record are over the header's too, so that neither is believed in another file; that of a
+ * record is over its key. So whatever is cut, flipped or swapped is noticed, and a block that was half written when its
+ * process was killed is passed over.
+ */
+
+/** A segment, open for reading. Reads are synchronous: two kilobytes out of the page cache take microseconds. */
+export class SegmentReader {
+  /** Where each record is, by the key as latin1. */
+  readonly places = new Map<string, number>();
+  /** Whether every block is there to its end. */
+  whole = false;
+
+  private constructor(
+    readonly path: string,
+    private readonly file: number,
+    readonly size: number,
+    private readonly digest: Buffer,
+    /** D */
+    readonly columns: number,
+  ) {}
+
+  /** @returns undefined if it cannot be read, is damaged at its beginning, or is of other facts */
+  static open(path: string, facts: string): SegmentReader | undefined {
+    let file: number | undefined;
+    try {
+      file = openSync(path, PLAIN_FILE);
+      const info = fstatSync(file);
+      const header = info.isFile() ? readHeader(file, facts) : undefined;
+      if (header !== undefined) {
+        const reader = new SegmentReader(path, file, info.size, header.digest, header.columns);
+        reader.index(header.end);
+        return reader;
+      }
+    } catch {
+      // it has gone, or may not be read
+    }
+    if (file !== undefined) closeSync(file);
+    return undefined;
+  }
+
+  private get recordBytes(): number {
+    return NOTES + 4 * this.columns + DIGEST;
+  }
+
+  private index(start: number): void {
+    let at = start;
+    while (at < this.size) {
+      const count = readExactly(this.file, at, 4)?.readUInt32LE() ?? 0;
+      if (count < 1 || count > MAX_BLOCK) return;
+      const head = readExactly(this.file, at, 4 + count * KEY + DIGEST);
+      if (head === undefined || !digestOf(this.digest, head.subarray(0, -DIGEST)).equals(head.subarray(-DIGEST)))
+        return;
+      at += head.length;
+      for (let n = 0; n < count; n++, at += this.recordBytes) {
+        if (at + this.recordBytes > this.size) return;
+        this.places.set(head.toString('latin1', 4 + n * KEY, 4 + (n + 1) * KEY), at);
+      }
+    }
+    this.whole = true;
+  }
+
+  /** @returns undefined if the record is not what was written, or no unit embedding */
+  read(key: Uint8Array, place: number): Stored | undefined {
+    try {
+      const record = readExactly(this.file, place, this.recordBytes);
+      if (record === undefined) return undefined;
+      const body = record.subarray(0, -DIGEST);
+      if (!digestOf(this.digest, key, body).equals(record.subarray(-DIGEST))) return undefined;
+      const data = new Float32Array(this.columns);
+      Buffer.from(data.buffer).set(body.subarray(NOTES));
+      const embedding = unitRows({ rows: 1, columns: this.columns, data });
+      return embedding && { embedding, notes: [record.readUInt32LE(0), record.readUInt32LE(4)] };
+    } catch {
+      return undefined; // the disk itself is damaged
+    }
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+function readHeader(file: number, facts: string): { digest: Buffer; columns: number; end: number } | undefined {
+  const start = readExactly(file, 0, 16);
+  if (start === undefined || !start.subarray(0, 8).equals(MAGIC) || start.readUInt32LE(8) !== VERSION) return undefined;
+  const length = start.readUInt32LE(12);
+  if (length > MAX_FACTS) return undefined;
+  const rest = readExactly(file, 16, length + DIGEST);
+  if (rest === undefined) return undefined;
+  const text = rest.subarray(0, length);
+  const digest = digestOf(start, text);
+  if (!digest.equals(rest.subarray(length))) return undefined;
+  const { facts: own, columns } = JSON.parse(text.toString('utf8')) as { facts?: unknown; columns?: unknown };
+  if (own !== facts || typeof columns !== 'number' || !(columns >= 1 && columns <= MAX_COLUMNS)) return undefined;
+  return { digest, columns, end: 16 + length + DIGEST };
+}
+
+/** A segment that grows. It is there for readers from its first block on. */
+export class SegmentWriter {
+  private end = 0;
+
+  private constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+    private readonly digest: Buffer,
+    /** D */
+    readonly columns: number,
+  ) {}
+
+  /** @param columns D */
+  static async create(folder: string, facts: string, columns: number): Promise<SegmentWriter> {
+    const path = join(folder, `${randomUUID()}${UNFINISHED}`);
+    const handle = await open(path, 'wx', 0o600);
+    const text = Buffer.from(JSON.stringify({ facts, columns }));
+    const start = Buffer.concat([MAGIC, uint32(VERSION), uint32(text.length)]);
+    const writer = new SegmentWriter(path, handle, digestOf(start, text), columns);
+    await writer.write(Buffer.concat([start, text, writer.digest]));
+    return writer;
+  }
+
+  /** @param entries at least one, each of D numbers, at most {@link MAX_BLOCK} */
+  async append(entries: readonly Entry[]): Promise<void> {
+    if (entries.some(({ embedding }) => embedding.columns !== this.columns))
+      throw new RangeError('the embeddings of a segment have one length');
+    const head = Buffer.concat([uint32(entries.length), ...entries.map(({ key }) => key)]);
+    const records = entries.flatMap(({ key, embedding, notes }) => {
+      const { buffer, byteOffset, byteLength } = row(embedding, 0);
+      const body = Buffer.concat([...notes.map(uint32), Buffer.from(buffer, byteOffset, byteLength)]);
+      return [body, digestOf(this.digest, key, body)];
+    });
+    await this.write(Buffer.concat([head, digestOf(this.digest, head), ...records]));
+  }
+
+  private async write(bytes: Buffer): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      const one = await this.handle.write(bytes, written, bytes.length - written, this.end + written);
+      written += one.bytesWritten;
+    }
+    this.end += bytes.length;
+  }
+
+  /** Gives the segment its lasting name; what a full disk left half written is cut off. */
+  async close(): Promise<void> {
+    await this.handle.truncate(this.end);
+    await this.handle.close();
+    await rename(this.path, this.path.slice(0, -UNFINISHED.length) + FINISHED);
+  }
+}
+
+function readExactly(file: number, position: number, length: number): Buffer | undefined {
+  const bytes = Buffer.allocUnsafe(length);
+  return readSync(file, bytes, 0, length, position) === length ? bytes : undefined;
+}
+
+function digestOf(...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}

@@ -1,0 +1,169 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
+import { isRecord } from '../onnx/safetensors.ts';
+import { type UnitRows, unitRows } from '../tensor.ts';
+import type { Embedded } from './encoder.ts';
+import { type NpyShape, parseNpyHeader } from './npy.ts';
+
+/** Longer lines are no rows: a name and 4,096 numbers take a tenth of it (CWE-770). */
+const MAX_LINE = 1_000_000;
+const MAX_COLUMNS = 65_536;
+
+/** What the file that lies beside a .npy file is called: it says what its rows are. */
+export const namesBeside = (npy: string) => `${npy}.jsonl`;
+
+/**
+ * The embeddings of images that `embed` wrote, row by row: a bad row is an error, not an exception.
+ *
+ * @param digest of the model that is to score them
+ * @throws UsageError if the file cannot be read or is something else, ModelError if its rows are of another model
+ */
+export async function* storedEmbeddings(path: string, digest: string): AsyncGenerator<Embedded> {
+  if (/\.npy$/iu.test(path)) yield* npyRows(path, digest);
+  else yield* jsonRows(path, digest);
+}
+
+async function* jsonRows(path: string, digest: string): AsyncGenerator<Embedded> {
+  let number = 0;
+  let columns: number | undefined;
+  for await (const line of linesOf(path)) {
+    const row = parseRow(line, `${path}:${++number}`);
+    if (!row.ok) {
+      yield row;
+      continue;
+    }
+    requireDigest(row.fields, digest, path);
+    const embedding = toUnitRow(row.fields['embedding'], columns);
+    columns ??= embedding?.columns;
+    yield embedding === undefined ? badRow(row.image) : { ok: true, image: row.image, embedding };
+  }
+}
+
+async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> {
+  const handle = await open(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  try {
+    const { rows, columns, start } = await readShape(path, handle);
+    const names = linesOf(namesBeside(path));
+    const first = await names.next();
+    requireDigest(first.done ? {} : parseJson(first.value), digest, namesBeside(path));
+    let at = 0;
+    for await (const line of names) {
+      const row = parseRow(line, `${namesBeside(path)}:${at + 2}`);
+      if (!row.ok) {
+        yield row;
+        continue;
+      }
+      if (row.fields['row'] !== at || at >= rows) throw unlike(path, rows);
+      const data = new Float32Array(columns);
+      await handle.read(Buffer.from(data.buffer), 0, 4 * columns, start + 4 * columns * at++);
+      const embedding = unitRows({ rows: 1, columns, data });
+      yield embedding === undefined ? badRow(row.image) : { ok: true, image: row.image, embedding };
+    }
+    if (at !== rows) throw unlike(path, rows);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
+  try {
+    const start = Buffer.alloc(10 + 65_535);
+    const { bytesRead } = await handle.read(start, 0, start.length, 0);
+    const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));
+    const { size } = await handle.stat();
+    const wanted = shape.start + 4 * shape.rows * shape.columns;
+    if (shape.columns > MAX_COLUMNS) throw new TypeError(`its rows have ${shape.columns} numbers`);
+    if (size !== wanted) throw new TypeError(`it has ${size} bytes, its header promises ${wanted}`);
+    return shape;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** A row as JSON has it: an image that had no embedding is an error again. */
+type Row = Extract<Embedded, { ok: false }> | { ok: true; image: string; fields: Readonly<Record<string, unknown>> };
+
+function parseRow(line: string, where: string): Row {
+  const fields = parseJson(line);
+  const { image, error } = fields;
+  if (typeof image !== 'string') return badRow(where);
+  if (!isRecord(error)) return { ok: true, image, fields };
+  return { ok: false, image, error: new ImageError(codeOf(error['code']), messageOf(error['message']), AGAIN) };
+}
+
+function parseJson(line: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isRecord(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+const AGAIN = 'embed the image again';
+const CODES: readonly ImageErrorCode[] = [
+  'E_NOT_FOUND',
+  'E_UNREADABLE',
+  'E_FORMAT',
+  'E_DECODE',
+  'E_PIXEL_LIMIT',
+  'E_FILE_SIZE',
+  'E_TIMEOUT',
+  'E_CRASH',
+  'E_URL',
+];
+
+function codeOf(value: unknown): ImageErrorCode {
+  return CODES.find((code) => code === value) ?? 'E_DECODE';
+}
+
+function badRow(image: string): Extract<Embedded, { ok: false }> {
+  return { ok: false, image, error: new ImageError('E_DECODE', `${image} has no embedding of length 1`, AGAIN) };
+}
+
+function toUnitRow(value: unknown, columns: number | undefined): UnitRows | undefined {
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_COLUMNS) return undefined;
+  if ((columns ?? value.length) !== value.length || !value.every((one) => typeof one === 'number')) return undefined;
+  return unitRows({ rows: 1, columns: value.length, data: Float32Array.from(value) });
+}
+
+function requireDigest(fields: Readonly<Record<string, unknown>>, digest: string, path: string): void {
+  const { digest: own, model } = fields;
+  if (own === digest) return;
+  if (typeof own !== 'string') throw new UsageError(`${path} does not say of which model its embeddings are`, EMBED);
+  throw new ModelError(
+    `the embeddings in ${path} are of another model (${typeof model === 'string' ? `${model}, ` : ''}${own.slice(0, 12)})`,
+    `name that one with --model, or embed the images again (this one is ${digest.slice(0, 12)})`,
+  );
+}
+
+const EMBED = 'give a file that clip-classify embed wrote';
+
+function unlike(path: string, rows: number): UsageError {
+  return new UsageError(`${path} has ${rows} rows, ${namesBeside(path)} names others`, 'embed the images again');
+}
+
+function unreadable(path: string, error: unknown): ClipError {
+  return error instanceof ClipError
+    ? error
+    : new UsageError(`${path} cannot be used: ${messageOf(error)}`, EMBED, error);
+}
+
+/** @throws UsageError if the file cannot be read, or a line is longer than any row */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const chunk of createReadStream(path, { encoding: 'utf8', highWaterMark: 1 << 18 })) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line.trim() !== '') yield line;
+      if (rest.length > MAX_LINE) throw new TypeError(`a line of it has more than ${MAX_LINE} characters`);
+    }
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  if (rest.trim() !== '') yield rest;
+}

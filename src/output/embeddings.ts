@@ -1,0 +1,42 @@
+import type { Embedded } from '../embed/encoder.ts';
+import { row } from '../tensor.ts';
+import { toJson } from './json.ts';
+
+/** What the embeddings of a run have in common. */
+export interface EmbeddingRun {
+  /** What was embedded. */
+  readonly kind: 'image' | 'text';
+  readonly model: string;
+  /** Of the model. */
+  readonly digest: string;
+  readonly dtype: string;
+}
+
+/** A row of `embed` as one line of JSON; nine digits hold a float32 to its last bit. */
+export function embeddingLine({ kind, model, digest }: EmbeddingRun, one: Embedded): string {
+  const head = { [kind]: one.image, model };
+  if (!one.ok) return `${toJson({ ...head, ...errorOf(one) })}\n`;
+  const embedding = Array.from(row(one.embedding, 0), (value) => Number(value.toPrecision(9)));
+  return `${toJson({ ...head, digest, embedding })}\n`;
+}
+
+/** The first line of the file beside a .npy file. */
+export function namesHead({ kind, model, digest, dtype }: EmbeddingRun): string {
+  return `${toJson({ kind, model, digest, dtype })}\n`;
+}
+
+/** Its other lines, in the order of the input: which image is in which row, and which are in none. */
+export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number): string {
+  const head = { [kind]: one.image };
+  return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorOf(one) })}\n`;
+}
+
+function errorOf({ error }: Extract<Embedded, { ok: false }>): object {
+  return { error: { code: error.code, message: error.message } };
+}
+
+/** The bytes of a row of a .npy file. */
+export function npyRow({ embedding }: Extract<Embedded, { ok: true }>): Uint8Array {
+  const { buffer, byteOffset, byteLength } = row(embedding, 0);
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,237 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SegmentReader, SegmentWriter } from '../../src/embed/segment.ts';
+import { EmbeddingStore } from '../../src/embed/store.ts';
+import { l2Normalize } from '../../src/tensor.ts';
+import { repository } from '../paths.ts';
+import { embeddingOf, entryOf, keyOf } from './entries.ts';
+
+const FACTS = JSON.stringify({ model: 'abc', version: 1 });
+const [COLUMNS, COUNT] = [16, 40];
+
+let root: string;
+let parent: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'store-'));
+});
+beforeEach(async () => {
+  parent = await mkdtemp(join(root, 's-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const open = (facts = FACTS) =>
+  EmbeddingStore.open(parent, facts, (error) => {
+    throw error;
+  });
+async function fill(from: number, to: number, facts = FACTS) {
+  const store = await open(facts);
+  for (let n = from; n < to; n++) store.put(entryOf(n, COLUMNS));
+  await store.close();
+}
+async function segments(): Promise<string[]> {
+  const names = await readdir(parent, { recursive: true });
+  return names.filter((name) => /\.(emb|part)$/.test(name)).map((name) => join(parent, name));
+}
+/** How many of the entries are there; one that is, is what was put. */
+function countRight(store: EmbeddingStore): number {
+  let there = 0;
+  for (let n = 0; n < COUNT; n++) {
+    const found = store.get(keyOf(n));
+    if (found === undefined) continue;
+    expect(found).toEqual({ embedding: embeddingOf(n, COLUMNS), notes: [n, 7] });
+    there++;
+  }
+  return there;
+}
+/** Numbers below `limit`, the same in every run (Numerical Recipes' linear congruential generator). */
+function numbers(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+}
+
+describe('a store of embeddings', () => {
+  it('gives back what was put, to the last bit, and nothing else', async () => {
+    await fill(0, COUNT);
+    const store = await open();
+    expect(countRight(store)).toBe(COUNT);
+    expect(store.get(keyOf(COUNT))).toBeUndefined();
+    await store.close();
+  });
+
+  it('keeps facts apart', async () => {
+    await fill(0, COUNT);
+    const other = await open(JSON.stringify({ model: 'abd', version: 1 }));
+    expect(countRight(other)).toBe(0);
+    await other.close();
+  });
+
+  it('does not believe a segment of other facts that lies in its folder', async () => {
+    await fill(0, COUNT, '{"model":"other"}');
+    const [foreign] = await segments();
+    await fill(0, 1);
+    const own = (await segments()).find((path) => path !== foreign);
+    await copyFile(foreign as string, join(own as string, '../copied.emb'));
+    const store = await open();
+    expect(countRight(store)).toBe(1);
+    await store.close();
+  });
+
+  it('puts many small segments together and loses none', async () => {
+    for (let n = 0; n < COUNT; n += 2) await fill(n, n + 2);
+    expect((await segments()).length).toBeLessThan(COUNT / 2);
+    const store = await open();
+    expect(countRight(store)).toBe(COUNT);
+    await store.close();
+  });
+
+  it('has no embedding without direction: NaN, infinite, zero', async () => {
+    const folder = join(parent, 'f');
+    await mkdir(folder);
+    const writer = await SegmentWriter.create(folder, FACTS, 4);
+    for (const [n, value] of [Number.NaN, Number.POSITIVE_INFINITY, 0].entries()) {
+      const bad = { ...l2Normalize({ rows: 1, columns: 4, data: Float32Array.of(1, 2, 3, 4) }) };
+      await writer.append([
+        { key: keyOf(n), embedding: { ...bad, data: new Float32Array(4).fill(value) }, notes: [0, 0] },
+      ]);
+    }
+    await writer.close();
+    const [path] = await segments();
+    const reader = SegmentReader.open(path as string, FACTS);
+    expect(reader?.places.size).toBe(3);
+    for (const [text, place] of reader?.places ?? [])
+      expect(reader?.read(Buffer.from(text, 'latin1'), place)).toBeUndefined();
+    reader?.close();
+  });
+});
+
+describe('a damaged store', () => {
+  let whole: Buffer;
+  let path: string;
+  beforeEach(async () => {
+    await fill(0, COUNT / 2);
+    [path] = (await segments()) as [string];
+    whole = await readFile(path);
+  });
+
+  it.each([1, 2, 3])('is never believed: 200 places with a flipped bit (seed %i)', async (seed) => {
+    const next = numbers(seed);
+    for (let i = 0; i < 200; i++) {
+      const bytes = Buffer.from(whole);
+      const at = next(bytes.length);
+      bytes[at] = (bytes[at] as number) ^ (1 << next(8));
+      await writeFile(path, bytes);
+      const store = await open();
+      expect(countRight(store)).toBeLessThan(COUNT / 2); // noticed, and what is left is right
+    }
+  });
+
+  it('is never believed: cut at 200 places', async () => {
+    const next = numbers(4);
+    for (let i = 0; i < 200; i++) {
+      await writeFile(path, whole.subarray(0, next(whole.length)));
+      expect(countRight(await open())).toBeLessThan(COUNT / 2);
+    }
+  });
+
+  it('is mended by the next one who uses it', async () => {
+    const bytes = Buffer.from(whole);
+    bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1;
+    await writeFile(path, bytes);
+    const store = await open();
+    expect(countRight(store)).toBe(COUNT / 2 - 1);
+    for (let n = 0; n < COUNT / 2; n++) if (store.get(keyOf(n)) === undefined) store.put(entryOf(n, COLUMNS));
+    await store.close();
+    expect(await segments()).not.toContain(path);
+    expect(countRight(await open())).toBe(COUNT / 2);
+  });
+
+  it('of an older version is left out', async () => {
+    const bytes = Buffer.from(whole);
+    bytes.writeUInt32LE(0, 8);
+    await writeFile(path, bytes);
+    expect(countRight(await open())).toBe(0);
+  });
+
+  it('may be rubbish, a folder or a link', async () => {
+    await writeFile(join(path, '../rubbish.emb'), 'hello');
+    await mkdir(join(path, '../folder.emb'));
+    expect(countRight(await open())).toBe(COUNT / 2);
+  });
+});
+
+describe('processes that share a store', () => {
+  /** Puts the entries of `entries.ts` into the store, by the build (npm test builds before it runs the tests). */
+  const start = (from: number, to: number): ChildProcess => {
+    const built = (path: string) => JSON.stringify(join(repository, 'dist', path));
+    const code = `
+      const { createHash } = await import('node:crypto');
+      const { setTimeout: sleep } = await import('node:timers/promises');
+      const { EmbeddingStore } = await import(${built('embed/store.js')});
+      const { l2Normalize } = await import(${built('tensor.js')});
+      const store = await EmbeddingStore.open(${JSON.stringify(parent)}, ${JSON.stringify(FACTS)}, (e) => { throw e; });
+      for (let n = ${from}; n < ${to}; n++) {
+        const key = createHash('sha256').update('entry ' + n).digest();
+        const data = Float32Array.from({ length: ${COLUMNS} }, (_, d) => Math.sin(1 + n * ${COLUMNS} + d));
+        store.put({ key, embedding: l2Normalize({ rows: 1, columns: ${COLUMNS}, data }), notes: [n, 7] });
+        await sleep(1);
+        if (n === 20) process.send('some');
+      }
+      await store.close();
+      process.disconnect();`;
+    return spawn(process.execPath, ['--input-type=module', '-e', code], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+  };
+
+  it('lose nothing to each other', async () => {
+    const children = [0, 1, 2, 3].map((n) => start(n * 10, n * 10 + 20));
+    const codes = await Promise.all(children.map((child) => once(child, 'exit')));
+    expect(codes.map(([code]) => code)).toEqual([0, 0, 0, 0]);
+    expect(countRight(await open())).toBe(COUNT);
+  });
+
+  it('keep what one had written that was killed, and drop what it was writing', async () => {
+    const child = start(0, 100_000);
+    await once(child, 'message'); // some are written
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const [left] = (await segments()) as [string];
+    expect(left).toMatch(/\.part$/);
+    await truncate(left, (await readFile(left)).length - 5);
+    const before = countRight(await open());
+    expect(before).toBeGreaterThan(0);
+    // Not touched for a day, it is finished for its dead writer.
+    await utimes(left, new Date(0), new Date(0));
+    await (await open()).close();
+    expect((await segments()).every((path) => path.endsWith('.emb'))).toBe(true);
+    expect(countRight(await open())).toBe(before);
+  });
+
+  it('leave alone what another is still writing', async () => {
+    await fill(0, 1);
+    const [finished] = (await segments()) as [string];
+    const growing = join(finished, '../growing.part');
+    await copyFile(finished, growing);
+    await appendFile(growing, 'half a block');
+    await (await open()).close();
+    expect(await segments()).toContain(growing);
+  });
+});
