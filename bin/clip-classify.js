@@ -1,7 +1,4 @@
 #!/usr/bin/env node
-import { Interruption } from '../dist/cli/io.js';
-import { run } from '../dist/cli/run.js';
-
 const stop = new AbortController();
 for (const [signal, exitCode] of [
   ['SIGINT', 130],
@@ -9,10 +6,18 @@ for (const [signal, exitCode] of [
 ]) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(exitCode); // asked twice
-    stop.abort(new Interruption(exitCode));
+    stop.abort(exitCode);
   });
 }
+
+const { run } = await import('../dist/cli/run.js'); // what takes time comes after the signals are heard
 const { stdout, stderr, env } = process;
-process.exitCode = await run(process.argv.slice(2), { stdout, stderr, env, interruption: stop.signal });
+process.exitCode = await run(process.argv.slice(2), {
+  stdout,
+  stderr,
+  stdin: () => process.stdin,
+  env,
+  interruption: stop.signal,
+});
 // Nobody waits any more for what is still under way.
 if (stop.signal.aborted) process.exit();

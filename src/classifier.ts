@@ -1,21 +1,36 @@
 import type { Clip } from './clip.ts';
+import { doubts } from './embed/doubts.ts';
 import type { Embedded } from './embed/encoder.ts';
-import { type ImageError, UsageError } from './errors.ts';
+import { type ImageError, LabelsError, UsageError } from './errors.ts';
 import type { DecodeOptions } from './image/decode.ts';
-import type { ImageSource } from './image/source.ts';
-import { type RankedLabel, rank } from './ranking.ts';
-import { checkLabels } from './text/labels.ts';
-import { expandTemplates, fillTemplate } from './text/prompts.ts';
+import type { ImageIdentity, ImageSource } from './image/source.ts';
+import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
+import { rowsOf, type UnitRows } from './tensor.ts';
+import { checkLabels, type Label } from './text/labels.ts';
+import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 
-/** A bad image is a result, not an exception. */
+/** The threshold of labels that are decided on their own: more likely than not. */
+const EVEN = 0.5;
+
+/** A bad image is a result, not an exception; an image without a label is none that failed. */
 export type ImageResult =
-  | { readonly ok: true; readonly image: string; readonly labels: readonly RankedLabel[] }
-  | { readonly ok: false; readonly image: string; readonly error: ImageError };
+  | (ImageIdentity & { readonly ok: true } & Decision)
+  | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 export interface ClassifierOptions {
   /** Prompt templates or names of template sets. @default ['photo'] */
   readonly templates?: readonly string[];
-  /** Told about prompts that are too long and about a single label. */
+  /** Adds a background class from neutral prompts: where it comes first, an image has no label. @default false */
+  readonly none?: boolean;
+  /** Prompts, each of which is a background class of its own. @default [] */
+  readonly nonePrompts?: readonly string[];
+  /** An image whose best label scores less has none; a label may have a threshold of its own. @default 0, of several ½ */
+  readonly threshold?: number;
+  /** An image has no label where its best score is not by so much greater than the second. @default 0 */
+  readonly minMargin?: number;
+  /** Several labels may hold: each is scored by the sigmoid, on its own. @default false */
+  readonly multiLabel?: boolean;
+  /** Told about prompts that are too long, labels that are nearly one, and a single label. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -41,35 +56,74 @@ export interface Classifier {
  * Each image becomes a unit embedding too, and its labels are ranked by the softmax of `logitScale · cosine`
  * (for a SigLIP, by the sigmoid of `logitScale · cosine + logitBias`).
  *
- * @throws LabelsError if a label or template cannot be used
+ * @throws LabelsError if a label or template cannot be used; UsageError if the options contradict each other
  */
 export async function createClassifier(
   clip: Clip,
-  labels: readonly string[],
-  { templates: given = ['photo'], onWarning }: ClassifierOptions = {},
+  labels: readonly (string | Label)[],
+  options: ClassifierOptions = {},
 ): Promise<Classifier> {
-  const names = checkLabels(labels);
+  const { templates: given = ['photo'], onWarning } = options;
+  const checked = checkLabels(labels);
+  const rule = ruleOf(checked, options);
   const templates = expandTemplates(given);
-  if (names.length === 1 && clip.logitBias === undefined)
-    onWarning?.(`with "${names[0]}" as the only label every image scores 1`);
-  const { rows, truncated } = await clip.encodeLabels(
-    names.map((name) => templates.map((template) => fillTemplate(template, name))),
-  );
-  for (const n of truncated)
-    onWarning?.(`the prompt of label "${names[n]}" is over ${clip.tokens.context} tokens long: its end is cut off`);
+  const activation = rule.several || clip.logitBias !== undefined ? 'sigmoid' : 'softmax';
+  const needsNeutral = rule.several && clip.logitBias === undefined;
+  const background = backgroundPrompts(options, needsNeutral);
+  if (checked.length === 1 && activation === 'softmax' && !rule.none)
+    onWarning?.(`with "${rule.names[0]}" as the only label every image scores 1`);
+
+  const prompts = checked.map((label) => promptsOf(label, templates));
+  const encoded = await clip.encodeLabels([...prompts, ...background]);
+  const classes = {
+    labels: rowsOf(encoded.rows, 0, checked.length),
+    background: rowsOf(encoded.rows, checked.length),
+  };
+  const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
+  for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
   const classifier: Classifier = {
-    labels: names,
+    labels: rule.names,
     templates,
     classify(images, { top, ...decoding } = {}) {
       return classifier.rank(clip.encodeImages(images, decoding), { ...(top !== undefined && { top }) });
     },
-    async *rank(embedded, { top = names.length } = {}) {
+    async *rank(embedded, { top = checked.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
       for await (const one of embedded) {
-        yield one.ok ? { ok: true, image: one.image, labels: rank(one.embedding, rows, names, clip, top) } : one;
+        yield one.ok ? resultOf(one, (image) => decide(scoreLabels(image, classes, clip, activation), rule, top)) : one;
       }
     },
   };
   return classifier;
+}
+
+function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row: UnitRows) => Decision): ImageResult {
+  return { ...image, ...judge(embedding) };
+}
+
+/** The prompts of each background class. */
+function backgroundPrompts({ none = false, nonePrompts = [] }: ClassifierOptions, neutral: boolean): string[][] {
+  const own = nonePrompts.map((prompt) => [prompt]);
+  return none || (neutral && own.length === 0) ? [[...neutralPrompts()], ...own] : own;
+}
+
+/** @throws LabelsError or UsageError if no score could follow it */
+function ruleOf(labels: readonly Label[], options: ClassifierOptions): Rule {
+  const { none = false, nonePrompts = [], multiLabel = false, minMargin = 0 } = options;
+  const { threshold = multiLabel ? EVEN : 0 } = options;
+  for (const [name, value] of Object.entries({ threshold, minMargin })) {
+    if (!(value >= 0 && value <= 1)) throw new UsageError(`${name} is ${value}`, 'scores lie between 0 and 1');
+  }
+  if (nonePrompts.some((prompt) => prompt.trim() === ''))
+    throw new LabelsError('a prompt of the background is empty', 'write what else the images might show');
+  if (multiLabel && minMargin > 0)
+    throw new UsageError('of several labels none needs a margin', 'leave out --min-margin or --multi-label');
+  return {
+    names: labels.map(({ label }) => label),
+    thresholds: labels.map((label) => label.threshold ?? threshold),
+    minMargin,
+    none: none || nonePrompts.length > 0,
+    several: multiLabel,
+  };
 }

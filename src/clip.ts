@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
 import { EmbeddingCache } from './embed/cache.ts';
 import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
+import { fetchingEncoder } from './embed/fetching.ts';
 import { CachedImages } from './embed/image-cache.ts';
 import { openImageTower } from './embed/image-tower.ts';
 import { IsolatedEncoder } from './embed/isolated.ts';
@@ -12,7 +13,9 @@ import { encodeInProcess } from './embed/local.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
+import { networkSettings } from './hub/settings.ts';
 import { DEFAULT_DECODE, type DecodeOptions, decoderVersions } from './image/decode.ts';
+import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -36,6 +39,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly isolate?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
+  /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
+  readonly offline?: boolean;
   /** Kills that process at once. */
   readonly signal?: AbortSignal;
   /** Keep label embeddings, and take them from, the cache folder of this tool. @default true */
@@ -101,7 +106,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const digest = new ModelDigest(description, env, cache);
   const circumstances = { dtype, provider, decoder: decoderVersions };
   const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
-  const images = embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder;
+  const images = fetchingEncoder(
+    embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder,
+    imageFetcher(() => networkSettings({ ...processEnv, ...env }, options.offline)),
+  );
   const texts: TextEncoder = {
     tokenizer: description.tokenizer,
     withTextTower: (use) => withTextTower(description, machine, use),

@@ -22,7 +22,8 @@ export {
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
-export type { ImageSource } from './image/source.ts';
+export type { ImageIdentity, ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
-export type { RankedLabel } from './ranking.ts';
+export type { Decision, RankedLabel, Reason } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';
+export type { Label } from './text/labels.ts';

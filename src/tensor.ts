@@ -32,6 +32,12 @@ export function rowOf(rows: UnitRows, n: number): UnitRows {
   return { rows: 1, columns: rows.columns, data: row(rows, n).slice() } as UnitRows;
 }
 
+/** Some of the rows, one after the other: [end - start, D] */
+export function rowsOf(rows: UnitRows, start: number, end = rows.rows): UnitRows {
+  const data = rows.data.subarray(start * rows.columns, end * rows.columns);
+  return { rows: end - start, columns: rows.columns, data } as UnitRows;
+}
+
 /** Sum of products in double precision: the same for every batch size and order of images. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
@@ -97,6 +103,7 @@ export function stack(parts: readonly UnitRows[]): UnitRows {
  */
 export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitRows {
   const { columns } = prompts;
+  if (sizes.every((size) => size === 1)) return prompts;
   const data = new Float32Array(sizes.length * columns);
   let n = 0;
   for (const [label, size] of sizes.entries()) {
@@ -149,9 +156,23 @@ export function sigmoid(logits: ArrayLike<number>): Float64Array {
   return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
 }
 
+/** Up to this k the best are picked out in one pass; for more, all are sorted. */
+const PICKED = 64;
+
 /** The k greatest scores, greatest first; of equal scores the earlier label comes first. */
 export function topK(scores: ArrayLike<number>, k: number): RankedIndex[] {
-  return Array.from(scores, (score, index) => ({ index, score }))
-    .sort((a, b) => b.score - a.score || a.index - b.index)
-    .slice(0, k);
+  if (k > PICKED) {
+    return Array.from(scores, (score, index) => ({ index, score }))
+      .sort((a, b) => b.score - a.score || a.index - b.index)
+      .slice(0, k);
+  }
+  const best: RankedIndex[] = [];
+  for (let index = 0; index < scores.length; index++) {
+    const score = scores[index] as number;
+    if (best.length === k && score <= (best[k - 1] as RankedIndex).score) continue;
+    const after = best.findIndex((other) => other.score < score);
+    best.splice(after < 0 ? best.length : after, 0, { index, score });
+    if (best.length > k) best.pop();
+  }
+  return best;
 }

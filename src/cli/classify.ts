@@ -4,30 +4,40 @@ import { createClassifier } from '../classifier.ts';
 import { type Clip, loadModel } from '../clip.ts';
 import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
 import { UsageError } from '../errors.ts';
+import type { Path } from '../inputs/path.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
-import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
-import { readLabelsFile, splitLabels } from '../text/labels.ts';
+import { checkLabels } from '../text/labels.ts';
 import { type CacheOptions, cacheSettings, withCacheOptions } from './cache-options.ts';
-import { countImages, imagePaths, peek } from './inputs.ts';
-import { type Io, unlessInterrupted, wantsColor } from './io.ts';
+import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
+import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
+import { type Io, unlessInterrupted } from './io.ts';
+import {
+  classifierOptions,
+  givenLabels,
+  type LabelOptions,
+  type ScoreOptions,
+  withLabelOptions,
+  withScoreOptions,
+} from './label-options.ts';
 import { say } from './messages.ts';
-import { anyNumber, collect, collectOne, deviceNumber, positiveNumber, topCount, wholeNumber } from './options.ts';
+import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
+import {
+  chooseShape,
+  isOnTerminal,
+  type OutputOptions,
+  openOutput,
+  withOutputOptions,
+  writerFor,
+} from './output-options.ts';
 import { createProgress } from './progress.ts';
-import { openStream, type ResultOutput, refuseToOverwrite, writeResults } from './results.ts';
+import { openStream, refuseToOverwrite, untilFailure, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions extends CacheOptions {
+interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, CacheOptions {
   readonly from?: string;
-  readonly labels?: readonly string[];
-  readonly labelsFile?: readonly string[];
-  readonly template?: readonly string[];
-  readonly top: number;
   readonly model?: string;
-  readonly format?: Format;
-  readonly output?: string;
-  readonly resume?: true;
   readonly batch: number;
   readonly timeout: number;
   readonly threads?: number;
@@ -48,24 +58,19 @@ Examples:
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
-  withCacheOptions(new Command('classify'))
-    .description('rank labels for each image (the default command)')
-    .argument('[images...]', 'files, folders and quoted globs')
-    .option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, instead of images')
-    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
-    .option('--labels-file <file>', 'more labels, one a line; repeatable', collectOne)
-    .option(
-      '-t, --template <text|set>',
-      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
-      collectOne,
-    )
-    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
+  withCacheOptions(
+    withOutputOptions(
+      withScoreOptions(
+        withLabelOptions(
+          withInputOptions(
+            new Command('classify').description('rank labels for each image (the default command)'),
+          ).option('--from <file>', 'the embeddings that embed wrote, .npy or .jsonl, instead of images'),
+        ),
+      ),
+    ),
+  )
+    .optionsGroup('Model and images:')
     .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
-    .addOption(
-      new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
-    )
-    .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
-    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
     .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
@@ -82,28 +87,37 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) =>
     .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
     .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
     .option('--no-exif', 'do not turn images upright by their EXIF orientation')
+    .optionsGroup('Messages:')
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 
-async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+async function classify(given: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+  const args = await exactPaths(given);
   const { quiet = false, verbose = false, from } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
-  const format = chooseFormat(options, io);
-  const files = await Promise.all((options.labelsFile ?? []).map(readLabelsFile));
-  const labels = (options.labels ?? []).concat(...files);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, readBy(args, options));
+  if (from !== undefined) refuseBeside(from, args, options);
+  const labelsGiven = await givenLabels(options);
+  if (options.output !== undefined)
+    await refuseToOverwrite(options.output, [
+      ...args,
+      ...(options.labelsFile ?? []),
+      ...(options.filesFrom === undefined ? [] : [options.filesFrom]),
+      ...(from === undefined ? [] : [from, namesBeside(from)]),
+    ]);
 
   let passedOver = 0;
-  const walk = {
-    onPassedOver: () => passedOver++,
-    onNothing: (arg: string) => args.length > 1 && warn(`no image in ${arg}`),
-  };
-  const { first, all: images } = await peek(imagePaths(args, walk), 2);
-  if (first.length === 0 && from === undefined) throw noImage(args);
-  if (first.length > 0 && from !== undefined)
-    throw new UsageError(`both images (${args[0]}) and --from ${from} are given`, 'leave one out');
+  const enough = new AbortController();
+  const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
+  // A list may come slowly: its first image is not kept waiting for the second.
+  const listed = options.filesFrom !== undefined;
+  const { first, all: images } = await unlessInterrupted(
+    peek(from === undefined ? imagePaths(args, inputs) : none(), listed ? 1 : 2),
+    io,
+  );
+  const labels = checkLabels(labelsGiven);
+  const shape = chooseShape(options, labels, io);
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     ...cacheSettings(options, io),
@@ -112,7 +126,8 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     device: options.device,
     dtype: options.dtype,
     batch: options.batch,
-    isolate: first.length > 1,
+    isolate: listed || first.length > 1,
+    offline: options.offline ?? false,
     timeout: options.timeout,
     signal: io.interruption,
     ...(options.logitScale !== undefined && { logitScale: options.logitScale }),
@@ -121,24 +136,22 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   });
   try {
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { templates: options.template ?? ['photo'], onWarning: warn }),
+      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
     const { templates } = classifier;
-    const onTerminal = options.output === undefined && io.stdout.isTTY === true;
-    const canvas = {
-      columns: (onTerminal && io.stdout.columns) || 80,
-      color: onTerminal && wantsColor(io.stdout, io.env),
-    };
     const provider = async () => (from === undefined ? clip.provider() : options.provider);
     const run = { model: clip.name, provider, dtype: clip.dtype, templates };
-    const progress = createProgress(io.stderr, quiet, options.batch, onTerminal);
-    if (progress.wantsTotal) void countImages(args).then(progress.total, () => {});
-    const ranked = from && classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
-    const output = await openOutput(options, { format, labels, templates, ...(await modelSettings(clip)) }, io);
+    const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
+    if (progress.wantsTotal && from === undefined) void countImages(args, inputs).then(progress.total, () => {});
+    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip)) };
+    const stored = from && classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
+    const output = await (stored ? openStream(options.output, io) : openOutput(shape, settings, options, io));
+    const results =
+      stored || classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, options);
     const counts = await writeResults(
-      ranked || classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, options),
-      createWriter(format, run, canvas),
+      options.failFast ? untilFailure(results) : results,
+      writerFor(shape, run, options, io),
       output,
       progress,
       io,
@@ -148,51 +161,28 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
+    enough.abort();
     await clip.release();
   }
 }
 
-function chooseFormat({ format, output }: ClassifyOptions, io: Io): Format {
-  if (format !== undefined) return format;
-  if (output === undefined) return io.stdout.isTTY === true ? 'table' : 'jsonl';
-  const byExtension = formatOfFile(output);
-  if (byExtension !== undefined) return byExtension;
-  throw new UsageError(
-    `the extension of ${output} says no format`,
-    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
-  );
+/** @throws UsageError if there are images too, or an output to go on with */
+function refuseBeside(from: string, args: readonly Path[], { filesFrom, resume }: ClassifyOptions): void {
+  const [other = filesFrom] = args;
+  if (other !== undefined) throw new UsageError(`both images (${other}) and --from ${from} are given`, 'leave one out');
+  if (resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
+}
+
+async function* none(): AsyncGenerator<never> {}
+
+/** What the rows depend on, of the options. */
+function rowOptions(options: ClassifyOptions): RunSettings {
+  const { top, exif, maxPixels, shard = null } = options;
+  return { ...classifierOptions(options), top, exif, maxPixels, shard };
 }
 
 /** What the rows depend on, of the model. */
 async function modelSettings({ name, weightFile, dtype, logitScale, logitBias }: Clip): Promise<RunSettings> {
   const { size, mtimeNs } = await stat(weightFile, { bigint: true });
   return { model: { name, weightFile, size: `${size}`, mtime: `${mtimeNs}`, dtype, logitScale, logitBias } };
-}
-
-/** Where the rows go: a file of lines can be resumed, anything else cannot. */
-async function openOutput(
-  { output, resume, top, exif, maxPixels, from }: ClassifyOptions,
-  settings: RunSettings & { readonly format: Format },
-  io: Io,
-): Promise<ResultOutput> {
-  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
-  if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
-  const lines = from === undefined && ['jsonl', 'csv', 'tsv'].includes(settings.format);
-  if (resume && !lines) {
-    throw new UsageError(`${settings.format} cannot be resumed`, 'write jsonl, csv or tsv');
-  }
-  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
-  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
-  const all = { ...settings, top, exif, maxPixels };
-  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
-}
-
-/** Files that the output must not be. */
-function readBy(args: readonly string[], { labelsFile = [], from }: ClassifyOptions): string[] {
-  return [...args, ...labelsFile, ...(from === undefined ? [] : [from, namesBeside(from)])];
-}
-
-function noImage(args: readonly string[]): UsageError {
-  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
-  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
 }

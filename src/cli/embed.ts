@@ -6,7 +6,8 @@ import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
 import { rowOf } from '../tensor.ts';
-import { readLabelsFile, splitLabels } from '../text/labels.ts';
+import { splitLabels } from '../text/labels.ts';
+import { readTexts } from '../text/labels-file.ts';
 import { type CacheOptions, cacheSettings, withCacheOptions } from './cache-options.ts';
 import {
   EMBEDDING_FORMATS,
@@ -15,14 +16,15 @@ import {
   openEmbeddings,
   writeEmbeddings,
 } from './embed/output.ts';
-import { countImages, imagePaths, peek } from './inputs.ts';
+import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
+import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
 import { collect, collectOne, deviceNumber, wholeNumber } from './options.ts';
 import { createProgress } from './progress.ts';
 import { refuseToOverwrite } from './results.ts';
 
-interface EmbedOptions extends CacheOptions {
+interface EmbedOptions extends InputOptions, CacheOptions {
   readonly texts?: readonly string[];
   readonly textsFile?: readonly string[];
   readonly format?: EmbeddingFormat;
@@ -46,9 +48,8 @@ Examples:
   $ clip-classify embed --texts "a beach,a mountain at dawn" > texts.jsonl`;
 
 export const embedCommand = (io: Io, onExit: (code: number) => void) =>
-  withCacheOptions(new Command('embed'))
+  withCacheOptions(withInputOptions(new Command('embed')))
     .description('the embeddings of images or texts, each of length 1')
-    .argument('[images...]', 'files, folders and quoted globs')
     .option('--texts <list>', 'texts instead of images, comma separated; repeatable', collect(splitLabels))
     .option('--texts-file <file>', 'more texts, one a line; repeatable', collectOne)
     .addOption(
@@ -77,17 +78,22 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) =>
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 
-async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
-  const { output, quiet = false, textsFile = [] } = options;
+async function embed(given: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
+  const args = await exactPaths(given);
+  const { output, quiet = false, textsFile = [], filesFrom } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = embeddingFormat(options.format, output);
   const texts = await givenTexts(options);
-  if (texts !== undefined && args.length > 0)
-    throw new UsageError(`both images (${args[0]}) and texts are given`, 'embed them one after the other');
-  if (output !== undefined) await refuseToOverwrite(output, [...args, ...textsFile]);
-  const { first, all: images } = await peek(imagePaths(args), 2);
-  if (texts === undefined && first.length === 0)
-    throw new UsageError(args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`, 'name images, or --texts');
+  if (texts !== undefined && (args[0] ?? filesFrom) !== undefined)
+    throw new UsageError(`both images (${args[0] ?? filesFrom}) and texts are given`, 'embed them one after the other');
+  const read = [...args, ...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
+  if (output !== undefined) await refuseToOverwrite(output, read);
+  const enough = new AbortController();
+  const inputs = imageOptions(options, io, { warn, onPassedOver: () => {} }, enough.signal);
+  const { first, all: images } =
+    texts === undefined
+      ? await unlessInterrupted(peek(imagePaths(args, inputs), filesFrom === undefined ? 2 : 1), io)
+      : { first: [], all: undefined };
 
   const clip = await loadModel(options.model ?? defaultModel(io.env), {
     ...cacheSettings(options, io),
@@ -96,7 +102,8 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
     device: options.device,
     dtype: options.dtype,
     batch: options.batch,
-    isolate: first.length > 1,
+    isolate: filesFrom !== undefined || first.length > 1,
+    offline: options.offline ?? false,
     timeout: options.timeout,
     signal: io.interruption,
     ...(options.threads && { threads: options.threads }),
@@ -106,8 +113,8 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
     const digest = await unlessInterrupted(clip.digest(), io);
     const run = { kind, model: clip.name, digest, dtype: clip.dtype } as const;
     const progress = createProgress(io.stderr, quiet, options.batch, output === undefined && io.stdout.isTTY === true);
-    if (progress.wantsTotal && texts === undefined) void countImages(args).then(progress.total, () => {});
-    const embeddings = texts === undefined ? clip.encodeImages(images, options) : encodeTexts(clip, texts, warn);
+    if (progress.wantsTotal && texts === undefined) void countImages(args, inputs).then(progress.total, () => {});
+    const embeddings = images ? clip.encodeImages(images, options) : encodeTexts(clip, texts ?? [], warn);
     const counts = await writeEmbeddings(
       embeddings[Symbol.asyncIterator](),
       () => openEmbeddings(format, output, run, io),
@@ -117,6 +124,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
+    enough.abort();
     await clip.release();
   }
 }
@@ -124,7 +132,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
 /** @throws LabelsError if there is an empty one */
 async function givenTexts({ texts, textsFile = [] }: EmbedOptions): Promise<string[] | undefined> {
   if (texts === undefined && textsFile.length === 0) return undefined;
-  const files = await Promise.all(textsFile.map(readLabelsFile));
+  const files = await Promise.all(textsFile.map(readTexts));
   const all = (texts ?? []).concat(...files).map((text) => text.trim());
   const empty = all.indexOf('');
   if (empty < 0) return all;

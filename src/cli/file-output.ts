@@ -35,7 +35,7 @@ export class FileOutput {
         written += bytesWritten;
       }
     } catch (error) {
-      if (written > 0) await this.handle.truncate(this.length).catch(() => {});
+      await this.handle.truncate(this.length).catch(() => {}); // what failed may have written some of it
       explain(this.path)(error);
     }
     this.length += bytes.length;

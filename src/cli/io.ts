@@ -1,13 +1,15 @@
 import { WriteStream } from 'node:fs';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { messageOf, OutputError } from '../errors.ts';
 
 /** What the program sees of the world; `bin` gives it the real one, tests their own. */
 export interface Io {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
+  /** Opens standard input; it is opened only where it is read. */
+  stdin(): Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by SIGINT or SIGTERM, with an {@link Interruption} as its reason. */
+  /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
   readonly interruption: AbortSignal;
 }
 
@@ -15,9 +17,11 @@ export interface Io {
 export class Interruption extends Error {
   override readonly name = 'Interruption';
 
-  /** @param exitCode 128 and the number of the signal */
-  constructor(readonly exitCode: number) {
+  readonly exitCode: number;
+
+  constructor({ reason }: AbortSignal) {
     super('interrupted');
+    this.exitCode = Number(reason);
   }
 }
 
@@ -71,7 +75,7 @@ export class Sink {
 /** What comes first: the work, or the interruption (thrown). */
 export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io, 'interruption'>): Promise<T> {
   return new Promise((done, failed) => {
-    const stop = () => failed(interruption.reason);
+    const stop = () => failed(new Interruption(interruption));
     if (interruption.aborted) stop();
     interruption.addEventListener('abort', stop, { once: true });
     work.then(done, failed).finally(() => interruption.removeEventListener('abort', stop));

@@ -42,3 +42,10 @@ export function positiveNumber(text: string): number {
   if (value > 0) return value;
   throw new InvalidArgumentError('a number above 0 is needed.');
 }
+
+/** A score or a difference of scores: a number from 0 to 1. */
+export function share(text: string): number {
+  const value = anyNumber(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('a number from 0 to 1 is needed.');
+}

@@ -7,7 +7,7 @@ export interface Progress {
   /** Whether anyone will see {@link total}: counting walks all folders once more. */
   readonly wantsTotal: boolean;
   /** The number of images, once it is known. */
-  total(count: number): void;
+  total(count: number | undefined): void;
   /** Takes the line away where a row comes to the same terminal. */
   makeRoom(): void;
   /** Takes the line away for good. */

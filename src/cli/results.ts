@@ -55,6 +55,14 @@ async function openSink(file: string): Promise<Sink> {
   return sink;
 }
 
+/** The results up to the first image that failed, which is among them. */
+export async function* untilFailure(results: AsyncGenerator<ImageResult>): AsyncGenerator<ImageResult> {
+  for await (const result of results) {
+    yield result;
+    if (!result.ok) return;
+  }
+}
+
 /**
  * Writes every result as soon as it is there. Whatever ends the run, what is written is whole.
  *

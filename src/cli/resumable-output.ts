@@ -1,7 +1,9 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, OutputError, UsageError } from '../errors.ts';
-import { type ImageSource, nameOf } from '../image/source.ts';
+import type { ImageSource } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
+import { openable, pathOf } from '../inputs/path.ts';
 import { FileOutput } from './file-output.ts';
 import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
 import type { Counts, ResultOutput } from './results.ts';
@@ -198,10 +200,10 @@ async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<Jou
 
 /** Names the image, and says what its file is now. */
 async function planFor(image: ImageSource): Promise<Plan> {
-  const path = typeof image === 'string' ? image : undefined;
-  const key = nameOf(image);
-  if (path === undefined) return { key, identity: null };
-  const info = await stat(path, { bigint: true }).catch(() => undefined);
+  const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
+  const isFile = typeof image === 'string' ? !isUrl(image) : 'path' in image;
+  if (!isFile) return { key, identity: null };
+  const info = await stat(openable(key), { bigint: true }).catch(() => undefined);
   return { key, identity: info === undefined ? 'absent' : `${info.size} ${info.mtimeNs} ${info.ino}` };
 }
 

@@ -55,12 +55,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** What is being written has this long to be made whole. */
-const GRACE_MS = 1000;
+const GRACE_MS = 400;
 
 /** @throws Interruption some time after the signal: a command that can end in order does so before */
 function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_, failed) => {
-    signal.addEventListener('abort', () => setTimeout(() => failed(signal.reason), GRACE_MS), { once: true });
+    signal.addEventListener('abort', () => setTimeout(() => failed(new Interruption(signal)), GRACE_MS), {
+      once: true,
+    });
   });
 }
 

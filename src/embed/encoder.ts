@@ -1,14 +1,14 @@
 import { pMapIterable } from 'p-map';
 import type { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import type { UnitRows } from '../tensor.ts';
 
 /** An image as a point on CLIP's unit sphere; a bad image is a result, not an exception. */
 export type Embedded =
-  | { readonly ok: true; readonly image: string; readonly embedding: UnitRows }
-  | { readonly ok: false; readonly image: string; readonly error: ImageError };
+  | (ImageIdentity & { readonly ok: true; readonly embedding: UnitRows })
+  | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 /** What happens to an image on its way; told so that a watchdog knows whom to blame. */
 export type Stage = 'decoding' | 'prepared' | 'running';

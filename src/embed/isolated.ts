@@ -1,6 +1,6 @@
 import { type ClipError, ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
-import { type ImageSource, nameOf } from '../image/source.ts';
+import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -177,23 +177,23 @@ export class IsolatedEncoder implements ImageEncoder {
   }
 
   private onJobReply(job: Job, reply: JobReply): void {
-    const image = nameOf(job.source);
+    const identity = identityOf(job.source);
     if (reply.kind === 'stage') {
       job.stage = reply.stage;
       if (reply.stage === 'running') this.batchBegan ??= performance.now();
     } else if (reply.kind === 'bad image') {
-      this.answer(job, { ok: false, image, error: imageErrorOf(reply.error) });
+      this.answer(job, { ok: false, ...identity, error: imageErrorOf(reply.error) });
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;
       const { embedding: data } = reply;
-      this.answer(job, { ok: true, image, embedding: l2Normalize({ rows: 1, columns: data.length, data }) });
+      this.answer(job, { ok: true, ...identity, embedding: l2Normalize({ rows: 1, columns: data.length, data }) });
     }
   }
 
   private settle(job: Job, code: ImageErrorCode, what: string, nextStep: string): void {
-    const image = nameOf(job.source);
-    this.answer(job, { ok: false, image, error: new ImageError(code, `${image} ${what}`, nextStep) });
+    const identity = identityOf(job.source);
+    this.answer(job, { ok: false, ...identity, error: new ImageError(code, `${identity.image} ${what}`, nextStep) });
   }
 
   private answer(job: Job, result: Embedded): void {

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
 import { type DecodeOptions, decode } from '../image/decode.ts';
-import { type ImageSource, nameOf, readSource } from '../image/source.ts';
+import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -80,16 +80,16 @@ export function encodeInProcess(
   return {
     provider: async () => (await tower()).provider,
     async encode(source, options, onStage): Promise<Embedded> {
-      const image = nameOf(source);
+      const identity = identityOf(source);
       try {
         const pixels = await prepare(source, options, onStage);
         onStage?.('prepared');
         const embedding = await new Promise<UnitRows>((done, failed) => {
           ready.push({ pixels, onRun: () => onStage?.('running'), done, failed });
         });
-        return { ok: true, image, embedding };
+        return { ok: true, ...identity, embedding };
       } catch (error) {
-        if (error instanceof ImageError) return { ok: false, image, error };
+        if (error instanceof ImageError) return { ok: false, ...identity, error };
         throw error;
       }
     },

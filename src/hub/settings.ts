@@ -4,11 +4,15 @@ import { UsageError } from '../errors.ts';
 import { type Env, hubCacheFolder, hubHome } from '../model/environment.ts';
 
 /** Where the hub is and how to reach it. */
-export interface HubSettings {
+export interface HubSettings extends NetworkSettings {
   /** Without a slash at its end. */
   readonly endpoint: string;
   readonly cache: string;
   readonly token: string | undefined;
+}
+
+/** Whether, and through whom, connections are opened. */
+export interface NetworkSettings {
   readonly offline: boolean;
   /** Undefined where no proxy is set. */
   readonly proxies: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string } | undefined;
@@ -26,15 +30,22 @@ export async function hubSettings(env: Env, offline = false): Promise<HubSetting
   const token = (env['HF_TOKEN'] || (await tokenFile(env)))?.trim() || undefined;
   if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token))
     throw new UsageError('the token of the hub holds characters that no token has', 'set HF_TOKEN again, or unset it');
+  return {
+    endpoint,
+    cache: hubCacheFolder(env),
+    token: isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN']) && !env['HF_TOKEN'] ? undefined : token,
+    ...networkSettings(env, offline),
+  };
+}
+
+/** @throws UsageError if a proxy variable holds no URL */
+export function networkSettings(env: Env, offline = false): NetworkSettings {
   const proxy = (name: string) => env[name] || env[name.toUpperCase()] || '';
   const [httpProxy, httpsProxy] = [proxy('http_proxy'), proxy('https_proxy')];
   for (const url of [httpProxy, httpsProxy])
     if (url !== '' && !URL.canParse(url))
       throw new UsageError('a proxy variable holds no URL', 'set https_proxy to one, such as http://proxy:3128');
   return {
-    endpoint,
-    cache: hubCacheFolder(env),
-    token: isTrue(env['HF_HUB_DISABLE_IMPLICIT_TOKEN']) && !env['HF_TOKEN'] ? undefined : token,
     offline: offline || isTrue(env['HF_HUB_OFFLINE']) || isTrue(env['TRANSFORMERS_OFFLINE']),
     proxies: httpProxy || httpsProxy ? { httpProxy, httpsProxy, noProxy: proxy('no_proxy') } : undefined,
   };

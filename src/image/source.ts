@@ -1,63 +1,56 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { ImageError, messageOf, UsageError } from '../errors.ts';
+import { ImageError, UsageError } from '../errors.ts';
+import { checkSize, readImageFile } from './file.ts';
+import { isUrl, withoutCredentials } from './url.ts';
 
-/** Where an image comes from: a path, or bytes with a name for the results. */
-export type ImageSource = string | { readonly name: string; readonly bytes: Uint8Array };
+export { MAX_FILE_BYTES } from './file.ts';
 
-/** Larger files are refused before they are read. */
-export const MAX_FILE_BYTES = 200_000_000;
+/** Where an image comes from; only a path or a URL needs no name for the results. */
+export type ImageSource =
+  /** A path, or a URL that begins with http:// or https:// (a file of such a name: `./http://…`). */
+  | string
+  | { readonly name: string; readonly bytes: Uint8Array }
+  /** A path that is no valid UTF-8: its bytes, and what can be read of it. */
+  | { readonly name: string; readonly path: Uint8Array }
+  /** Bytes that are fetched when it is their turn; what goes wrong is thrown as an ImageError. */
+  | { readonly name: string; readonly read: () => Promise<Uint8Array> };
 
 /** What results call an image. */
+export interface ImageIdentity {
+  readonly image: string;
+  /** Its path, where that is no valid UTF-8 and `image` cannot hold it. */
+  readonly pathBytes?: Uint8Array;
+}
+
+/** What results call an image. A URL is shown without user and password. */
 export function nameOf(source: ImageSource): string {
-  return typeof source === 'string' ? source : source.name;
+  if (typeof source !== 'string') return source.name;
+  return isUrl(source) ? withoutCredentials(source) : source;
+}
+
+/** The same, with the bytes of a path that the name cannot hold. */
+export function identityOf(source: ImageSource): ImageIdentity {
+  const image = nameOf(source);
+  return typeof source === 'object' && 'path' in source ? { image, pathBytes: source.path } : { image };
 }
 
 /**
- * The bytes of an image. Only regular files are opened: a FIFO or a device would block or never end.
+ * The bytes of an image. Only regular files are read: a FIFO or a device would block or never end.
  *
- * @throws ImageError E_NOT_FOUND, E_UNREADABLE or E_FILE_SIZE
+ * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one), E_FILE_SIZE; E_URL, for URLs are not fetched here
  */
 export async function readSource(source: ImageSource): Promise<Uint8Array> {
-  if (typeof source !== 'string') {
-    if (!(source.bytes instanceof Uint8Array))
-      throw new UsageError('an image is neither a path nor { name, bytes }', 'give one of these');
-    checkSize(source.name, source.bytes.length);
-    return source.bytes;
+  const name = nameOf(source);
+  if (typeof source === 'string') {
+    if (isUrl(source))
+      throw new ImageError('E_URL', `${name} is a URL, and nothing here fetches it`, 'download it first');
+    return readImageFile(source, name);
   }
-  let handle: FileHandle | undefined;
-  try {
-    const info = await stat(source);
-    if (info.isDirectory())
-      throw new ImageError('E_UNREADABLE', `${source} is a folder that cannot be opened`, 'check its permissions');
-    if (!info.isFile())
-      throw new ImageError('E_UNREADABLE', `${source} is not a regular file`, 'name a file, or a folder of images');
-    checkSize(source, info.size);
-    handle = await open(source);
-    const bytes = Buffer.alloc(info.size);
-    const { bytesRead } = await handle.read(bytes, 0, info.size, 0);
-    return bytes.subarray(0, bytesRead);
-  } catch (error) {
-    throw error instanceof ImageError ? error : unreadable(source, error);
-  } finally {
-    await handle?.close();
+  if ('path' in source && source.path instanceof Uint8Array) {
+    return readImageFile(Buffer.from(source.path.buffer, source.path.byteOffset, source.path.length), name);
   }
-}
-
-function checkSize(name: string, size: number): void {
-  if (size === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'fetch or export it again');
-  if (size > MAX_FILE_BYTES) {
-    throw new ImageError(
-      'E_FILE_SIZE',
-      `${name} has ${size} bytes, the limit is ${MAX_FILE_BYTES}`,
-      'make a smaller copy of it',
-    );
-  }
-}
-
-function unreadable(path: string, error: unknown): ImageError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new ImageError('E_NOT_FOUND', `${path} does not exist`, 'check the path', error);
-  }
-  return new ImageError('E_UNREADABLE', `${path} cannot be read: ${messageOf(error)}`, 'check its permissions', error);
+  const bytes = 'read' in source ? await source.read() : 'bytes' in source ? source.bytes : undefined;
+  if (!(bytes instanceof Uint8Array))
+    throw new UsageError('an image is neither a path nor { name, bytes }', 'give one of these');
+  checkSize(name, bytes.length);
+  return bytes;
 }

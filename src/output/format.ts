@@ -1,7 +1,7 @@
 import { csvWriter } from './csv.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
 import { type Canvas, tableWriter } from './table.ts';
-import type { ResultWriter, RunInfo } from './writer.ts';
+import { plain, type ResultWriter, type RunInfo } from './writer.ts';
 
 /** The output formats, as `--format` names them. */
 export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;
@@ -16,13 +16,13 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
     case 'jsonl':
       return jsonLinesWriter(run);
     case 'csv':
-      return csvWriter(',');
+      return csvWriter(',', canvas);
     case 'tsv':
-      return csvWriter('\t');
+      return csvWriter('\t', canvas);
     case 'label':
       return {
         begin: () => '',
-        row: (result) => `${result.ok ? plain(result.labels[0]?.label ?? '') : ''}\n`,
+        row: (result) => `${result.ok ? plain(result.label ?? '') : ''}\n`,
         end: () => '',
       };
   }
@@ -32,9 +32,4 @@ export function createWriter(format: Format, run: RunInfo, canvas: Canvas): Resu
 export function formatOfFile(path: string): Format | undefined {
   const extension = /\.([a-z]+)$/iu.exec(path)?.[1]?.toLowerCase();
   return FORMATS.find((format) => format === extension);
-}
-
-/** A label as it was given, on one line and without what a terminal would obey. */
-function plain(label: string): string {
-  return label.replace(/\p{Cc}/gu, '\uFFFD');
 }

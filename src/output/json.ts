@@ -20,19 +20,22 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  if (!result.ok)
-    return { image: result.image, model, error: { code: result.error.code, message: result.error.message } };
-  const [best] = result.labels;
+  const { image, pathBytes } = result;
+  const identity = { image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }), model };
+  if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
+  const { label, score, reason, background } = result;
   return {
-    image: result.image,
-    model,
-    label: best?.label ?? null,
-    score: best === undefined ? null : rounded(best.score),
-    labels: result.labels.map(({ label, score, logit, cosine }) => ({
-      label,
-      score: rounded(score),
-      logit: rounded(logit),
-      cosine: rounded(cosine),
+    ...identity,
+    label,
+    score: rounded(score),
+    ...(reason && { reason }),
+    ...(background !== undefined && { background: rounded(background) }),
+    labels: result.labels.map((ranked) => ({
+      label: ranked.label,
+      score: rounded(ranked.score),
+      logit: rounded(ranked.logit),
+      cosine: rounded(ranked.cosine),
+      ...(ranked.reason && { reason: ranked.reason }),
     })),
   };
 }

@@ -1,6 +1,7 @@
 import { createColors } from 'picocolors';
 import stringWidth from 'string-width';
 import { oneLine } from '../errors.ts';
+import type { Decision, Reason } from '../ranking.ts';
 import type { ResultWriter } from './writer.ts';
 
 /** What the table is drawn on. */
@@ -8,7 +9,16 @@ export interface Canvas {
   /** Columns of the terminal. */
   readonly columns: number;
   readonly color: boolean;
+  /** Whether what is written is shown, so that control characters would be obeyed. */
+  readonly terminal: boolean;
 }
+
+/** Why there is no label. */
+const WORDS: Readonly<Record<Reason, (decision: Decision) => string>> = {
+  none: ({ background = 0 }) => `the background comes first, ${percentOf(background)}`,
+  threshold: ({ score }) => `the best, ${percentOf(score)}, is below its threshold`,
+  margin: () => 'the best is too near the second',
+};
 
 const INDENT = '  ';
 const PERCENT_WIDTH = '100.0 %'.length;
@@ -17,8 +27,16 @@ const LONGEST_BAR = 40;
 const PARTS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 
 /** For people: an image, below it a line per label with a bar as long as its score. */
-export function tableWriter({ columns, color }: Canvas): ResultWriter {
+export function tableWriter({ columns, color }: Omit<Canvas, 'terminal'>): ResultWriter {
   const paint = createColors(color);
+  /** The label stands out; labels that do not hold stand back. */
+  const weight = ({ label, labels }: Decision, n: number) => {
+    const one = labels[n];
+    if (one?.reason !== undefined) return paint.dim;
+    return one?.label === label ? paint.bold : String;
+  };
+  const noLabel = (decision: Decision) =>
+    decision.reason === undefined ? '' : `${INDENT}${paint.yellow(`no label: ${WORDS[decision.reason](decision)}`)}\n`;
   return {
     begin: () => '',
     row(result) {
@@ -34,14 +52,18 @@ export function tableWriter({ columns, color }: Canvas): ResultWriter {
       const lines = result.labels.map(({ score }, n) => {
         const name = pad(cut(names[n] as string, labelWidth), labelWidth);
         const filled = bar(score, barWidth);
-        const percent = `${(score * 100).toFixed(1)} %`.padStart(PERCENT_WIDTH);
-        const line = `${n === 0 ? paint.bold(name) : name}  ${paint.cyan(pad(filled, barWidth))}  ${percent}`;
+        const percent = percentOf(score).padStart(PERCENT_WIDTH);
+        const line = `${weight(result, n)(name)}  ${paint.cyan(pad(filled, barWidth))}  ${percent}`;
         return `${INDENT}${line}\n`;
       });
-      return `${title}\n${lines.join('')}`;
+      return `${title}\n${noLabel(result)}${lines.join('')}`;
     },
     end: () => '',
   };
+}
+
+function percentOf(score: number): string {
+  return `${(score * 100).toFixed(1)} %`;
 }
 
 /** A bar of `score · width` columns, to an eighth of a column. */

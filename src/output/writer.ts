@@ -9,11 +9,11 @@ export interface RunInfo {
   readonly templates: readonly string[];
 }
 
-/** Turns results into text; whoever owns the stream writes it. */
+/** Turns results into text, or the bytes of a path that is no text; whoever owns the stream writes it. */
 export interface ResultWriter {
   /** Before the first row, when there is one. */
   begin(): string | Promise<string>;
-  row(result: ImageResult): string;
+  row(result: ImageResult): string | Uint8Array;
   /** After the last row. */
   end(): string;
 }
@@ -21,4 +21,9 @@ export interface ResultWriter {
 /** Six significant digits: more than the arithmetic gives, and no noise behind them. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(6));
+}
+
+/** A label or path as it was given, on one line and without what a terminal would obey. */
+export function plain(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\uFFFD');
 }

@@ -1,54 +1,36 @@
-import { readFile } from 'node:fs/promises';
-import { LabelsError, messageOf, oneLine } from '../errors.ts';
+import { LabelsError, oneLine } from '../errors.ts';
+
+/** What an image might show, and how that is put into words. Labels files hold the same. */
+export interface Label {
+  /** As it appears in results. */
+  readonly label: string;
+  /**
+   * Instead of the templates: a text with a placeholder is a template for this label alone, one without is a whole prompt.
+   *
+   * @default [], the templates
+   */
+  readonly prompts?: readonly string[];
+  /** Other words for it; the embeddings of all its prompts are averaged. @default [] */
+  readonly aliases?: readonly string[];
+  /** Below this score the label does not hold. @default that of all labels */
+  readonly threshold?: number;
+}
 
 /** `cat, dog\, wet` → `cat` and `dog, wet`. */
 export function splitLabels(list: string): string[] {
   return list.split(/(?<!\\),/u).map((label) => label.replaceAll('\\,', ','));
 }
 
-/** One label a line; a line that begins with `#` is a comment; a byte-order mark, CRLF and blank lines are fine. */
-export function parseLabelLines(text: string): string[] {
-  return text
-    .replace(/^\uFEFF/u, '')
-    .split(/\r\n|\n|\r/u)
-    .filter((line) => line.trim() !== '' && !line.startsWith('#'));
-}
-
-/**
- * The labels of a text file.
- *
- * @throws LabelsError if it cannot be read or holds none
- */
-export async function readLabelsFile(path: string): Promise<string[]> {
-  if (/\.(json|csv)$/iu.test(path)) {
-    throw new LabelsError(`the labels file ${path} is not a text file`, 'give a .txt with one label a line');
-  }
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-  } catch (error) {
-    throw new LabelsError(
-      `the labels file ${path} cannot be read: ${messageOf(error)}`,
-      'check the path, and that it is UTF-8',
-      error,
-    );
-  }
-  if (text.includes('\0')) throw new LabelsError(`the labels file ${path} holds zero bytes`, 'save it as UTF-8');
-  const labels = parseLabelLines(text);
-  if (labels.length === 0) throw new LabelsError(`the labels file ${path} holds no label`, 'write one label a line');
-  return labels;
-}
-
 /**
  * Trims the labels and refuses what cannot be ranked.
  *
- * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case)
+ * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case), be it as an alias
  */
-export function checkLabels(given: readonly string[]): string[] {
-  const labels = given.map((label) => label.trim());
+export function checkLabels(given: readonly (string | Label)[]): Label[] {
+  const labels = given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one));
   if (labels.length === 0) throw new LabelsError('no labels', 'say what the images might show: --labels cat,dog');
   const seen = new Map<string, string>();
-  for (const [n, label] of labels.entries()) {
+  for (const [n, { label, prompts = [], aliases = [], threshold = 0 }] of labels.entries()) {
     if (label === '')
       throw new LabelsError(`label ${n + 1} of ${labels.length} is empty`, 'remove the spare comma or quotes');
     const same = seen.get(label.toLowerCase());
@@ -57,6 +39,24 @@ export function checkLabels(given: readonly string[]): string[] {
       throw new LabelsError(oneLine(pair), 'keep one of them');
     }
     seen.set(label.toLowerCase(), label);
+    if (prompts.includes('') || aliases.includes(''))
+      throw new LabelsError(`the label "${label}" has an empty prompt or alias`, 'write a text, or leave it out');
+    if (!(threshold >= 0 && threshold <= 1))
+      throw new LabelsError(`the threshold of label "${label}" is ${threshold}`, 'scores lie between 0 and 1');
+  }
+  for (const { label, aliases = [] } of labels) {
+    const taken = aliases.find((alias) => (seen.get(alias.toLowerCase()) ?? label) !== label);
+    if (taken !== undefined)
+      throw new LabelsError(`"${taken}" is a label, and an alias of "${label}"`, 'keep one of the two');
   }
   return labels;
+}
+
+function trimmed({ label, prompts, aliases, ...rest }: Label): Label {
+  return {
+    label: label.trim(),
+    ...(prompts && { prompts: prompts.map((prompt) => prompt.trim()) }),
+    ...(aliases && { aliases: aliases.map((alias) => alias.trim()) }),
+    ...rest,
+  };
 }

@@ -1,15 +1,32 @@
 import { readFileSync } from 'node:fs';
 import { LabelsError } from '../errors.ts';
+import type { Label } from './labels.ts';
 
 /** Either of these stands for the label in a template. */
 const PLACEHOLDERS = ['{}', '<label>'] as const;
 
+/** A set of `models/prompts.json`: templates, or whole prompts that name nothing. */
+type PromptSet = { readonly templates: readonly string[] } | { readonly prompts: readonly string[] };
+
 /** The named template sets of `models/prompts.json`. */
 export function templateSets(): ReadonlyMap<string, readonly string[]> {
-  const sets: Record<string, { templates: string[] }> = JSON.parse(
+  const named = [...promptSets()].flatMap(([name, set]) =>
+    'templates' in set ? [[name, set.templates] as const] : [],
+  );
+  return new Map(named);
+}
+
+/** What an image of nothing in particular is called: prompts without a label. */
+export function neutralPrompts(): readonly string[] {
+  const set = promptSets().get('background');
+  return set !== undefined && 'prompts' in set ? set.prompts : [];
+}
+
+function promptSets(): ReadonlyMap<string, PromptSet> {
+  const sets: Record<string, PromptSet> = JSON.parse(
     readFileSync(new URL('../../models/prompts.json', import.meta.url), 'utf8'),
   );
-  return new Map(Object.entries(sets).map(([name, { templates }]) => [name, templates]));
+  return new Map(Object.entries(sets));
 }
 
 /**
@@ -20,7 +37,7 @@ export function templateSets(): ReadonlyMap<string, readonly string[]> {
 export function expandTemplates(given: readonly string[]): string[] {
   const sets = templateSets();
   const templates = given.flatMap((one) => {
-    if (PLACEHOLDERS.some((placeholder) => one.includes(placeholder))) return [one];
+    if (isTemplate(one)) return [one];
     const set = sets.get(one);
     if (set !== undefined) return set;
     throw new LabelsError(
@@ -35,4 +52,23 @@ export function expandTemplates(given: readonly string[]): string[] {
 /** The prompt: every placeholder of the template replaced by the label, letter for letter. */
 export function fillTemplate(template: string, label: string): string {
   return template.replace(/\{\}|<label>/gu, () => label);
+}
+
+/**
+ * The texts that stand for a label: each template filled with each of its words. Doubles count once.
+ *
+ * @param templates used where the label has no prompts of its own
+ */
+export function promptsOf(
+  { label, aliases = [], prompts = [] }: Label,
+  templates: readonly string[],
+): readonly string[] {
+  const texts = (prompts.length > 0 ? prompts : templates).flatMap((prompt) =>
+    isTemplate(prompt) ? [label, ...aliases].map((word) => fillTemplate(prompt, word)) : [prompt],
+  );
+  return [...new Set(texts)];
+}
+
+function isTemplate(text: string): boolean {
+  return PLACEHOLDERS.some((placeholder) => text.includes(placeholder));
 }

@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { run } from '../../src/cli/run.ts';
 
 /** A stream that remembers what was written to it. */
@@ -25,10 +25,15 @@ export interface Outcome {
 /** One command line, run in this process against streams in memory. */
 export async function cli(
   argv: readonly string[],
-  { tty = false, env = {} as Record<string, string>, columns = 80 } = {},
+  { tty = false, env = {} as Record<string, string>, columns = 80, stdin = '' as string | Buffer } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
-  const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // that of the tests
-  const code = await run(argv, { stdout, stderr, env: { ...own, ...env }, interruption: new AbortController().signal });
+  const code = await run(argv, {
+    stdout,
+    stderr,
+    stdin: () => Readable.from([Buffer.from(stdin)]),
+    env: { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'], ...env }, // that of the tests
+    interruption: new AbortController().signal,
+  });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

@@ -8,6 +8,8 @@ const RESULTS: ImageResult[] = [
   {
     ok: true,
     image: 'a, "b"\nc.jpg',
+    label: 'cat',
+    score: 0.98123456789,
     labels: [
       { label: 'cat', score: 0.98123456789, logit: 27.4, cosine: 0.274 },
       { label: '日本, "x"', score: 0.01876543211, logit: 23.5, cosine: 0.235 },
@@ -20,10 +22,22 @@ const RESULTS: ImageResult[] = [
   },
 ];
 
-async function write(format: Format, canvas = { columns: 60, color: false }): Promise<string> {
-  const writer = createWriter(format, RUN, canvas);
-  return (await writer.begin()) + RESULTS.map((result) => writer.row(result)).join('') + writer.end();
+/** What becomes of images without a label, and where several labels may hold. */
+const CAT = { label: 'cat', score: 0.6, logit: 2, cosine: 0.2 };
+const DOG = { label: 'dog', score: 0.3, logit: 1, cosine: 0.1 };
+const UNDECIDED: ImageResult[] = [
+  { ok: true, image: '1.jpg', label: null, score: 0.6, reason: 'none', background: 0.7123456, labels: [CAT, DOG] },
+  { ok: true, image: '2.jpg', label: null, score: 0.6, reason: 'threshold', labels: [CAT] },
+  { ok: true, image: '3.jpg', label: null, score: 0.6, reason: 'margin', labels: [CAT] },
+  { ok: true, image: '4.jpg', label: 'cat', score: 0.6, labels: [CAT, { ...DOG, reason: 'threshold' }] },
+  { ok: true, image: '5.jpg', label: 'cat', score: 0.6, background: 0.1, labels: [CAT] },
+];
+
+async function write(format: Format, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
+  const writer = createWriter(format, RUN, { terminal: false, ...canvas });
+  return (await writer.begin()) + results.map((result) => writer.row(result)).join('') + writer.end();
 }
+const writeUndecided = (format: Format) => write(format, undefined, UNDECIDED);
 
 const ROWS = [
   {
@@ -43,6 +57,8 @@ const ROWS = [
   },
 ];
 
+const ROW = { model: 'tiny', label: 'cat', score: 0.6, labels: [CAT] };
+
 describe('writers', () => {
   it('jsonl: one object a line', async () => {
     const lines = (await write('jsonl')).split('\n');
@@ -55,7 +71,7 @@ describe('writers', () => {
   });
 
   it('json: valid without any row', async () => {
-    const writer = createWriter('json', RUN, { columns: 80, color: false });
+    const writer = createWriter('json', RUN, { columns: 80, color: false, terminal: false });
     expect(JSON.parse((await writer.begin()) + writer.end())).toEqual({ ...RUN, provider: 'cpu', results: [] });
   });
 
@@ -85,6 +101,62 @@ describe('writers', () => {
         'bad\uFFFD[31m.jpg\n' +
         '  E_DECODE: bad\uFFFD[31m.jpg is empty; fetch it again\n',
     );
+  });
+
+  it('jsonl: an image without a label has null, a score and a reason', async () => {
+    const lines = (await writeUndecided('jsonl')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { ...ROW, image: '1.jpg', label: null, reason: 'none', background: 0.712346, labels: [CAT, DOG] },
+      { ...ROW, image: '2.jpg', label: null, reason: 'threshold' },
+      { ...ROW, image: '3.jpg', label: null, reason: 'margin' },
+      { ...ROW, image: '4.jpg', labels: [CAT, { ...DOG, reason: 'threshold' }] },
+      { ...ROW, image: '5.jpg', background: 0.1 },
+    ]);
+  });
+
+  it('csv: the reason stands in its column', async () => {
+    expect((await writeUndecided('csv')).split('\n').slice(1, -1)).toEqual([
+      '1.jpg,1,cat,0.6,2,0.2,none,',
+      '1.jpg,2,dog,0.3,1,0.1,none,',
+      '2.jpg,1,cat,0.6,2,0.2,threshold,',
+      '3.jpg,1,cat,0.6,2,0.2,margin,',
+      '4.jpg,1,cat,0.6,2,0.2,,',
+      '4.jpg,2,dog,0.3,1,0.1,threshold,',
+      '5.jpg,1,cat,0.6,2,0.2,,',
+    ]);
+  });
+
+  it('label: an empty line for an image without one', async () => {
+    expect(await writeUndecided('label')).toBe('\n\n\ncat\ncat\n');
+  });
+
+  it('table: says in words why there is no label', async () => {
+    const lines = (await writeUndecided('table')).split('\n').filter((line) => line.includes('no label'));
+    expect(lines).toEqual([
+      '  no label: the background comes first, 71.2 %',
+      '  no label: the best, 60.0 %, is below its threshold',
+      '  no label: the best is too near the second',
+    ]);
+  });
+
+  it.each(['csv', 'tsv'] as const)(
+    '%s: shows control characters to a terminal, and writes them to a file',
+    async (format) => {
+      const writer = createWriter(format, RUN, { columns: 80, color: false, terminal: true });
+      expect(RESULTS.map((result) => writer.row(result)).join('')).not.toContain('\x1b');
+      expect(await write(format)).toContain('bad\x1b[31m.jpg');
+    },
+  );
+
+  it('json: a path that is no UTF-8 has its bytes beside it', () => {
+    const writer = createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
+    const [first, , , fourth] = UNDECIDED as [ImageResult, ImageResult, ImageResult, ImageResult];
+    const pathBytes = Uint8Array.of(0x66, 0xff, 0x2e);
+    for (const result of [first, fourth]) {
+      const row = JSON.parse(String(writer.row({ ...result, pathBytes })));
+      expect([...Buffer.from(row.path_b64, 'base64')]).toEqual([...pathBytes]);
+    }
+    expect(JSON.parse(String(writer.row(first)))).not.toHaveProperty('path_b64');
   });
 
   it.each([20, 40, 80, 200])('table: lines of images keep within %i columns', async (columns) => {

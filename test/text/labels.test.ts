@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LabelsError } from '../../src/errors.ts';
-import { checkLabels, parseLabelLines, readLabelsFile, splitLabels } from '../../src/text/labels.ts';
-import { expandTemplates, fillTemplate, templateSets } from '../../src/text/prompts.ts';
-import { fixture, repository } from '../paths.ts';
+import { checkLabels, splitLabels } from '../../src/text/labels.ts';
+import { expandTemplates, fillTemplate, neutralPrompts, promptsOf, templateSets } from '../../src/text/prompts.ts';
 
 describe('labels', () => {
   it('are split at commas that are not escaped', () => {
@@ -10,14 +9,11 @@ describe('labels', () => {
   });
 
   it('are trimmed, and otherwise left as they are', () => {
-    expect(checkLabels([' cat ', 'Big Dog', 'élan'])).toEqual(['cat', 'Big Dog', 'élan']);
-  });
-
-  it('come one a line from a file with a byte-order mark, CRLF, comments and blank lines', () => {
-    expect(parseLabelLines('\uFEFFcat\r\n\r\n# a comment\r\ndog # not a comment\n  \nbird')).toEqual([
-      'cat',
-      'dog # not a comment',
-      'bird',
+    const given = [' cat ', 'Big Dog', { label: ' élan', aliases: [' moose '], threshold: 0.5 }];
+    expect(checkLabels(given)).toEqual([
+      { label: 'cat' },
+      { label: 'Big Dog' },
+      { label: 'élan', aliases: ['moose'], threshold: 0.5 },
     ]);
   });
 
@@ -31,10 +27,20 @@ describe('labels', () => {
     expect(() => checkLabels(labels)).toThrow(message);
   });
 
-  it('names a labels file that cannot be read', async () => {
-    await expect(readLabelsFile(fixture('images/rgb.png'))).rejects.toThrow(/cannot be read/); // no UTF-8
-    await expect(readLabelsFile('labels.json')).rejects.toThrow(/labels.json is not a text file/);
-    await expect(readLabelsFile(`${repository}nothing.txt`)).rejects.toThrow(/nothing.txt cannot be read/);
+  it.each([
+    [{ label: 'cat', threshold: 1.5 }, /the threshold of label "cat" is 1.5; scores lie between 0 and 1/],
+    [{ label: 'cat', threshold: Number.NaN }, /the threshold of label "cat" is NaN/],
+    [{ label: 'cat', aliases: [' '] }, /the label "cat" has an empty prompt or alias/],
+    [{ label: 'cat', prompts: ['', 'x'] }, /the label "cat" has an empty prompt or alias/],
+    [{ label: 'cat', aliases: ['Dog'] }, /"Dog" is a label, and an alias of "cat"/],
+  ])('refuses %j', (label, message) => {
+    expect(() => checkLabels(['dog', label])).toThrow(LabelsError);
+    expect(() => checkLabels(['dog', label])).toThrow(message);
+  });
+
+  it('may have their own name as an alias, and share one', () => {
+    const crane = { label: 'crane', aliases: ['Crane', 'bird'] };
+    expect(checkLabels([crane, { label: 'heron', aliases: ['bird'] }])).toHaveLength(2);
   });
 });
 
@@ -61,5 +67,26 @@ describe('templates', () => {
 
   it('are refused without a placeholder', () => {
     expect(() => expandTemplates(['a photo'])).toThrow(/neither a prompt template nor a template set; .*openai-80/);
+  });
+});
+
+describe('the prompts of a label', () => {
+  const TEMPLATES = ['a photo of a {}', 'the <label>'];
+
+  it.each([
+    [{ label: 'cat' }, ['a photo of a cat', 'the cat']],
+    [{ label: 'cat', prompts: [] }, ['a photo of a cat', 'the cat']],
+    [{ label: 'cat', aliases: ['kitty'] }, ['a photo of a cat', 'a photo of a kitty', 'the cat', 'the kitty']],
+    [{ label: 'cat', aliases: ['cat'] }, ['a photo of a cat', 'the cat']],
+    [{ label: 'cat', prompts: ['my pet'] }, ['my pet']],
+    [{ label: 'cat', prompts: ['a {}!', 'my pet'], aliases: ['kitty'] }, ['a cat!', 'a kitty!', 'my pet']],
+  ])('%j', (label, prompts) => {
+    expect(promptsOf(label, TEMPLATES)).toEqual(prompts);
+  });
+
+  it('of the background name nothing', () => {
+    expect(neutralPrompts().length).toBeGreaterThan(1);
+    for (const prompt of neutralPrompts()) expect(prompt).not.toContain('{}');
+    expect(() => expandTemplates(['background'])).toThrow(/neither/);
   });
 });

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+import { UsageError } from '../errors.ts';
+import type { ImageOptions } from '../inputs/images.ts';
+import { parseShard, type Shard } from '../inputs/shard.ts';
+import type { Io } from './io.ts';
+
+/** What the commands that read images have in common. */
+export interface InputOptions {
+  readonly filesFrom?: string;
+  readonly null?: boolean;
+  readonly hidden?: boolean;
+  readonly follow?: boolean;
+  readonly shard?: Shard;
+  readonly offline?: boolean;
+}
+
+export function withInputOptions(command: Command): Command {
+  return command
+    .argument('[images...]', 'files, folders, quoted globs and URLs; "-" is one image on standard input')
+    .option('--files-from <file|->', 'more paths or URLs, one a line')
+    .option('-0, --null', 'those paths are separated by NUL, as by find -print0')
+    .option('--hidden', 'also walk hidden files and folders')
+    .option('--follow', 'also walk symbolic links; no folder is entered twice')
+    .option('--shard <i/n>', 'only the images whose path hashes to part i of n', parseShard)
+    .option('--offline', 'open no connection');
+}
+
+/** What to say on the way. */
+export interface InputReport {
+  warn(message: string): unknown;
+  onPassedOver(): unknown;
+}
+
+/**
+ * @param signal aborted when no more images are wanted
+ * @throws UsageError if -0 stands alone
+ */
+export function imageOptions(options: InputOptions, io: Io, report: InputReport, signal: AbortSignal): ImageOptions {
+  const { filesFrom, hidden, follow, shard } = options;
+  if (options.null && filesFrom === undefined)
+    throw new UsageError('-0 is given without a list', 'say --files-from <file>, or - for standard input');
+  return {
+    filesFrom,
+    hidden,
+    follow,
+    shard,
+    signal,
+    separator: options.null ? 'nul' : 'line',
+    stdin: () => io.stdin(),
+    onPassedOver: () => report.onPassedOver(),
+    onNothing: (argument) => report.warn(`no image in ${argument}`),
+    onLoop: (path, before) => report.warn(`${path} is not entered: it is the same folder as ${before || '.'}`),
+  };
+}

@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import { LabelsError, UsageError } from '../errors.ts';
+import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
+import { matchWriter } from '../output/match.ts';
+import type { ResultWriter, RunInfo } from '../output/writer.ts';
+import type { Label } from '../text/labels.ts';
+import { type Io, wantsColor } from './io.ts';
+import { say } from './messages.ts';
+import { topCount } from './options.ts';
+import { openStream, type ResultOutput } from './results.ts';
+import { ResumableOutput, type RunSettings } from './resumable-output.ts';
+
+/** What is written, and where. */
+export interface OutputOptions {
+  readonly top: number;
+  readonly format?: Format;
+  readonly output?: string;
+  readonly resume?: true;
+  readonly match?: string;
+  readonly print0?: boolean;
+  readonly failFast?: boolean;
+}
+
+/** What becomes of a result: a row of a format, or the path of an image with this label. */
+export type Shape = { readonly format: Format } | { readonly match: string };
+
+/** The options of {@link OutputOptions}. */
+export function withOutputOptions(command: Command): Command {
+  return command
+    .optionsGroup('Output:')
+    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
+    .addOption(
+      new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
+    )
+    .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
+    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
+    .option('--match <label>', 'only the paths of images with this label, one a line')
+    .option('--print0', 'after each of these paths a zero byte instead, for xargs -0')
+    .option('--fail-fast', 'stop at the first image that fails');
+}
+
+/**
+ * @param labels that there are
+ * @throws UsageError if options contradict each other, LabelsError if there is no label to match
+ */
+export function chooseShape(options: OutputOptions, labels: readonly Label[], io: Pick<Io, 'stdout'>): Shape {
+  const { match, print0, format, resume } = options;
+  if (match === undefined) {
+    if (print0) throw new UsageError('--print0 belongs to --match', 'name a label to match, or leave it out');
+    return { format: chooseFormat(options, io) };
+  }
+  if (format !== undefined || resume)
+    throw new UsageError(
+      `--match writes paths, not ${format ?? 'rows'}`,
+      `leave out --${format ? 'format' : 'resume'}`,
+    );
+  const found = labels.find(({ label }) => label.toLowerCase() === match.trim().toLowerCase());
+  if (found !== undefined) return { match: found.label };
+  throw new LabelsError(`--match "${match}" is none of the labels`, 'match one of --labels or --labels-file');
+}
+
+function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>): Format {
+  if (format !== undefined) return format;
+  if (output === undefined) return io.stdout.isTTY === true ? 'table' : 'jsonl';
+  const byExtension = formatOfFile(output);
+  if (byExtension !== undefined) return byExtension;
+  throw new UsageError(
+    `the extension of ${output} says no format`,
+    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
+  );
+}
+
+/** Whether rows are written to a terminal. */
+export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'stdout'>): boolean {
+  return output === undefined && stdout.isTTY === true;
+}
+
+export function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): ResultWriter {
+  const terminal = isOnTerminal(options, io);
+  if ('match' in shape) {
+    const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);
+    return matchWriter(shape.match, { print0: options.print0 ?? false, terminal, onError });
+  }
+  const columns = (terminal && io.stdout.columns) || 80;
+  return createWriter(shape.format, run, { terminal, columns, color: terminal && wantsColor(io.stdout, io.env) });
+}
+
+/** Where the rows go: a file of lines can be resumed, anything else cannot. */
+export async function openOutput(
+  shape: Shape,
+  settings: RunSettings,
+  { output, resume }: OutputOptions,
+  io: Io,
+): Promise<ResultOutput> {
+  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
+  const lines = 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
+  if (resume && !lines)
+    throw new UsageError(`${'format' in shape ? shape.format : ''} cannot be resumed`, 'write jsonl, csv or tsv');
+  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
+  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
+  const all = { ...shape, ...settings };
+  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
+}

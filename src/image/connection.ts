@@ -1,0 +1,41 @@
+import { lookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import type { Dispatcher, RequestInit, Response } from 'undici';
+import type { NetworkSettings } from '../hub/settings.ts';
+import { type Network, networkOf } from './address.ts';
+
+/** Sends one request; redirects are the caller's. */
+export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network> | undefined) => Promise<Response>;
+
+/**
+ * Opens connections, through a proxy where one is set. Where networks are named, a host outside of them is refused when its
+ * address is known, so that a name that changes its address between check and use gains nothing.
+ */
+export async function openConnections({ proxies }: NetworkSettings): Promise<Send> {
+  const { Agent, EnvHttpProxyAgent, fetch } = await import('undici');
+  const dispatchers = new Map<string, Dispatcher>();
+  return (url, init, allowed) => {
+    const key = allowed === undefined ? '' : [...allowed].sort().join();
+    let dispatcher = dispatchers.get(key);
+    if (dispatcher === undefined) {
+      const options = allowed === undefined ? {} : { connect: { lookup: lookupWithin(allowed) } };
+      dispatcher = proxies === undefined ? new Agent(options) : new EnvHttpProxyAgent({ ...options, ...proxies });
+      dispatchers.set(key, dispatcher);
+    }
+    return fetch(url, { ...init, dispatcher, redirect: 'manual' });
+  };
+}
+
+function lookupWithin(allowed: ReadonlySet<Network>): LookupFunction {
+  return (host, options, done) => {
+    lookup(host, { ...options, all: true }, (error, addresses) => {
+      const refused = addresses?.find(({ address }) => !allowed.has(networkOf(address)));
+      if (refused)
+        return done(new Error(`${host} has the ${networkOf(refused.address)} address ${refused.address}`), '');
+      const [first] = addresses ?? [];
+      if (error || first === undefined) return done(error ?? new Error(`${host} has no address`), '');
+      if (options.all) done(null, addresses);
+      else done(null, first.address, first.family);
+    });
+  };
+}

@@ -1,0 +1,144 @@
+import type { Response } from 'undici';
+import { ImageError, messageOf } from '../errors.ts';
+import type { NetworkSettings } from '../hub/settings.ts';
+import { networksOf } from './address.ts';
+import { openConnections, type Send } from './connection.ts';
+import { checkSize, MAX_FILE_BYTES } from './file.ts';
+import { withoutCredentials } from './url.ts';
+
+/** The bytes of the image that a URL names. @throws ImageError E_URL or E_FILE_SIZE */
+export type FetchImage = (url: string) => Promise<Uint8Array>;
+
+/** How long a server is waited for, in milliseconds. */
+export interface DownloadPatience {
+  /** Without any progress. */
+  readonly stallMs: number;
+  /** In all, however it drips. */
+  readonly totalMs: number;
+}
+
+const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
+const MAX_REDIRECTS = 5;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
+ *
+ * @param settings asked for when there is a URL
+ */
+export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
+  let connections: Promise<Send> | undefined;
+  return async (given) => {
+    const name = withoutCredentials(given);
+    const network = settings();
+    if (network.offline)
+      throw badUrl(name, 'would need a connection', 'leave out --offline and HF_HUB_OFFLINE, or download it first');
+    if (!URL.canParse(given)) throw badUrl(name, 'is no URL', 'check it');
+    connections ??= openConnections(network);
+    const send = await connections;
+    return inTime(name, patience, async (signal, progress) => {
+      const response = await follow(send, name, new URL(given), signal, progress);
+      try {
+        return await receive(name, response, progress);
+      } catch (error) {
+        await response.body?.cancel().catch(() => {});
+        throw error;
+      }
+    });
+  };
+}
+
+/** The answer at the end of the redirects. They lead to http and https alone, and into no network that is not public. */
+async function follow(send: Send, name: string, first: URL, signal: AbortSignal, progress: () => void) {
+  const { username, password, origin } = first;
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  first.username = first.password = ''; // for the first origin alone, as a header
+  let url = first;
+  let allowed: Awaited<ReturnType<typeof networksOf>> | undefined;
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+    const response = await send(
+      url,
+      {
+        headers: {
+          'user-agent': 'clip-classify',
+          accept: 'image/*,*/*;q=0.1',
+          'accept-encoding': 'identity',
+          ...((username || password) && url.origin === origin && { authorization: `Basic ${login}` }),
+        },
+        signal,
+      },
+      allowed,
+    ).catch((error: unknown) => {
+      throw signal.aborted ? error : badUrl(name, `cannot be reached: ${lowest(error)}`, 'check the address', error);
+    });
+    progress();
+    if (response.ok) return response;
+    await response.body?.cancel();
+    if (!REDIRECTS.has(response.status))
+      throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
+    url = redirectTarget(name, url, response.headers.get('location'));
+    allowed ??= new Set([...(await networksOf(first)), 'public']);
+    for (const network of await networksOf(url))
+      if (!allowed.has(network))
+        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
+  }
+  throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
+}
+
+function redirectTarget(name: string, from: URL, location: string | null): URL {
+  const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
+  if (location === null || !URL.canParse(location, from.href))
+    throw badUrl(name, `is redirected to ${shown}, no address`, 'check it');
+  const to = new URL(location, from);
+  if (to.protocol !== 'http:' && to.protocol !== 'https:')
+    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is refused`, 'check it');
+  to.username = to.password = '';
+  return to;
+}
+
+/** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
+async function receive(name: string, { body, headers }: Response, progress: () => void): Promise<Uint8Array> {
+  const promised = Number(headers.get('content-length') ?? 1);
+  if (promised > MAX_FILE_BYTES) checkSize(name, promised);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    progress();
+    size += chunk.length;
+    if (size > MAX_FILE_BYTES) checkSize(name, size);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Cuts work that makes no progress, or takes too long. */
+async function inTime<T>(
+  name: string,
+  { stallMs, totalMs }: DownloadPatience,
+  work: (signal: AbortSignal, progress: () => void) => Promise<T>,
+): Promise<T> {
+  const cut = new AbortController();
+  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download it first'));
+  const stall = setTimeout(() => giveUp(`brings nothing for ${stallMs / 1000} s`), stallMs);
+  const total = setTimeout(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
+  try {
+    return await work(cut.signal, () => stall.refresh());
+  } catch (error) {
+    if (cut.signal.aborted) throw cut.signal.reason;
+    throw error instanceof ImageError ? error : badUrl(name, `breaks off: ${lowest(error)}`, 'try again', error);
+  } finally {
+    clearTimeout(stall);
+    clearTimeout(total);
+  }
+}
+
+function badUrl(name: string, fact: string, nextStep: string, cause?: unknown): ImageError {
+  return new ImageError('E_URL', `${name} ${fact}`, nextStep, cause);
+}
+
+/** undici says "fetch failed"; why is in the cause. */
+function lowest(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return messageOf(cause) || code;
+}

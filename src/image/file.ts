@@ -1,0 +1,94 @@
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { ImageError, messageOf } from '../errors.ts';
+
+/** Larger images are refused before they are read. */
+export const MAX_FILE_BYTES = 200_000_000;
+
+/** Opening never waits (for the writer of a FIFO), and no terminal becomes ours. Windows has neither flag. */
+const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/**
+ * The bytes of a regular file, as they were when it was opened.
+ *
+ * It is looked at before it is opened, for opening alone can set off a device; and again when it is open, for it may have
+ * been swapped in between.
+ *
+ * @param name what messages call it
+ * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one) or E_FILE_SIZE
+ */
+export async function readImageFile(path: string | Buffer, name: string): Promise<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    checkKind(name, await stat(path, { bigint: true }));
+    handle = await open(path, AT_ONCE);
+    const before = await handle.stat({ bigint: true });
+    checkKind(name, before);
+    const size = Number(before.size);
+    const bytes = await readUpTo(handle, size + 1); // the one more tells whether it has grown
+    const after = await handle.stat({ bigint: true });
+    if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
+    throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when it is whole');
+  } catch (error) {
+    throw error instanceof ImageError ? error : await unreadable(path, name, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** @throws ImageError E_DECODE for an empty image, E_FILE_SIZE for one over {@link MAX_FILE_BYTES} */
+export function checkSize(name: string, size: number | bigint): void {
+  if (Number(size) === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'fetch or export it again');
+  if (Number(size) > MAX_FILE_BYTES) {
+    throw new ImageError(
+      'E_FILE_SIZE',
+      `${name} has ${size} bytes, the limit is ${MAX_FILE_BYTES}`,
+      'make a smaller copy of it',
+    );
+  }
+}
+
+function checkKind(name: string, info: BigIntStats): void {
+  if (info.isFile()) {
+    checkSize(name, info.size);
+    return;
+  }
+  if (info.isDirectory()) {
+    throw new ImageError(
+      'E_UNREADABLE',
+      `${name} is a folder, and an image is wanted here`,
+      'lists hold files alone; give folders as arguments, and check their permissions',
+    );
+  }
+  const kind = info.isFIFO() ? 'a FIFO' : info.isSocket() ? 'a socket' : 'a device';
+  throw new ImageError('E_UNREADABLE', `${name} is ${kind}, no regular file`, 'name a file, or a folder of images');
+}
+
+async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+async function unreadable(path: string | Buffer, name: string, error: unknown): Promise<ImageError> {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    const target = await linkTarget(path);
+    const fact = target === undefined ? 'does not exist' : `is a link to ${target}, which does not exist`;
+    return new ImageError('E_NOT_FOUND', `${name} ${fact}`, 'check the path', error);
+  }
+  if (code === 'ELOOP')
+    return new ImageError('E_UNREADABLE', `${name} is a link in a loop, or behind too many`, 'name the file', error);
+  if (code === 'ENXIO') return new ImageError('E_UNREADABLE', `${name} is no regular file`, 'name a file', error);
+  return new ImageError('E_UNREADABLE', `${name} cannot be read: ${messageOf(error)}`, 'check its permissions', error);
+}
+
+async function linkTarget(path: string | Buffer): Promise<string | undefined> {
+  const info = await lstat(path).catch(() => undefined);
+  return info?.isSymbolicLink() ? await readlink(path).catch(() => undefined) : undefined;
+}

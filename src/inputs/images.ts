@@ -1,0 +1,79 @@
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { UsageError } from '../errors.ts';
+import type { ImageSource } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
+import { expandGlob, isGlob } from './glob.ts';
+import { openList, readList } from './list.ts';
+import { openable, type Path, sourceOf } from './path.ts';
+import { isInShard, type Shard } from './shard.ts';
+import { STDIN, stdinImage } from './stdin.ts';
+import { type Walk, walk } from './walk.ts';
+
+/** The extensions that a walk takes; an image that is named is always tried, whatever it is called. */
+const IMAGE = /\.(jpe?g|png|webp|gif|tiff?|avif)$/iu;
+
+/** What images there are, beside the arguments, and which of them count. */
+export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'> {
+  /** A file that lists more paths or URLs; `-` is standard input. */
+  readonly filesFrom?: string | undefined;
+  /** What separates the paths of the list. @default 'line' */
+  readonly separator?: 'line' | 'nul';
+  readonly shard?: Shard | undefined;
+  /** Opens standard input, when it is read. */
+  readonly stdin?: () => Readable;
+  /** Aborted when no more images are wanted: a list that is still open is closed. */
+  readonly signal?: AbortSignal;
+  /** Told about an argument among others that stands for no image. */
+  readonly onNothing?: ((argument: string) => unknown) | undefined;
+}
+
+/**
+ * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order, a
+ * glob that is no file's name expanded, a URL, `-` for the bytes on standard input. Then those of the list, each as soon
+ * as it comes. What does not exist is passed on, to become an error row.
+ *
+ * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
+ */
+export async function* imagePaths(args: readonly Path[], options: ImageOptions = {}): AsyncGenerator<ImageSource> {
+  const { filesFrom, separator = 'line', shard, stdin, signal, onNothing } = options;
+  const forStdin = args.filter((arg) => arg === STDIN).length + (filesFrom === STDIN ? 1 : 0);
+  if (forStdin > 1)
+    throw new UsageError('standard input is asked for twice', 'give it one image (-), or a list (--files-from -)');
+  if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'name files');
+  const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
+  // Opened first: that there is no such list is told before any work.
+  const list = filesFrom === undefined ? undefined : filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
+  signal?.addEventListener('abort', () => list?.destroy(), { once: true });
+  let found = false;
+  try {
+    for (const arg of args) {
+      let foundHere = false;
+      for await (const path of expand(arg, options)) {
+        found = foundHere = true;
+        if (isOurs(path)) yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : sourceOf(path);
+      }
+      if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
+    }
+    if (list === undefined && !found) throw noImage(args);
+    if (list === undefined || signal?.aborted) return;
+    const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
+    for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
+  } finally {
+    list?.destroy();
+  }
+}
+
+async function* expand(arg: Path, { hidden, follow, onLoop, onPassedOver }: ImageOptions): AsyncGenerator<Path> {
+  if (arg === STDIN || isUrl(arg)) return yield arg;
+  const info = await stat(openable(arg)).catch(() => undefined);
+  if (info?.isDirectory()) {
+    yield* walk(arg, { hidden, follow, onLoop, onPassedOver, takes: (path) => IMAGE.test(path) });
+  } else if (info === undefined && isGlob(arg)) yield* expandGlob(arg, { hidden, follow, onLoop });
+  else yield arg;
+}
+
+function noImage(args: readonly Path[]): UsageError {
+  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
+  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
+}

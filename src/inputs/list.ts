@@ -1,0 +1,94 @@
+import { constants, createReadStream, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { messageOf, UsageError } from '../errors.ts';
+import { type Path, pathOfBytes } from './path.ts';
+
+/** Longer entries are none: the separator is another one. The longest path of Linux has 4,096 bytes. */
+const LONGEST_ENTRY = 65_536;
+
+/** Opening a FIFO does not wait for its writer. Windows has no such flag. */
+const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+const [NUL, LF, CR] = [0, 10, 13] as const;
+
+/**
+ * Opens a list of paths. A FIFO is waited for without a thread of its own, so that the program can end while nobody writes.
+ *
+ * @throws UsageError if there is no such file
+ */
+export async function openList(file: string): Promise<Readable> {
+  try {
+    const handle = await open(file, AT_ONCE);
+    const info = await handle.stat();
+    if (info.isFile()) return handle.createReadStream();
+    await handle.close();
+    if (info.isDirectory()) throw new Error('it is a folder');
+    if (!info.isFIFO()) return createReadStream(file);
+    return new Socket({ fd: openSync(file, AT_ONCE), readable: true, writable: false });
+  } catch (error) {
+    throw new UsageError(`the list ${file} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
+  }
+}
+
+/**
+ * The paths of a list, each as soon as it has come. Lines may end in CR LF, blank ones are skipped; between NULs every
+ * name can stand.
+ *
+ * @param name of the list, for messages
+ * @param signal tells that the stream is closed for no more is wanted
+ * @throws UsageError if it is no such list, or cannot be read
+ */
+export async function* readList(
+  stream: Readable,
+  separator: 'line' | 'nul',
+  name: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Path> {
+  const end = separator === 'nul' ? NUL : LF;
+  const pathIn = separator === 'nul' ? pathOfBytes : pathInLine;
+  let rest: Buffer = Buffer.alloc(0);
+  let isFirst = true;
+  const entry = (bytes: Buffer): Path => {
+    if (separator === 'line' && bytes.includes(NUL))
+      throw new UsageError(`${name} holds NUL bytes`, 'say -0 where they separate the paths');
+    const path = pathIn(isFirst && separator === 'line' ? withoutBom(bytes) : bytes);
+    isFirst = false;
+    return path;
+  };
+  try {
+    for await (const chunk of stream) {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      let start = 0;
+      for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end, start)) {
+        const path = entry(rest.subarray(start, at));
+        start = at + 1;
+        if (path !== '') yield path;
+      }
+      rest = rest.subarray(start);
+      if (rest.length > LONGEST_ENTRY) throw tooLong(name, separator);
+    }
+    const last = entry(rest);
+    if (last !== '') yield last;
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    if (signal?.aborted) return; // the stream was closed on purpose
+    throw new UsageError(`the list ${name} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
+  }
+}
+
+function tooLong(name: string, separator: 'line' | 'nul'): UsageError {
+  return new UsageError(
+    `${name} holds an entry of more than ${LONGEST_ENTRY} bytes`,
+    separator === 'nul' ? 'leave -0 out where lines separate the paths' : 'give a list of paths, one a line',
+  );
+}
+
+function pathInLine(line: Buffer): Path {
+  return pathOfBytes(line.at(-1) === CR ? line.subarray(0, -1) : line);
+}
+
+function withoutBom(bytes: Buffer): Buffer {
+  return bytes.subarray(0, 3).equals(Buffer.of(0xef, 0xbb, 0xbf)) ? bytes.subarray(3) : bytes;
+}

@@ -1,0 +1,97 @@
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { openable, type Path, pathOfBytes, sortByBytes, within } from './path.ts';
+
+/** Which files of a folder count. */
+export interface Walk {
+  /** Files and folders whose names begin with a dot are taken too. @default false */
+  readonly hidden?: boolean | undefined;
+  /** Symbolic links are followed; no folder is entered twice. @default false: they are passed over */
+  readonly follow?: boolean | undefined;
+  /** Levels of folders, this one included. @default all */
+  readonly depth?: number;
+  readonly takes: (path: Path) => boolean;
+  readonly onPassedOver?: ((path: Path) => unknown) | undefined;
+  /** Told about a folder that is not entered, for it was before, under another path. */
+  readonly onLoop?: ((path: Path, before: Path) => unknown) | undefined;
+}
+
+/**
+ * The files below a folder, in byte order of their paths. One folder is read at a time and closed before the next; only the
+ * names of those on the way down are kept. What cannot be read is yielded too, to become an error row.
+ *
+ * @param root '' is the folder that we are in
+ */
+export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
+  const { depth = Number.POSITIVE_INFINITY, follow, onLoop } = options;
+  const entered = new Map<string, Path>();
+  const isNew = async (folder: Path) => {
+    if (!follow) return true; // without links there is one way to each folder
+    const info = await stat(openable(folder || '.'), { bigint: true }).catch(() => undefined);
+    if (info === undefined) return true; // the walk will tell
+    const key = `${info.dev}:${info.ino}`;
+    const before = entered.get(key);
+    if (before === undefined) entered.set(key, folder);
+    else onLoop?.(folder, before);
+    return before === undefined;
+  };
+  const enter = async (folder: Path) => ({ folder, next: (await entriesOf(folder, options))[Symbol.iterator]() });
+  await isNew(root);
+  const way = [];
+  try {
+    way.push(await enter(root));
+  } catch {
+    yield root;
+  }
+  for (let here = way.at(-1); here !== undefined; here = way.at(-1)) {
+    const { value: name, done } = here.next.next();
+    if (done) way.pop();
+    else if (!name.endsWith('/')) yield within(here.folder, name);
+    else if (way.length < depth) {
+      const folder = within(here.folder, name.slice(0, -1));
+      if (!(await isNew(folder))) continue;
+      try {
+        way.push(await enter(folder));
+      } catch {
+        yield folder;
+      }
+    }
+  }
+}
+
+/** What counts in a folder, in byte order of the paths that it leads to: folders end in a slash, and sort with it. */
+async function entriesOf(folder: Path, { hidden, follow, takes, onPassedOver }: Walk): Promise<string[]> {
+  const taken: string[] = [];
+  for (const entry of await read(folder)) {
+    const { name } = entry;
+    if (!hidden && name.startsWith('.')) continue;
+    const path = within(folder, name);
+    const kind = follow && entry.isSymbolicLink() ? await kindBehind(path) : kindOf(entry);
+    if (kind === 'folder') taken.push(`${name}/`);
+    else if (kind === 'file' && takes(path)) taken.push(name);
+    else onPassedOver?.(path);
+  }
+  return sortByBytes(taken);
+}
+
+/** Names that are no valid UTF-8 show as U+FFFD: only such a folder is read again, as bytes. */
+async function read(folder: Path): Promise<Entry[]> {
+  const path = openable(folder || '.');
+  const entries = await readdir(path, { withFileTypes: true });
+  if (!entries.some(({ name }) => name.includes('\uFFFD'))) return entries;
+  const inBytes = await readdir(path, { withFileTypes: true, encoding: 'buffer' });
+  return inBytes.map((entry) => Object.assign(entry, { name: pathOfBytes(entry.name as unknown as Buffer) }));
+}
+
+type Entry = Pick<Dirent, 'name' | 'isFile' | 'isDirectory' | 'isSymbolicLink'>;
+type Kind = 'file' | 'folder' | 'other';
+
+function kindOf(entry: Pick<Dirent, 'isFile' | 'isDirectory'>): Kind {
+  return entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other';
+}
+
+/** A link that leads nowhere counts as a file, to become an error row where it has an image's name. */
+async function kindBehind(link: Path): Promise<Kind> {
+  const info = await stat(openable(link)).catch(() => undefined);
+  return info === undefined ? 'file' : kindOf(info);
+}

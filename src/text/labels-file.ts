@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'csv-parse/sync';
+import { LabelsError, messageOf } from '../errors.ts';
+import { checkLabels, type Label } from './labels.ts';
+
+/** A label, and where in its file it is: "line 3" or "entry 3". */
+interface Entry {
+  readonly at: string;
+  readonly label: Label;
+}
+
+/** What a label of a file may have. */
+const KEYS = ['label', 'prompts', 'aliases', 'threshold'] as const;
+type Key = (typeof KEYS)[number];
+
+/**
+ * The labels of a file: `.json`, `.csv`, or text with one a line.
+ *
+ * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
+ */
+export async function readLabelsFile(path: string): Promise<Label[]> {
+  const entries = parseLabels(await readText(path), path);
+  if (entries.length === 0) throw new LabelsError(`the labels file ${path} holds no label`, 'write one label a line');
+  const first = new Map<string, string>();
+  for (const { at, label } of entries) {
+    try {
+      if (label.label.trim() === '') throw new LabelsError('the label is empty', 'name it, or take it out');
+      const [{ label: name } = label] = checkLabels([label]);
+      const before = first.get(name.toLowerCase());
+      if (before !== undefined) throw new LabelsError(`"${name}" is there twice, in ${before} and here`, 'keep one');
+      first.set(name.toLowerCase(), at);
+    } catch (error) {
+      if (error instanceof LabelsError) throw new LabelsError(`${path}, ${at}: ${error.fact}`, error.nextStep, error);
+      throw error;
+    }
+  }
+  return entries.map(({ label }) => label);
+}
+
+/** Texts of a file, one a line as {@link readLabelsFile} reads them, but twice the same is fine. @throws LabelsError */
+export async function readTexts(path: string): Promise<string[]> {
+  return parseLines(await readText(path, 'texts')).map(({ label: { label } }) => label);
+}
+
+async function readText(path: string, what = 'labels'): Promise<string> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)); // takes a byte-order mark away
+  } catch (error) {
+    throw new LabelsError(
+      `the ${what} file ${path} cannot be read: ${messageOf(error)}`,
+      'check the path, and that it is UTF-8',
+      error,
+    );
+  }
+  if (text.includes('\0')) throw new LabelsError(`the ${what} file ${path} holds zero bytes`, 'save it as UTF-8');
+  return text;
+}
+
+function parseLabels(text: string, path: string): Entry[] {
+  const { parse, form } = formOf(path);
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new LabelsError(`${path} is no labels file: ${messageOf(error)}`, form, error);
+  }
+}
+
+function formOf(path: string): { parse(text: string): Entry[]; readonly form: string } {
+  if (/\.json$/iu.test(path))
+    return { parse: parseJson, form: `write a list of labels, as texts or objects of ${KEYS.join(', ')}` };
+  if (/\.csv$/iu.test(path))
+    return { parse: parseCsv, form: `write a header, of ${KEYS.join(', ')}, and below it a line for each label` };
+  return { parse: parseLines, form: 'write one label a line' };
+}
+
+/** One label a line; a line that begins with `#` is a comment; CRLF and blank lines are fine. */
+function parseLines(text: string): Entry[] {
+  return text
+    .split(/\r\n|\n|\r/u)
+    .map((line, n) => ({ at: `line ${n + 1}`, label: { label: line } }))
+    .filter(({ label: { label } }) => label.trim() !== '' && !label.startsWith('#'));
+}
+
+/** A list of texts, or of objects. @throws TypeError or SyntaxError */
+function parseJson(text: string): Entry[] {
+  const list: unknown = JSON.parse(text);
+  if (!Array.isArray(list)) throw new TypeError('it is no list');
+  return list.map((value: unknown, n) => {
+    const at = `entry ${n + 1}`;
+    return { at, label: typeof value === 'string' ? { label: value } : parseObject(value, at) };
+  });
+}
+
+function parseObject(value: unknown, at: string): Label {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TypeError(`${at} is neither a text nor an object`);
+  const { label, prompts, aliases, threshold, ...rest } = value as Readonly<Record<string, unknown>>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw new TypeError(`${at} has an unknown key, "${unknown}"`);
+  if (typeof label !== 'string') throw new TypeError(`label of ${at} is no text`);
+  if (threshold !== undefined && typeof threshold !== 'number') throw new TypeError(`threshold of ${at} is no number`);
+  return {
+    label,
+    ...(prompts !== undefined && { prompts: textList(prompts, `prompts of ${at}`) }),
+    ...(aliases !== undefined && { aliases: textList(aliases, `aliases of ${at}`) }),
+    ...(threshold !== undefined && { threshold }),
+  };
+}
+
+function textList(value: unknown, name: string): string[] {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+  throw new TypeError(`${name} is no list of texts`);
+}
+
+/**
+ * RFC 4180 with a header; several prompts or aliases stand in one field with `|` between them (`\|` for a bar); an empty field
+ * says nothing.
+ *
+ * @throws CsvError or TypeError
+ */
+function parseCsv(text: string): Entry[] {
+  return parse<Entry, Partial<Record<Key, string>>>(text, {
+    columns: (header: string[]) => header.map(columnOf),
+    record_delimiter: ['\r\n', '\n', '\r'],
+    skip_empty_lines: true,
+    on_record: (record, { lines }) => ({ at: `line ${lines}`, label: parseRecord(record, `line ${lines}`) }),
+  });
+}
+
+function columnOf(name: string, column: number, header: readonly string[]): Key {
+  const key = KEYS.find((known) => known === name.trim());
+  if (key === undefined) throw new TypeError(`its header has an unknown column, "${name}"`);
+  if (header.findIndex((other) => other.trim() === key) !== column)
+    throw new TypeError(`its header has the column ${key} twice`);
+  if (!header.some((other) => other.trim() === 'label')) throw new TypeError('its header has no column label');
+  return key;
+}
+
+function parseRecord({ label = '', prompts, aliases, threshold }: Partial<Record<Key, string>>, at: string): Label {
+  const value = Number(threshold);
+  if (Number.isNaN(value) && threshold !== undefined) throw new TypeError(`the threshold of ${at} is no number`);
+  return {
+    label,
+    ...(prompts?.trim() && { prompts: splitField(prompts) }),
+    ...(aliases?.trim() && { aliases: splitField(aliases) }),
+    ...(threshold?.trim() && { threshold: value }),
+  };
+}
+
+function splitField(field: string): string[] {
+  return field.split(/(?<!\\)\|/u).map((text) => text.replaceAll('\\|', '|'));
+}

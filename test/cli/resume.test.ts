@@ -1,0 +1,182 @@
+import { execFileSync } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture } from '../paths.ts';
+import { cli } from './io.ts';
+import { dice, imagesOf, manyImages, start, TINY } from './program.ts';
+
+let root: string;
+let folder: string;
+let images: string[];
+let whole: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'resume-'));
+  folder = join(root, 'images');
+  images = await manyImages(folder, 600);
+  whole = (await cli([folder, ...TINY])).stdout;
+});
+afterAll(() => rm(root, { recursive: true }));
+
+const file = (name: string) => join(root, name);
+const resume = (output: string, ...more: string[]) => cli([folder, ...TINY, '-o', output, '--resume', ...more]);
+
+describe('--resume', () => {
+  it('goes on after kill -9 at random instants: no row lost, doubled or torn', async () => {
+    const output = file('killed.jsonl');
+    const random = dice(14);
+    let kills = 0;
+    for (let n = 0; n < 6; n++) {
+      const { child, ended } = start([folder, ...TINY, '-o', output, '--resume', '--batch', '4']);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 500 + random() * 1500);
+      if ((await ended).signal === 'SIGKILL') kills++;
+      clearTimeout(timer);
+    }
+    expect(kills).toBeGreaterThan(0);
+    expect((await resume(output)).code).toBe(0);
+    const text = await readFile(output, 'utf8');
+    expect(imagesOf(text)).toEqual(images);
+    expect(text.length).toBe(whole.length);
+  });
+
+  it.each(['jsonl', 'csv', 'tsv'])('drops a torn row and goes on (%s)', async (format) => {
+    const output = file(`torn.${format}`);
+    await cli([folder, ...TINY, '-o', output]);
+    const before = await readFile(output);
+    await truncate(output, Math.floor(before.length / 2) + 7);
+    expect(await resume(output)).toEqual({ code: 0, stdout: '', stderr: '600 ok, 0 failed\n' });
+    expect((await readFile(output)).equals(before)).toBe(true);
+  });
+
+  it('goes on where the journal is torn', async () => {
+    const output = file('journal.jsonl');
+    await cli([folder, ...TINY, '-o', output]);
+    const before = await readFile(output);
+    const journal = await readFile(`${output}.run.rows`);
+    await truncate(`${output}.run.rows`, Math.floor(journal.length / 3));
+    await resume(output);
+    expect((await readFile(output)).equals(before)).toBe(true);
+    expect((await readFile(`${output}.run.rows`)).equals(journal)).toBe(true);
+  });
+
+  it('classifies an image again that has changed, and keeps the rows after it', async () => {
+    const output = file('changed.csv');
+    const some = file('some');
+    await mkdir(some);
+    for (const name of ['a.png', 'b.png', 'c.png', 'd.png'])
+      await copyFile(fixture('images/rgb.png'), join(some, name));
+    const args = [some, ...TINY, '-o', output];
+    await cli(args);
+    const rows = (await readFile(output, 'utf8')).split('\n');
+    // The row of d is marked: if it is still there, it was kept.
+    const marked = rows.map((row) => (row.includes('d.png,1') ? row.replace(/0\.\d{3}/, '0.777') : row)).join('\n');
+    await writeFile(output, marked);
+    await copyFile(fixture('images/odd.jpg'), join(some, 'b.png'));
+    await unlink(join(some, 'c.png'));
+    expect((await cli([...args, '--resume'])).stderr).toBe('3 ok, 0 failed\n');
+    const after = (await readFile(output, 'utf8')).split('\n');
+    expect(after.filter((row) => row.includes('a.png'))).toEqual(rows.filter((row) => row.includes('a.png')));
+    expect(after.filter((row) => row.includes('b.png'))).not.toEqual(rows.filter((row) => row.includes('b.png')));
+    expect(after.some((row) => row.includes('c.png'))).toBe(false);
+    expect(after.find((row) => row.includes('d.png,1'))).toContain('0.777');
+  });
+
+  it('counts the failures that it keeps', async () => {
+    const output = file('failed.jsonl');
+    const args = [fixture('images/rgb.png'), file('nothing.jpg'), ...TINY, '-o', output];
+    expect((await cli(args)).code).toBe(1);
+    expect(await cli([...args, '--resume'])).toEqual({ code: 1, stdout: '', stderr: '1 ok, 1 failed\n' });
+  });
+
+  it.each([
+    [['-l', 'bird'], 'labels'],
+    [['-t', 'a {}'], 'templates'],
+    [['-k', '1'], 'top'],
+    [['--no-exif'], 'exif'],
+    [['-m', fixture('tiny-gelu-f16')], 'model'],
+    [['-f', 'jsonl'], 'format'],
+  ])('refuses to go on with %j', async (more, what) => {
+    const output = file('refused.csv');
+    const few = fixture('images/rgb.png');
+    await cli([few, ...TINY, '-o', output]);
+    const before = await readFile(output, 'utf8');
+    const { code, stderr } = await cli([few, ...TINY, '-o', output, '--resume', ...more]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(new RegExp(`E_USAGE: .* was written with other .*${what}`)),
+    ]);
+    expect(await readFile(output, 'utf8')).toBe(before);
+  });
+
+  it('refuses a file of which nothing tells how it was made, a format that has no rows, and no file', async () => {
+    await writeFile(file('foreign.jsonl'), '{"image":"x"}\n');
+    expect(await resume(file('foreign.jsonl'))).toMatchObject({
+      code: 2,
+      stderr: /E_USAGE: .*foreign.jsonl cannot be resumed/,
+    });
+    expect(await resume(file('x.json'))).toMatchObject({ code: 2, stderr: /E_USAGE: json cannot be resumed/ });
+    expect(await cli([folder, ...TINY, '--resume'])).toMatchObject({
+      code: 2,
+      stderr: /E_USAGE: --resume needs --output/,
+    });
+  });
+
+  it('begins where there is nothing yet', async () => {
+    const output = file('new.jsonl');
+    expect((await resume(output)).code).toBe(0);
+    expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
+  });
+});
+
+describe('a disk that fails', () => {
+  const few = () => images.slice(0, 40);
+  const shim = fileURLToPath(new URL('failing-disk.mjs', import.meta.url));
+
+  // Row and journal are written in turn, after the head of each: 82 writes in all.
+  it.each([1, 2, 3, 4, 25, 26, 81, 82])('at write %i: one line, 2, whole rows, and the run goes on', async (n) => {
+    const output = file(`failing-${n}.csv`);
+    const args = [...few(), ...TINY, '-o', output];
+    const env = { ...process.env, FAILING_WRITE: String(n), NODE_OPTIONS: `--import=${shim}` };
+    const { code, stderr } = await start(args, env).ended;
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*EIO[^\n]*\n$/)]);
+    expect(await readFile(output, 'utf8')).toMatch(/^$|\n$/);
+    expect((await cli([...args, '--resume'])).code).toBe(0);
+    const rows = (await cli([...few(), ...TINY, '-f', 'csv'])).stdout;
+    expect(await readFile(output, 'utf8')).toBe(rows);
+  });
+});
+
+const canMount = (() => {
+  try {
+    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!canMount)('a full disk (skipped where no file system may be mounted)', () => {
+  it('ends with one line, 2 and whole rows; with more space the run goes on', async () => {
+    const disk = file('disk');
+    await mkdir(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
+    try {
+      const output = join(disk, 'out.jsonl');
+      const full = await resume(output);
+      expect([full.code, full.stderr]).toEqual([
+        2,
+        expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*ENOSPC[^\n]*\n$/),
+      ]);
+      const begun = await readFile(output, 'utf8');
+      expect(begun.endsWith('\n')).toBe(true);
+      expect(imagesOf(begun)).toEqual(images.slice(0, imagesOf(begun).length));
+      execFileSync('mount', ['-o', 'remount,size=8m', disk]);
+      expect((await resume(output)).code).toBe(0);
+      expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+});

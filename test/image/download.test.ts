@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { networkOf } from '../../src/image/address.ts';
+import { imageFetcher } from '../../src/image/download.ts';
+import { fixture } from '../paths.ts';
+import { type Handler, type Loopback, proxyTo, serve } from './server.ts';
+
+const image = readFileSync(fixture('images/rgb.png'));
+const redirect =
+  (location: string, status = 302): Handler =>
+  (_, response) =>
+    response.writeHead(status, { location }).end();
+const drip: Handler = (_, response) => {
+  response.writeHead(200, { 'content-length': '1000' });
+  const timer = setInterval(() => response.write('x'), 50);
+  response.on('close', () => clearInterval(timer));
+};
+/** 300 MB of zeros in 300 KB. */
+const bomb = gzipSync(Buffer.alloc(300_000_000));
+
+const handlers: Record<string, Handler> = {
+  '/a.png': (_, response) => response.end(image),
+  '/zipped.png': (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(image)),
+  '/moved': redirect('/a.png', 301),
+  '/five': redirect('/four'),
+  '/four': redirect('/three'),
+  '/three': redirect('/two', 307),
+  '/two': redirect('/one', 308),
+  '/one': redirect('/a.png', 303),
+  '/six': redirect('/five'),
+  '/loop': redirect('/loop'),
+  '/file': redirect('file:///etc/passwd'),
+  '/data': redirect('data:image/png;base64,AAAA'),
+  '/ftp': redirect('ftp://127.0.0.1/a.png'),
+  '/no-address': redirect('http://'),
+  '/private': redirect('http://10.1.2.3/a.png'),
+  '/metadata': redirect('http://169.254.169.254/latest/meta-data'),
+  '/metadata6': redirect('http://[fe80::1]/a.png'),
+  '/mapped': redirect('http://[::ffff:192.168.0.1]/a.png'),
+  '/decimal': redirect('http://167772161/a.png'), // 10.0.0.1
+  '/login-redirect': redirect('http://you:secret@127.0.0.1:1/a.png'),
+  '/long': (_, response) => response.writeHead(200, { 'content-length': '200000001' }).write('x'),
+  '/bomb': (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
+  '/short': (_, response) => {
+    response.writeHead(200, { 'content-length': '1000' }).write('x');
+    setTimeout(() => response.destroy(), 20);
+  },
+  '/silent': () => {},
+  '/stall': (_, response) => response.writeHead(200, { 'content-length': '1000' }).write('x'),
+  '/drip': drip,
+  '/teapot': (_, response) => response.writeHead(418).end('\x1b[31mred'),
+};
+
+let server: Loopback;
+let proxy: Loopback;
+beforeAll(async () => {
+  server = await serve(handlers);
+  proxy = await proxyTo(server);
+});
+afterAll(async () => {
+  await proxy.close();
+  await server.close();
+});
+
+const patience = { stallMs: 5_000, totalMs: 30_000 };
+const online = () => ({ offline: false, proxies: undefined });
+const direct = imageFetcher(online, patience);
+/** Where a server is expected to be too slow. */
+const hasty = imageFetcher(online, { stallMs: 600, totalMs: 1500 });
+const url = (path: string) => server.origin + path;
+
+describe('an image by its URL', () => {
+  it.each(['/a.png', '/zipped.png', '/moved', '/five', '/a.png?size=[1]*#fragment'])('comes from %s', async (path) => {
+    expect(Buffer.compare(await direct(url(path)), image)).toBe(0);
+  });
+
+  it('comes with user and password, which are for its own host alone', async () => {
+    const withLogin = url('/moved').replace('//', '//me:p%40ss@');
+    server.seen.length = 0;
+    await direct(withLogin);
+    const login = `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
+    expect(server.seen).toEqual([`/moved ${login}`, `/a.png ${login}`]);
+    const other = await serve({ '/': redirect(url('/a.png')) });
+    server.seen.length = 0;
+    await direct(other.origin.replace('//', '//me:secret@'));
+    await other.close();
+    expect(other.seen).toEqual([`/ Basic ${Buffer.from('me:secret').toString('base64')}`]);
+    expect(server.seen).toEqual(['/a.png']);
+  });
+
+  it.each([
+    ['/nothing', 'E_URL', /is answered with status 404; check the address/],
+    ['/teapot', 'E_URL', /is answered with status 418/],
+    ['/six', 'E_URL', /is redirected more than 5 times/],
+    ['/loop', 'E_URL', /is redirected more than 5 times/],
+    ['/file', 'E_URL', /is redirected to "file:\/\/\/etc\/passwd": file: is refused/],
+    ['/data', 'E_URL', /data: is refused/],
+    ['/ftp', 'E_URL', /ftp: is refused/],
+    ['/no-address', 'E_URL', /is redirected to "http:\/\/", no address/],
+    ['/private', 'E_URL', /is redirected into a private network, to 10.1.2.3/],
+    ['/metadata', 'E_URL', /is redirected into a link-local network, to 169.254.169.254/],
+    ['/metadata6', 'E_URL', /link-local network/],
+    ['/mapped', 'E_URL', /private network/],
+    ['/decimal', 'E_URL', /private network, to 10.0.0.1/],
+    ['/login-redirect', 'E_URL', /cannot be reached/],
+    ['/long', 'E_FILE_SIZE', /has 200000001 bytes, the limit is 200000000/],
+    ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
+    ['/short', 'E_URL', /breaks off: other side closed/],
+    ['/silent', 'E_URL', /brings nothing for 0.6 s/],
+    ['/stall', 'E_URL', /brings nothing for 0.6 s/],
+    ['/drip', 'E_URL', /takes longer than 1.5 s/],
+  ])('%s is an error', async (path, code, message) => {
+    const withLogin = url(path).replace('//', '//me:secret@');
+    const start = performance.now();
+    const isSlow = /silent|stall|drip/.test(path);
+    const failure = await (isSlow ? hasty : direct)(withLogin).catch((error) => error);
+    expect(failure).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(failure.message).toContain(url(path)); // named, but
+    expect(failure.message).not.toMatch(/secret|\x1b/);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+
+  it('that is none, or where nobody answers, is an error', async () => {
+    await expect(direct('http://')).rejects.toMatchObject({ code: 'E_URL', message: 'http:// is no URL; check it' });
+    await expect(direct('http://127.0.0.1:1/a.png')).rejects.toMatchObject({ code: 'E_URL' });
+    await expect(direct('http://nothing.invalid/a.png')).rejects.toMatchObject({ code: 'E_URL' });
+  });
+
+  it('is not fetched offline', async () => {
+    const offline = imageFetcher(() => ({ offline: true, proxies: undefined }));
+    server.seen.length = 0;
+    await expect(offline(url('/a.png'))).rejects.toMatchObject({
+      code: 'E_URL',
+      message: expect.stringMatching(/would need a connection; leave out --offline/),
+    });
+    expect(server.seen).toEqual([]);
+  });
+});
+
+describe('through a proxy', () => {
+  const proxied = () =>
+    imageFetcher(
+      () => ({ offline: false, proxies: { httpProxy: proxy.origin, httpsProxy: '', noProxy: '' } }),
+      patience,
+    );
+
+  it('every host is reached', async () => {
+    expect(Buffer.compare(await proxied()('http://public.invalid/moved'), image)).toBe(0);
+    expect(proxy.seen).toContain('public.invalid:80');
+  });
+
+  it('a public host leads into no other network, and none of it is asked', async () => {
+    const trap = await serve({ '/': (_, response) => response.end(image) });
+    const other = await serve({
+      '/in': redirect(trap.origin),
+      '/local': redirect(trap.origin.replace('127.0.0.1', 'localhost')),
+    });
+    const theirs = await proxyTo(other);
+    const settings = {
+      offline: false,
+      proxies: { httpProxy: theirs.origin, httpsProxy: '', noProxy: '127.0.0.1,localhost' },
+    };
+    for (const path of ['/in', '/local']) {
+      const failure = imageFetcher(() => settings, patience)(`http://public.invalid${path}`);
+      await expect(failure).rejects.toThrow(/is redirected into a loopback network/);
+    }
+    expect(trap.seen).toEqual([]);
+    for (const one of [theirs, other, trap]) await one.close();
+  });
+});
+
+describe('addresses', () => {
+  it.each([
+    ['93.184.216.34', 'public'],
+    ['2606:4700::1111', 'public'],
+    ['127.9.9.9', 'loopback'],
+    ['::1', 'loopback'],
+    ['::ffff:127.0.0.1', 'loopback'],
+    ['10.0.0.1', 'private'],
+    ['172.31.255.255', 'private'],
+    ['172.32.0.1', 'public'],
+    ['192.168.1.1', 'private'],
+    ['100.64.0.1', 'private'],
+    ['fd00::1', 'private'],
+    ['169.254.169.254', 'link-local'],
+    ['fe80::1', 'link-local'],
+    ['0.0.0.0', 'reserved'],
+    ['255.255.255.255', 'reserved'],
+    ['::', 'reserved'],
+    ['64:ff9b::a00:1', 'translated'],
+  ])('%s is %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
+  });
+});

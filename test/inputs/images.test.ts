@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nameOf } from '../../src/image/source.ts';
+import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
+import { parseShard } from '../../src/inputs/shard.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'images-'));
+  await mkdir(join(folder, 'sub/.dot'), { recursive: true });
+  await mkdir(join(folder, 'empty'));
+  for (const name of ['a.PNG', 'b.txt', 'sub/c.avif', 'sub/.dot/d.jpg', '.e.jpg', '[0].gif'])
+    await writeFile(join(folder, name), '');
+  await symlink('a.PNG', join(folder, 'link.png'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function images(args: string[], options: ImageOptions = {}): Promise<string[]> {
+  const names: string[] = [];
+  for await (const source of imagePaths(args, options)) names.push(nameOf(source).replaceAll(`${folder}/`, ''));
+  return names;
+}
+const here = (name: string) => join(folder, name);
+
+describe('the images that arguments stand for', () => {
+  it('are those of a folder, named files whatever they are called, and what does not exist', async () => {
+    expect(await images([folder, here('b.txt'), here('nothing')])).toEqual([
+      '[0].gif',
+      'a.PNG',
+      'sub/c.avif',
+      'b.txt',
+      'nothing',
+    ]);
+  });
+
+  it('are those that a glob matches; a dot must be said, or asked for', async () => {
+    expect(await images([here('*')])).toEqual(['[0].gif', 'a.PNG', 'b.txt']);
+    expect(await images([here('**/*.{jpg,avif}')])).toEqual(['sub/c.avif']);
+    expect(await images([here('.*.jpg')])).toEqual(['.e.jpg']);
+    expect(await images([here('**/.dot/*.jpg')])).toEqual(['sub/.dot/d.jpg']);
+    expect(await images([here('**/*.jpg')], { hidden: true })).toEqual(['.e.jpg', 'sub/.dot/d.jpg']);
+    expect(await images([here('l*.png'), folder], { follow: true })).toContain('link.png');
+    expect(await images([here('[0].gif')])).toEqual(['[0].gif']); // a file of that name comes first
+  });
+
+  it('are URLs, though they look like globs', async () => {
+    const urls = ['https://example.org/a.jpg?size=[1]', 'HTTP://example.org/{x}*'];
+    expect(await images(urls)).toEqual(urls);
+    expect(await images(['https://me:secret@example.org/a.jpg'])).toEqual(['https://example.org/a.jpg']);
+  });
+
+  it('come before those of the list, where names are taken as they are', async () => {
+    await writeFile(here('list'), `${here('*.png')}\n-\nhttps://example.org/x.png\n`);
+    expect(await images([here('a.PNG')], { filesFrom: here('list') })).toEqual([
+      'a.PNG',
+      '*.png',
+      '-',
+      'https://example.org/x.png',
+    ]);
+  });
+
+  it('are none: wrong usage, but not of a list', async () => {
+    await expect(images([])).rejects.toThrow('no images; name images');
+    await expect(images([here('empty')])).rejects.toThrow(/no image in .*empty/);
+    await writeFile(here('nothing-listed'), '\n');
+    const nothing: string[] = [];
+    const options = { filesFrom: here('nothing-listed'), onNothing: (arg: string) => nothing.push(arg) };
+    expect(await images([here('empty')], options)).toEqual([]);
+    expect(nothing).toEqual([here('empty')]);
+  });
+
+  it('are on standard input once', async () => {
+    const stdin = () => Readable.from([Buffer.from('bytes')]);
+    const { value } = await imagePaths(['-'], { stdin }).next();
+    expect(value).toMatchObject({ name: '-' });
+    await expect(images(['-', '-'], { stdin })).rejects.toThrow('standard input is asked for twice');
+    await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is asked for twice');
+  });
+
+  it('come no more when the signal says so, though the list is open', async () => {
+    const stdin = new Readable({ read() {} });
+    stdin.push('a\n');
+    const enough = new AbortController();
+    const paths = imagePaths([], { filesFrom: '-', stdin: () => stdin, signal: enough.signal });
+    expect(await paths.next()).toEqual({ value: 'a', done: false });
+    const next = paths.next();
+    enough.abort();
+    expect((await next).done).toBe(true);
+    expect(stdin.destroyed).toBe(true);
+  });
+});
+
+describe('shards', () => {
+  const paths = Array.from({ length: 1000 }, (_, n) => `photos/${n}.jpg`);
+
+  it.each([1, 2, 3, 16])('of %d are disjoint, together whole, and of like size', async (of) => {
+    const parts = [];
+    for (let part = 1; part <= of; part++) parts.push(await images(paths, { shard: { part, of } }));
+    expect(parts.flat().sort()).toEqual([...paths].sort());
+    // A binomial count stays within six standard deviations.
+    for (const { length } of parts) expect(Math.abs(length - 1000 / of)).toBeLessThan(6 * Math.sqrt(1000 / of) + 1);
+  });
+
+  it('are what sha256sum says', async () => {
+    const script = 'for p; do echo $((0x$(printf %s "$p" | sha256sum | cut -c1-8) % 5 + 1)); done';
+    const sample = [...paths.slice(0, 20), 'caf\u00e9', '\u{1f408}'];
+    const { stdout } = await promisify(execFile)('bash', ['-c', script, 'bash', ...sample]);
+    const third = sample.filter((_, n) => stdout.split('\n')[n] === '3');
+    expect(third.length).toBeGreaterThan(0);
+    expect(await images(sample, { shard: { part: 3, of: 5 } })).toEqual(third);
+  });
+
+  it('without an image are fine, but not where there is none at all', async () => {
+    const parts = await Promise.all([1, 2].map((part) => images([here('a.PNG')], { shard: { part, of: 2 } })));
+    expect(parts.map(({ length }) => length).sort()).toEqual([0, 1]);
+    await expect(images([here('empty')], { shard: { part: 1, of: 2 } })).rejects.toThrow('no image in');
+  });
+
+  it.each(['0/3', '4/3', '1', '1/0', '-1/3', '1.5/3', 'a/b', '1/3/5', ''])('%j is none', (text) => {
+    expect(() => parseShard(text)).toThrow(/the shard is .*; give i\/n/);
+  });
+});
