@@ -14,7 +14,7 @@ import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
 import { networkSettings } from './hub/settings.ts';
-import { DEFAULT_DECODE, type DecodeOptions, decoderVersions } from './image/decode.ts';
+import { completeDecode, type DecodeOptions, decoderVersions } from './image/decode.ts';
 import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
@@ -47,8 +47,6 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly cache?: boolean;
   /** The same for images; needs `cache`. @default false */
   readonly cacheImages?: boolean;
-  /** Told where nothing can be kept; it costs time alone. */
-  readonly onCacheTrouble?: (error: unknown) => void;
 }
 
 /** A CLIP, ready to run; its graphs are opened when they are first needed. */
@@ -122,7 +120,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     provider: () => images.provider(),
     encodeImages: (sources, decoding = {}) => {
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
-      const decode = { ...DEFAULT_DECODE, ...decoding };
+      const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },

@@ -90,13 +90,14 @@ export function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io
 export async function openOutput(
   shape: Shape,
   settings: RunSettings,
-  { output, resume }: OutputOptions,
+  { output, resume, from }: OutputOptions & { readonly from?: string },
   io: Io,
 ): Promise<ResultOutput> {
+  if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
   if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
-  const lines = 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
+  const lines = from === undefined && 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
   if (resume && !lines)
-    throw new UsageError(`${'format' in shape ? shape.format : ''} cannot be resumed`, 'write jsonl, csv or tsv');
+    throw new UsageError(`${'format' in shape ? shape.format : 'this'} cannot be resumed`, 'write jsonl, csv or tsv');
   const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
   if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
   const all = { ...shape, ...settings };

@@ -54,6 +54,18 @@ export function createProgress(stream: Terminal, quiet: boolean, after: number, 
   };
 }
 
+/** The same items; each is a step. */
+export async function* withProgress<T>(items: AsyncIterable<T>, progress: Progress): AsyncGenerator<T> {
+  try {
+    for await (const item of items) {
+      yield item;
+      progress.step();
+    }
+  } finally {
+    progress.end();
+  }
+}
+
 /** `1200/5000 images, 31.2/s, 2:02 left` */
 export function progressLine(done: number, total: number | undefined, seconds: number): string {
   const rate = done / seconds;

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts';
 import { classifyCommand } from './classify.ts';
 import { doctorCommand } from './doctor.ts';
 import { embedCommand } from './embed.ts';
+import { evalCommand } from './eval.ts';
 import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { modelsCommand } from './models.ts';
@@ -12,12 +13,14 @@ const COMMANDS = {
   classify: classifyCommand,
   doctor: doctorCommand,
   embed: embedCommand,
+  eval: evalCommand,
   models: modelsCommand,
 } as const;
 
 const OVERVIEW = `
 Other commands:
   clip-classify embed     the embeddings of images or texts, as jsonl or npy
+  clip-classify eval      accuracy on labelled images, with an HTML report
   clip-classify doctor    what this machine can run, and how to mend what it cannot
   clip-classify models    list, pull, import and inspect models; --help says more`;
 

@@ -69,7 +69,7 @@ export function encodeInProcess(
         onStage?.('decoding');
         const bytes = await readSource(source);
         tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-        return preparePixels(model, await decode(bytes, nameOf(source), options));
+        return preparePixels(model, await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo));
       });
     } finally {
       preparing--;

@@ -1,35 +1,95 @@
-import sharp, { type Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { ImageError, messageOf } from '../errors.ts';
+import { formatOf, type ImageFormat, MAX_SIDE, pixelLimit } from './format.ts';
 import type { RgbImage } from './resample.ts';
+import { type Extent, shrunkExtent } from './shrink.ts';
 
 /** How images are decoded. */
 export interface DecodeOptions {
   /** Turn the image upright by its EXIF orientation; the reference implementations of CLIP do not. */
   readonly exif: boolean;
-  /** Images of more pixels are refused before they are decoded. */
+  /** Images of more pixels are refused before they are decoded; formats that take much memory have a lower limit. */
   readonly maxPixels: number;
+  /** Draw SVG files, on white, as large as they say; they reach no file and no network. @default false */
+  readonly svg?: boolean;
+  /**
+   * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP of more than six times the wanted size are shrunk while they
+   * are decoded, which moves pixels by about one level. @default 'exact'
+   */
+  readonly resize?: 'exact' | 'fast';
 }
 
-export const DEFAULT_DECODE: DecodeOptions = { exif: true, maxPixels: 100_000_000 };
+export const DEFAULT_DECODE: Required<DecodeOptions> = {
+  exif: true,
+  maxPixels: 100_000_000,
+  svg: false,
+  resize: 'exact',
+};
 
-/** The formats that are let through to libvips, each by its first bytes; libvips knows more, SVG among them. */
-const FORMATS: readonly (readonly [format: string, at: number, magic: RegExp])[] = [
-  ['JPEG', 0, /^\xff\xd8\xff/],
-  ['PNG', 0, /^\x89PNG\r\n\x1a\n/],
-  ['GIF', 0, /^GIF8[79]a/],
-  ['WebP', 0, /^RIFF[\s\S]{4}WEBP/],
-  ['TIFF', 0, /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b])/],
-  ['AVIF', 4, /^ftyp(avif|avis|mif1|msf1|miaf)/],
-];
+/** Everything that decoding depends on, and nothing else: what is not said is as {@link DEFAULT_DECODE} has it. */
+export function completeDecode(options: Partial<DecodeOptions>): Required<DecodeOptions> {
+  const { exif, maxPixels, svg, resize } = { ...DEFAULT_DECODE, ...options };
+  return { exif, maxPixels, svg, resize };
+}
+
+/** The loaders of libvips that may run at all, by the names of their classes: those of {@link formatOf}. */
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
+
+/** Seconds that an SVG may take: a few lines of it can ask for hours of drawing. */
+const SVG_SECONDS = 5;
+
+let prepared = false;
+
+/**
+ * Once for the process, when the first image is decoded: libvips loses every loader but those of our formats (which
+ * concerns all of a program that uses sharp), keeps nothing of an image for the next, and takes one thread an image.
+ */
+function prepareLibvips(): void {
+  if (prepared) return;
+  prepared = true;
+  sharp.cache(false);
+  sharp.concurrency(1);
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: LOADERS });
+}
 
 /**
  * Decodes the first frame or page to 8-bit RGB, as Pillow's `convert("RGB")` does for what CLIP was trained on:
  * embedded ICC profiles are ignored, alpha is dropped (not blended), grey is repeated. Where Pillow is wrong (16-bit
  * grey saturates there, CMYK is inverted naively), libvips is followed.
  *
- * @throws ImageError E_FORMAT, E_DECODE or E_PIXEL_LIMIT
+ * @param wanted the short side that the image will be resized to, for `resize: 'fast'`
+ * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT or E_TIMEOUT
  */
-export async function decode(bytes: Uint8Array, name: string, { exif, maxPixels }: DecodeOptions): Promise<RgbImage> {
+export async function decode(
+  bytes: Uint8Array,
+  name: string,
+  options: DecodeOptions,
+  wanted?: number,
+): Promise<RgbImage> {
+  const format = allowedFormat(bytes, name, options.svg === true);
+  prepareLibvips();
+  if (format === 'SVG') sharp.unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
+  try {
+    const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: false, pages: 1 });
+    const metadata = await image.metadata();
+    checkKind(metadata, format, name);
+    const { pixels, large } = checkSize(metadata, format, name, options.maxPixels);
+    const shown = options.exif ? metadata.autoOrient : metadata;
+    const shrunk = options.resize === 'fast' && wanted !== undefined ? shrunkExtent(format, shown, wanted) : undefined;
+    const decoded = () => toPixels(image, format, options.exif, shrunk, name);
+    return await (pixels > large ? inTurn(decoded) : decoded());
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    if (format === 'SVG' && /^timeout/.test(messageOf(error))) {
+      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
+    }
+    const message = `${name} cannot be decoded as ${format}: ${messageOf(error)}`;
+    throw new ImageError('E_DECODE', message, 'fetch or export it again', error);
+  }
+}
+
+function allowedFormat(bytes: Uint8Array, name: string, svg: boolean): ImageFormat {
   const format = formatOf(bytes);
   if (format === undefined) {
     throw new ImageError(
@@ -38,34 +98,51 @@ export async function decode(bytes: Uint8Array, name: string, { exif, maxPixels 
       'convert it to one of these',
     );
   }
-  try {
-    const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: false, pages: 1 });
-    const { width, height, compression } = await image.metadata();
-    if (width * height > maxPixels) {
-      throw new ImageError(
-        'E_PIXEL_LIMIT',
-        `${name} has ${width} × ${height} pixels, the limit is ${maxPixels}`,
-        'make a smaller copy of it, or raise the limit',
-      );
-    }
-    if (format === 'AVIF' && compression !== 'av1') {
-      throw new ImageError(
-        'E_FORMAT',
-        `${name} is a HEIF image of another kind than AVIF (${compression})`,
-        'convert it to JPEG or PNG',
-      );
-    }
-    const pixels = () => toPixels(image, exif, name);
-    return await (width * height > LARGE_PIXELS ? inTurn(pixels) : pixels());
-  } catch (error) {
-    if (error instanceof ImageError) throw error;
-    const message = `${name} cannot be decoded as ${format}: ${messageOf(error)}`;
-    throw new ImageError('E_DECODE', message, 'fetch or export it again', error);
+  if (format === 'SVG' && !svg) {
+    throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'allow it with --allow-svg, or convert it to PNG');
+  }
+  return format;
+}
+
+/** libvips looks at the bytes itself: what it sees must be what we saw. */
+function checkKind({ format: seen, compression }: Metadata, format: ImageFormat, name: string): void {
+  if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
+    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
+  }
+  if (format === 'AVIF' && compression !== 'av1') {
+    throw new ImageError(
+      'E_FORMAT',
+      `${name} is a HEIF image of another kind than AVIF (${compression})`,
+      'convert it to JPEG or PNG',
+    );
   }
 }
 
-/** Larger images are decoded one at a time: four of 100 million pixels would take more than a gigabyte. */
-const LARGE_PIXELS = 16_000_000;
+/** Of the images that may be decoded at all, those of more than a sixth of their limit are decoded one at a time. */
+const LARGE = 1 / 6;
+
+/** How many pixels the image has, and from how many on it is large. */
+function checkSize(
+  { width, height, isProgressive: progressive }: Metadata,
+  format: ImageFormat,
+  name: string,
+  maxPixels: number,
+): { readonly pixels: number; readonly large: number } {
+  const nextStep = 'make a smaller copy of it, or raise the limit';
+  const pixels = width * height;
+  const limit = pixelLimit({ format, progressive }, maxPixels);
+  if (pixels > limit) {
+    const kind = limit < maxPixels ? ` for ${progressive ? 'a progressive or interlaced' : 'a'} ${format}` : '';
+    const fact = `${name} has ${width} × ${height} pixels, the limit${kind} is ${limit}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, nextStep);
+  }
+  if (Math.max(width, height) > MAX_SIDE) {
+    const fact = `${name} has ${width} × ${height} pixels, the limit of a side is ${MAX_SIDE}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, 'cut a part out of it');
+  }
+  return { pixels, large: LARGE * pixelLimit({ format, progressive }, DEFAULT_DECODE.maxPixels) };
+}
+
 let last: Promise<unknown> = Promise.resolve();
 
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -74,16 +151,23 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return mine;
 }
 
-async function toPixels(image: Sharp, exif: boolean, name: string): Promise<RgbImage> {
-  const upright = exif ? image.autoOrient() : image;
-  const rgb = upright.removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' });
+async function toPixels(
+  image: Sharp,
+  format: ImageFormat,
+  exif: boolean,
+  shrunk: Extent | undefined,
+  name: string,
+): Promise<RgbImage> {
+  const whole = exif ? image.autoOrient() : image;
+  const upright = shrunk === undefined ? whole : whole.resize({ ...shrunk, fit: 'fill', kernel: 'cubic' });
+  // An SVG has no pixels below its transparent ones: the page is white.
+  const opaque =
+    format === 'SVG'
+      ? upright.flatten({ background: '#fff' }).timeout({ seconds: SVG_SECONDS })
+      : upright.removeAlpha();
+  const rgb = opaque.toColourspace('srgb').raw({ depth: 'uchar' });
   const { data, info } = await rgb.toBuffer({ resolveWithObject: true });
   return toRgb(data, info.width, info.height, info.channels, name);
-}
-
-function formatOf(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 32)).toString('latin1');
-  return FORMATS.find(([, at, magic]) => magic.test(start.slice(at)))?.[0];
 }
 
 /** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */

@@ -1,4 +1,5 @@
-import { type Filter, type RgbImage, resample, type Span } from './resample.ts';
+import type { Filter, Span } from './kernel.ts';
+import { type RgbImage, resample } from './resample.ts';
 
 /** Three numbers, one for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number];
@@ -37,15 +38,32 @@ export function fitImage(image: RgbImage, { size, fit, resizeTo, filter }: Prepr
  * @param image S × S pixels
  * @returns [3, S, S]
  */
-export function normalize(image: RgbImage, { mean, std }: Preprocessing): Float32Array {
-  const plane = image.width * image.height;
+export function normalize(image: RgbImage, preprocessing: Preprocessing): Float32Array {
+  const [red, green, blue] = tablesOf(preprocessing);
+  const { width, height, data } = image;
+  const plane = width * height;
   const values = new Float32Array(3 * plane);
-  for (const channel of [0, 1, 2] as const) {
-    const table = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean[channel]) / std[channel]);
-    for (let i = 0; i < plane; i++)
-      values[channel * plane + i] = table[image.data[i * 3 + channel] as number] as number;
+  for (let i = 0, from = 0; i < plane; i++, from += 3) {
+    values[i] = red[data[from] as number] as number;
+    values[plane + i] = green[data[from + 1] as number] as number;
+    values[2 * plane + i] = blue[data[from + 2] as number] as number;
   }
   return values;
+}
+
+type Tables = readonly [red: Float32Array, green: Float32Array, blue: Float32Array];
+const tables = new WeakMap<Preprocessing, Tables>();
+
+/** What each byte becomes, for each channel. */
+function tablesOf(preprocessing: Preprocessing): Tables {
+  const known = tables.get(preprocessing);
+  if (known !== undefined) return known;
+  const { mean, std } = preprocessing;
+  const table = (channel: 0 | 1 | 2) =>
+    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean[channel]) / std[channel]);
+  const made: Tables = [table(0), table(1), table(2)];
+  tables.set(preprocessing, made);
+  return made;
 }
 
 /** Python's `round`: 0.5 → 0, 1.5 → 2, 2.5 → 2. */

@@ -1,3 +1,6 @@
+import { axisKernel, type Filter, type Kernel, type Span } from './kernel.ts';
+import { RESAMPLE_WASM } from './resample-wasm.ts';
+
 /** 8-bit RGB pixels, row after row. */
 export interface RgbImage {
   readonly width: number;
@@ -6,44 +9,33 @@ export interface RgbImage {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** The kernels that CLIP models are trained with; both widen with the reduction, so that they antialias. */
-export type Filter = 'bicubic' | 'bilinear';
-
-/** A range of output pixels on one axis: the part of the resized image that is wanted. */
-export interface Span {
-  /** The length of the whole resized axis. */
-  readonly resized: number;
-  readonly first: number;
-  readonly length: number;
+/** What wasm/resample.ts exports; every argument is a byte offset or a count. */
+interface Passes {
+  readonly columns: (...offsets: number[]) => void;
+  readonly clear: (sums: number, vectors: number) => void;
+  readonly rows: (...offsets: number[]) => void;
+  readonly finish: (sums: number, vectors: number, target: number) => void;
 }
 
-/** What each wanted output pixel of one axis is made of. */
-interface Kernel {
-  /** The first input pixel of each output pixel. */
-  readonly starts: Int32Array;
-  /** How many input pixels each output pixel takes. */
-  readonly lengths: Int32Array;
-  /** Weights in fixed point, `stride` per output pixel. */
-  readonly weights: Int32Array;
-  readonly stride: number;
+interface Machine {
+  readonly memory: WebAssembly.Memory;
+  readonly passes: Passes;
 }
 
-/** Weights are integers of this many fractional bits, as Pillow has them: 32 less 8 for a pixel less 2 for overshoot. */
-const PRECISION = 22;
-const HALF = 1 << (PRECISION - 1);
+/** Bytes of the picture that are worked on at once: they stay in the processor's cache between copy and use. */
+const STRIP = 1 << 18;
+/** Lines of a strip, where the picture is narrow. */
+const STRIP_LINES = 64;
 
-const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
-  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
-  bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
-};
+/** WebAssembly's memory never shrinks: a picture that needs more than this gets a machine that is thrown away after it. */
+const KEPT_BYTES = 1 << 24;
+const PAGE = 1 << 16;
 
-/** Keys' cubic convolution with a = -0.5. */
-function cubic(x: number): number {
-  const a = -0.5;
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
+/** Bits of the low half of a weight in the columns pass. */
+const LOW_BITS = 11;
+const LOW_MASK = (1 << LOW_BITS) - 1;
+/** Two pixels of four lines. */
+const PAIR_BYTES = 24;
 
 /**
  * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
@@ -51,103 +43,144 @@ function cubic(x: number): number {
  * that keeps its length changes nothing. Pillow 13 and later takes the rows first where the height shrinks much more than
  * the width (#9549), which moves some pixels by one level; models are trained on what it did before.
  *
+ * The arithmetic is SIMD in WebAssembly. The picture goes through it in strips: the columns of a strip, then what its
+ * lines add to the output rows; so memory depends on the output and on the length of a line, not on the picture.
+ *
  * @returns the wanted part, `columns.length × rows.length`
  */
 export function resample(image: RgbImage, columns: Span, rows: Span, filter: Filter): RgbImage {
   const across = axisKernel(image.width, columns, filter);
   const down = axisKernel(image.height, rows, filter);
-  const top = down.starts[0] as number;
-  const last = rows.length - 1;
-  const bottom = (down.starts[last] as number) + (down.lengths[last] as number);
-  const narrow = resampleColumns(image, across, columns.length, top, bottom);
-  return resampleRows(narrow, down, rows.length, top);
+  const [left, right] = extent(across);
+  const [top, bottom] = extent(down);
+  const [width, height] = [columns.length, rows.length];
+
+  const pitch = (right - left) * 3;
+  const lines = Math.max(1, Math.min(STRIP_LINES, Math.trunc(STRIP / pitch), bottom - top));
+  // A byte more than a line: pixels are stored as four bytes, the fourth to be overwritten.
+  const narrow = Math.ceil((width * 3 + 1) / 16) * 16;
+  const pairs = (across.stride >> 1) + 1;
+  const [layout, bytes] = lay({
+    starts: width * 4,
+    ends: width * 4,
+    weights: width * pairs * 8,
+    rowStarts: height * 4,
+    rowLengths: height * 4,
+    rowWeights: down.weights.length * 4,
+    strip: lines * pitch,
+    paired: pitch * 4 + 48,
+    narrowed: lines * narrow,
+    sums: height * narrow * 4,
+    output: height * narrow,
+  });
+  const { memory, passes } = machineOf(bytes);
+  const integers = new Int32Array(memory.buffer);
+  pairWeights(across, left, pairs, {
+    starts: integers.subarray(layout.starts >> 2),
+    ends: integers.subarray(layout.ends >> 2),
+    weights: integers.subarray(layout.weights >> 2),
+  });
+  integers.set(down.starts, layout.rowStarts >> 2);
+  integers.set(down.lengths, layout.rowLengths >> 2);
+  integers.set(down.weights, layout.rowWeights >> 2);
+
+  passes.clear(layout.sums, (height * narrow) >> 2);
+  const memoryBytes = new Uint8Array(memory.buffer);
+  for (let y = top; y < bottom; y += lines) {
+    const count = Math.min(lines, bottom - y);
+    copyWindow(image, left, right, y, count, memoryBytes.subarray(layout.strip));
+    const { strip, paired, starts, ends, weights, narrowed, rowStarts, rowLengths, rowWeights, sums } = layout;
+    passes.columns(strip, pitch, count, paired, starts, ends, weights, pairs, width, narrowed, narrow);
+    passes.rows(narrowed, narrow, y, count, rowStarts, rowLengths, rowWeights, down.stride, height, sums);
+  }
+  passes.finish(layout.sums, (height * narrow) >> 4, layout.output);
+  return { width, height, data: unpad(memoryBytes.subarray(layout.output), narrow, width * 3, height) };
 }
 
-/** Horizontal pass over the input rows `top` to `bottom`: `[h, w, 3] → [bottom - top, width, 3]`. */
-function resampleColumns(image: RgbImage, kernel: Kernel, width: number, top: number, bottom: number): RgbImage {
-  const { starts, lengths, weights, stride } = kernel;
-  const source = image.data;
-  const data = new Uint8ClampedArray((bottom - top) * width * 3);
-  let to = 0;
-  for (let y = top; y < bottom; y++) {
-    const line = y * image.width * 3;
-    for (let x = 0; x < width; x++) {
-      let r = HALF;
-      let g = HALF;
-      let b = HALF;
-      let from = line + (starts[x] as number) * 3;
-      const end = x * stride + (lengths[x] as number);
-      for (let k = x * stride; k < end; k++) {
-        const weight = weights[k] as number;
-        r = (r + Math.imul(source[from] as number, weight)) | 0;
-        g = (g + Math.imul(source[from + 1] as number, weight)) | 0;
-        b = (b + Math.imul(source[from + 2] as number, weight)) | 0;
-        from += 3;
-      }
-      data[to++] = r >> PRECISION;
-      data[to++] = g >> PRECISION;
-      data[to++] = b >> PRECISION;
-    }
-  }
-  return { width, height: bottom - top, data };
+/** The input pixels that a kernel takes: from the first to before the last. */
+function extent({ starts, lengths }: Kernel): readonly [first: number, end: number] {
+  const last = starts.length - 1;
+  return [starts[0] as number, (starts[last] as number) + (lengths[last] as number)];
 }
 
-/** Vertical pass, a whole line at a time: `[h, w, 3] → [height, w, 3]`; line 0 of the image is input row `top`. */
-function resampleRows(image: RgbImage, kernel: Kernel, height: number, top: number): RgbImage {
-  const { starts, lengths, weights, stride } = kernel;
-  const source = image.data;
-  const size = image.width * 3;
-  const data = new Uint8ClampedArray(height * size);
-  const sums = new Int32Array(size);
-  for (let y = 0; y < height; y++) {
-    sums.fill(HALF);
-    let from = ((starts[y] as number) - top) * size;
-    const end = y * stride + (lengths[y] as number);
-    for (let k = y * stride; k < end; k++) {
-      const weight = weights[k] as number;
-      for (let i = 0; i < size; i++) sums[i] = (sums[i] as number) + Math.imul(source[from + i] as number, weight);
-      from += size;
-    }
-    const to = y * size;
-    for (let i = 0; i < size; i++) data[to + i] = (sums[i] as number) >> PRECISION;
+/** Offsets for areas of the given sizes, one behind the other; a vector may be read past the end of each. */
+function lay<Area extends string>(sizes: Readonly<Record<Area, number>>): [Readonly<Record<Area, number>>, number] {
+  let end = 0;
+  const layout: Record<Area, number> = { ...sizes };
+  for (const area of Object.keys(sizes) as Area[]) {
+    layout[area] = end;
+    end += Math.ceil(sizes[area] / 16) * 16 + 16;
   }
-  return { width: image.width, height, data };
+  return [layout, end];
 }
 
-/** The weights of the wanted output pixels; computed in double precision and in Pillow's order of operations. */
-function axisKernel(input: number, { resized, first, length }: Span, filter: Filter): Kernel {
-  if (resized === input) {
-    return {
-      starts: Int32Array.from({ length }, (_, i) => first + i),
-      lengths: new Int32Array(length).fill(1),
-      weights: new Int32Array(length).fill(1 << PRECISION),
-      stride: 1,
-    };
-  }
-  const { support: radius, at } = FILTERS[filter];
-  const scale = input / resized;
-  const widening = Math.max(scale, 1);
-  const support = radius * widening;
-  const stride = Math.ceil(support) * 2 + 1;
-  const starts = new Int32Array(length);
-  const lengths = new Int32Array(length);
-  const weights = new Int32Array(length * stride);
-  const exact = new Float64Array(stride);
-  for (let i = 0; i < length; i++) {
-    const center = (first + i + 0.5) * scale;
-    const start = Math.max(Math.trunc(center - support + 0.5), 0);
-    const count = Math.min(Math.trunc(center + support + 0.5), input) - start;
-    let sum = 0;
-    for (let k = 0; k < count; k++) {
-      exact[k] = at((k + start - center + 0.5) * (1 / widening));
-      sum += exact[k] as number;
+/**
+ * A kernel as wasm/resample.ts wants it: from an even pixel, in pairs, each weight as `high · 2^11 + low`;
+ * what the kernel does not fill is 0.
+ */
+function pairWeights(
+  { starts, lengths, weights, stride }: Kernel,
+  left: number,
+  pairs: number,
+  to: { readonly starts: Int32Array; readonly ends: Int32Array; readonly weights: Int32Array },
+): void {
+  for (let i = 0; i < starts.length; i++) {
+    const start = (starts[i] as number) - left;
+    const [odd, length] = [start & 1, lengths[i] as number];
+    const weight = (k: number) => (k >= 0 && k < length ? (weights[i * stride + k] as number) : 0);
+    const count = (odd + length + 1) >> 1;
+    to.starts[i] = (start >> 1) * PAIR_BYTES;
+    to.ends[i] = count * 8;
+    for (let pair = 0, at = i * pairs * 2; pair < count; pair++, at += 2) {
+      const [first, second] = [weight(pair * 2 - odd), weight(pair * 2 - odd + 1)];
+      to.weights[at] = ((first >> LOW_BITS) & 0xffff) | ((second >> LOW_BITS) << 16);
+      to.weights[at + 1] = (first & LOW_MASK) | ((second & LOW_MASK) << 16);
     }
-    for (let k = 0; k < count; k++) {
-      const weight = sum === 0 ? (exact[k] as number) : (exact[k] as number) / sum;
-      weights[i * stride + k] = Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * (1 << PRECISION));
-    }
-    starts[i] = start;
-    lengths[i] = count;
   }
-  return { starts, lengths, weights, stride };
+}
+
+/** The pixels from `left` to before `right` of `count` lines from line `top`, without gaps. */
+function copyWindow(
+  { width, data }: RgbImage,
+  left: number,
+  right: number,
+  top: number,
+  count: number,
+  to: Uint8Array,
+): void {
+  if (right - left === width) {
+    to.set(data.subarray(top * width * 3, (top + count) * width * 3));
+    return;
+  }
+  for (let y = 0; y < count; y++) {
+    const line = (top + y) * width;
+    to.set(data.subarray((line + left) * 3, (line + right) * 3), y * (right - left) * 3);
+  }
+}
+
+/** Lines of `length` bytes out of lines of `pitch` bytes. */
+function unpad(lines: Uint8Array, pitch: number, length: number, count: number): Uint8Array {
+  const data = new Uint8Array(length * count);
+  for (let y = 0; y < count; y++) data.set(lines.subarray(y * pitch, y * pitch + length), y * length);
+  return data;
+}
+
+let compiled: WebAssembly.Module | undefined;
+let kept: Machine | undefined;
+
+function machineOf(bytes: number): Machine {
+  const pages = Math.ceil(bytes / PAGE);
+  if (bytes > KEPT_BYTES) return newMachine(pages);
+  kept ??= newMachine(pages);
+  const missing = pages - kept.memory.buffer.byteLength / PAGE;
+  if (missing > 0) kept.memory.grow(missing);
+  return kept;
+}
+
+function newMachine(pages: number): Machine {
+  compiled ??= new WebAssembly.Module(Buffer.from(RESAMPLE_WASM, 'base64'));
+  const memory = new WebAssembly.Memory({ initial: pages });
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  // The compiled text is wasm/resample.ts, whose exports these are.
+  return { memory, passes: exports as unknown as Passes };
 }

@@ -3,13 +3,16 @@ import { dirname } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
 
-/** @throws CacheError if a disk has not the space for so many bytes; where it does not tell, they are tried */
-export async function requireSpace(folder: string, bytes: number): Promise<void> {
+/**
+ * @param variable says where the cache is
+ * @throws CacheError if a disk has not the space for so many bytes; where it does not tell, they are tried
+ */
+export async function requireSpace(folder: string, bytes: number, variable = 'HF_HUB_CACHE'): Promise<void> {
   const disk = await statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.bavail * disk.bsize >= bytes) return;
   throw new CacheError(
     `${folder} has ${megabytes(disk.bavail * disk.bsize)} MB free, ${megabytes(bytes)} MB are needed`,
-    'free some, or set HF_HUB_CACHE to a folder with more',
+    `free some, or set ${variable} to a folder with more`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
+import type { Filter } from '../image/kernel.ts';
 import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
-import type { Filter } from '../image/resample.ts';
 import { isRecord } from '../onnx/safetensors.ts';
 
 /** Pillow's resampling constants, as preprocessor_config.json has them. */

@@ -1,18 +1,20 @@
-import { ModelError, UsageError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type Architecture, inferArchitecture } from '../onnx/architecture.ts';
+import { storageOf } from '../onnx/convert.ts';
 import type { Port } from '../onnx/ports.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
-import { buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
+import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
 import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
 import { parsePreprocessing } from './card.ts';
+import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import type { Env } from './environment.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import { findCard } from './registry.ts';
-import type { Graph } from './session.ts';
+import type { Graph, GraphSource } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
 
 /** How cosines become scores: `softmax(logitScale · cosine)`, or with a bias `sigmoid(logitScale · cosine + logitBias)`. */
@@ -25,7 +27,7 @@ export interface Scoring {
 
 /** A graph, and how it is fed. */
 export interface Tower<W> {
-  readonly graph: Graph;
+  readonly graph: GraphSource;
   readonly wiring: Wiring & W;
 }
 
@@ -62,10 +64,12 @@ export interface ModelDescription {
 }
 
 export interface DescribeOptions {
-  /** Which of several precisions of ready-made graphs to take. @default 'fp32' */
+  /** How weights are stored: for a checkpoint they are converted, of ready-made graphs these are taken. @default 'fp32' */
   readonly dtype?: Dtype;
   /** Where the cache folder is looked up. @default the environment of the process */
   readonly env?: Env;
+  /** Told where nothing can be kept; it costs time alone. */
+  readonly onCacheTrouble?: (error: unknown) => void;
 }
 
 /**
@@ -74,25 +78,29 @@ export interface DescribeOptions {
  * @param nameOrFolder 'starter', the name of an imported model, or a folder with a checkpoint or ONNX graphs and configs
  * @throws ModelError naming what is missing, damaged or contradictory
  */
-export async function describeModel(
-  nameOrFolder: string,
-  { dtype = 'fp32', env }: DescribeOptions = {},
-): Promise<ModelDescription> {
-  const location = await findModel(nameOrFolder, env);
-  const checkpoint = await holdsCheckpoint(location.folder);
-  if (checkpoint && dtype === 'fp32') return describeCheckpoint(location);
-  const readyMade = await readReadyMade(location.folder, dtype);
-  if (readyMade !== undefined) return describeReadyMade(location, readyMade);
-  if (!checkpoint) throw nothingToRun(location.folder);
-  throw new UsageError(`${location.name} is a checkpoint, which runs as fp32`, 'leave --dtype out');
+export async function describeModel(nameOrFolder: string, options: DescribeOptions = {}): Promise<ModelDescription> {
+  const location = await findModel(nameOrFolder, options.env);
+  if (await holdsCheckpoint(location.folder)) return describeCheckpoint(location, options);
+  const readyMade = await readReadyMade(location.folder, options.dtype ?? 'fp32');
+  if (readyMade === undefined) throw nothingToRun(location.folder);
+  return describeReadyMade(location, readyMade);
 }
 
-async function describeCheckpoint({ name, folder, imported }: ModelLocation): Promise<ModelDescription> {
+async function describeCheckpoint(
+  { name, folder, imported }: ModelLocation,
+  { dtype = 'fp32', env, onCacheTrouble }: DescribeOptions,
+): Promise<ModelDescription> {
   const { checkpoint, config, preprocessor } = await readModelFolder(folder);
   const architecture = inferArchitecture(checkpoint, config);
   const graphs = async () =>
     (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
     buildGraphs(checkpoint, architecture);
+  const graph = async (tower: keyof Graphs): Promise<Graph> => {
+    const storage = storageOf(checkpoint, tower, dtype);
+    if (storage === undefined) return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder } };
+    const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
+    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights };
+  };
   return {
     name,
     folder,
@@ -101,12 +109,11 @@ async function describeCheckpoint({ name, folder, imported }: ModelLocation): Pr
     tokens: architecture.text,
     scoring: await readScoring(checkpoint, architecture),
     towers: once(async () => {
-      const { image, text } = await graphs();
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: { bytes: image, weights: checkpoint.folder }, wiring: { image: wiring.image } },
-        text: { graph: { bytes: text, weights: checkpoint.folder }, wiring: { text: wiring.text } },
+        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
+        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, architecture.text)),

@@ -83,7 +83,10 @@ async function processor(): Promise<Finding> {
 async function tryProvider(provider: string): Promise<Finding> {
   const topic = `provider ${provider}`;
   try {
-    const session = await openSession({ bytes: probeGraph(), weights: '' }, { provider, threads: 1, device: 0 });
+    const session = await openSession(
+      { bytes: probeGraph(), weights: { folder: '' } },
+      { provider, threads: 1, device: 0 },
+    );
     const [y] = await session.run({ x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] } }, ['y']);
     await session.release();
     const result = y?.data[0];

@@ -6,8 +6,14 @@ import * as ort from 'onnxruntime-node';
 import { ModelError, messageOf, ProviderError } from '../errors.ts';
 import type { Matrix } from '../tensor.ts';
 
-/** An ONNX graph: its bytes and the folder of the file that holds its weights, or the path of a whole model. */
-export type Graph = { readonly bytes: Uint8Array; readonly weights: string } | { readonly path: string };
+/** Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file. */
+export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
+
+/** An ONNX graph: its bytes and its weights, or the path of a whole model. */
+export type Graph = { readonly bytes: Uint8Array; readonly weights: Weights } | { readonly path: string };
+
+/** A graph, or what makes it when it is first needed. */
+export type GraphSource = Graph | (() => Promise<Graph>);
 
 /** A tensor that goes in. */
 export type Feed =
@@ -65,7 +71,11 @@ export function builtInProviders(): string[] {
  * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
  */
-export async function openSession(graph: Graph, { threads, provider, device }: SessionOptions): Promise<Session> {
+export async function openSession(
+  source: GraphSource,
+  { threads, provider, device }: SessionOptions,
+): Promise<Session> {
+  const graph = typeof source === 'function' ? await source() : source;
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
     // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
@@ -79,14 +89,17 @@ export async function openSession(graph: Graph, { threads, provider, device }: S
       ? ort.InferenceSession.create(graph.path, options)
       : ort.InferenceSession.create(graph.bytes, {
           ...options,
-          extra: { session: { model_external_initializers_file_folder_path: graph.weights } },
+          ...('folder' in graph.weights
+            ? { extra: { session: { model_external_initializers_file_folder_path: graph.weights.folder } } }
+            : { externalData: [{ path: graph.weights.name, data: graph.weights.data }] }),
         }));
   } catch (error) {
     const message = messageOf(error);
     if (provider !== 'cpu') {
       throw new ProviderError(`${provider} cannot run here: ${message}`, 'clip-classify doctor says why', error);
     }
-    const where = 'path' in graph ? graph.path : `the model in ${graph.weights}`;
+    const where =
+      'path' in graph ? graph.path : `the model in ${'folder' in graph.weights ? graph.weights.folder : 'memory'}`;
     throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'fetch or export the model again', error);
   }
   return {

@@ -1,5 +1,6 @@
 import type { Tower } from './architecture.ts';
 import type { GraphBuilder, Value } from './graph.ts';
+import { quantizedLinear, type Range } from './quantized-linear.ts';
 
 /** How the tokens of a residual attention block lie in its matrix. */
 export interface Tokens {
@@ -75,9 +76,17 @@ function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tower): Va
   return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
 }
 
+/** The least value of each activation, rounded down; above, none has a bound. */
+const LEAST: Readonly<Record<Tower['activation'], number>> = {
+  quick_gelu: -0.1637,
+  gelu: -0.17,
+  gelu_pytorch_tanh: -0.1701,
+};
+
 /** Two layers with the tower's activation between them. */
 export function mlp(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
-  return linear(g, `${name}.fc2`, activate(g, linear(g, `${name}.fc1`, x), tower.activation));
+  const hidden = activate(g, linear(g, `${name}.fc1`, x), tower.activation);
+  return linear(g, `${name}.fc2`, hidden, { least: LEAST[tower.activation] });
 }
 
 function activate(g: GraphBuilder, x: Value, activation: Tower['activation']): Value {
@@ -91,9 +100,14 @@ function activate(g: GraphBuilder, x: Value, activation: Tower['activation']): V
   }
 }
 
-/** `x · weightᵀ + bias` on the checkpoint's own matrix; a projection has no bias. */
-export function linear(g: GraphBuilder, name: string, x: Value, output?: Value): Value {
+/**
+ * `x · weightᵀ + bias` on the checkpoint's own matrix; a projection has no bias.
+ *
+ * @param range of `x`, where its values have a bound: a quantised matrix wants to know
+ */
+export function linear(g: GraphBuilder, name: string, x: Value, range: Range = 'symmetric', output?: Value): Value {
   const weight = `${name}.weight`;
+  if (g.storedType(weight) === 'I8') return quantizedLinear(g, name, x, range, output);
   const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
   const transB = { int: g.checkpoint.tensor(weight).transposed ? 0 : 1 };
   return g.node('Gemm', [x, g.weight(weight), ...bias], { transB }, output);
@@ -102,15 +116,6 @@ export function linear(g: GraphBuilder, name: string, x: Value, output?: Value):
 export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
   return g.node('LayerNormalization', [x, g.weight(`${name}.weight`), g.weight(`${name}.bias`)], {
     epsilon: { float: tower.epsilon },
-  });
-}
-
-/** `pixels [B, 3, S, S]` → patch embeddings `[B, width, grid, grid]`: a convolution whose stride is its size. */
-export function patchEmbedding(g: GraphBuilder, name: string, pixels: Value, patch: number): Value {
-  const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
-  return g.node('Conv', [pixels, g.weight(`${name}.weight`), ...bias], {
-    kernel_shape: { ints: [patch, patch] },
-    strides: { ints: [patch, patch] },
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Architecture, ImageTower, TextTower } from './architecture.ts';
-import { block, layerNorm, linear, oneTokenBlock, patchEmbedding, textEmbedding } from './blocks.ts';
+import { block, layerNorm, linear, oneTokenBlock, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
+import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
 
 /**
@@ -24,10 +25,12 @@ export function clipImageGraph(checkpoint: Checkpoint, architecture: Architectur
 export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value, output: Value): void {
   const model = 'vision_model';
   const { width, tokens, grid } = image;
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, pixels, image.patch); // [B, width, grid, grid]
-  if (image.positions === '2d') x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding_2d`)]);
-  x = g.node('Reshape', [x, g.int64s(0, width, grid * grid)]);
-  x = g.node('Transpose', [x], { perm: { ints: [0, 2, 1] } }); // [B, grid², width]
+  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, pixels, image); // [B, grid², width]
+  if (image.positions === '2d') {
+    const map = g.weight(`${model}.embeddings.position_embedding_2d`); // [1, width, grid, grid]
+    const list = g.node('Reshape', [map, g.int64s(1, width, grid * grid)]);
+    x = g.node('Add', [x, g.node('Transpose', [list], { perm: { ints: [0, 2, 1] } })]);
+  }
 
   const batch = g.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } });
   const classShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
@@ -47,7 +50,7 @@ export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value
     x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, image, split, 0);
   } // [B, width]
   x = layerNorm(g, `${model}.post_layernorm`, x, image);
-  linear(g, 'visual_projection', x, output);
+  linear(g, 'visual_projection', x, 'symmetric', output);
 }
 
 /**
@@ -70,7 +73,7 @@ export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, outp
   for (let n = 0; n < text.layers; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: true });
   x = endOfTextRow(g, ids, g.node('Reshape', [x, split]), text.pooling); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  linear(g, 'text_projection', x, output);
+  linear(g, 'text_projection', x, 'symmetric', output);
 }
 
 /** The row of the first end-of-text token: `[B, T, width] → [B, width]` */

@@ -2,7 +2,7 @@ import { ProtoWriter } from './protobuf.ts';
 import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
 /** Element types of ONNX's TensorProto.DataType. */
-const DATA_TYPE = { F32: 1, U8: 2, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+const DATA_TYPE = { F32: 1, U8: 2, I8: 3, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
 
 /** An operator's attribute: a float or an integer (ONNX keeps the two apart), a list of integers, or a text. */
 export type Attribute =
@@ -32,7 +32,7 @@ const IR_VERSION = 9;
 export class GraphBuilder {
   private readonly nodes: ((message: ProtoWriter) => void)[] = [];
   private readonly initializers = new Map<string, (message: ProtoWriter) => void>();
-  private readonly casts = new Map<string, Value>();
+  private readonly made = new Map<string, Value>();
   private count = 0;
 
   constructor(
@@ -64,12 +64,16 @@ export class GraphBuilder {
   /** A checkpoint tensor in fp32: as it is, or widened when the session is made. */
   weight(name: string): Value {
     const stored = this.storedWeight(name);
-    if (this.storedType(name) === 'F32') return stored;
-    const known = this.casts.get(name);
+    return this.storedType(name) === 'F32' ? stored : this.once(`${name} in F32`, () => this.cast(stored, 'F32'));
+  }
+
+  /** What several nodes use is made once. @param key tells it from everything else that is made so */
+  once(key: string, make: () => Value): Value {
+    const known = this.made.get(key);
     if (known !== undefined) return known;
-    const cast = this.cast(stored, 'F32');
-    this.casts.set(name, cast);
-    return cast;
+    const made = make();
+    this.made.set(key, made);
+    return made;
   }
 
   /** A checkpoint tensor in the type that it is stored in. */
@@ -89,10 +93,24 @@ export class GraphBuilder {
 
   /** A small constant list of 64-bit integers, such as a shape. */
   int64s(...values: number[]): Value {
-    const name = `int64_${values.join('_')}`;
-    const bytes = new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer);
+    return this.constant('I64', [values.length], new BigInt64Array(values.map(BigInt)), `int64_${values.join('_')}`);
+  }
+
+  /** A constant number. */
+  scalar(type: 'F32' | 'U8', value: number): Value {
+    const data = type === 'F32' ? Float32Array.of(value) : Uint8Array.of(value);
+    return this.constant(type, [], data, `${type}_${value}`);
+  }
+
+  private constant(
+    type: keyof typeof DATA_TYPE,
+    shape: readonly number[],
+    { buffer }: ArrayBufferView,
+    name: string,
+  ): Value {
     this.initializers.set(name, (tensor) => {
-      tensor.int(1, values.length).int(2, DATA_TYPE.I64).string(8, name).bytes(9, bytes);
+      for (const size of shape) tensor.int(1, size);
+      tensor.int(2, DATA_TYPE[type]).string(8, name).bytes(9, new Uint8Array(buffer));
     });
     return name;
   }

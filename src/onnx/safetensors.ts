@@ -1,6 +1,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
+import { halfToNumber } from './floats.ts';
 
 /** Bytes per element of the types that the format names; of these the exporter takes F32, F16 and BF16. */
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {
@@ -169,7 +170,7 @@ function parseEntry(name: string, value: unknown, start: number, path: string): 
   return { name, dtype, shape, offset: start + begin, bytes };
 }
 
-async function readExactly(handle: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+export async function readExactly(handle: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   const { bytesRead } = await handle.read(buffer, 0, length, position);
   if (bytesRead !== length) throw new ModelError(`${path} ends at byte ${position + bytesRead}`, damaged);
@@ -189,15 +190,6 @@ function decodeFloat(bytes: Buffer, entry: TensorEntry): number {
     default:
       throw new ModelError(`${entry.name} is of type ${entry.dtype}, not a float`, damaged);
   }
-}
-
-/** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
 /** An object of JSON: neither null nor a list. */

@@ -1,6 +1,7 @@
 import type { Architecture } from './architecture.ts';
-import { attention, block, layerNorm, linear, mlp, oneTokenBlock, patchEmbedding, textEmbedding } from './blocks.ts';
+import { attention, block, layerNorm, linear, mlp, oneTokenBlock, textEmbedding } from './blocks.ts';
 import { GraphBuilder } from './graph.ts';
+import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
 
 /**
@@ -12,9 +13,7 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
   const model = 'vision_model';
   const { width, tokens } = image;
 
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, 'pixel_values', image.patch); // [B, width, grid, grid]
-  x = g.node('Reshape', [x, g.int64s(0, width, tokens)]);
-  x = g.node('Transpose', [x], { perm: { ints: [0, 2, 1] } });
+  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, 'pixel_values', image);
   x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding.weight`)]); // [B, T, width]
   x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
   const split = g.int64s(-1, tokens, width);
@@ -47,7 +46,7 @@ export function siglipTextGraph(checkpoint: Checkpoint, { text, embedding }: Arc
   for (let n = 0; n < last; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: false });
   x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, text, split, -1); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  linear(g, `${model}.head`, x, 'text_embeds');
+  linear(g, `${model}.head`, x, 'symmetric', 'text_embeds');
   return g.finish(
     [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
     [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],

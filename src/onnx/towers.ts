@@ -28,12 +28,19 @@ export function builtPorts({ image, embedding }: Architecture): {
   };
 }
 
+/** One of the graphs of {@link buildGraphs}. @param checkpoint holds at least the tensors of that tower */
+export function buildGraph(checkpoint: Checkpoint, architecture: Architecture, tower: keyof Graphs): Uint8Array {
+  const build = {
+    clip: { image: clipImageGraph, text: clipTextGraph },
+    siglip: { image: siglipImageGraph, text: siglipTextGraph },
+  }[architecture.family][tower];
+  return build(checkpoint, architecture);
+}
+
 /** The graphs of a checkpoint: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, `input_ids [B, T] → text_embeds [B, D]`. */
 export function buildGraphs(checkpoint: Checkpoint, architecture: Architecture): Graphs {
-  switch (architecture.family) {
-    case 'clip':
-      return { image: clipImageGraph(checkpoint, architecture), text: clipTextGraph(checkpoint, architecture) };
-    case 'siglip':
-      return { image: siglipImageGraph(checkpoint, architecture), text: siglipTextGraph(checkpoint, architecture) };
-  }
+  return {
+    image: buildGraph(checkpoint, architecture, 'image'),
+    text: buildGraph(checkpoint, architecture, 'text'),
+  };
 }

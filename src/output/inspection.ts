@@ -1,7 +1,7 @@
-import stringWidth from 'string-width';
 import type { Contents, ModelDescription } from '../model/description.ts';
 import type { Port } from '../onnx/ports.ts';
 import { type Stage, stages } from '../onnx/stages.ts';
+import { columns } from './columns.ts';
 
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
 export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
@@ -53,18 +53,7 @@ function stageTable(title: string, stages: readonly Stage[]): string {
     }),
     ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'in all'],
   ];
-  const widths = [0, 1, 2, 3, 4].map((column) =>
-    Math.max(...rows.map((cells) => stringWidth(cells[column] as string))),
-  );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => {
-        const space = ' '.repeat((widths[column] as number) - stringWidth(cell));
-        return column < 2 || column === 4 ? cell + space : space + cell;
-      })
-      .join('  ')
-      .trimEnd();
-  return rows.map((cells) => `${line(cells)}\n`).join('');
+  return columns(rows, 'llrrl');
 }
 
 function sum(stages: readonly Stage[], key: 'parameters' | 'bytes'): number {

@@ -40,7 +40,11 @@ function jsonRow(result: ImageResult, model: string): object {
   };
 }
 
-/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
 export function toJson(value: object): string {
-  return JSON.stringify(value).replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escapeControls(JSON.stringify(value));
+}
+
+/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
+export function escapeControls(json: string): string {
+  return json.replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

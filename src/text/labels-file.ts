@@ -37,23 +37,23 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   return entries.map(({ label }) => label);
 }
 
-/** Texts of a file, one a line as {@link readLabelsFile} reads them, but twice the same is fine. @throws LabelsError */
-export async function readTexts(path: string): Promise<string[]> {
-  return parseLines(await readText(path, 'texts')).map(({ label: { label } }) => label);
+/** The texts of a file, one a line; the same may be there twice. @throws LabelsError */
+export async function readTextsFile(path: string): Promise<string[]> {
+  return parseLines(await readText(path)).map(({ label: { label } }) => label);
 }
 
-async function readText(path: string, what = 'labels'): Promise<string> {
+async function readText(path: string): Promise<string> {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)); // takes a byte-order mark away
   } catch (error) {
     throw new LabelsError(
-      `the ${what} file ${path} cannot be read: ${messageOf(error)}`,
+      `the labels file ${path} cannot be read: ${messageOf(error)}`,
       'check the path, and that it is UTF-8',
       error,
     );
   }
-  if (text.includes('\0')) throw new LabelsError(`the ${what} file ${path} holds zero bytes`, 'save it as UTF-8');
+  if (text.includes('\0')) throw new LabelsError(`the labels file ${path} holds zero bytes`, 'save it as UTF-8');
   return text;
 }
 

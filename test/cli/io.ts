@@ -28,11 +28,12 @@ export async function cli(
   { tty = false, env = {} as Record<string, string>, columns = 80, stdin = '' as string | Buffer } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
+  const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // that of the tests
   const code = await run(argv, {
     stdout,
     stderr,
     stdin: () => Readable.from([Buffer.from(stdin)]),
-    env: { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'], ...env }, // that of the tests
+    env: { ...own, ...env },
     interruption: new AbortController().signal,
   });
   return { code, stdout: stdout.text, stderr: stderr.text };

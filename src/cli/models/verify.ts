@@ -1,15 +1,18 @@
 import { Command } from 'commander';
 import { ChecksumError, ModelError } from '../../errors.ts';
 import { findPulled, readPins } from '../../hub/pins.ts';
-import { throwDamage, verifyPin } from '../../hub/verify.ts';
-import { STARTER, verifyImport } from '../../model/imports.ts';
+import { pinnedFolder, throwDamage, verifyPin } from '../../hub/verify.ts';
+import { verifyConverted } from '../../model/converted-weights.ts';
+import { findImport, STARTER, verifyImport } from '../../model/imports.ts';
 import { modelNames } from '../../model/store.ts';
 import type { Io } from '../io.ts';
 import { examples, print } from './print.ts';
 
 export const verifyCommand = (io: Io) =>
   new Command('verify')
-    .description('hash every file of pulled models and every imported graph again, and compare with what they were')
+    .description(
+      'hash every file of pulled models, every imported graph and kept weight again, and compare with what they were',
+    )
     .argument('[model]', 'a pulled or imported model (default: all of them)')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --json'))
@@ -19,14 +22,21 @@ export const verifyCommand = (io: Io) =>
         model === undefined ? names.filter((name) => name !== STARTER) : [await nameOf(model, names, io.env)];
       const report = await Promise.all(wanted.map((name) => check(name, io.env)));
       const text = report.map(
-        ({ name, good, files, graphs }) =>
-          `${name}: ${good ? `${files.length + graphs.length} files as they were` : 'DAMAGED'}\n`,
+        ({ name, good, files, graphs, weights }) =>
+          `${name}: ${good ? `${files.length + graphs.length + weights.length} files as they were` : 'DAMAGED'}\n`,
       );
       await print(io, json, report, text.join('') || 'nothing has been pulled or imported\n');
       const pins = await readPins(io.env);
-      for (const { name, files, graphs } of report) {
+      for (const { name, files, graphs, weights } of report) {
         const pin = pins.get(name);
         if (pin !== undefined) throwDamage(name, pin, files);
+        const weight = weights.find(({ state }) => state !== 'good');
+        if (weight !== undefined) {
+          throw new ChecksumError(
+            `${weight.path} is not what was written`,
+            'delete it: it is written anew when it is needed',
+          );
+        }
         const graph = graphs.find(({ state }) => state !== 'good');
         if (graph === undefined) continue;
         const again =
@@ -42,8 +52,17 @@ async function check(name: string, env: Io['env']) {
   const pulled = pin === undefined ? [] : await verifyPin(pin);
   const graphs = await verifyImport(name, env);
   const files = pulled.map(({ stamp, ...file }) => file);
-  const good = [...files, ...graphs].every(({ state }) => state === 'good');
-  return { name, ...(pin && { repo: pin.repo, commit: pin.commit }), good, files, graphs };
+  const folder = pin === undefined ? await importedFolder(name, env) : pinnedFolder(pin);
+  // A pulled checkpoint that is damaged has no weights worth a look.
+  const isRead = folder !== undefined && pulled.every(({ state }) => state === 'good');
+  const weights = isRead ? await verifyConverted(folder, env) : [];
+  const good = [...files, ...graphs, ...weights].every(({ state }) => state === 'good');
+  return { name, ...(pin && { repo: pin.repo, commit: pin.commit }), good, files, graphs, weights };
+}
+
+/** An import whose checkpoint has gone has its graphs checked all the same. */
+async function importedFolder(name: string, env: Io['env']): Promise<string | undefined> {
+  return (await findImport(name, env).catch(() => undefined))?.source;
 }
 
 async function nameOf(model: string, names: readonly string[], env: Io['env']): Promise<string> {

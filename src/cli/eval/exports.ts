@@ -1,0 +1,28 @@
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { messageOf, OutputError } from '../../errors.ts';
+
+/**
+ * A report is written at the end, in one go; whether it can be is asked before the work.
+ *
+ * @throws OutputError
+ */
+export async function checkWritable(file: string): Promise<void> {
+  const exists = await access(file).then(
+    () => true,
+    () => false,
+  );
+  await access(exists ? file : dirname(file), constants.W_OK).catch(cannotWrite(file));
+}
+
+/** @throws OutputError */
+export async function writeExport(file: string, text: string): Promise<void> {
+  await writeFile(file, text).catch(cannotWrite(file));
+}
+
+function cannotWrite(file: string): (error: unknown) => never {
+  return (error) => {
+    const fact = `${file} cannot be written: ${messageOf(error)}`;
+    throw new OutputError(fact, 'check the path, its permissions and the free space', error);
+  };
+}

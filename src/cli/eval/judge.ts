@@ -1,0 +1,44 @@
+import type { Classifier, ClassifyOptions } from '../../classifier.ts';
+import { LabelsError } from '../../errors.ts';
+import type { Judged } from '../../evaluate.ts';
+import type { LabelledImage } from './truth.ts';
+
+/**
+ * The label that each class goes by: the same word, compared without case.
+ *
+ * @throws LabelsError naming the classes that are not among the labels
+ */
+export function matchClasses(classes: readonly string[], labels: readonly string[]): ReadonlyMap<string, string> {
+  const known = new Map(labels.map((label) => [label.toLowerCase(), label]));
+  const matched = new Map<string, string>();
+  const missing: string[] = [];
+  for (const name of classes) {
+    const label = known.get(name.trim().toLowerCase());
+    if (label === undefined) missing.push(`"${name}"`);
+    else matched.set(name, label);
+  }
+  if (missing.length === 0) return matched;
+  const named =
+    missing.length > 5 ? `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more` : missing.join(', ');
+  throw new LabelsError(`of the classes, ${named} are not among the labels`, 'add them, or leave --labels out');
+}
+
+/** Each result beside what the image truly shows; pulls no further ahead than the classifier does. */
+export async function* judge(
+  classifier: Classifier,
+  images: AsyncIterable<LabelledImage>,
+  names: ReadonlyMap<string, string>,
+  options: ClassifyOptions,
+): AsyncGenerator<Judged & { readonly key: string }> {
+  const waiting: LabelledImage[] = [];
+  async function* sources() {
+    for await (const image of images) {
+      waiting.push(image);
+      yield image.source;
+    }
+  }
+  for await (const result of classifier.classify(sources(), options)) {
+    const { label, key } = waiting.shift() as LabelledImage; // results come in order, one for each image
+    yield { result, truth: names.get(label) ?? label, key };
+  }
+}

@@ -1,0 +1,132 @@
+import { calibrate } from '../../calibrate.ts';
+import { createClassifier } from '../../classifier.ts';
+import { UsageError } from '../../errors.ts';
+import { evaluate, type Judged } from '../../evaluate.ts';
+import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
+import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
+import { thumbnails } from '../../output/report/thumbnails.ts';
+import { checkLabels } from '../../text/labels.ts';
+import type { EvalOptions } from '../eval.ts';
+import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
+import { givenLabels } from '../label-options.ts';
+import { say } from '../messages.ts';
+import { openModel } from '../model-options.ts';
+import { createProgress, withProgress } from '../progress.ts';
+import { refuseToOverwrite } from '../results.ts';
+import { checkWritable, writeExport } from './exports.ts';
+import { judge, matchClasses } from './judge.ts';
+import { openTruth } from './truth.ts';
+
+/** Labels looked at for an image: top-5 needs no more. */
+const TOP = 5;
+const DEFAULT_PRECISION = 0.95;
+
+/** @returns the exit code */
+export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
+  const { quiet = false, verbose = false, output = [] } = options;
+  const warn = (message: string) => quiet || say(io, 'warning', message);
+  checkUsage(options);
+  for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
+  const truth = await openTruth(source);
+  const given = await givenLabels(options);
+  const labels = checkLabels(given.length > 0 ? given : truth.labels);
+  const labelNames = labels.map(({ label }) => label);
+  const names = matchClasses(truth.labels, labelNames);
+  for (const file of output) await checkWritable(file);
+
+  const left = { beside: 0, passedOver: 0 };
+  const images = truth.images({ onNoClass: () => left.beside++, onPassedOver: () => left.passedOver++ });
+  const clip = await openModel(options, true, io);
+  let outcome: Outcome;
+  try {
+    const templates = options.template ?? ['photo'];
+    const classifier = await unlessInterrupted(createClassifier(clip, labels, { templates, onWarning: warn }), io);
+    const progress = createProgress(io.stderr, quiet, options.batch, false);
+    if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
+    const judged = withProgress(judge(classifier, images, names, { ...options, top: TOP }), progress);
+    const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
+    const { name: model, dtype } = clip;
+    const run = { model, provider, dtype, templates: classifier.templates, truth: source };
+    const work = options.calibrate
+      ? calibrated(judged, labelNames, run, options)
+      : evaluated(judged, labelNames, run, options);
+    outcome = await unlessInterrupted(work, io);
+  } finally {
+    await clip.release();
+  }
+  if (outcome.images + outcome.failed === 0)
+    throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
+
+  const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
+  await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
+  for (const file of output) await writeExport(file, await outcome.file(file));
+  if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
+  if (verbose && left.passedOver > 0)
+    say(io, 'note', `${left.passedOver} files passed over: no images by their names, or links or devices`);
+  if (!quiet) say(io, 'note', `${outcome.images} ok, ${outcome.failed} failed`);
+  return outcome.failed > 0 ? 1 : 0;
+}
+
+/** What a run came to, and how to put it. */
+interface Outcome {
+  readonly images: number;
+  readonly failed: number;
+  table(color: boolean): string;
+  json(): string;
+  /** The contents of an output file. */
+  file(path: string): string | Promise<string>;
+}
+
+async function evaluated(
+  judged: AsyncIterable<Judged>,
+  labels: readonly string[],
+  run: LabelledRun,
+  options: EvalOptions,
+): Promise<Outcome> {
+  const start = performance.now();
+  const evaluation = await evaluate(judged, labels);
+  const timed = { ...run, seconds: (performance.now() - start) / 1000 };
+  const json = () => evaluationJson(timed, evaluation);
+  return {
+    ...evaluation,
+    table: (color) => evaluationTable(timed, evaluation, { color }),
+    json,
+    file: async (path) => {
+      if (isJson(path)) return json();
+      const { report } = await import('../../output/report/page.ts');
+      const wrong = evaluation.mistakes.map(({ image }) => image);
+      return report(timed, evaluation, await thumbnails(wrong, options));
+    },
+  };
+}
+
+async function calibrated(
+  judged: AsyncIterable<Judged & { readonly key: string }>,
+  labels: readonly string[],
+  run: LabelledRun,
+  { precision = DEFAULT_PRECISION }: EvalOptions,
+): Promise<Outcome> {
+  const calibration = await calibrate(judged, labels, precision);
+  return {
+    ...calibration,
+    table: (color) => calibrationTable(calibration, { color }),
+    json: () => calibrationJson(run, calibration),
+    file: () => labelsFile(calibration),
+  };
+}
+
+function isJson(file: string): boolean {
+  return /\.json$/iu.test(file);
+}
+
+function checkUsage({ output = [], calibrate = false, precision }: EvalOptions): void {
+  if (precision !== undefined && !calibrate)
+    throw new UsageError('--precision belongs to --calibrate', 'add it, or leave --precision out');
+  const known = calibrate ? /\.json$/iu : /\.(json|html)$/iu;
+  const odd = output.find((file) => !known.test(file));
+  if (odd !== undefined)
+    throw new UsageError(
+      `the extension of ${odd} says no format`,
+      calibrate ? 'call it .json' : 'call it .html or .json',
+    );
+}

@@ -1,0 +1,50 @@
+import { createReadStream } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
+import { CsvError, type Options, parse } from 'csv-parse';
+import { messageOf, oneLine, UsageError } from '../../errors.ts';
+import type { LabelledImage } from './truth.ts';
+
+/** Longer records are a quote that is never closed. */
+const CSV: Options = { bom: true, skip_empty_lines: true, max_record_size: 1_000_000, info: true };
+
+/** @throws UsageError with the line, if the file is no such CSV */
+export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
+  const folder = dirname(file) === '.' && !file.startsWith('./') ? '' : `${dirname(file)}/`.replace('//', '/');
+  const parser = parse(CSV);
+  const bytes = createReadStream(file).on('error', (error) => parser.destroy(error));
+  let columns: { readonly path: number; readonly label: number } | undefined;
+  try {
+    for await (const { record, info } of bytes.pipe(parser) as AsyncIterable<CsvRecord>) {
+      if (columns === undefined) {
+        columns = findColumns(record, file);
+        continue;
+      }
+      const [key, label] = [record[columns.path] ?? '', (record[columns.label] ?? '').trim()];
+      if (key === '' || label === '')
+        throw new UsageError(`line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`, 'fill it in');
+      yield { source: isAbsolute(key) || /^https?:\/\//u.test(key) ? key : folder + key, label, key };
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const what = error instanceof CsvError ? 'is no CSV as RFC 4180 has it' : 'cannot be read';
+    throw new UsageError(`${file} ${what}: ${messageOf(error)}`, 'give a CSV with the columns path and label', error);
+  } finally {
+    bytes.destroy();
+  }
+}
+
+/** What csv-parse gives with `info`. */
+interface CsvRecord {
+  readonly record: readonly string[];
+  readonly info: { readonly lines: number };
+}
+
+function findColumns(header: readonly string[], file: string): { path: number; label: number } {
+  const names = header.map((name) => name.trim().toLowerCase());
+  const [path, label] = [names.indexOf('path'), names.indexOf('label')];
+  if (path >= 0 && label >= 0) return { path, label };
+  throw new UsageError(
+    `the header of ${file} is "${oneLine(header.join(','))}"`,
+    'it must name the columns path and label',
+  );
+}

@@ -1,0 +1,86 @@
+import { readdir, stat } from 'node:fs/promises';
+import { messageOf, UsageError } from '../../errors.ts';
+import { type ImageSource, nameOf } from '../../image/source.ts';
+import type { ImageOptions } from '../../inputs/images.ts';
+import { countImages, imagePaths } from '../inputs.ts';
+import { csvImages } from './truth-csv.ts';
+
+/** An image, and what it truly shows. */
+export interface LabelledImage {
+  readonly source: ImageSource;
+  readonly label: string;
+  /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
+  readonly key: string;
+}
+
+/** Told about what does not count. */
+export interface TruthReport extends Pick<ImageOptions, 'onPassedOver'> {
+  /** An image beside the folders of the classes. */
+  readonly onNoClass: (path: string) => unknown;
+}
+
+export interface Truth {
+  /** The classes, in byte order. */
+  readonly labels: readonly string[];
+  /** In order, as they are pulled. */
+  images(report: TruthReport): AsyncGenerator<LabelledImage>;
+  count(): Promise<number | undefined>;
+}
+
+/**
+ * A folder per class, or a CSV with the columns `path` and `label`.
+ *
+ * @throws UsageError if it is neither, or holds no class
+ */
+export async function openTruth(source: string): Promise<Truth> {
+  const info = await stat(source).catch(cannotRead(source));
+  // A pipe could be read once only; the classes must be known before the first image.
+  if (!info.isDirectory() && !info.isFile())
+    throw new UsageError(`${source} is neither a folder nor a file`, NEXT_STEP);
+  const truth = info.isDirectory() ? await folderPerClass(source) : await csvTruth(source);
+  if (truth.labels.length === 0) throw new UsageError(`there is no class in ${source}`, NEXT_STEP);
+  return truth;
+}
+
+const NEXT_STEP = 'give a folder with a folder per class in it, or a CSV with the columns path and label';
+
+function cannotRead(source: string): (error: unknown) => never {
+  return (error) => {
+    throw new UsageError(`${source} cannot be read: ${messageOf(error)}`, NEXT_STEP, error);
+  };
+}
+
+/** Each folder in the root is a class, also one without images; an image shows the class that it lies in, however deep. */
+async function folderPerClass(root: string): Promise<Truth> {
+  const entries = await readdir(root, { withFileTypes: true }).catch(cannotRead(root));
+  const labels = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
+  const classes = new Set(labels);
+  return {
+    labels: labels.sort(byBytes),
+    async *images({ onNoClass, ...walk }) {
+      for await (const source of imagePaths([root], walk)) {
+        const path = nameOf(source);
+        const key = path.slice(root.length).replace(/^\/+/u, '');
+        const label = key.split('/', 1)[0] as string;
+        if (classes.has(label)) yield { source, label, key };
+        else onNoClass(path);
+      }
+    },
+    count: () => countImages([root], {}),
+  };
+}
+
+/** RFC 4180 with a header; a byte-order mark, CRLF, blank lines and more columns are fine. */
+async function csvTruth(file: string): Promise<Truth> {
+  const labels = new Set<string>();
+  let count = 0;
+  for await (const { label } of csvImages(file)) {
+    labels.add(label);
+    count++;
+  }
+  return { labels: [...labels].sort(byBytes), images: () => csvImages(file), count: async () => count };
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

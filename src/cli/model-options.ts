@@ -1,0 +1,89 @@
+import { type Command, Option } from 'commander';
+import { type Clip, loadModel } from '../clip.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
+import { DTYPES, type Dtype } from '../model/ready-made.ts';
+import { defaultModel } from '../model/store.ts';
+import { type CacheOptions, cacheSettings } from './cache-options.ts';
+import type { Io } from './io.ts';
+import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
+
+/** Which model, what it runs on, and how its images are read. */
+export interface ModelOptions extends CacheOptions {
+  readonly model?: string;
+  readonly batch: number;
+  readonly timeout: number;
+  readonly threads?: number;
+  readonly provider: ProviderChoice;
+  readonly device: number;
+  readonly dtype: Dtype;
+  readonly logitScale?: number;
+  readonly logitBias?: number;
+  readonly maxPixels: number;
+  readonly exif: boolean;
+  readonly allowSvg?: boolean;
+  readonly resize: 'exact' | 'fast';
+  readonly offline?: boolean;
+}
+
+/** The options of {@link ModelOptions}. */
+export function withModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model and images:')
+    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
+    .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
+    .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
+    .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
+    .addOption(
+      new Option('--provider <name>', 'what to run on; auto is the best that really runs')
+        .choices(PROVIDERS)
+        .default('auto'),
+    )
+    .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
+    .addOption(
+      new Option('--dtype <type>', 'how weights are stored; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
+    )
+    .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
+    .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
+    .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
+    .option('--no-exif', 'do not turn images upright by their EXIF orientation')
+    .option('--allow-svg', 'draw SVG files too, on white')
+    .addOption(
+      new Option('--resize <how>', 'fast: shrink large JPEG and WebP images while they are decoded')
+        .choices(['exact', 'fast'])
+        .default('exact'),
+    );
+}
+
+/** How the options want images decoded. */
+export function decodeOptions({ exif, maxPixels, allowSvg = false, resize }: ModelOptions): Required<DecodeOptions> {
+  return { exif, maxPixels, svg: allowSvg, resize };
+}
+
+/**
+ * The model that the options name, on what they say.
+ *
+ * @param isolate whether images are encoded in a process of their own: worth its start where there are several
+ */
+export function openModel(
+  options: ModelOptions,
+  isolate: boolean,
+  io: Pick<Io, 'env' | 'stderr' | 'interruption'>,
+): Promise<Clip> {
+  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
+  return loadModel(model ?? defaultModel(io.env), {
+    ...cacheSettings(options, io),
+    env: io.env,
+    provider,
+    device,
+    dtype,
+    batch,
+    isolate,
+    timeout,
+    offline,
+    signal: io.interruption,
+    ...(logitScale !== undefined && { logitScale }),
+    ...(logitBias !== undefined && { logitBias }),
+    ...(threads && { threads }),
+  });
+}

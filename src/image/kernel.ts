@@ -1,0 +1,75 @@
+/** The kernels that CLIP models are trained with; both widen with the reduction, so that they antialias. */
+export type Filter = 'bicubic' | 'bilinear';
+
+/** A range of output pixels on one axis: the part of the resized image that is wanted. */
+export interface Span {
+  /** The length of the whole resized axis. */
+  readonly resized: number;
+  readonly first: number;
+  readonly length: number;
+}
+
+/** What each wanted output pixel of one axis is made of. */
+export interface Kernel {
+  /** The first input pixel of each output pixel. */
+  readonly starts: Int32Array;
+  /** How many input pixels each output pixel takes. */
+  readonly lengths: Int32Array;
+  /** Weights in fixed point, `stride` per output pixel. */
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+/** Weights are integers of this many fractional bits, as Pillow has them: 32 less 8 for a pixel less 2 for overshoot. */
+const PRECISION = 22;
+
+const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
+};
+
+/** Keys' cubic convolution with a = -0.5. */
+function cubic(x: number): number {
+  const a = -0.5;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/** The weights of the wanted output pixels; computed in double precision and in Pillow's order of operations. */
+export function axisKernel(input: number, { resized, first, length }: Span, filter: Filter): Kernel {
+  if (resized === input) {
+    return {
+      starts: Int32Array.from({ length }, (_, i) => first + i),
+      lengths: new Int32Array(length).fill(1),
+      weights: new Int32Array(length).fill(1 << PRECISION),
+      stride: 1,
+    };
+  }
+  const { support: radius, at } = FILTERS[filter];
+  const scale = input / resized;
+  const widening = Math.max(scale, 1);
+  const support = radius * widening;
+  const stride = Math.ceil(support) * 2 + 1;
+  const starts = new Int32Array(length);
+  const lengths = new Int32Array(length);
+  const weights = new Int32Array(length * stride);
+  const exact = new Float64Array(stride);
+  for (let i = 0; i < length; i++) {
+    const center = (first + i + 0.5) * scale;
+    const start = Math.max(Math.trunc(center - support + 0.5), 0);
+    const count = Math.min(Math.trunc(center + support + 0.5), input) - start;
+    let sum = 0;
+    for (let k = 0; k < count; k++) {
+      exact[k] = at((k + start - center + 0.5) * (1 / widening));
+      sum += exact[k] as number;
+    }
+    for (let k = 0; k < count; k++) {
+      const weight = sum === 0 ? (exact[k] as number) : (exact[k] as number) / sum;
+      weights[i * stride + k] = Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * (1 << PRECISION));
+    }
+    starts[i] = start;
+    lengths[i] = count;
+  }
+  return { starts, lengths, weights, stride };
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pid } from 'node:process';
+import { CacheError } from '../errors.ts';
+import { stampOf } from '../hub/verify.ts';
+import { type Conversion, planConversion, type Storage } from '../onnx/convert.ts';
+import { Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
+import { inCache, requireSpace } from './cache-files.ts';
+import { cacheFolder, type Env } from './environment.ts';
+import { holdsCheckpoint, readModelFolder } from './folder.ts';
+import { withLock } from './process-lock.ts';
+import { isIntact, seal, verifySeal } from './sealed-file.ts';
+import type { Weights } from './session.ts';
+
+/** Counted up with every change of what is written, so that what an older version wrote is not read. */
+const FORMAT = 1;
+const VARIABLE = 'CLIP_CLASSIFY_CACHE';
+
+/** The tensors of a tower in another storage, and where onnxruntime finds their bytes. */
+export interface Converted {
+  readonly checkpoint: Checkpoint;
+  readonly weights: Weights;
+}
+
+/**
+ * The weights of a tower as fp16 or int8. They are written once, in this tool's cache, in a folder for each state of the
+ * checkpoint (its path, inode, size, times of change and header), and hashed. A file that has been touched since is hashed
+ * again and, if it is not what was written, written anew.
+ *
+ * @param onCacheTrouble is told why nothing can be kept: then the weights are converted in memory, at every start
+ * @throws ModelError if a weight cannot be converted
+ */
+export async function convertedWeights(
+  checkpoint: Checkpoint,
+  tower: 'image' | 'text',
+  storage: Storage,
+  env?: Env,
+  onCacheTrouble?: (error: unknown) => void,
+): Promise<Converted> {
+  const plan = planConversion(checkpoint, tower, storage);
+  try {
+    const folder = join(weightsFolder(env), await keyOf(checkpoint));
+    const path = join(folder, `${tower}-${storage}.safetensors`);
+    if (!(await isIntact(path))) {
+      await inCache(folder, VARIABLE, async () => {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await withLock(`${path}.lock`, async () => {
+          if (!(await isIntact(path))) await write(plan, path, checkpoint.file);
+        });
+      });
+    }
+    return { checkpoint: await readCheckpoint(path), weights: { folder: dirname(path) } };
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
+    onCacheTrouble?.(error);
+    return inMemory(plan, checkpoint);
+  }
+}
+
+/** Hashes again what was kept of the checkpoint of a folder, in any of its states. */
+export async function verifyConverted(
+  modelFolder: string,
+  env?: Env,
+): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+  if (!(await holdsCheckpoint(modelFolder))) return [];
+  const { file } = (await readModelFolder(modelFolder)).checkpoint;
+  const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
+  const checks = names
+    .filter((name) => name.endsWith('.safetensors'))
+    .map(async (name) => {
+      const path = join(weightsFolder(env), name);
+      return { path, state: await verifySeal(path, file) };
+    });
+  return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
+}
+
+/** Beside its place first: a file that is being read is never cut, and one that is there is whole. */
+async function write(plan: Conversion, path: string, source: string): Promise<void> {
+  await requireSpace(dirname(path), plan.bytes, VARIABLE);
+  const beside = `${path}.${pid}.tmp`;
+  try {
+    const file = await open(beside, 'w', 0o600);
+    try {
+      await plan.convert(async (bytes, offset) => {
+        await file.write(bytes, 0, bytes.length, offset);
+      });
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(beside, path);
+    await seal(path, source);
+  } finally {
+    await rm(beside, { force: true });
+  }
+}
+
+async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise<Converted> {
+  const data = new Uint8Array(plan.bytes);
+  await plan.convert(async (bytes, offset) => data.set(bytes, offset));
+  return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
+}
+
+function weightsFolder(env?: Env): string {
+  return join(cacheFolder(env), 'weights');
+}
+
+async function keyOf({ file, header }: Checkpoint): Promise<string> {
+  const parts = [String(FORMAT), file, await stampOf(file), header];
+  const digest = parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
+  return digest.slice(0, 32);
+}

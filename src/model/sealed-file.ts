@@ -1,0 +1,58 @@
+import { readFile, stat } from 'node:fs/promises';
+import { digestFile } from '../hub/digest.ts';
+import { stampOf } from '../hub/verify.ts';
+import { replaceFile } from './cache-files.ts';
+
+/** What stands in the file beside a file that was written here. */
+interface Seal {
+  /** The file that it was made of. */
+  readonly source: string;
+  readonly sha256: string;
+  /** Of the file when it was last known to have that sha256. */
+  readonly stamp: string;
+}
+
+/** Notes what a file that has just been written holds, so that {@link isIntact} can tell whether it still does. */
+export async function seal(path: string, source: string): Promise<void> {
+  const stamp = await stampOf(path);
+  await writeSeal(path, { source, sha256: await hash(path), stamp });
+}
+
+/** Whether a file is what was sealed; one that nobody has touched since is believed without hashing it again. */
+export async function isIntact(path: string): Promise<boolean> {
+  try {
+    const [known, stamp] = [await readSeal(path), await stampOf(path)];
+    if (known === undefined || known.stamp === stamp) return known !== undefined;
+    if ((await hash(path)) !== known.sha256) return false;
+    await writeSeal(path, { ...known, stamp }).catch(() => {}); // costs time the next time, not this run
+    return true;
+  } catch {
+    return false; // it is not there
+  }
+}
+
+/** Hashes a sealed file whatever its stamp says. @returns undefined if it was made of another file than `source` */
+export async function verifySeal(path: string, source: string): Promise<'good' | 'changed' | undefined> {
+  const known = await readSeal(path);
+  if (known === undefined || known.source !== source) return undefined;
+  return (await hash(path).catch(() => '')) === known.sha256 ? 'good' : 'changed';
+}
+
+async function readSeal(path: string): Promise<Seal | undefined> {
+  const text = await readFile(`${path}.json`, 'utf8').catch(() => '{}');
+  try {
+    const { source, sha256, stamp } = Object(JSON.parse(text));
+    const isWhole = [source, sha256, stamp].every((field) => typeof field === 'string');
+    return isWhole ? { source, sha256, stamp } : undefined;
+  } catch {
+    return undefined; // it is damaged itself
+  }
+}
+
+function writeSeal(path: string, known: Seal): Promise<void> {
+  return replaceFile(`${path}.json`, `${JSON.stringify(known)}\n`);
+}
+
+async function hash(path: string): Promise<string> {
+  return (await digestFile(path, 'sha256', (await stat(path)).size)).sha256;
+}

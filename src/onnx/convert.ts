@@ -1,0 +1,172 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { ModelError } from '../errors.ts';
+import { LARGEST_HALF, toHalves, widen } from './floats.ts';
+import { quantizeMatrix } from './quantize.ts';
+import { type Checkpoint, readExactly, type TensorEntry } from './safetensors.ts';
+
+/** How the weights of a tower can be stored other than as they came. */
+export type Storage = 'fp16' | 'int8';
+
+/** A tower's tensors in another storage: a safetensors file, planned before any tensor is read. */
+export interface Conversion {
+  /** The length of the header and the header: the first bytes of the file. */
+  readonly head: Uint8Array;
+  /** Of the whole file. */
+  readonly bytes: number;
+  /** Where everything will lie in the file. */
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /**
+   * Converts tensor by tensor, so that memory holds no more than the largest matrix.
+   *
+   * @param write is given pieces of the file, in no order; together they cover it
+   * @throws ModelError if a weight is not finite or, for fp16, too large
+   */
+  convert(write: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void>;
+}
+
+const TOWERS = { image: /^(vision_model|visual_projection)\./u, text: /^(text_model|text_projection)\./u } as const;
+
+/**
+ * The matrices of attention and MLPs, where nine tenths of the time goes; but for the first block's, whose errors pass
+ * through all others: it makes two fifths of all error where there are six blocks (docs/performance.md). The patch
+ * embedding and the projection would add another third, for little time.
+ */
+const PRODUCTS = /\.encoder\.layers\.[1-9]\d*\..*(q_proj|k_proj|v_proj|out_proj|fc1|fc2)\.weight$/u;
+
+/**
+ * How the weights of a tower have to be converted for a dtype; undefined where they stay as they are. Half precision is
+ * nothing new for a tower that has it. Texts stay as they are for int8: they are encoded once and kept, and images never
+ * wait for them.
+ */
+export function storageOf(
+  checkpoint: Checkpoint,
+  tower: keyof typeof TOWERS,
+  dtype: Storage | 'fp32',
+): Storage | undefined {
+  if (dtype === 'fp32' || (dtype === 'int8' && tower === 'text')) return undefined;
+  const isNew = (entry: TensorEntry) => partsOf(entry, dtype).some(({ kind }) => kind === 'half' || kind === 'steps');
+  return towerTensors(checkpoint, tower).some(isNew) ? dtype : undefined;
+}
+
+/** Bytes that are copied or converted at once. */
+const PIECE = 1 << 22;
+
+type Kind = 'copy' | 'half' | 'turn' | 'steps' | 'scales';
+interface Part extends Omit<TensorEntry, 'offset'> {
+  readonly kind: Kind;
+  readonly source: TensorEntry;
+}
+
+/** Plans the conversion of one tower: `int8` as {@link quantizeMatrix} does it, `fp16` for all that has two dimensions. */
+export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWERS, storage: Storage): Conversion {
+  const sources = towerTensors(checkpoint, tower);
+  // The widest elements first: so each lies on a multiple of its size.
+  const parts = sources.flatMap((entry) => partsOf(entry, storage)).sort((a, b) => width(b) - width(a));
+  let end = 0;
+  const list = parts.map((part) => {
+    const begin = end;
+    end += part.bytes;
+    return [part.name, { dtype: part.dtype, shape: part.shape, data_offsets: [begin, end] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(list)));
+  const head = Buffer.alloc(Math.ceil((8 + json.length) / 64) * 64, ' ');
+  head.writeBigUInt64LE(BigInt(head.length - 8));
+  head.set(json, 8);
+  let offset = head.length;
+  const tensors = new Map<string, TensorEntry>();
+  for (const { name, dtype, shape, bytes } of parts) {
+    tensors.set(name, { name, dtype, shape, bytes, offset });
+    offset += bytes;
+  }
+  return {
+    head,
+    bytes: offset,
+    tensors,
+    async convert(write) {
+      await write(head, 0);
+      const handle = await open(checkpoint.file);
+      try {
+        for (const { kind, name, source } of parts) {
+          const at = (part: string) => (tensors.get(part) as TensorEntry).offset;
+          if (kind === 'steps') {
+            const { steps, scales } = await quantize(handle, checkpoint, source);
+            await write(bytesOf(steps), at(name));
+            await write(bytesOf(scales), at(`${name}_scale`));
+          } else if (kind !== 'scales') {
+            await copy(handle, checkpoint, source, kind, (bytes, from) => write(bytes, at(name) + from));
+          }
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}
+
+function towerTensors(checkpoint: Checkpoint, tower: keyof typeof TOWERS): TensorEntry[] {
+  return [...checkpoint.tensors.values()].filter(({ name }) => TOWERS[tower].test(name));
+}
+
+function partsOf(source: TensorEntry, storage: Storage): Part[] {
+  const { name, dtype, shape, bytes, transposed } = source;
+  const [outputs = 1] = shape;
+  const elements = shape.reduce((product, size) => product * size, 1);
+  if (storage === 'int8' && PRODUCTS.test(name) && shape.length === 2) {
+    return [
+      { kind: 'steps', name, dtype: 'I8', shape: [elements / outputs, outputs], bytes: elements, source },
+      { kind: 'scales', name: `${name}_scale`, dtype: 'F32', shape: [outputs], bytes: 4 * outputs, source },
+    ];
+  }
+  if (transposed) return [{ kind: 'turn', name, dtype: 'F32', shape, bytes: 4 * elements, source }];
+  if (storage === 'fp16' && dtype === 'F32' && shape.length >= 2) {
+    return [{ kind: 'half', name, dtype: 'F16', shape, bytes: 2 * elements, source }];
+  }
+  return [{ kind: 'copy', name, dtype, shape, bytes, source }];
+}
+
+async function quantize(handle: FileHandle, { file }: Checkpoint, source: TensorEntry) {
+  const bytes = await readExactly(handle, file, source.offset, source.bytes);
+  const weight = widen(bytes, source.dtype);
+  const [outputs = 1] = source.shape;
+  const quantized = quantizeMatrix(weight, [outputs, weight.length / outputs], source.transposed);
+  if (quantized !== undefined) return quantized;
+  throw new ModelError(`${source.name} in ${file} holds what is not a finite number`, 'fetch or export it again');
+}
+
+async function copy(
+  handle: FileHandle,
+  { file }: Checkpoint,
+  { name, dtype, shape, offset, bytes }: TensorEntry,
+  kind: Exclude<Kind, 'steps' | 'scales'>,
+  write: (bytes: Uint8Array, from: number) => Promise<void>,
+): Promise<void> {
+  if (kind === 'turn') {
+    const [outputs = 0, inputs = 0] = shape;
+    const stored = widen(await readExactly(handle, file, offset, bytes), dtype);
+    const turned = Float32Array.from(
+      stored,
+      (_, n) => stored[(n % inputs) * outputs + Math.floor(n / inputs)] as number,
+    );
+    return write(bytesOf(turned), 0);
+  }
+  for (let from = 0; from < bytes; from += PIECE) {
+    const piece = await readExactly(handle, file, offset + from, Math.min(PIECE, bytes - from));
+    if (kind === 'copy') {
+      await write(piece, from);
+      continue;
+    }
+    const values = widen(piece, dtype);
+    if (!values.every((value) => Math.abs(value) <= LARGEST_HALF)) {
+      throw new ModelError(`${name} in ${file} holds numbers that fp16 cannot`, 'leave --dtype out');
+    }
+    await write(bytesOf(toHalves(values)), from / 2);
+  }
+}
+
+function width({ dtype }: Part): number {
+  return dtype === 'F32' ? 4 : dtype === 'I8' ? 1 : 2;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

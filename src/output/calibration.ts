@@ -1,0 +1,61 @@
+import { createColors } from 'picocolors';
+import type { Calibration, Limit, Reached } from '../calibrate.ts';
+import { oneLine } from '../errors.ts';
+import { columns } from './columns.ts';
+import { type LabelledRun, percent, reportJson } from './evaluation.ts';
+import type { Canvas } from './table.ts';
+import { rounded } from './writer.ts';
+
+/** For programs: the proposals and what they reach, after how they came about. */
+export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
+  return reportJson({ ...run, ...calibration });
+}
+
+/** A labels file: each label with the threshold below which it is better not said. */
+export function labelsFile(calibration: Calibration): string {
+  return reportJson(calibration.labels.map((limit) => ({ label: limit.label, threshold: usable(limit, calibration) })));
+}
+
+/** Without an image to choose by, the threshold for all; where none reaches the target, 1: hardly ever an answer. */
+function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number {
+  return (chosenOn.images === 0 ? threshold.value : value) ?? 1;
+}
+
+/** For people: each proposal, and what it reaches on the images that it was not chosen on. */
+export function calibrationTable(calibration: Calibration, { color }: Pick<Canvas, 'color'>): string {
+  const paint = createColors(color);
+  const { target, threshold, minMargin, together, failures, failed } = calibration;
+  const counts = `chosen on ${threshold.chosenOn.images} images, tried on the other ${threshold.triedOn.images}`;
+  const line = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>) => [
+    name,
+    value === null ? 'none' : String(rounded(value)),
+    percent(triedOn.precision),
+    percent(triedOn.coverage),
+    String(triedOn.images),
+  ];
+  const all = (triedOn: Reached) => [
+    'all of these together',
+    '',
+    percent(triedOn.precision),
+    percent(triedOn.coverage),
+    String(triedOn.images),
+  ];
+  const head = ['', 'limit', 'precision', 'answered', 'images'];
+  return [
+    `limits for a precision of ${percent(target)}, ${counts}; what they reach there:\n\n`,
+    columns(
+      [
+        head,
+        line('--threshold', threshold),
+        line('--min-margin', minMargin),
+        [],
+        [paint.bold('threshold per label')],
+        ...calibration.labels.map((limit) => line(oneLine(limit.label), limit)),
+        all(together),
+      ],
+      'lrrrr',
+    ),
+    ...failures.map(({ code, message }) => `${paint.red(`${code}: ${message}`)}\n`),
+    ...(failed > failures.length ? [`… and ${failed - failures.length} more failed\n`] : []),
+  ].join('');
+}

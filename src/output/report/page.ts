@@ -1,0 +1,89 @@
+import type { Evaluation } from '../../evaluate.ts';
+import { type EvaluationRun, imagesPerSecond } from '../evaluation.ts';
+import { rounded } from '../writer.ts';
+import { classesPart } from './classes.ts';
+import { confusionPart } from './confusion.ts';
+import { scrolling, section, share, table } from './figure.ts';
+import { html, type Markup, trusted } from './markup.ts';
+import { reliabilityPart } from './reliability.ts';
+import { STYLE } from './style.ts';
+
+/**
+ * An evaluation as one page that needs nothing else: no script, and a policy that lets the browser fetch nothing.
+ *
+ * @param pictures `data:` addresses of the mistakes' images, by the names of the images
+ */
+export function report(run: EvaluationRun, evaluation: Evaluation, pictures: ReadonlyMap<string, string>): string {
+  const title = `${run.model} on ${run.truth}`;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${trusted(STYLE)}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${title}</h1>
+<p>${run.provider}, ${run.dtype}; ${evaluation.labels.length} labels; prompts: ${run.templates.join(', ')}</p>
+</header>
+${figures(run, evaluation)}
+<div class="parts">
+${section(confusionPart(evaluation))}${section(classesPart(evaluation))}${section(reliabilityPart(evaluation))}</div>
+${mistakes(evaluation, pictures)}${failures(evaluation)}</main>
+</body>
+</html>
+`.text;
+}
+
+function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
+  const { images, failed, top1, top5, meanPerClassRecall, ece } = evaluation;
+  const speed = imagesPerSecond(run, evaluation);
+  const entry = (id: string, name: string, value: Markup) =>
+    html`<div id="${id}"><dt>${name}</dt><dd>${value}</dd></div>\n`;
+  const number = (value: number, text: string) => html`<data value="${rounded(value)}">${text}</data>`;
+  return html`<dl class="figures">
+${entry('top1', 'Top-1', share(top1))}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images a second', number(speed, speed.toFixed(1)))}</dl>`;
+}
+
+function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
+  if (mistakes.length === 0) return html``;
+  const one = ({ image, truth, predicted, score }: Evaluation['mistakes'][number]) => {
+    const address = pictures.get(image);
+    const picture =
+      address === undefined
+        ? html`<p class="missing">no picture</p>`
+        : html`<img src="${address}" alt="${truth}, taken for ${predicted}">`;
+    return html`<li>${picture}<p>${truth}, taken for <strong>${predicted}</strong> ${share(score)}</p><p class="path">${image}</p></li>\n`;
+  };
+  return html`<section id="mistakes" aria-labelledby="mistakes-title">
+<h2 id="mistakes-title">Most confident mistakes</h2>
+<p>Wrong answers with the highest scores. Some may be wrong labels in the truth.</p>
+<ol class="mistakes">
+${mistakes.map(one)}</ol>
+</section>
+`;
+}
+
+function failures({ failures, failed }: Evaluation): Markup {
+  if (failed === 0) return html``;
+  const named = failures.length < failed ? `The first ${failures.length} of ${failed}` : 'All of them';
+  return html`<section id="failures" aria-labelledby="failures-title">
+<h2 id="failures-title">Failures</h2>
+<p>These images could not be read and are in none of the figures.</p>
+${scrolling(
+  'Failures',
+  table(
+    named,
+    ['Image', 'Truth', 'Code', 'What is the matter'],
+    failures.map(({ image, truth, code, message }) => [image, truth, code, message]),
+  ),
+)}
+</section>
+`;
+}

@@ -1,0 +1,256 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture } from '../paths.ts';
+import { cli } from './io.ts';
+
+const MODEL = ['-m', fixture('tiny-class')];
+const IMAGES = ['rgb.png', 'odd.jpg', 'grey.png', 'palette.png', 'page.tiff', 'lossless.webp'];
+
+let folder: string;
+let root: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'eval-'));
+  root = join(folder, 'data');
+  for (const [n, name] of IMAGES.entries()) {
+    const place = join(root, n % 2 === 0 ? 'cat' : 'dog', n < 4 ? '' : 'deeper');
+    await mkdir(place, { recursive: true });
+    await copyFile(fixture(`images/${name}`), join(place, name));
+  }
+  await writeFile(join(root, 'dog', 'notes.txt'), 'no image');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const evaluate = async (...args: string[]) => {
+  const { code, stdout, stderr } = await cli(['eval', ...args, ...MODEL]);
+  return { code, stderr, figures: JSON.parse(stdout) };
+};
+const csv = async (name: string, text: string) => {
+  const file = join(folder, name);
+  await writeFile(file, text);
+  return file;
+};
+
+describe('clip-classify eval', () => {
+  it('holds a folder per class against what classify says of its images', async () => {
+    const { code, stderr, figures } = await evaluate(root);
+    expect([code, stderr]).toEqual([0, '6 ok, 0 failed\n']);
+    const paths = [
+      'cat/deeper/page.tiff',
+      'cat/grey.png',
+      'cat/rgb.png',
+      'dog/deeper/lossless.webp',
+      'dog/odd.jpg',
+      'dog/palette.png',
+    ];
+    const labels = ['-l', 'cat,dog', '-f', 'label', ...MODEL];
+    const { stdout } = await cli([...paths.map((path) => join(root, path)), ...labels]);
+    const said = stdout.trimEnd().split('\n');
+    const right = said.filter((label, n) => paths[n]?.startsWith(label)).length;
+    expect(figures).toMatchObject({
+      model: 'tiny-class',
+      provider: 'cpu',
+      dtype: 'fp32',
+      templates: ['a photo of a {}'],
+      truth: root,
+      labels: ['cat', 'dog'],
+      images: 6,
+      failed: 0,
+      top5: 1,
+      failures: [],
+    });
+    expect(figures.top1).toBeCloseTo(right / 6, 5);
+    const count = (truth: string, predicted: string) =>
+      said.filter((label, n) => label === predicted && paths[n]?.startsWith(truth)).length;
+    for (const { truth, predicted, images } of figures.confusion) expect(images).toBe(count(truth, predicted));
+    expect(figures.imagesPerSecond).toBeCloseTo(6 / figures.seconds, 1);
+  });
+
+  it('gives the same figures for a CSV, whose paths are relative to it', async () => {
+    const lines = IMAGES.map(
+      (name, n) =>
+        `${n},"data/${n % 2 === 0 ? 'cat' : 'dog'}/${n < 4 ? '' : 'deeper/'}${name}", ${n % 2 === 0 ? 'cat' : 'dog'}`,
+    );
+    // A byte-order mark, CRLF, quotes, white space around a label, a column too many, a blank line.
+    const file = await csv('truth.csv', `\uFEFFn,path,label\r\n${lines.join('\r\n')}\r\n\r\n`);
+    const same = ({ top1, meanPerClassRecall, ece, classes, confusion, bins }: Record<string, unknown>) => ({
+      top1,
+      meanPerClassRecall,
+      ece,
+      classes,
+      confusion,
+      bins,
+    });
+    const { code, figures } = await evaluate(file);
+    expect(code).toBe(0);
+    expect(same(figures)).toEqual(same((await evaluate(root)).figures));
+  });
+
+  it('takes paths with commas, quotes and line breaks from a CSV, and absolute ones', async () => {
+    const odd = 'a, "b"\nc.png';
+    await copyFile(fixture('images/rgb.png'), join(folder, odd));
+    const file = await csv(
+      'odd.csv',
+      `label,path\ncat,"${odd.replaceAll('"', '""')}"\ndog,${fixture('images/rgb.png')}\n`,
+    );
+    expect(await evaluate(file)).toMatchObject({ code: 0, figures: { images: 2, failed: 0 } });
+  });
+
+  it('counts and names failures, and ends with 1', async () => {
+    const file = await csv(
+      'broken.csv',
+      `path,label\n${fixture('images/rgb.png')},cat\nnothing.png,dog\nbroken.csv,cat\n`,
+    );
+    const { code, stderr, figures } = await evaluate(file);
+    expect([code, stderr]).toEqual([1, '1 ok, 2 failed\n']);
+    expect(figures).toMatchObject({ images: 1, failed: 2 });
+    expect(figures.failures).toEqual([
+      {
+        image: join(folder, 'nothing.png'),
+        truth: 'dog',
+        code: 'E_NOT_FOUND',
+        message: expect.stringContaining('does not exist'),
+      },
+      {
+        image: join(folder, 'broken.csv'),
+        truth: 'cat',
+        code: 'E_FORMAT',
+        message: expect.stringContaining('is none of'),
+      },
+    ]);
+    const table = await cli(['eval', file, ...MODEL, '-f', 'table']);
+    expect(table.stdout).toContain(`E_NOT_FOUND: ${join(folder, 'nothing.png')} does not exist`);
+  });
+
+  it('draws a table on a terminal', async () => {
+    const { stdout } = await cli(['eval', root, ...MODEL, '--quiet'], { tty: true, env: { NO_COLOR: '1' } });
+    expect(stdout).toMatch(/^top-1 +[\d.]+ %\n/);
+    expect(stdout).toMatch(/\ncat +3 +[\d.]+ % +[\d.–]+/);
+    expect(stdout).not.toContain('\x1b');
+    expect((await cli(['eval', root, ...MODEL], { tty: true })).stdout).toContain('\x1b[');
+  });
+
+  it('ranks more labels than there are classes, and matches them without case', async () => {
+    const { code, figures } = await evaluate(root, '-l', 'Dog,bird,Cat');
+    expect(code).toBe(0);
+    expect(figures.labels).toEqual(['Dog', 'bird', 'Cat']);
+    const counts = figures.classes.map(({ label, images }: { label: string; images: number }) => [label, images]);
+    expect(counts).toEqual([
+      ['Dog', 3],
+      ['bird', 0],
+      ['Cat', 3],
+    ]);
+  });
+
+  it('leaves out what lies beside the classes, and says so', async () => {
+    const beside = join(folder, 'beside');
+    await mkdir(join(beside, 'cat'), { recursive: true });
+    await mkdir(join(beside, 'dog')); // a class without images
+    await copyFile(fixture('images/rgb.png'), join(beside, 'cat', 'a.png'));
+    await copyFile(fixture('images/rgb.png'), join(beside, 'b.png'));
+    await writeFile(join(beside, 'cat', 'notes.txt'), '');
+    const { code, stderr, figures } = await evaluate(beside, '--verbose');
+    expect([code, figures.images, figures.labels]).toEqual([0, 1, ['cat', 'dog']]);
+    expect(stderr).toContain('warning: 1 images beside the folders of the classes were left out');
+    expect(stderr).toContain('1 files passed over');
+  });
+
+  it('writes several files, each in the format of its extension, with the same figures', async () => {
+    const [json, page] = [join(folder, 'report.json'), join(folder, 'report.html')];
+    const { code, figures } = await evaluate(root, '-o', json, '-o', page);
+    expect(code).toBe(0);
+    expect(JSON.parse(await readFile(json, 'utf8'))).toEqual(figures);
+    expect(await readFile(page, 'utf8')).toMatch(/^<!doctype html>/);
+  });
+});
+
+describe('eval --calibrate', () => {
+  it('proposes thresholds as a table, as JSON and as a labels file', async () => {
+    const file = join(folder, 'labels.json');
+    const { code, figures } = await evaluate(root, '--calibrate', '--precision', '0.6', '-o', file);
+    expect(code).toBe(0);
+    expect(figures).toMatchObject({ model: 'tiny-class', target: 0.6, images: 6, failed: 0 });
+    expect(figures.threshold.chosenOn.images + figures.threshold.triedOn.images).toBe(6);
+    const labels = JSON.parse(await readFile(file, 'utf8'));
+    expect(labels.map(({ label }: { label: string }) => label)).toEqual(['cat', 'dog']);
+    for (const { threshold } of labels) expect(threshold >= 0 && threshold <= 1).toBe(true);
+    const table = await cli(['eval', root, ...MODEL, '--calibrate', '-f', 'table']);
+    expect(table.stdout).toMatch(/^limits for a precision of 95\.0 %, chosen on \d images, tried on the other \d/);
+    expect(table.stdout).toMatch(/\n--threshold +\S+/);
+    expect(table.stdout).toMatch(/\n--min-margin +\S+/);
+  });
+
+  it('splits the images alike wherever they lie', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    for (const [n, name] of IMAGES.entries()) {
+      const place = join(elsewhere, n % 2 === 0 ? 'cat' : 'dog', n < 4 ? '' : 'deeper');
+      await mkdir(place, { recursive: true });
+      await copyFile(fixture(`images/${name}`), join(place, name));
+    }
+    const [here, there] = [await evaluate(root, '--calibrate'), await evaluate(`${elsewhere}/`, '--calibrate')];
+    expect({ ...there.figures, truth: '' }).toEqual({ ...here.figures, truth: '' });
+  });
+});
+
+describe('what eval cannot do ends with 2 and one line', () => {
+  it.each<[string, (() => Promise<string[]>) | string[], RegExp]>([
+    ['nothing to evaluate', [], /E_USAGE: missing required argument/],
+    ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is neither a folder nor a file/],
+    ['no such folder', ['/nothing'], /E_USAGE: \/nothing cannot be read: .*a CSV with the columns path and label/],
+    ['a folder without classes', async () => [fixture('images')], /E_USAGE: there is no class in /],
+    [
+      'a CSV without the columns',
+      async () => [await csv('x.csv', 'file,class\na,b\n')],
+      /the header of .* is "file,class"; it must name the columns path and label/,
+    ],
+    ['an empty CSV', async () => [await csv('x.csv', '')], /there is no class in /],
+    [
+      'a line without a label',
+      async () => [await csv('x.csv', 'path,label\na.png,cat\nb.png,\n')],
+      /line 3 of .* has no label/,
+    ],
+    [
+      'a line with too few columns',
+      async () => [await csv('x.csv', 'path,label\na.png\n')],
+      /is no CSV as RFC 4180 has it: .*line 2/,
+    ],
+    ['an open quote', async () => [await csv('x.csv', 'path,label\n"a.png,cat\n')], /is no CSV as RFC 4180 has it/],
+    [
+      'classes that are not among the labels',
+      async () => [root, '-l', 'cat,bird'],
+      /E_LABELS: of the classes, "dog" are not among the labels; add them/,
+    ],
+    [
+      'one class in two spellings',
+      async () => [await csv('x.csv', 'path,label\na.png,cat\nb.png,Cat\n')],
+      /E_LABELS: "Cat" and "cat" are the same label/,
+    ],
+    ['another format', async () => [root, '-f', 'csv'], /E_USAGE: .*table, json/],
+    [
+      'another file',
+      async () => [root, '-o', 'out.txt'],
+      /E_USAGE: the extension of out.txt says no format; call it .html or .json/,
+    ],
+    ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /call it .json/],
+    ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision belongs to --calibrate/],
+    ['a precision that cannot be', async () => [root, '--calibrate', '--precision', '95'], /above 0, at most 1/],
+    [
+      'an output in no folder',
+      async () => [root, '-o', '/nothing/out.json'],
+      /E_OUTPUT: \/nothing\/out.json cannot be written/,
+    ],
+  ])('%s', async (_, args, message) => {
+    const { code, stdout, stderr } = await cli(['eval', ...(Array.isArray(args) ? args : await args()), ...MODEL]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
+  });
+
+  it('classes without images', async () => {
+    await mkdir(join(folder, 'hollow/cat'), { recursive: true });
+    await mkdir(join(folder, 'hollow/dog'));
+    const { code, stderr } = await cli(['eval', join(folder, 'hollow'), ...MODEL]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: there is no image in /)]);
+  });
+});

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../src/errors.ts';
+import { type Evaluation, evaluate, type Judged } from '../../src/evaluate.ts';
+import { report } from '../../src/output/report/page.ts';
+
+const RUN = {
+  model: 'tiny',
+  provider: 'cpu',
+  dtype: 'fp32',
+  templates: ['a photo of a {}'],
+  truth: 'data',
+  seconds: 2,
+};
+
+/** As many images as said, each with a truth and an answer by its number. */
+async function evaluation(
+  labels: readonly string[],
+  count: number,
+  truth: (n: number) => number,
+  answer: (n: number) => number,
+): Promise<Evaluation> {
+  async function* judged(): AsyncGenerator<Judged> {
+    for (let n = 0; n < count; n++) {
+      const [label, score] = [labels[answer(n)] as string, 0.5 + (n % 50) / 100];
+      const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score }] };
+      yield { result, truth: labels[truth(n)] as string };
+    }
+  }
+  return evaluate(judged(), labels);
+}
+const count = (text: string, part: string) => text.split(part).length - 1;
+
+describe('the report', () => {
+  it('holds no script, no address but data:, and a policy that forbids them', async () => {
+    const page = report(
+      RUN,
+      await evaluation(
+        ['cat', 'dog'],
+        10,
+        (n) => n % 2,
+        (n) => n % 3 && 1,
+      ),
+      new Map(),
+    );
+    expect(page).toContain(
+      `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">`,
+    );
+    expect(page).not.toMatch(/<script|javascript:|\son\w+=|@import|<iframe|<object/i);
+    expect(page.match(/\b(?:src|href)="(?!data:)/g)).toBeNull();
+    expect(page.match(/url\((?!data:)/g)).toBeNull();
+  });
+
+  it('shows names as text, whatever they hold', async () => {
+    const evil = '<script>alert("1")</script>&\'"\x1b[31m\u2028';
+    const one = await evaluation(
+      [evil, 'dog', '"><img src=x onerror=alert(1)>'],
+      9,
+      (n) => n % 3,
+      (n) => (n + 1) % 3,
+    );
+    const mistakes = one.mistakes.map((mistake) => ({ ...mistake, image: `${evil}.png` }));
+    const failures = [{ image: evil, truth: evil, ...new ImageError('E_DECODE', evil, evil) }].map((one) => ({
+      ...one,
+      message: evil,
+    }));
+    const page = report(
+      { ...RUN, truth: evil, model: evil, templates: [evil] },
+      { ...one, mistakes, failures, failed: 1 },
+      new Map(),
+    );
+    expect(page).not.toMatch(/<script|<img src=x/);
+    expect(page).not.toContain('\x1b');
+    expect(page).toContain('&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;');
+  });
+
+  it('draws every plot twice, for wide and for narrow places, with a description and a table', async () => {
+    const page = report(
+      RUN,
+      await evaluation(
+        ['cat', 'dog'],
+        10,
+        (n) => n % 2,
+        () => 0,
+      ),
+      new Map(),
+    );
+    expect(count(page, '<svg')).toBe(2 * 4); // confusion, classes, reliability and its histogram
+    expect(
+      page.match(/<svg[^>]*aria-label="[^"]+"[^>]*role="img"|<svg[^>]*role="img"[^>]*aria-label="[^"]+"/g),
+    ).toHaveLength(8);
+    expect(count(page, '<table')).toBe(3);
+  });
+
+  it('shows of 300 classes those that are confused most, and says what it leaves out', async () => {
+    const labels = Array.from({ length: 300 }, (_, n) => `class ${n}`);
+    // Class 7 is taken for 8 most often; every other class now and then for the one after it.
+    const one = await evaluation(
+      labels,
+      3_000,
+      (n) => (n % 3 === 0 ? 7 : n % 300),
+      (n) => (n % 3 === 0 ? 8 : (n + (n % 2)) % 300),
+    );
+    const page = report(RUN, one, new Map());
+    const [, explanation = ''] = /<section id="confusion"[\s\S]*?<p>([\s\S]*?)<\/p>/.exec(page) ?? [];
+    expect(explanation).toMatch(
+      /Shown are the 2[45] classes of the commonest confusions; the other \d{3} are left out\. \d+ of \d+ mistakes lie/,
+    );
+    expect(page).toMatch(/class 7 taken for class 8: 10\d\d/);
+    expect(page).toMatch(/Shown are the 40 with the lowest recall of \d+; the table has all\./);
+    expect(page.length).toBeLessThan(500_000);
+    // The table of the classes has all of them.
+    expect(count(/<section id="classes"[\s\S]*?<\/section>/.exec(page)?.[0] ?? '', '<th scope="row">')).toBe(300);
+  });
+
+  it('can be drawn where every image failed', async () => {
+    const failed = new ImageError('E_DECODE', 'x.png is empty', 'fetch it again');
+    async function* judged(): AsyncGenerator<Judged> {
+      yield { result: { ok: false, image: 'x.png', error: failed }, truth: 'cat' };
+    }
+    const page = report(RUN, await evaluate(judged(), ['cat', 'dog']), new Map());
+    expect(page).toContain('x.png is empty; fetch it again');
+    expect(page).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('has the pictures that it is given, and says where there is none', async () => {
+    const page = report(
+      RUN,
+      await evaluation(
+        ['cat', 'dog'],
+        2,
+        () => 0,
+        () => 1,
+      ),
+      new Map([['1.png', 'data:image/webp;base64,AAAA']]),
+    );
+    expect(page).toContain('<img src="data:image/webp;base64,AAAA" alt="cat, taken for dog">');
+    expect(count(page, 'no picture')).toBe(1);
+  });
+});
