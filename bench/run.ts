@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { randomVitB32 } from './model/folder.ts';
 import { findPhotos } from './photos.ts';
 import { type Row, table } from './report.ts';
+import { int8 } from './rows/int8.ts';
 import { memory } from './rows/memory.ts';
 import { oneImage } from './rows/one-image.ts';
 import { perImage } from './rows/per-image.ts';
@@ -15,6 +16,7 @@ import { resampling } from './rows/resample.ts';
 import type { Measurement, Setting } from './setting.ts';
 
 const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  int8,
   'per-image': perImage,
   'one-image': oneImage,
   resample: resampling,

@@ -30,6 +30,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'node:process':
     /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files|converted-weights)|hub\/(partial-file|cache))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
+  'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,
   undici: /^src\/(hub\/transport|image\/(connection|download))\.ts$/,

@@ -64,7 +64,8 @@ async function embed(given: readonly string[], options: EmbedOptions, io: Io): P
   const texts = await givenTexts(options);
   if (texts !== undefined && (args.length > 0 || filesFrom !== undefined))
     throw new UsageError('both images and texts are given', 'embed them one after the other');
-  if (output !== undefined) await refuseToOverwrite(output, [...args, ...textsFile]);
+  if (output !== undefined)
+    await refuseToOverwrite(output, [...args, ...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])]);
   const enough = new AbortController();
   const inputs = imageOptions(options, io, { warn, onPassedOver: () => {} }, enough.signal);
   const paths = texts === undefined ? imagePaths(args, inputs) : nothing();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
-import { type ImageSource, nameOf, readSource } from '../image/source.ts';
+import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
 import type { EmbeddingCache } from './cache.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -39,7 +39,7 @@ export class CachedImages implements ImageEncoder {
   async encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded> {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
-    const image = nameOf(source);
+    const identity = identityOf(source);
     try {
       const { key, bytes } = await this.reading(() => read(source, options));
       const stored = store?.get(key);
@@ -47,17 +47,17 @@ export class CachedImages implements ImageEncoder {
         this.lastProvider = PROVIDERS.filter((one) => one !== 'auto').find(
           (one) => PROVIDERS.indexOf(one) === stored.notes[1],
         );
-        return { ok: true, image, embedding: stored.embedding };
+        return { ok: true, ...identity, embedding: stored.embedding };
       }
       this.encodes = true;
-      const result = await this.encoder.encode(bytes ? { name: image, bytes } : source, options, onStage);
+      const result = await this.encoder.encode(bytes ? { name: identity.image, bytes } : source, options, onStage);
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
         store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
       }
-      return result;
+      return { ...result, ...identity };
     } catch (error) {
-      if (error instanceof ImageError) return { ok: false, image, error };
+      if (error instanceof ImageError) return { ok: false, ...identity, error };
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
+import type { ImageIdentity } from '../image/source.ts';
 import { isRecord } from '../onnx/safetensors.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
 import type { Embedded } from './encoder.ts';
@@ -36,7 +37,7 @@ async function* jsonRows(path: string, digest: string): AsyncGenerator<Embedded>
     requireDigest(row.fields, digest, path);
     const embedding = toUnitRow(row.fields['embedding'], columns);
     columns ??= embedding?.columns;
-    yield embedding === undefined ? badRow(row.image) : { ok: true, image: row.image, embedding };
+    yield embedding === undefined ? badRow(row.image) : { ...withoutFields(row), embedding };
   }
 }
 
@@ -60,7 +61,7 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
       const data = new Float32Array(columns);
       await handle.read(Buffer.from(data.buffer), 0, 4 * columns, start + 4 * columns * at++);
       const embedding = unitRows({ rows: 1, columns, data });
-      yield embedding === undefined ? badRow(row.image) : { ok: true, image: row.image, embedding };
+      yield embedding === undefined ? badRow(row.image) : { ...withoutFields(row), embedding };
     }
     if (at !== rows) throw unlike(path, rows);
   } finally {
@@ -84,14 +85,20 @@ async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
 }
 
 /** A row as JSON has it: an image that had no embedding is an error again. */
-type Row = Extract<Embedded, { ok: false }> | { ok: true; image: string; fields: Readonly<Record<string, unknown>> };
+type Row = Extract<Embedded, { ok: false }> | (ImageIdentity & { ok: true; fields: Readonly<Record<string, unknown>> });
 
 function parseRow(line: string, where: string): Row {
   const fields = parseJson(line);
   const { image, error } = fields;
   if (typeof image !== 'string') return badRow(where);
-  if (!isRecord(error)) return { ok: true, image, fields };
-  return { ok: false, image, error: new ImageError(codeOf(error['code']), messageOf(error['message']), AGAIN) };
+  const { path_b64: path } = fields;
+  const identity = { image, ...(typeof path === 'string' && { pathBytes: Buffer.from(path, 'base64') }) };
+  if (!isRecord(error)) return { ok: true, ...identity, fields };
+  return { ok: false, ...identity, error: new ImageError(codeOf(error['code']), messageOf(error['message']), AGAIN) };
+}
+
+function withoutFields({ fields: _, ...row }: Extract<Row, { ok: true }>): ImageIdentity & { readonly ok: true } {
+  return row;
 }
 
 function parseJson(line: string): Record<string, unknown> {
