@@ -17,7 +17,7 @@ export const memory: Measurement = async ({ photos, cache, env, quick }) => {
     env,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const ended = once(child, 'exit');
+  const ended = once(child, 'close'); // when all that it wrote has been read
   let done = 0;
   child.stdout.on('data', (text: Buffer) => {
     for (const byte of text) if (byte === 10) done++;
