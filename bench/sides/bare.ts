@@ -13,13 +13,14 @@ export interface BareSetup {
 /** Nothing but `session.run` of the graph that this package writes, on pixels that are there: the least that can be paid. */
 serveSide(async ({ folder, images, batch, threads }: BareSetup) => {
   const { towers } = await (await describing()).describeModel(folder);
-  const { graph } = (await towers()).image;
-  if (!('bytes' in graph)) throw new Error(`${folder} is not a checkpoint`);
+  const { graph: source } = (await towers()).image;
+  const graph = typeof source === 'function' ? await source() : source;
+  if ('path' in graph || !('folder' in graph.weights)) throw new Error(`${folder} is not a checkpoint`);
   const session = await ort.InferenceSession.create(graph.bytes, {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
-    extra: { session: { model_external_initializers_file_folder_path: graph.weights } },
+    extra: { session: { model_external_initializers_file_folder_path: graph.weights.folder } },
   });
   const pixels = Float32Array.from({ length: batch * 3 * 224 * 224 }, (_, n) => Math.sin(n) * 2);
   return {

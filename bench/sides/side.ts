@@ -8,6 +8,7 @@ export type Works = Readonly<Record<string, () => Promise<unknown>>>;
 export function serveSide<Setup>(prepare: (setup: Setup) => Promise<Works>): void {
   const answer = (message: { readonly took: number; readonly error?: string }) => process.send?.(message);
   const fail = (error: unknown) => answer({ took: 0, error: error instanceof Error ? error.message : String(error) });
+  process.on('disconnect', () => process.exit()); // the model is still open
   prepare(JSON.parse(argv[2] ?? '{}') as Setup).then((works) => {
     process.on('message', (name: string) => {
       timed(works[name] ?? (() => Promise.reject(new Error(`no work ${name}`)))).then((took) => answer({ took }), fail);

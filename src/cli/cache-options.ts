@@ -23,8 +23,10 @@ export function cacheSettings(
   io: Pick<Io, 'stderr' | 'env'>,
 ): Pick<LoadOptions, 'cache' | 'cacheImages' | 'onCacheTrouble'> {
   if (cacheImages && !cache) throw new UsageError('--cache-images and --no-cache exclude each other', 'leave one out');
+  let told = !verbose;
   const onCacheTrouble = (error: unknown) => {
-    if (verbose) say(io, 'note', `nothing is kept: ${messageOf(error)}`);
+    if (!told) say(io, 'note', `nothing is kept: ${messageOf(error)}`);
+    told = true;
   };
   return { cache, cacheImages, onCacheTrouble };
 }

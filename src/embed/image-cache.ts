@@ -50,12 +50,13 @@ export class CachedImages implements ImageEncoder {
         return { ok: true, ...identity, embedding: stored.embedding };
       }
       this.encodes = true;
-      const result = await this.encoder.encode(bytes ? { name: identity.image, bytes } : source, options, onStage);
+      const given = bytes ? { name: identity.image, bytes } : source;
+      const result = { ...(await this.encoder.encode(given, options, onStage)), ...identity };
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
         store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
       }
-      return { ...result, ...identity };
+      return result;
     } catch (error) {
       if (error instanceof ImageError) return { ok: false, ...identity, error };
       throw error;
@@ -72,7 +73,8 @@ export class CachedImages implements ImageEncoder {
 async function read(source: ImageSource, options: DecodeOptions): Promise<{ key: Buffer; bytes?: Uint8Array }> {
   const bytes = await readSource(source);
   const key = keyOf(bytes, options);
-  return bytes.length > LARGE_BYTES && typeof source === 'string' ? { key } : { key, bytes };
+  const isFile = typeof source === 'string' || 'path' in source;
+  return isFile && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
 }
 
 /** Whether a large file was the same when it was decoded. */

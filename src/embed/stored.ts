@@ -37,7 +37,7 @@ async function* jsonRows(path: string, digest: string): AsyncGenerator<Embedded>
     requireDigest(row.fields, digest, path);
     const embedding = toUnitRow(row.fields['embedding'], columns);
     columns ??= embedding?.columns;
-    yield embedding === undefined ? badRow(row.image) : { ...withoutFields(row), embedding };
+    yield embedding === undefined ? badRow(row.identity) : { ok: true, ...row.identity, embedding };
   }
 }
 
@@ -61,7 +61,7 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
       const data = new Float32Array(columns);
       await handle.read(Buffer.from(data.buffer), 0, 4 * columns, start + 4 * columns * at++);
       const embedding = unitRows({ rows: 1, columns, data });
-      yield embedding === undefined ? badRow(row.image) : { ...withoutFields(row), embedding };
+      yield embedding === undefined ? badRow(row.identity) : { ok: true, ...row.identity, embedding };
     }
     if (at !== rows) throw unlike(path, rows);
   } finally {
@@ -85,20 +85,17 @@ async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
 }
 
 /** A row as JSON has it: an image that had no embedding is an error again. */
-type Row = Extract<Embedded, { ok: false }> | (ImageIdentity & { ok: true; fields: Readonly<Record<string, unknown>> });
+type Row =
+  | Extract<Embedded, { ok: false }>
+  | { readonly ok: true; readonly identity: ImageIdentity; readonly fields: Readonly<Record<string, unknown>> };
 
 function parseRow(line: string, where: string): Row {
   const fields = parseJson(line);
-  const { image, error } = fields;
-  if (typeof image !== 'string') return badRow(where);
-  const { path_b64: path } = fields;
+  const { image, error, path_b64: path } = fields;
+  if (typeof image !== 'string') return badRow({ image: where });
   const identity = { image, ...(typeof path === 'string' && { pathBytes: Buffer.from(path, 'base64') }) };
-  if (!isRecord(error)) return { ok: true, ...identity, fields };
+  if (!isRecord(error)) return { ok: true, identity, fields };
   return { ok: false, ...identity, error: new ImageError(codeOf(error['code']), messageOf(error['message']), AGAIN) };
-}
-
-function withoutFields({ fields: _, ...row }: Extract<Row, { ok: true }>): ImageIdentity & { readonly ok: true } {
-  return row;
 }
 
 function parseJson(line: string): Record<string, unknown> {
@@ -127,8 +124,9 @@ function codeOf(value: unknown): ImageErrorCode {
   return CODES.find((code) => code === value) ?? 'E_DECODE';
 }
 
-function badRow(image: string): Extract<Embedded, { ok: false }> {
-  return { ok: false, image, error: new ImageError('E_DECODE', `${image} has no embedding of length 1`, AGAIN) };
+function badRow(identity: ImageIdentity): Extract<Embedded, { ok: false }> {
+  const { image } = identity;
+  return { ok: false, ...identity, error: new ImageError('E_DECODE', `${image} has no embedding of length 1`, AGAIN) };
 }
 
 function toUnitRow(value: unknown, columns: number | undefined): UnitRows | undefined {

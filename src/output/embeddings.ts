@@ -1,6 +1,6 @@
 import type { Embedded } from '../embed/encoder.ts';
 import { row } from '../tensor.ts';
-import { pathField, toJson } from './json.ts';
+import { toJson } from './json.ts';
 
 /** What the embeddings of a run have in common. */
 export interface EmbeddingRun {
@@ -14,7 +14,7 @@ export interface EmbeddingRun {
 
 /** A row of `embed` as one line of JSON; nine digits hold a float32 to its last bit. */
 export function embeddingLine({ kind, model, digest }: EmbeddingRun, one: Embedded): string {
-  const head = { [kind]: one.image, ...pathField(one), model };
+  const head = { ...nameOf(kind, one), model };
   if (!one.ok) return `${toJson({ ...head, ...errorOf(one) })}\n`;
   const embedding = Array.from(row(one.embedding, 0), (value) => Number(value.toPrecision(9)));
   return `${toJson({ ...head, digest, embedding })}\n`;
@@ -27,8 +27,12 @@ export function namesHead({ kind, model, digest, dtype }: EmbeddingRun): string 
 
 /** Its other lines, in the order of the input: which image is in which row, and which are in none. */
 export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number): string {
-  const head = { [kind]: one.image, ...pathField(one) };
+  const head = nameOf(kind, one);
   return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorOf(one) })}\n`;
+}
+
+function nameOf(kind: EmbeddingRun['kind'], { image, pathBytes }: Embedded): object {
+  return { [kind]: image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }) };
 }
 
 function errorOf({ error }: Extract<Embedded, { ok: false }>): object {

@@ -34,8 +34,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const truth = await openTruth(source, walk, () => left.beside++);
   const given = await givenLabels(options);
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
-  const labelNames = labels.map(({ label }) => label);
-  const names = matchClasses(truth.labels, labelNames);
+  const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
   const clip = await openModel(options, true, io);
@@ -51,9 +50,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = { model, provider, dtype, templates: classifier.templates, truth: source };
-    const work = options.calibrate
-      ? calibrated(judged, labelNames, run, options)
-      : evaluated(judged, labelNames, run, options);
+    const work = options.calibrate ? calibrated(judged, labels, run, options) : evaluated(judged, labels, run, options);
     outcome = await unlessInterrupted(work, io);
   } finally {
     await clip.release();
