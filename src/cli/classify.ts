@@ -5,6 +5,7 @@ import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
 import { UsageError } from '../errors.ts';
 import { checkLabels } from '../text/labels.ts';
 import { withCacheOptions } from './cache-options.ts';
+import { type ExplainOptions, planExplanation, readableTwice, withExplainOptions } from './explain.ts';
 import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
@@ -30,7 +31,13 @@ import { createProgress } from './progress.ts';
 import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, ModelOptions {
+interface ClassifyOptions
+  extends InputOptions,
+    LabelOptions,
+    ScoreOptions,
+    OutputOptions,
+    ExplainOptions,
+    ModelOptions {
   readonly from?: string;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -44,7 +51,7 @@ Examples:
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
   withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
-  withOutputOptions(withScoreOptions(withLabelOptions(command)));
+  withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
@@ -57,7 +64,8 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
   const args = await exactPaths(given);
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const labelsGiven = await givenLabels(options);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...filesRead(options)]);
+  const read = [...args, ...filesRead(options)];
+  if (options.output !== undefined) await refuseToOverwrite(options.output, read);
 
   let passedOver = 0;
   const enough = new AbortController();
@@ -67,12 +75,15 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
   if (from !== undefined && (args.length > 0 || listed))
     throw new UsageError(`both images and --from ${from} are given`, 'leave one out');
   const paths = from === undefined ? imagePaths(args, inputs) : nothing();
-  const { first, all: images } = await unlessInterrupted(peek(paths, listed ? 1 : 2), io);
+  const sources = options.explain === undefined ? paths : readableTwice(paths, options, io);
+  const several = !listed || options.explain !== undefined;
+  const { first, all: images } = await unlessInterrupted(peek(sources, several ? 2 : 1), io);
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
   const clip = await openModel(options, listed || first.length > 1, io);
   try {
+    const explain = await planExplanation({ clip, labels, images: first, read }, options, io);
     const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
@@ -98,6 +109,7 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
       progress,
       io,
     );
+    if (counts.failed === 0) await explain?.();
     if (verbose && passedOver > 0)
       say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
