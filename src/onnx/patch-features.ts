@@ -12,7 +12,7 @@ export const PATCH_EMBEDS = 'patch_embeds';
  * The features of an image's patches as an ONNX graph: `pixel_values [1, 3, S, S] → patch_embeds [grid², D]`, row after row of
  * the grid, not yet unit length. Each is what the image's embedding would be if the pooling looked at this patch alone, so
  * that it lies in the space of the labels: of attention that falls on one token only its value is left, as in MaskCLIP
- * (Zhou et al. 2022, section 3.2). docs/explain.md says where that misleads.
+ * (Zhou et al. 2022). docs/explain.md says where that misleads.
  */
 export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('patch features', checkpoint);
