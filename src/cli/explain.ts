@@ -1,4 +1,4 @@
-import { access, constants, open, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { pid } from 'node:process';
 import type { Command } from 'commander';
@@ -10,6 +10,7 @@ import { imageFetcher } from '../image/download.ts';
 import { type ImageSource, nameOf } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import type { Label } from '../text/labels.ts';
+import { peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { classifierOptions, type LabelOptions } from './label-options.ts';
 import { say } from './messages.ts';
@@ -26,10 +27,18 @@ export interface ExplainOptions {
 export interface Run {
   readonly clip: Clip;
   readonly labels: readonly Label[];
-  /** The images that there are, at least two if there are several. */
-  readonly images: readonly ImageSource[];
+  /** Undefined where embeddings are ranked. */
+  readonly images: AsyncGenerator<ImageSource> | undefined;
   /** Files that the picture must not be. */
   readonly read: readonly string[];
+}
+
+/** A picture that is to be drawn. */
+export interface ExplanationPlan {
+  /** The one image; it can be read twice. */
+  readonly images: AsyncIterable<ImageSource>;
+  /** Draws the picture and puts it in its place when it is whole. @throws ClipError */
+  draw(): Promise<void>;
 }
 
 type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly output?: string; readonly quiet?: boolean };
@@ -41,37 +50,20 @@ export function withExplainOptions(command: Command): Command {
     .option('--explain-label <label>', 'to this one of the labels (default: the first)');
 }
 
-/** The images, so that each can be read twice: what comes through standard input or the network is kept. */
-export async function* readableTwice(
-  images: AsyncIterable<ImageSource>,
-  { offline = false }: Pick<ModelOptions, 'offline'>,
-  { env }: Pick<Io, 'env'>,
-): AsyncGenerator<ImageSource> {
-  const fetchImage = imageFetcher(() => networkSettings(env, offline));
-  for await (const image of images) {
-    const read =
-      typeof image === 'string' ? isUrl(image) && (() => fetchImage(image)) : 'read' in image && (() => image.read());
-    yield read ? { name: nameOf(image), read: once(read) } : image;
-  }
-}
-
 /**
  * Checks what can be checked before the work.
  *
- * @returns what draws the picture and puts it in its place when it is whole; undefined where none is wanted
+ * @returns undefined where no picture is wanted
  * @throws UsageError, LabelsError or OutputError
  */
-export async function planExplanation(
-  run: Run,
-  options: AllOptions,
-  io: Io,
-): Promise<(() => Promise<void>) | undefined> {
+export async function planExplanation(run: Run, options: AllOptions, io: Io): Promise<ExplanationPlan | undefined> {
   const { explain: file, explainLabel: name, output } = options;
   if (file === undefined) {
     if (name === undefined) return undefined;
     throw new UsageError('--explain-label belongs to --explain', 'name a file to draw to, or leave it out');
   }
-  const [image, another] = run.images;
+  const { first, all } = await unlessInterrupted(peek(readableTwice(run.images ?? nothing(), options, io), 2), io);
+  const [image, another] = first;
   if (image === undefined || another !== undefined)
     throw new UsageError(`--explain draws one image, not ${image ? 'several' : 'none'}`, 'give it a single image');
   if (extname(file).toLowerCase() !== '.png')
@@ -86,23 +78,42 @@ export async function planExplanation(
     throw new UsageError(`--explain and --output are both ${file}`, 'name another file');
   await requireWritable(file);
 
-  return async () => {
-    const { templates } = classifierOptions(options);
-    const decoding = decodeOptions(options);
-    const { threads, quiet } = options;
-    const explanation = await unlessInterrupted(
-      explainImage(run.clip, image, label, {
-        ...decoding,
-        ...(templates && { templates }),
-        ...(threads && { threads }),
-      }),
-      io,
-    );
-    if (!explanation.ok) throw explanation.error;
-    await writeBeside(file, await explanation.overlay());
-    if (!quiet) say(io, 'note', noteOf(file, explanation));
+  return {
+    images: all,
+    draw: async () => {
+      const { templates } = classifierOptions(options);
+      const decoding = decodeOptions(options);
+      const { threads, quiet } = options;
+      const explanation = await unlessInterrupted(
+        explainImage(run.clip, image, label, {
+          ...decoding,
+          ...(templates && { templates }),
+          ...(threads && { threads }),
+        }),
+        io,
+      );
+      if (!explanation.ok) throw explanation.error;
+      await writeBeside(file, await explanation.overlay());
+      if (!quiet) say(io, 'note', noteOf(file, explanation));
+    },
   };
 }
+
+/** The images, so that each can be read twice: what comes through standard input or the network is kept. */
+async function* readableTwice(
+  images: AsyncIterable<ImageSource>,
+  { offline = false }: Pick<ModelOptions, 'offline'>,
+  { env }: Pick<Io, 'env'>,
+): AsyncGenerator<ImageSource> {
+  const fetchImage = imageFetcher(() => networkSettings(env, offline));
+  for await (const image of images) {
+    const read =
+      typeof image === 'string' ? isUrl(image) && (() => fetchImage(image)) : 'read' in image && (() => image.read());
+    yield read ? { name: nameOf(image), read: once(read) } : image;
+  }
+}
+
+async function* nothing(): AsyncGenerator<never> {}
 
 function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true }): string {
   const [least, greatest] = [Math.min(...cosines), Math.max(...cosines)].map((cosine) => cosine.toFixed(3));
@@ -121,12 +132,7 @@ async function requireWritable(file: string): Promise<void> {
 async function writeBeside(file: string, bytes: Uint8Array): Promise<void> {
   const beside = `${file}.${pid}.tmp`;
   try {
-    const handle = await open(beside, 'w');
-    try {
-      await handle.writeFile(bytes);
-    } finally {
-      await handle.close();
-    }
+    await writeFile(beside, bytes);
     await rename(beside, file);
   } catch (error) {
     throw cannotWrite(file, error);

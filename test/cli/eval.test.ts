@@ -24,6 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const evaluate = async (...args: string[]) => {
   const { code, stdout, stderr } = await cli(['eval', ...args, ...MODEL]);
+  if (stdout === '') throw new Error(stderr);
   return { code, stderr, figures: JSON.parse(stdout) };
 };
 const csv = async (name: string, text: string) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serve } from '../image/server.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 
@@ -45,6 +46,16 @@ describe('--explain', () => {
     expect(await readFile(at('stdin.png'))).toEqual(await readFile(at('file.png')));
   });
 
+  it('fetches a URL once for both', async () => {
+    const bytes = await readFile(image);
+    const server = await serve({ '/cat.png': (_, response) => response.end(bytes) });
+    const url = `${server.origin}/cat.png`;
+    const { code, stdout } = await cli([url, ...ARGS, '--explain', at('fetched.png'), '--explain-label', 'dog']);
+    await server.close();
+    expect([code, JSON.parse(stdout).image, server.seen]).toEqual([0, url, ['/cat.png']]);
+    expect(await readFile(at('fetched.png'))).toEqual(await readFile(at('dog.png')));
+  });
+
   it('draws nothing of an image that has an error row', async () => {
     const { code, stdout } = await cli([at('nothing.jpg'), ...ARGS, '--explain', at('nothing.png')]);
     expect([code, JSON.parse(stdout).error.code]).toEqual([1, 'E_NOT_FOUND']);
@@ -57,6 +68,7 @@ describe('--explain', () => {
     const other = fixture('images/odd.jpg');
     const cases = [
       [[image, other, '--explain', at('x.png')], 'E_USAGE', 'several'],
+      [['--from', at('x.npy'), '--explain', at('x.png')], 'E_USAGE', 'none'],
       [[image, '--explain', at('x.jpg')], 'E_USAGE', 'PNG'],
       [[image, '--explain-label', 'cat'], 'E_USAGE', '--explain-label belongs to --explain'],
       [[image, '--explain', at('x.png'), '--explain-label', 'bird'], 'E_LABELS', 'bird'],
