@@ -10,6 +10,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Never the user's own cache: what an older version of the code put there would be believed.
     env: { CLIP_CLASSIFY_CACHE: mkdtempSync(join(tmpdir(), 'clip-classify-test-')) },
   },

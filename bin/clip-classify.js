@@ -10,7 +10,7 @@ for (const [signal, exitCode] of [
   });
 }
 
-const { run } = await import('../dist/cli/run.js'); // what takes time comes after the signals are heard
+const { run } = await import('../dist/bundle/run.js'); // what takes time comes after the signals are heard
 const { stdout, stderr, env } = process;
 process.exitCode = await run(process.argv.slice(2), {
   stdout,

@@ -37,6 +37,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
    * @default false
    */
   readonly isolate?: boolean;
+  /** A single image will be encoded: its graph opens sooner and runs slower. @default false */
+  readonly once?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
@@ -99,7 +101,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
           signal: options.signal,
         },
       )
-    : encodeInProcess(description, () => openImageTower(description, machine), { batch, decoders: DECODERS });
+    : encodeInProcess(description, () => openImageTower(description, { ...machine, once: options.once ?? false }), {
+        batch,
+        decoders: DECODERS,
+      });
   const { env, cache = true, cacheImages = false, onCacheTrouble = () => {} } = options;
   const digest = new ModelDigest(description, env, cache);
   const circumstances = { dtype, provider, decoder: decoderVersions };
@@ -110,7 +115,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   );
   const texts: TextEncoder = {
     tokenizer: description.tokenizer,
-    withTextTower: (use) => withTextTower(description, machine, use),
+    withTextTower: (use, prompts) => withTextTower(description, machine, use, prompts),
   };
   return {
     ...description,
@@ -124,7 +129,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       requireCounts({ maxPixels: decode.maxPixels });
       return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
     },
-    encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts)),
+    encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>
       embeddings ? encodeLabelsOnce(texts, prompts, embeddings) : encodeLabels(texts, prompts),
     release: async () => {

@@ -30,6 +30,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'node:process':
     /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files|converted-weights)|hub\/(partial-file|cache))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
+  'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,
   undici: /^src\/(hub\/transport|image\/(connection|download))\.ts$/,
@@ -44,7 +45,9 @@ const imports = files.flatMap((file) =>
   ts.preProcessFile(source(file)).importedFiles.map(({ fileName }) => ({
     file,
     imported: fileName.startsWith('.')
-      ? normalize(join(dirname(file), fileName)).replace(/^dist\/(.*)\.js$/, 'src/$1.ts')
+      ? normalize(join(dirname(file), fileName))
+          .replace('dist/bundle/run.js', 'src/cli/run.ts')
+          .replace('dist/bundle/serve.js', 'src/embed/serve.ts')
       : fileName,
   })),
 );
@@ -74,6 +77,12 @@ describe('the house', () => {
     expect(
       files.filter((file) => file.startsWith('src/') && /(?<!-)\bprocess\.\w|\bconsole\.\w/.test(source(file))),
     ).toEqual([]);
+  });
+
+  it('names files beside the code as the bundle finds them too, from two folders below the root', () => {
+    const urls = files.flatMap((file) => source(file).match(/new URL\([^)]*import\.meta\.url\)/g) ?? []);
+    expect(urls.length).toBeGreaterThan(3);
+    expect(urls.filter((url) => !/^new URL\('\.\.\/\.\.(\/(?!\.\.).*)?', import/.test(url))).toEqual([]);
   });
 
   it('has rooms, not halls', () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { calibrate } from '../src/calibrate.ts';
+import { labelsFile } from '../src/output/calibration.ts';
 
 /** Names whose hash is even choose, the others try. */
 const name = (chooses: boolean, from: number): string => {
@@ -74,6 +75,17 @@ describe('calibrate, by hand', () => {
     const { labels, together } = await calibrate(judged, ['cat', 'dog'], 0.9);
     expect(labels.map(({ value }) => value)).toEqual([null, null]);
     expect(together).toEqual({ images: 1, answered: 0, coverage: 0, precision: null });
+  });
+
+  it('keeps scores apart that differ in the seventh digit', async () => {
+    const rows: Row[] = [
+      ['cat', true, 0.9999995],
+      ['cat', false, 0.999999],
+    ];
+    const calibration = await calibrate(images(rows, true), ['cat'], 1);
+    const [written] = JSON.parse(labelsFile(calibration, [{ label: 'cat' }]));
+    expect(written.threshold).toBeGreaterThan(0.999999);
+    expect(written.threshold).toBeLessThanOrEqual(0.9999995);
   });
 
   it('never lets one of two equal scores pass without the other', async () => {

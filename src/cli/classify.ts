@@ -5,8 +5,8 @@ import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
 import { UsageError } from '../errors.ts';
 import { checkLabels } from '../text/labels.ts';
 import { withCacheOptions } from './cache-options.ts';
-import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
-import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
+import { givenImages } from './given-images.ts';
+import { type InputOptions, withInputOptions } from './input-options.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import {
   classifierOptions,
@@ -28,7 +28,7 @@ import {
 } from './output-options.ts';
 import { createProgress } from './progress.ts';
 import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
-import { ResumableOutput, type RunSettings } from './resumable-output.ts';
+import type { RunSettings } from './resumable-output.ts';
 
 interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, ModelOptions {
   readonly from?: string;
@@ -52,26 +52,19 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };
 
-async function classify(given: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
+async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
   const { quiet = false, verbose = false, from } = options;
-  const args = await exactPaths(given);
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const labelsGiven = await givenLabels(options);
-  if (options.output !== undefined) await refuseToOverwrite(options.output, [...args, ...filesRead(options)]);
-
-  let passedOver = 0;
-  const enough = new AbortController();
-  const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
-  // A list may come slowly: its first image is not kept waiting for the second.
-  const listed = options.filesFrom !== undefined;
-  if (from !== undefined && (args.length > 0 || listed))
+  if (from !== undefined && (args.length > 0 || options.filesFrom !== undefined))
     throw new UsageError(`both images and --from ${from} are given`, 'leave one out');
-  const paths = from === undefined ? imagePaths(args, inputs) : nothing();
-  const { first, all: images } = await unlessInterrupted(peek(paths, listed ? 1 : 2), io);
+  const given = from === undefined ? await givenImages(args, options, io, warn) : undefined;
+  if (options.output !== undefined)
+    await refuseToOverwrite(options.output, [...(given?.args ?? []), ...filesRead(options)]);
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
-  const clip = await openModel(options, listed || first.length > 1, io);
+  const clip = await openModel(options, given?.several ?? false, io);
   try {
     const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
@@ -81,34 +74,30 @@ async function classify(given: readonly string[], options: ClassifyOptions, io: 
     const provider = async () => (from === undefined ? clip.provider() : options.provider);
     const run = { model: clip.name, provider, dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
-    if (progress.wantsTotal && from === undefined) void countImages(args, inputs).then(progress.total, () => {});
+    if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
     const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
     const output = await openOutput(shape, settings, options, io);
-    const results =
-      from === undefined
-        ? classifier.classify(output instanceof ResumableOutput ? output.remaining(images) : images, {
-            ...decodeOptions(options),
-            top: options.top,
-          })
-        : classifier.rank(storedEmbeddings(from, await unlessInterrupted(clip.digest(), io)), options);
+    const embedded =
+      given === undefined
+        ? storedEmbeddings(String(from), await unlessInterrupted(clip.digest(), io))
+        : clip.encodeImages(output.remaining(given.images), decodeOptions(options));
+    const results = classifier.rank(embedded, options);
     const counts = await writeResults(
       options.failFast ? untilFailure(results) : results,
-      writerFor(shape, run, options, io),
+      await writerFor(shape, run, options, io),
       output,
       progress,
       io,
     );
-    if (verbose && passedOver > 0)
-      say(io, 'note', `${passedOver} files passed over: no images by their names, or links or devices`);
+    if (verbose && given && given.passedOver() > 0)
+      say(io, 'note', `${given.passedOver()} files passed over: no images by their names, or links or devices`);
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
-    enough.abort();
+    given?.stop();
     await clip.release();
   }
 }
-
-async function* nothing(): AsyncGenerator<never> {}
 
 /** Files that the output must not be. */
 function filesRead({ labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {

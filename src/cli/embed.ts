@@ -13,8 +13,8 @@ import {
   openEmbeddings,
   writeEmbeddings,
 } from './embed/output.ts';
-import { type InputOptions, imageOptions, withInputOptions } from './input-options.ts';
-import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
+import { givenImages } from './given-images.ts';
+import { type InputOptions, withInputOptions } from './input-options.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
 import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
@@ -56,31 +56,27 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 };
 
-async function embed(given: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
+async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
   const { output, quiet = false, textsFile = [], filesFrom } = options;
-  const args = await exactPaths(given);
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const format = embeddingFormat(options.format, output);
   const texts = await givenTexts(options);
   if (texts !== undefined && (args.length > 0 || filesFrom !== undefined))
     throw new UsageError('both images and texts are given', 'embed them one after the other');
-  if (output !== undefined)
-    await refuseToOverwrite(output, [...args, ...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])]);
-  const enough = new AbortController();
-  const inputs = imageOptions(options, io, { warn, onPassedOver: () => {} }, enough.signal);
-  const paths = texts === undefined ? imagePaths(args, inputs) : nothing();
-  const listed = filesFrom !== undefined;
-  const { first, all: images } = await unlessInterrupted(peek(paths, listed ? 1 : 2), io);
+  const given = texts === undefined ? await givenImages(args, options, io, warn) : undefined;
+  if (output !== undefined) await refuseToOverwrite(output, [...(given?.args ?? []), ...textsFile]);
 
-  const clip = await openModel(options, listed || first.length > 1, io);
+  const clip = await openModel(options, given?.several ?? false, io);
   try {
     const kind = texts === undefined ? 'image' : 'text';
     const digest = await unlessInterrupted(clip.digest(), io);
     const run = { kind, model: clip.name, digest, dtype: clip.dtype } as const;
     const progress = createProgress(io.stderr, quiet, options.batch, output === undefined && io.stdout.isTTY === true);
-    if (progress.wantsTotal && texts === undefined) void countImages(args, inputs).then(progress.total, () => {});
+    if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
     const embeddings =
-      texts === undefined ? clip.encodeImages(images, decodeOptions(options)) : encodeTexts(clip, texts, warn);
+      given === undefined
+        ? encodeTexts(clip, texts ?? [], warn)
+        : clip.encodeImages(given.images, decodeOptions(options));
     const counts = await writeEmbeddings(
       embeddings[Symbol.asyncIterator](),
       () => openEmbeddings(format, output, run, io),
@@ -90,12 +86,10 @@ async function embed(given: readonly string[], options: EmbedOptions, io: Io): P
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
-    enough.abort();
+    given?.stop();
     await clip.release();
   }
 }
-
-async function* nothing(): AsyncGenerator<never> {}
 
 /** @throws LabelsError if there is an empty one */
 async function givenTexts({ texts, textsFile = [] }: EmbedOptions): Promise<string[] | undefined> {

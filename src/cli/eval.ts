@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.ts';
 import { withCacheOptions } from './cache-options.ts';
+import { type WalkOptions, withWalkOptions } from './input-options.ts';
 import type { Io } from './io.ts';
 import { type LabelOptions, withLabelOptions } from './label-options.ts';
 import { type ModelOptions, withModelOptions } from './model-options.ts';
 import { anyNumber, collectOne } from './options.ts';
 
-export interface EvalOptions extends LabelOptions, ModelOptions {
+export interface EvalOptions extends WalkOptions, LabelOptions, ModelOptions {
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
   readonly calibrate?: boolean;
@@ -22,16 +23,11 @@ Examples:
   $ clip-classify eval photos/                                  # photos/cat/1.jpg, photos/dog/2.jpg, …
   $ clip-classify eval truth.csv -o report.html -o report.json  # a header path,label and a line per image`;
 
-export const evalCommand = (io: Io, onExit: (code: number) => void) =>
-  withCacheOptions(
-    withModelOptions(
-      withLabelOptions(
-        new Command('eval')
-          .description('accuracy on labelled images, with an HTML report')
-          .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label'),
-      ),
-    ),
-  )
+export const evalCommand = (io: Io, onExit: (code: number) => void) => {
+  const command = new Command('eval')
+    .description('accuracy on labelled images, with an HTML report')
+    .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label');
+  return withCacheOptions(withModelOptions(withLabelOptions(withWalkOptions(command))))
     .optionsGroup('Output:')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(
@@ -44,7 +40,8 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) =>
       collectOne,
     )
     .option('--calibrate', 'propose thresholds: chosen on one half of the images, tried on the other')
-    .option('--precision <p>', 'precision that --calibrate aims at, above 0, at most 1 (default: 0.95)', share)
+    .option('--precision <p>', 'precision that --calibrate aims at, above 0, at most 1 (default: 0.95)', precision)
+    .optionsGroup('Messages:')
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
@@ -53,8 +50,9 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) =>
       const { runEval } = await import('./eval/run.ts');
       onExit(await runEval(source, options, io));
     });
+};
 
-function share(text: string): number {
+function precision(text: string): number {
   const value = anyNumber(text);
   if (value > 0 && value <= 1) return value;
   throw new InvalidArgumentError('a number above 0, at most 1, is needed.');

@@ -4,25 +4,36 @@ import type { ImageOptions } from '../inputs/images.ts';
 import { parseShard, type Shard } from '../inputs/shard.ts';
 import type { Io } from './io.ts';
 
-/** What the commands that read images have in common. */
-export interface InputOptions {
-  readonly filesFrom?: string;
-  readonly null?: boolean;
+/** How images are found, by every command that reads some. */
+export interface WalkOptions {
   readonly hidden?: boolean;
   readonly follow?: boolean;
-  readonly shard?: Shard;
   readonly offline?: boolean;
 }
 
-export function withInputOptions(command: Command): Command {
+/** What the commands that take any images have in common. */
+export interface InputOptions extends WalkOptions {
+  readonly filesFrom?: string;
+  readonly null?: boolean;
+  readonly shard?: Shard;
+}
+
+/** The options of {@link WalkOptions}. */
+export function withWalkOptions(command: Command): Command {
   return command
-    .argument('[images...]', 'files, folders, quoted globs and URLs; "-" is one image on standard input')
-    .option('--files-from <file|->', 'more paths or URLs, one a line')
-    .option('-0, --null', 'those paths are separated by NUL, as by find -print0')
     .option('--hidden', 'also walk hidden files and folders')
     .option('--follow', 'also walk symbolic links; no folder is entered twice')
-    .option('--shard <i/n>', 'only the images whose path hashes to part i of n', parseShard)
     .option('--offline', 'open no connection');
+}
+
+export function withInputOptions(command: Command): Command {
+  return withWalkOptions(
+    command
+      .argument('[images...]', 'files, folders, quoted globs and URLs; "-" is one image on standard input')
+      .option('--files-from <file|->', 'more paths or URLs, one a line')
+      .option('-0, --null', 'those paths are separated by NUL, as by find -print0')
+      .option('--shard <i/n>', 'only the images whose path hashes to part i of n', parseShard),
+  );
 }
 
 /** What to say on the way. */

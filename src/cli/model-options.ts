@@ -79,6 +79,7 @@ export function openModel(
     dtype,
     batch,
     isolate,
+    once: !isolate,
     timeout,
     offline,
     signal: io.interruption,

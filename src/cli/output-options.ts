@@ -76,7 +76,7 @@ export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'st
   return output === undefined && stdout.isTTY === true;
 }
 
-export function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): ResultWriter {
+export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
   const terminal = isOnTerminal(options, io);
   if ('match' in shape) {
     const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ImageResult } from '../classifier.ts';
 import { UsageError } from '../errors.ts';
+import type { ImageSource } from '../image/source.ts';
 import type { ResultWriter } from '../output/writer.ts';
 import { type Io, Sink, unlessInterrupted } from './io.ts';
 import type { Progress } from './progress.ts';
@@ -15,6 +16,8 @@ export interface Counts {
 
 /** Where rows go. */
 export interface ResultOutput {
+  /** The images that still need a row, of those that there are. */
+  remaining(images: AsyncIterable<ImageSource>): AsyncIterable<ImageSource>;
   /** What comes before the first row. */
   head(text: string): Promise<void>;
   row(text: string | Uint8Array, ok: boolean): Promise<void>;
@@ -39,6 +42,7 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
 export async function openStream(file: string | undefined, io: Io): Promise<ResultOutput> {
   const sink = file === undefined ? new Sink(io.stdout, 'standard output') : await openSink(file);
   return {
+    remaining: (images) => images,
     head: (text) => sink.write(text),
     row: (text) => sink.write(text),
     tail: (text) => sink.write(text).then(() => ({ ok: 0, failed: 0 })),

@@ -1,20 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
-import { classifyCommand } from './classify.ts';
-import { doctorCommand } from './doctor.ts';
-import { embedCommand } from './embed.ts';
-import { evalCommand } from './eval.ts';
 import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
-import { modelsCommand } from './models.ts';
 
+/** Each command is loaded when it is called: a start pays for no other. */
 const COMMANDS = {
-  classify: classifyCommand,
-  doctor: doctorCommand,
-  embed: embedCommand,
-  eval: evalCommand,
-  models: modelsCommand,
+  classify: async () => (await import('./classify.ts')).classifyCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  embed: async () => (await import('./embed.ts')).embedCommand,
+  eval: async () => (await import('./eval.ts')).evalCommand,
+  models: async () => (await import('./models.ts')).modelsCommand,
 } as const;
 
 const OVERVIEW = `
@@ -39,7 +35,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   };
   const [word = ''] = argv;
   const named = Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
-  const command = COMMANDS[named ?? 'classify'](io, onExit);
+  const createCommand = await COMMANDS[named ?? 'classify']();
+  const command = createCommand(io, onExit);
   command.version(await packageVersion());
   if (named === undefined) asProgram(command);
   else command.name(`clip-classify ${named}`);

@@ -14,6 +14,8 @@ export interface Machine {
   readonly provider: ProviderChoice;
   /** Which of several GPUs. */
   readonly device: number;
+  /** A single image will be encoded. */
+  readonly once?: boolean;
 }
 
 /** The image graph, open. */
@@ -40,7 +42,7 @@ export type Preparing = Pick<ModelDescription, 'preprocessing' | 'towers'>;
 export async function openImageTower({ preprocessing, towers }: Preparing, machine: Machine): Promise<ImageTower> {
   const { graph, wiring } = (await towers()).image;
   const { opened: session, provider } = await openOnProvider(machine.provider, (one) =>
-    openSession(graph, { threads: machine.threads, provider: one, device: machine.device }),
+    openSession(graph, { ...machine, provider: one }),
   );
   const { size } = preprocessing;
   return {

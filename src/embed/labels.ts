@@ -17,8 +17,8 @@ export interface LabelRows {
 /** What turns texts into unit embeddings, without a thought for what they are for. */
 export interface TextEncoder {
   tokenizer(): Promise<Tokenizer>;
-  /** Opens the text graph for as long as it is used. */
-  withTextTower<T>(use: (encode: PromptEncoder) => Promise<T>): Promise<T>;
+  /** Opens the text graph for as long as it is used. @param prompts how many there will be */
+  withTextTower<T>(use: (encode: PromptEncoder) => Promise<T>, prompts?: number): Promise<T>;
 }
 
 /** Some labels that have just been encoded, in order. */
@@ -54,7 +54,7 @@ export async function encodeLabels(
       parts.push(rows);
       onPart({ first, rows, truncated });
     }
-  });
+  }, tokens.flat().length);
   return { rows: stack(parts), truncated: [...truncated] };
 }
 

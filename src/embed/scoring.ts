@@ -60,7 +60,7 @@ async function measureLogitScale(
   threads: number,
 ): Promise<number> {
   const { encode } = await tokenizer();
-  const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0 });
+  const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0, once: true });
   let [products, squares] = [0, 0];
   try {
     for (const prompt of ['a photo', 'a dog on a street', 'blue']) {

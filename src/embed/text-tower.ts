@@ -14,16 +14,19 @@ export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise
 /**
  * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
  *
+ * @param prompts how many there will be: for a single batch the graph is opened in the form that opens soonest
  * @throws ModelError or ProviderError
  */
 export async function withTextTower<T>(
   { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
-  { threads, provider, device }: Machine,
+  machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
   use: (encode: PromptEncoder) => Promise<T>,
+  prompts = Number.POSITIVE_INFINITY,
 ): Promise<T> {
   const { graph, wiring } = (await towers()).text;
-  const { opened: session } = await openOnProvider(provider, (one) =>
-    openSession(graph, { threads, provider: one, device }),
+  const once = prompts <= TEXT_BATCH;
+  const { opened: session } = await openOnProvider(machine.provider, (provider) =>
+    openSession(graph, { ...machine, provider, once }),
   );
   try {
     return await use(async (prompts) =>

@@ -1,28 +1,42 @@
+/** Enough for most of the messages here; longer ones make it grow. */
+const FIRST_CAPACITY = 256;
+
 /**
  * The three wire types of Protocol Buffers that an ONNX file is written with
  * (protobuf.dev/programming-guides/encoding): varint, 32-bit and length-delimited.
  * A message is a list of fields; nested messages are written with {@link ProtoWriter.message}.
  */
 export class ProtoWriter {
-  private readonly chunks: Uint8Array[] = [];
+  private buffer = Buffer.allocUnsafe(FIRST_CAPACITY);
+  private length = 0;
 
   /** A varint field: int32, int64, bool or enum. Values are non-negative here. */
   int(field: number, value: number): this {
-    return this.tag(field, 0).push(varint(value));
+    return this.varint(field * 8).varint(value);
   }
 
   float(field: number, value: number): this {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setFloat32(0, value, true);
-    return this.tag(field, 5).push(bytes);
+    this.varint(field * 8 + 5).reserve(4);
+    this.length = this.buffer.writeFloatLE(value, this.length);
+    return this;
   }
 
   string(field: number, value: string): this {
-    return this.bytes(field, new TextEncoder().encode(value));
+    const length = Buffer.byteLength(value);
+    this.varint(field * 8 + 2)
+      .varint(length)
+      .reserve(length);
+    this.length += this.buffer.write(value, this.length);
+    return this;
   }
 
   bytes(field: number, value: Uint8Array): this {
-    return this.tag(field, 2).push(varint(value.length)).push(value);
+    this.varint(field * 8 + 2)
+      .varint(value.length)
+      .reserve(value.length);
+    this.buffer.set(value, this.length);
+    this.length += value.length;
+    return this;
   }
 
   message(field: number, write: (message: ProtoWriter) => void): this {
@@ -32,28 +46,26 @@ export class ProtoWriter {
   }
 
   finish(): Uint8Array {
-    return Buffer.concat(this.chunks);
+    return this.buffer.subarray(0, this.length);
   }
 
-  private tag(field: number, wireType: 0 | 2 | 5): this {
-    return this.push(varint(field * 8 + wireType));
-  }
-
-  private push(bytes: Uint8Array): this {
-    this.chunks.push(bytes);
+  /** Seven bits a byte, the lowest first; by division, because a file offset may need more than 32 bits. */
+  private varint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} cannot be a varint here`);
+    this.reserve(8); // 53 bits
+    let rest = value;
+    while (rest > 127) {
+      this.buffer[this.length++] = (rest % 128) + 128;
+      rest = Math.floor(rest / 128);
+    }
+    this.buffer[this.length++] = rest;
     return this;
   }
-}
 
-/** Seven bits a byte, the lowest first; by division, because a file offset may need more than 32 bits. */
-function varint(value: number): Uint8Array {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} cannot be a varint here`);
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 127) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
+  private reserve(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.buffer.length, this.length + bytes));
+    larger.set(this.buffer.subarray(0, this.length));
+    this.buffer = larger;
   }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
 }

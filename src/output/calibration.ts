@@ -1,19 +1,20 @@
 import { createColors } from 'picocolors';
 import type { Calibration, Limit, Reached } from '../calibrate.ts';
 import { oneLine } from '../errors.ts';
+import type { Label } from '../text/labels.ts';
 import { columns } from './columns.ts';
 import { type LabelledRun, percent, reportJson } from './evaluation.ts';
 import type { Canvas } from './table.ts';
-import { rounded } from './writer.ts';
 
 /** For programs: the proposals and what they reach, after how they came about. */
 export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
   return reportJson({ ...run, ...calibration });
 }
 
-/** A labels file: each label with the threshold below which it is better not said. */
-export function labelsFile(calibration: Calibration): string {
-  return reportJson(calibration.labels.map((limit) => ({ label: limit.label, threshold: usable(limit, calibration) })));
+/** The labels as a labels file, each with the threshold below which it is better not said. */
+export function labelsFile(calibration: Calibration, labels: readonly Label[]): string {
+  const limits = new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
+  return reportJson(labels.map((label) => ({ ...label, threshold: limits.get(label.label) })));
 }
 
 /** Without an image to choose by, the threshold for all; where none reaches the target, 1: hardly ever an answer. */
@@ -28,7 +29,7 @@ export function calibrationTable(calibration: Calibration, { color }: Pick<Canva
   const counts = `chosen on ${threshold.chosenOn.images} images, tried on the other ${threshold.triedOn.images}`;
   const line = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>) => [
     name,
-    value === null ? 'none' : String(rounded(value)),
+    value === null ? 'none' : String(value),
     percent(triedOn.precision),
     percent(triedOn.coverage),
     String(triedOn.images),

@@ -32,9 +32,13 @@ export function evaluationJson(run: EvaluationRun, evaluation: Evaluation): stri
   return reportJson({ ...run, imagesPerSecond: imagesPerSecond(run, evaluation), ...evaluation });
 }
 
-/** One object over several lines, its fractions to six digits. */
+/** Limits as they are: rounded, they could let through what they are to keep out. */
+const EXACT: readonly string[] = ['value', 'threshold'];
+
+/** One object over several lines, its other fractions to six digits. */
 export function reportJson(report: object): string {
-  const round = (_: string, value: unknown) => (typeof value === 'number' ? rounded(value) : value);
+  const round = (key: string, value: unknown) =>
+    typeof value === 'number' && !EXACT.includes(key) ? rounded(value) : value;
   return `${escapeControls(JSON.stringify(report, round, 2))}\n`;
 }
 

@@ -1,24 +1,24 @@
-import { csvWriter } from './csv.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
-import { type Canvas, tableWriter } from './table.ts';
+import type { Canvas } from './table.ts';
 import { plain, type ResultWriter, type RunInfo } from './writer.ts';
 
 /** The output formats, as `--format` names them. */
 export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;
 export type Format = (typeof FORMATS)[number];
 
-export function createWriter(format: Format, run: RunInfo, canvas: Canvas): ResultWriter {
+/** The writer of a format; only its own packages are loaded. */
+export async function createWriter(format: Format, run: RunInfo, canvas: Canvas): Promise<ResultWriter> {
   switch (format) {
     case 'table':
-      return tableWriter(canvas);
+      return (await import('./table.ts')).tableWriter(canvas);
     case 'json':
       return jsonWriter(run);
     case 'jsonl':
       return jsonLinesWriter(run);
     case 'csv':
-      return csvWriter(',', canvas);
+      return (await import('./csv.ts')).csvWriter(',', canvas);
     case 'tsv':
-      return csvWriter('\t', canvas);
+      return (await import('./csv.ts')).csvWriter('\t', canvas);
     case 'label':
       return {
         begin: () => '',

@@ -1,4 +1,5 @@
 import type { ImageResult } from '../classifier.ts';
+import type { ImageIdentity } from '../image/source.ts';
 import { type ResultWriter, type RunInfo, rounded } from './writer.ts';
 
 /** One JSON object a line: a row can be read as soon as it is there. */
@@ -20,8 +21,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  const { image, pathBytes } = result;
-  const identity = { image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }), model };
+  const identity = { image: result.image, ...pathField(result), model };
   if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
   const { label, score, reason, background } = result;
   return {
@@ -38,6 +38,11 @@ function jsonRow(result: ImageResult, model: string): object {
       ...(ranked.reason && { reason: ranked.reason }),
     })),
   };
+}
+
+/** A path that is no valid UTF-8, as a field of its own. */
+export function pathField({ pathBytes }: ImageIdentity): { readonly path_b64?: string } {
+  return pathBytes === undefined ? {} : { path_b64: Buffer.from(pathBytes).toString('base64') };
 }
 
 export function toJson(value: object): string {

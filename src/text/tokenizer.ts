@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { decodeHTML } from 'entities';
+import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { ModelError, messageOf } from '../errors.ts';
 import type { TextTower } from '../onnx/architecture.ts';
 import { readModelJson } from '../onnx/config.ts';
@@ -30,9 +29,14 @@ export type TextShape = Pick<TextTower, 'context' | 'vocabulary' | 'pooling'>;
  */
 export async function loadTokenizer(folder: string, { context, vocabulary, pooling }: TextShape): Promise<Tokenizer> {
   const path = join(folder, 'tokenizer.json');
+  // Where all labels are known already, neither package is loaded.
+  const [{ Tokenizer: Model }, { decodeHTML }] = await Promise.all([
+    import('@huggingface/tokenizers'),
+    import('entities'),
+  ]);
   let model: HuggingFaceTokenizer;
   try {
-    model = new HuggingFaceTokenizer(JSON.parse(await readFile(path, 'utf8')), {});
+    model = new Model(JSON.parse(await readFile(path, 'utf8')), {});
   } catch (error) {
     throw new ModelError(
       `${path} is not a readable tokenizer: ${messageOf(error)}`,
@@ -52,7 +56,11 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     .filter(({ special }) => special)
     .map(({ content }) => content);
   const siglip = pooling.at === 'last token';
-  const clean = siglip ? (vocabulary === SIGLIP_1_VOCABULARY ? cleanForSiglip : cleanForSiglip2) : cleanForClip;
+  const clean = siglip
+    ? vocabulary === SIGLIP_1_VOCABULARY
+      ? cleanForSiglip
+      : cleanForSiglip2
+    : cleanForClip(decodeHTML);
   const padding = siglip ? await paddingId(folder, model) : undefined;
   return {
     encode(text) {
@@ -108,8 +116,8 @@ async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<n
  * OpenAI's cleaning before the byte-pair encoding: HTML unescaped twice, white space collapsed
  * (openai/CLIP, simple_tokenizer.py). Its first step, ftfy's repair of mis-decoded text, has no counterpart here.
  */
-function cleanForClip(text: string): string {
-  return collapse(decodeHTML(decodeHTML(text)));
+function cleanForClip(decode: (html: string) => string): (text: string) => string {
+  return (text) => collapse(decode(decode(text)));
 }
 
 /** Of the two SigLIPs the first, with 32,000 tokens, was trained without punctuation. */

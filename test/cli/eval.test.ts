@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,6 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const evaluate = async (...args: string[]) => {
   const { code, stdout, stderr } = await cli(['eval', ...args, ...MODEL]);
+  if (stdout === '') throw new Error(stderr);
   return { code, stderr, figures: JSON.parse(stdout) };
 };
 const csv = async (name: string, text: string) => {
@@ -143,6 +144,25 @@ describe('clip-classify eval', () => {
     ]);
   });
 
+  it('knows a class by an alias of its label', async () => {
+    const file = join(folder, 'words.json');
+    await writeFile(file, JSON.stringify(['dog', { label: 'house cat', aliases: ['Cat'] }]));
+    const { code, figures } = await evaluate(root, '--labels-file', file);
+    expect(code).toBe(0);
+    expect(figures.classes.map(({ label, images }: { label: string; images: number }) => [label, images])).toEqual([
+      ['dog', 3],
+      ['house cat', 3],
+    ]);
+  });
+
+  it('follows links to the folders of classes where it is asked to', async () => {
+    const linked = join(folder, 'linked');
+    await mkdir(linked);
+    for (const label of ['cat', 'dog']) await symlink(join(root, label), join(linked, label));
+    expect((await cli(['eval', linked, ...MODEL])).stderr).toMatch(/there is no class in/);
+    expect((await evaluate(linked, '--follow')).figures.images).toBe(6);
+  });
+
   it('leaves out what lies beside the classes, and says so', async () => {
     const beside = join(folder, 'beside');
     await mkdir(join(beside, 'cat'), { recursive: true });
@@ -179,6 +199,16 @@ describe('eval --calibrate', () => {
     expect(table.stdout).toMatch(/^limits for a precision of 95\.0 %, chosen on \d images, tried on the other \d/);
     expect(table.stdout).toMatch(/\n--threshold +\S+/);
     expect(table.stdout).toMatch(/\n--min-margin +\S+/);
+  });
+
+  it('keeps prompts and aliases in the labels file that it writes, which classify reads', async () => {
+    const [given, written] = [join(folder, 'given.json'), join(folder, 'written.json')];
+    const labels = [{ label: 'cat', prompts: ['a {}'], aliases: ['kitten'] }, { label: 'dog' }];
+    await writeFile(given, JSON.stringify(labels));
+    await evaluate(root, '--calibrate', '--labels-file', given, '-o', written);
+    const proposed = JSON.parse(await readFile(written, 'utf8'));
+    expect(proposed).toEqual(labels.map((label) => ({ ...label, threshold: expect.any(Number) })));
+    expect((await cli([join(root, 'cat/rgb.png'), '--labels-file', written, ...MODEL])).code).toBe(0);
   });
 
   it('splits the images alike wherever they lie', async () => {
@@ -251,6 +281,6 @@ describe('what eval cannot do ends with 2 and one line', () => {
     await mkdir(join(folder, 'hollow/cat'), { recursive: true });
     await mkdir(join(folder, 'hollow/dog'));
     const { code, stderr } = await cli(['eval', join(folder, 'hollow'), ...MODEL]);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: there is no image in /)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: no image in /)]);
   });
 });

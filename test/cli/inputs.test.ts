@@ -59,6 +59,18 @@ describe('odd names are read, and their bytes come back', () => {
     expect(paths.sort(Buffer.compare)).toEqual(expected);
   });
 
+  it('also when the embeddings come from disk, and through embed', async () => {
+    const embeddings = join(folder, 'odd.jsonl');
+    const cache = { CLIP_CLASSIFY_CACHE: join(folder, 'cache') };
+    for (const _ of ['encoded', 'stored']) {
+      const { stdout } = await cli([odd, ...MODEL], { env: cache });
+      expect(rows(stdout).map(rowPath)).toEqual(expected.map((path) => Buffer.concat([Buffer.from(`${odd}/`), path])));
+    }
+    await cli(['embed', odd, ...MODEL.slice(0, 2), '-o', embeddings], { env: cache });
+    const { stdout } = await cli(['--from', embeddings, ...MODEL], { env: cache });
+    expect(rows(stdout).map(rowPath)).toEqual(expected.map((path) => Buffer.concat([Buffer.from(`${odd}/`), path])));
+  });
+
   it('as CSV of RFC 4180', async () => {
     const { stdout } = await shell('"$@" -- *', odd, '--quiet', '-f', 'csv');
     // A field: quoted, with quotes doubled; or without quotes, commas and line breaks (RFC 4180, section 2).

@@ -26,8 +26,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function rows(args: readonly string[]): Promise<Row[]> {
-  const { code, stdout } = await cli([...IMAGES, '-k', 'all', ...MODEL, ...args]);
-  expect(code).toBe(0);
+  const { code, stdout, stderr } = await cli([...IMAGES, '-k', 'all', ...MODEL, ...args]);
+  expect(code, stderr).toBe(0);
   return stdout
     .trimEnd()
     .split('\n')

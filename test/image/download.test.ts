@@ -118,7 +118,7 @@ describe('an image by its URL', () => {
     expect(failure).toMatchObject({ code, message: expect.stringMatching(message) });
     expect(failure.message).toContain(url(path)); // named, but
     expect(failure.message).not.toMatch(/secret|\x1b/);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    if (isSlow) expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it('that is none, or where nobody answers, is an error', async () => {

@@ -34,7 +34,7 @@ const UNDECIDED: ImageResult[] = [
 ];
 
 async function write(format: Format, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
-  const writer = createWriter(format, RUN, { terminal: false, ...canvas });
+  const writer = await createWriter(format, RUN, { terminal: false, ...canvas });
   return (await writer.begin()) + results.map((result) => writer.row(result)).join('') + writer.end();
 }
 const writeUndecided = (format: Format) => write(format, undefined, UNDECIDED);
@@ -71,7 +71,7 @@ describe('writers', () => {
   });
 
   it('json: valid without any row', async () => {
-    const writer = createWriter('json', RUN, { columns: 80, color: false, terminal: false });
+    const writer = await createWriter('json', RUN, { columns: 80, color: false, terminal: false });
     expect(JSON.parse((await writer.begin()) + writer.end())).toEqual({ ...RUN, provider: 'cpu', results: [] });
   });
 
@@ -142,14 +142,14 @@ describe('writers', () => {
   it.each(['csv', 'tsv'] as const)(
     '%s: shows control characters to a terminal, and writes them to a file',
     async (format) => {
-      const writer = createWriter(format, RUN, { columns: 80, color: false, terminal: true });
+      const writer = await createWriter(format, RUN, { columns: 80, color: false, terminal: true });
       expect(RESULTS.map((result) => writer.row(result)).join('')).not.toContain('\x1b');
       expect(await write(format)).toContain('bad\x1b[31m.jpg');
     },
   );
 
-  it('json: a path that is no UTF-8 has its bytes beside it', () => {
-    const writer = createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
+  it('json: a path that is no UTF-8 has its bytes beside it', async () => {
+    const writer = await createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
     const [first, , , fourth] = UNDECIDED as [ImageResult, ImageResult, ImageResult, ImageResult];
     const pathBytes = Uint8Array.of(0x66, 0xff, 0x2e);
     for (const result of [first, fourth]) {

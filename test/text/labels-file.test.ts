@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -110,6 +110,14 @@ describe('a labels file in CSV', () => {
     await expect(read('l.csv', content)).rejects.toThrow(LabelsError);
     await expect(read('l.csv', content)).rejects.toThrow(message);
   });
+});
+
+it('docs/labels.md shows one file in two forms', async () => {
+  const text = await readFile(`${repository}docs/labels.md`, 'utf8');
+  const example = (kind: string) => new RegExp(`\`\`\`${kind}\\n([^]*?)\`\`\``, 'u').exec(text)?.[1] ?? '';
+  const labels = await read('docs.json', example('json'));
+  expect(labels.map(({ label }) => label)).toEqual(['dog', 'cat']);
+  expect(await read('docs.csv', example('csv'))).toEqual(labels);
 });
 
 it.each(['txt', 'csv', 'json'])('100,000 labels are read and checked in a few seconds (.%s)', async (extension) => {

@@ -1,15 +1,18 @@
 import type { Classifier, ClassifyOptions } from '../../classifier.ts';
 import { LabelsError } from '../../errors.ts';
 import type { Judged } from '../../evaluate.ts';
+import type { Label } from '../../text/labels.ts';
 import type { LabelledImage } from './truth.ts';
 
 /**
- * The label that each class goes by: the same word, compared without case.
+ * The label that each class goes by: the same word, or one of the label's aliases, compared without case.
  *
  * @throws LabelsError naming the classes that are not among the labels
  */
-export function matchClasses(classes: readonly string[], labels: readonly string[]): ReadonlyMap<string, string> {
-  const known = new Map(labels.map((label) => [label.toLowerCase(), label]));
+export function matchClasses(classes: readonly string[], labels: readonly Label[]): ReadonlyMap<string, string> {
+  const known = new Map<string, string>();
+  for (const { label, aliases = [] } of labels) for (const alias of aliases) known.set(alias.toLowerCase(), label);
+  for (const { label } of labels) known.set(label.toLowerCase(), label);
   const matched = new Map<string, string>();
   const missing: string[] = [];
   for (const name of classes) {

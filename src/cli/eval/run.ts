@@ -5,10 +5,10 @@ import { evaluate, type Judged } from '../../evaluate.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
 import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
-import { checkLabels } from '../../text/labels.ts';
+import { checkLabels, type Label } from '../../text/labels.ts';
 import type { EvalOptions } from '../eval.ts';
 import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
-import { givenLabels } from '../label-options.ts';
+import { classifierOptions, givenLabels } from '../label-options.ts';
 import { say } from '../messages.ts';
 import { openModel } from '../model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
@@ -27,29 +27,30 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const warn = (message: string) => quiet || say(io, 'warning', message);
   checkUsage(options);
   for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
-  const truth = await openTruth(source);
+  const left = { beside: 0, passedOver: 0 };
+  const { hidden, follow } = options;
+  const onLoop = (path: string) => warn(`${path} is not entered: it was, by another path`);
+  const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
+  const truth = await openTruth(source, walk, () => left.beside++);
   const given = await givenLabels(options);
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
-  const labelNames = labels.map(({ label }) => label);
-  const names = matchClasses(truth.labels, labelNames);
+  const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const left = { beside: 0, passedOver: 0 };
-  const images = truth.images({ onNoClass: () => left.beside++, onPassedOver: () => left.passedOver++ });
   const clip = await openModel(options, true, io);
   let outcome: Outcome;
   try {
-    const templates = options.template ?? ['photo'];
-    const classifier = await unlessInterrupted(createClassifier(clip, labels, { templates, onWarning: warn }), io);
+    const classifier = await unlessInterrupted(
+      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+      io,
+    );
     const progress = createProgress(io.stderr, quiet, options.batch, false);
     if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
-    const judged = withProgress(judge(classifier, images, names, { ...options, top: TOP }), progress);
+    const judged = withProgress(judge(classifier, truth.images(), names, { ...options, top: TOP }), progress);
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = { model, provider, dtype, templates: classifier.templates, truth: source };
-    const work = options.calibrate
-      ? calibrated(judged, labelNames, run, options)
-      : evaluated(judged, labelNames, run, options);
+    const work = options.calibrate ? calibrated(judged, labels, run, options) : evaluated(judged, labels, run, options);
     outcome = await unlessInterrupted(work, io);
   } finally {
     await clip.release();
@@ -79,12 +80,15 @@ interface Outcome {
 
 async function evaluated(
   judged: AsyncIterable<Judged>,
-  labels: readonly string[],
+  labels: readonly Label[],
   run: LabelledRun,
   options: EvalOptions,
 ): Promise<Outcome> {
   const start = performance.now();
-  const evaluation = await evaluate(judged, labels);
+  const evaluation = await evaluate(
+    judged,
+    labels.map(({ label }) => label),
+  );
   const timed = { ...run, seconds: (performance.now() - start) / 1000 };
   const json = () => evaluationJson(timed, evaluation);
   return {
@@ -102,16 +106,20 @@ async function evaluated(
 
 async function calibrated(
   judged: AsyncIterable<Judged & { readonly key: string }>,
-  labels: readonly string[],
+  labels: readonly Label[],
   run: LabelledRun,
   { precision = DEFAULT_PRECISION }: EvalOptions,
 ): Promise<Outcome> {
-  const calibration = await calibrate(judged, labels, precision);
+  const calibration = await calibrate(
+    judged,
+    labels.map(({ label }) => label),
+    precision,
+  );
   return {
     ...calibration,
     table: (color) => calibrationTable(calibration, { color }),
     json: () => calibrationJson(run, calibration),
-    file: () => labelsFile(calibration),
+    file: () => labelsFile(calibration, labels),
   };
 }
 

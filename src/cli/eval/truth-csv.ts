@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { CsvError, type Options, parse } from 'csv-parse';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
+import { isUrl } from '../../image/url.ts';
 import type { LabelledImage } from './truth.ts';
 
 /** Longer records are a quote that is never closed. */
@@ -22,7 +23,7 @@ export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
       const [key, label] = [record[columns.path] ?? '', (record[columns.label] ?? '').trim()];
       if (key === '' || label === '')
         throw new UsageError(`line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`, 'fill it in');
-      yield { source: isAbsolute(key) || /^https?:\/\//u.test(key) ? key : folder + key, label, key };
+      yield { source: isAbsolute(key) || isUrl(key) ? key : folder + key, label, key };
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;

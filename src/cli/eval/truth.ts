@@ -1,4 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf, UsageError } from '../../errors.ts';
 import { type ImageSource, nameOf } from '../../image/source.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
@@ -13,31 +14,29 @@ export interface LabelledImage {
   readonly key: string;
 }
 
-/** Told about what does not count. */
-export interface TruthReport extends Pick<ImageOptions, 'onPassedOver'> {
-  /** An image beside the folders of the classes. */
-  readonly onNoClass: (path: string) => unknown;
-}
+/** How a folder is walked, and who is told about what does not count. */
+export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'>;
 
 export interface Truth {
   /** The classes, in byte order. */
   readonly labels: readonly string[];
   /** In order, as they are pulled. */
-  images(report: TruthReport): AsyncGenerator<LabelledImage>;
+  images(): AsyncGenerator<LabelledImage>;
   count(): Promise<number | undefined>;
 }
 
 /**
  * A folder per class, or a CSV with the columns `path` and `label`.
  *
+ * @param onNoClass told about an image beside the folders of the classes
  * @throws UsageError if it is neither, or holds no class
  */
-export async function openTruth(source: string): Promise<Truth> {
+export async function openTruth(source: string, walk: TruthWalk, onNoClass: (path: string) => unknown): Promise<Truth> {
   const info = await stat(source).catch(cannotRead(source));
   // A pipe could be read once only; the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is neither a folder nor a file`, NEXT_STEP);
-  const truth = info.isDirectory() ? await folderPerClass(source) : await csvTruth(source);
+  const truth = info.isDirectory() ? await folderPerClass(source, walk, onNoClass) : await csvTruth(source);
   if (truth.labels.length === 0) throw new UsageError(`there is no class in ${source}`, NEXT_STEP);
   return truth;
 }
@@ -51,13 +50,17 @@ function cannotRead(source: string): (error: unknown) => never {
 }
 
 /** Each folder in the root is a class, also one without images; an image shows the class that it lies in, however deep. */
-async function folderPerClass(root: string): Promise<Truth> {
+async function folderPerClass(root: string, walk: TruthWalk, onNoClass: (path: string) => unknown): Promise<Truth> {
   const entries = await readdir(root, { withFileTypes: true }).catch(cannotRead(root));
-  const labels = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-  const classes = new Set(labels);
+  const classes = new Set<string>();
+  for (const entry of entries) {
+    const path = join(root, entry.name);
+    const isFolder = entry.isSymbolicLink() && walk.follow ? await leadsToFolder(path) : entry.isDirectory();
+    if (isFolder && (walk.hidden || !entry.name.startsWith('.'))) classes.add(entry.name);
+  }
   return {
-    labels: labels.sort(byBytes),
-    async *images({ onNoClass, ...walk }) {
+    labels: [...classes].sort(byBytes),
+    async *images() {
       for await (const source of imagePaths([root], walk)) {
         const path = nameOf(source);
         const key = path.slice(root.length).replace(/^\/+/u, '');
@@ -66,8 +69,15 @@ async function folderPerClass(root: string): Promise<Truth> {
         else onNoClass(path);
       }
     },
-    count: () => countImages([root], {}),
+    count: () => countImages([root], walk),
   };
+}
+
+async function leadsToFolder(link: string): Promise<boolean> {
+  return stat(link).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
 }
 
 /** RFC 4180 with a header; a byte-order mark, CRLF, blank lines and more columns are fine. */

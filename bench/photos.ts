@@ -1,0 +1,52 @@
+import { access, link, mkdir, readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+
+const IMAGE = /\.(jpe?g|png|webp)$/iu;
+
+/**
+ * The photographs of the first folder that has some, by name.
+ *
+ * @throws Error if none has
+ */
+export async function findPhotos(folders: readonly string[]): Promise<string[]> {
+  for (const folder of folders) {
+    const names = (await readdir(folder).catch((): string[] => [])).filter((name) => IMAGE.test(name)).sort();
+    if (names.length > 0) return names.map((name) => join(folder, name));
+  }
+  throw new Error(`no photographs in ${folders.join(', ')}`);
+}
+
+/** So many paths, beginning again where there are fewer photographs. */
+export function repeated(photos: readonly string[], count: number): string[] {
+  return Array.from({ length: count }, (_, n) => photos[n % photos.length] as string);
+}
+
+/** A JPEG of a photograph at another size, made if it is not there. */
+export async function photoOfSize(photo: string, width: number, height: number, cache: string): Promise<string> {
+  const path = join(cache, `photo-${width}x${height}.jpg`);
+  if (!(await exists(path)))
+    await sharp(photo).resize(width, height, { fit: 'cover' }).jpeg({ quality: 90 }).toFile(path);
+  return path;
+}
+
+/** A folder of so many names for the photographs: hard links, or symbolic ones where another disk forbids them. */
+export async function manyNames(photos: readonly string[], count: number, folder: string): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const names = Array.from({ length: count }, (_, n) => join(folder, `${String(n).padStart(6, '0')}.jpg`));
+  if (await exists(names.at(-1) ?? folder)) return names;
+  for (const [n, name] of names.entries()) {
+    const photo = photos[n % photos.length] as string;
+    await link(photo, name)
+      .catch(() => symlink(photo, name))
+      .catch(() => {}); // it is there from a run that was cut short
+  }
+  return names;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
