@@ -14,6 +14,13 @@ export interface Launch {
 
 const PROGRAM = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.url));
 
+/** glibc keeps what many arenas have freed, and grows by pixels that lie between what stays: they are given pages of their own. */
+const THRIFTY_MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(1 << 18),
+  MALLOC_TRIM_THRESHOLD_: String(1 << 20),
+};
+
 /** One child process that encodes images, from its start to its death. */
 export class EncoderProcess {
   private readonly child: ChildProcess;
@@ -34,8 +41,8 @@ export class EncoderProcess {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       execArgv: [],
-      // Each decoder needs a thread of Node's pool; glibc keeps what many arenas have freed.
-      env: { MALLOC_ARENA_MAX: '2', ...env, UV_THREADPOOL_SIZE: String(setup.decoders + 2) },
+      // Each decoder needs a thread of Node's pool.
+      env: { ...THRIFTY_MALLOC, ...env, UV_THREADPOOL_SIZE: String(setup.decoders + 2) },
       ...(signal && { signal, killSignal: 'SIGKILL' }),
     });
     this.child.on('message', (replies: readonly Reply[]) => {
