@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
+import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
 import type { EmbeddingCache } from './cache.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -22,6 +24,7 @@ const LARGE_BYTES = 16_000_000;
  */
 export class CachedImages implements ImageEncoder {
   private readonly reading = pLimit(READERS);
+  private readonly smallFiles = new SmallFileReader();
   private store: Promise<EmbeddingStore | undefined> | undefined;
   private encodes = false;
   private lastProvider: Provider | undefined;
@@ -41,7 +44,10 @@ export class CachedImages implements ImageEncoder {
     const store = await this.store;
     const identity = identityOf(source);
     try {
-      const { key, bytes } = await this.reading(() => read(source, options));
+      const small = typeof source === 'string' && !isUrl(source) ? this.smallFiles.read(source) : undefined;
+      const { key, bytes } = small
+        ? { key: keyOf(small, options), bytes: small }
+        : await this.reading(() => read(source, options));
       const stored = store?.get(key);
       if (stored !== undefined && stored.notes[0] <= options.maxPixels) {
         this.lastProvider = PROVIDERS.filter((one) => one !== 'auto').find(
@@ -50,7 +56,8 @@ export class CachedImages implements ImageEncoder {
         return { ok: true, ...identity, embedding: stored.embedding };
       }
       this.encodes = true;
-      const given = bytes ? { name: identity.image, bytes } : source;
+      // The reader of small files will use its buffer again.
+      const given = bytes ? { name: identity.image, bytes: small ? Uint8Array.from(small) : bytes } : source;
       const result = { ...(await this.encoder.encode(given, options, onStage)), ...identity };
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());

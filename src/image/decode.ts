@@ -18,7 +18,7 @@ export interface DecodeOptions {
   /** Draw SVG files, on white, as large as they say; they reach no file and no network. @default false */
   readonly svg?: boolean;
   /**
-   * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP of more than six times the wanted size are shrunk while they
+   * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP far larger than what is wanted are shrunk while they
    * are decoded, which moves pixels by about one level. @default 'exact'
    */
   readonly resize?: 'exact' | 'fast';

@@ -12,6 +12,9 @@ export interface Extent {
  */
 const WORTHWHILE = 6;
 
+/** Smaller pictures are decoded in a few milliseconds; their rounded sides would weigh most. */
+const SMALL = 1000;
+
 /** What is left to the exact resampling, so that its kernel, not the decoder's, shapes the result. */
 const LEFT = 2;
 
@@ -22,7 +25,7 @@ const LEFT = 2;
  */
 export function shrunkExtent(format: ImageFormat, { width, height }: Extent, wanted: number): Extent | undefined {
   const short = Math.min(width, height);
-  if ((format !== 'JPEG' && format !== 'WebP') || short < WORTHWHILE * wanted) return undefined;
+  if ((format !== 'JPEG' && format !== 'WebP') || short < Math.max(SMALL, WORTHWHILE * wanted)) return undefined;
   const shrunk = (side: number) => Math.round((side * LEFT * wanted) / short);
   return { width: shrunk(width), height: shrunk(height) };
 }
