@@ -11,8 +11,9 @@ const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 const EXAMPLES = `
 Examples:
-  $ source <(clip-classify completion bash)           # in ~/.bashrc; the same with zsh, in ~/.zshrc, after compinit
-  $ clip-classify completion fish > clip-classify.fish    # in ~/.config/fish/completions`;
+  $ clip-classify completion bash >> ~/.bashrc
+  $ clip-classify completion zsh >> ~/.zshrc                  # after compinit
+  $ clip-classify completion fish > ~/.config/fish/completions/clip-classify.fish`;
 
 /** What bash lacks without the package bash-completion; and files where there is nothing else to offer. */
 const BASH_MORE = `
