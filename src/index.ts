@@ -22,6 +22,7 @@ export {
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
+export { type ExplainOptions, type Explanation, explainImage } from './explain.ts';
 export type { ImageIdentity, ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 export type { Decision, RankedLabel, Reason } from './ranking.ts';

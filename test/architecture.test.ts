@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bin/'],
   ['src/cli/'],
   ['src/index.ts'],
-  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/output/'],
+  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts', 'src/output/'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/embed/'],
@@ -21,14 +21,14 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that have one room each. */
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
-  sharp: /^src\/image\/(decode|thumbnail)\.ts$/,
+  sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files|converted-weights)|hub\/(partial-file|cache))\.ts$/,
+    /^src\/(clip|model\/(store|imports|session|doctor|environment|process-lock|cache-files|converted-weights)|hub\/(partial-file|cache)|cli\/explain)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,

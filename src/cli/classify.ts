@@ -5,6 +5,7 @@ import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
 import { UsageError } from '../errors.ts';
 import { checkLabels } from '../text/labels.ts';
 import { withCacheOptions } from './cache-options.ts';
+import { type ExplainOptions, planExplanation, withExplainOptions } from './explain.ts';
 import { givenImages } from './given-images.ts';
 import { type InputOptions, withInputOptions } from './input-options.ts';
 import { type Io, unlessInterrupted } from './io.ts';
@@ -30,7 +31,13 @@ import { createProgress } from './progress.ts';
 import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
 import type { RunSettings } from './resumable-output.ts';
 
-interface ClassifyOptions extends InputOptions, LabelOptions, ScoreOptions, OutputOptions, ModelOptions {
+interface ClassifyOptions
+  extends InputOptions,
+    LabelOptions,
+    ScoreOptions,
+    OutputOptions,
+    ExplainOptions,
+    ModelOptions {
   readonly from?: string;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
@@ -44,7 +51,7 @@ Examples:
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
   withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
-  withOutputOptions(withScoreOptions(withLabelOptions(command)));
+  withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say how many files were passed over, and the causes of an error')
@@ -59,13 +66,14 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   if (from !== undefined && (args.length > 0 || options.filesFrom !== undefined))
     throw new UsageError(`both images and --from ${from} are given`, 'leave one out');
   const given = from === undefined ? await givenImages(args, options, io, warn) : undefined;
-  if (options.output !== undefined)
-    await refuseToOverwrite(options.output, [...(given?.args ?? []), ...filesRead(options)]);
+  const read = [...(given?.args ?? []), ...filesRead(options)];
+  if (options.output !== undefined) await refuseToOverwrite(options.output, read);
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
   const clip = await openModel(options, given?.several ?? false, io);
   try {
+    const explanation = await planExplanation({ clip, labels, images: given?.images, read }, options, io);
     const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
@@ -80,7 +88,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     const embedded =
       given === undefined
         ? storedEmbeddings(String(from), await unlessInterrupted(clip.digest(), io))
-        : clip.encodeImages(output.remaining(given.images), decodeOptions(options));
+        : clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options));
     const results = classifier.rank(embedded, options);
     const counts = await writeResults(
       options.failFast ? untilFailure(results) : results,
@@ -89,6 +97,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
       progress,
       io,
     );
+    if (counts.failed === 0) await explanation?.draw();
     if (verbose && given && given.passedOver() > 0)
       say(io, 'note', `${given.passedOver()} files passed over: no images by their names, or links or devices`);
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);

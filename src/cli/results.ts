@@ -26,14 +26,14 @@ export interface ResultOutput {
   close(): Promise<void>;
 }
 
-/** Opening an output empties it: what is read must not be it. */
-export async function refuseToOverwrite(output: string, inputs: readonly string[]): Promise<void> {
+/** Opening an output empties it: what is read must not be it. @param option by which the output is named */
+export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
   if (same === undefined || !same.isFile()) return;
   for (const input of inputs) {
     const info = await stat(input, { bigint: true }).catch(() => undefined);
     if (info?.dev === same.dev && info.ino === same.ino) {
-      throw new UsageError(`--output ${output} would overwrite ${input}, which is read`, 'name another file');
+      throw new UsageError(`${option} ${output} would overwrite ${input}, which is read`, 'name another file');
     }
   }
 }

@@ -71,8 +71,13 @@ export function attention(
   return linear(g, `${name}.out_proj`, g.node('Reshape', [attended, g.int64s(-1, tower.width)]));
 }
 
+/** What attention gives to whoever looks at one token alone: its weight is then 1, whatever query and key say. */
+export function attentionTo(g: GraphBuilder, name: string, rows: Value): Value {
+  return linear(g, `${name}.out_proj`, linear(g, `${name}.v_proj`, rows));
+}
+
 /** `x + mlp(norm(x))` of a block. */
-function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tower): Value {
+export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tower): Value {
   return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
 }
 

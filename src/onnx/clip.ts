@@ -4,6 +4,8 @@ import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
 
+const MODEL = 'vision_model';
+
 /**
  * CLIP's image tower as an ONNX graph: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length
  * (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
@@ -23,34 +25,50 @@ export function clipImageGraph(checkpoint: Checkpoint, architecture: Architectur
 
 /** Adds the image tower to a graph: `pixels [B, 3, S, S] → output [B, D]` */
 export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value, output: Value): void {
-  const model = 'vision_model';
+  const { x, split } = clipTokens(g, image, pixels);
+  const last = `${MODEL}.encoder.layers.${image.layers - 1}`;
+  const pooled =
+    image.pooling === 'mean'
+      ? g.node(
+          'ReduceMean',
+          [g.node('Reshape', [block(g, last, x, image, { split, causal: false }), split]), g.int64s(1)],
+          { keepdims: { int: 0 } },
+        )
+      : oneTokenBlock(g, last, x, image, split, 0);
+  clipProjection(g, image, pooled, output);
+}
+
+/** Pooled rows `[N, width]` → the space that images and texts share, `output [N, D]` */
+export function clipProjection(g: GraphBuilder, image: ImageTower, pooled: Value, output: Value): void {
+  linear(g, 'visual_projection', layerNorm(g, `${MODEL}.post_layernorm`, pooled, image), 'symmetric', output);
+}
+
+/** The class token and the patches of each image as the last block gets them, and the shape that parts the rows. */
+export function clipTokens(
+  g: GraphBuilder,
+  image: ImageTower,
+  pixels: Value,
+): { readonly x: Value; readonly split: Value } {
   const { width, tokens, grid } = image;
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, pixels, image); // [B, grid², width]
+  let x = patchEmbedding(g, `${MODEL}.embeddings.patch_embedding`, pixels, image); // [B, grid², width]
   if (image.positions === '2d') {
-    const map = g.weight(`${model}.embeddings.position_embedding_2d`); // [1, width, grid, grid]
+    const map = g.weight(`${MODEL}.embeddings.position_embedding_2d`); // [1, width, grid, grid]
     const list = g.node('Reshape', [map, g.int64s(1, width, grid * grid)]);
     x = g.node('Add', [x, g.node('Transpose', [list], { perm: { ints: [0, 2, 1] } })]);
   }
 
   const batch = g.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } });
   const classShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
-  const classToken = g.node('Expand', [g.weight(`${model}.embeddings.class_embedding`), classShape]); // [B, 1, width]
+  const classToken = g.node('Expand', [g.weight(`${MODEL}.embeddings.class_embedding`), classShape]); // [B, 1, width]
   x = g.node('Concat', [classToken, x], { axis: { int: 1 } }); // [B, T, width]
-  if (image.positions === '1d') x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding.weight`)]);
+  if (image.positions === '1d') x = g.node('Add', [x, g.weight(`${MODEL}.embeddings.position_embedding.weight`)]);
   x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
-  x = layerNorm(g, `${model}.pre_layrnorm`, x, image);
+  x = layerNorm(g, `${MODEL}.pre_layrnorm`, x, image);
 
   const split = g.int64s(-1, tokens, width);
-  const last = image.layers - 1;
-  for (let n = 0; n < last; n++) x = block(g, `${model}.encoder.layers.${n}`, x, image, { split, causal: false });
-  if (image.pooling === 'mean') {
-    x = block(g, `${model}.encoder.layers.${last}`, x, image, { split, causal: false });
-    x = g.node('ReduceMean', [g.node('Reshape', [x, split]), g.int64s(1)], { keepdims: { int: 0 } });
-  } else {
-    x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, image, split, 0);
-  } // [B, width]
-  x = layerNorm(g, `${model}.post_layernorm`, x, image);
-  linear(g, 'visual_projection', x, 'symmetric', output);
+  for (let n = 0; n < image.layers - 1; n++)
+    x = block(g, `${MODEL}.encoder.layers.${n}`, x, image, { split, causal: false });
+  return { x, split };
 }
 
 /**

@@ -1,8 +1,11 @@
-import type { Architecture } from './architecture.ts';
+import type { Architecture, ImageTower } from './architecture.ts';
 import { attention, block, layerNorm, linear, mlp, oneTokenBlock, textEmbedding } from './blocks.ts';
-import { GraphBuilder } from './graph.ts';
+import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
+
+const MODEL = 'vision_model';
+export const HEAD = `${MODEL}.head`;
 
 /**
  * SigLIP's image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. No class token: one learned
@@ -10,28 +13,39 @@ import type { Checkpoint } from './safetensors.ts';
  */
 export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('siglip image tower', checkpoint);
-  const model = 'vision_model';
-  const { width, tokens } = image;
-
-  let x = patchEmbedding(g, `${model}.embeddings.patch_embedding`, 'pixel_values', image);
-  x = g.node('Add', [x, g.weight(`${model}.embeddings.position_embedding.weight`)]); // [B, T, width]
-  x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
-  const split = g.int64s(-1, tokens, width);
-  for (let n = 0; n < image.layers; n++)
-    x = block(g, `${model}.encoder.layers.${n}`, x, image, { split, causal: false });
-  x = layerNorm(g, `${model}.post_layernorm`, x, image);
-
-  const head = `${model}.head`;
+  const { width } = image;
+  const { x, split } = siglipTokens(g, image, 'pixel_values');
   const batch = g.node('Shape', ['pixel_values'], { start: { int: 0 }, end: { int: 1 } });
   const probeShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
-  const probe = g.node('Reshape', [g.node('Expand', [g.weight(`${head}.probe`), probeShape]), g.int64s(-1, width)]);
-  const pooled = attention(g, `${head}.attention`, probe, x, image, { split, causal: false }, 1); // [B, width]
-  const hidden = mlp(g, `${head}.mlp`, layerNorm(g, `${head}.layernorm`, pooled, image), image);
-  g.node('Add', [pooled, hidden], {}, 'image_embeds');
+  const probe = g.node('Reshape', [g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), g.int64s(-1, width)]);
+  const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, 1); // [B, width]
+  siglipHead(g, image, pooled, 'image_embeds');
   return g.finish(
     [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
     [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
   );
+}
+
+/** The patches of each image, `[B·T, width]`, as the probe sees them, and the shape that parts the rows. */
+export function siglipTokens(
+  g: GraphBuilder,
+  image: ImageTower,
+  pixels: Value,
+): { readonly x: Value; readonly split: Value } {
+  const { width, tokens } = image;
+  let x = patchEmbedding(g, `${MODEL}.embeddings.patch_embedding`, pixels, image);
+  x = g.node('Add', [x, g.weight(`${MODEL}.embeddings.position_embedding.weight`)]); // [B, T, width]
+  x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
+  const split = g.int64s(-1, tokens, width);
+  for (let n = 0; n < image.layers; n++)
+    x = block(g, `${MODEL}.encoder.layers.${n}`, x, image, { split, causal: false });
+  return { x: layerNorm(g, `${MODEL}.post_layernorm`, x, image), split };
+}
+
+/** What the probe has gathered, `[N, width]`, and the residual MLP after it: `output [N, width]`; width is D here. */
+export function siglipHead(g: GraphBuilder, image: ImageTower, pooled: Value, output: Value): void {
+  const hidden = mlp(g, `${HEAD}.mlp`, layerNorm(g, `${HEAD}.layernorm`, pooled, image), image);
+  g.node('Add', [pooled, hidden], {}, output);
 }
 
 /**

@@ -1,0 +1,156 @@
+import { access, constants, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
+import { pid } from 'node:process';
+import type { Command } from 'commander';
+import type { Clip } from '../clip.ts';
+import { LabelsError, messageOf, OutputError, UsageError } from '../errors.ts';
+import type { Explanation } from '../explain.ts';
+import { networkSettings } from '../hub/settings.ts';
+import { imageFetcher } from '../image/download.ts';
+import { type ImageSource, nameOf } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
+import type { Label } from '../text/labels.ts';
+import { peek } from './inputs.ts';
+import { type Io, unlessInterrupted } from './io.ts';
+import { classifierOptions, type LabelOptions } from './label-options.ts';
+import { say } from './messages.ts';
+import { decodeOptions, type ModelOptions } from './model-options.ts';
+import { refuseToOverwrite } from './results.ts';
+
+/** Where the picture goes that shows what the model sees where. */
+export interface ExplainOptions {
+  readonly explain?: string;
+  readonly explainLabel?: string;
+}
+
+/** What else the run reads and writes. */
+export interface Run {
+  readonly clip: Clip;
+  readonly labels: readonly Label[];
+  /** Undefined where embeddings are ranked. */
+  readonly images: AsyncGenerator<ImageSource> | undefined;
+  /** Files that the picture must not be. */
+  readonly read: readonly string[];
+}
+
+/** A picture that is to be drawn. */
+export interface ExplanationPlan {
+  /** The one image; it can be read twice. */
+  readonly images: AsyncIterable<ImageSource>;
+  /** Draws the picture and puts it in its place when it is whole. @throws ClipError */
+  draw(): Promise<void>;
+}
+
+type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly output?: string; readonly quiet?: boolean };
+
+/** The options of {@link ExplainOptions}. */
+export function withExplainOptions(command: Command): Command {
+  return command
+    .option('--explain <file.png>', 'of a single image: also draw how similar each of its patches is to a label')
+    .option('--explain-label <label>', 'to this one of the labels (default: the first)');
+}
+
+/**
+ * Checks what can be checked before the work.
+ *
+ * @returns undefined where no picture is wanted
+ * @throws UsageError, LabelsError or OutputError
+ */
+export async function planExplanation(run: Run, options: AllOptions, io: Io): Promise<ExplanationPlan | undefined> {
+  const { explain: file, explainLabel: name, output } = options;
+  if (file === undefined) {
+    if (name === undefined) return undefined;
+    throw new UsageError('--explain-label belongs to --explain', 'name a file to draw to, or leave it out');
+  }
+  const { first, all } = await unlessInterrupted(peek(readableTwice(run.images ?? nothing(), options, io), 2), io);
+  const [image, another] = first;
+  if (image === undefined || another !== undefined)
+    throw new UsageError(`--explain draws one image, not ${image ? 'several' : 'none'}`, 'give it a single image');
+  if (extname(file).toLowerCase() !== '.png')
+    throw new UsageError(`--explain writes a PNG, and ${file} is called otherwise`, 'call it .png');
+  const label = name === undefined ? run.labels[0] : run.labels.find((one) => isCalled(one, name));
+  if (label === undefined)
+    throw new LabelsError(`--explain-label "${name}" is none of the labels`, 'take one of --labels or --labels-file');
+  const { explainImage, requireCheckpoint } = await import('../explain.ts');
+  requireCheckpoint(run.clip);
+  await refuseToOverwrite(file, [...run.read, ...(typeof image === 'string' ? [image] : [])], '--explain');
+  if (output !== undefined && resolve(output) === resolve(file))
+    throw new UsageError(`--explain and --output are both ${file}`, 'name another file');
+  await requireWritable(file);
+
+  return {
+    images: all,
+    draw: async () => {
+      const { templates } = classifierOptions(options);
+      const decoding = decodeOptions(options);
+      const { threads, quiet } = options;
+      const explanation = await unlessInterrupted(
+        explainImage(run.clip, image, label, {
+          ...decoding,
+          ...(templates && { templates }),
+          ...(threads && { threads }),
+        }),
+        io,
+      );
+      if (!explanation.ok) throw explanation.error;
+      await writeBeside(file, await explanation.overlay());
+      if (!quiet) say(io, 'note', noteOf(file, explanation));
+    },
+  };
+}
+
+/** The images, so that each can be read twice: what comes through standard input or the network is kept. */
+async function* readableTwice(
+  images: AsyncIterable<ImageSource>,
+  { offline = false }: Pick<ModelOptions, 'offline'>,
+  { env }: Pick<Io, 'env'>,
+): AsyncGenerator<ImageSource> {
+  const fetchImage = imageFetcher(() => networkSettings(env, offline));
+  for await (const image of images) {
+    const read =
+      typeof image === 'string' ? isUrl(image) && (() => fetchImage(image)) : 'read' in image && (() => image.read());
+    yield read ? { name: nameOf(image), read: once(read) } : image;
+  }
+}
+
+async function* nothing(): AsyncGenerator<never> {}
+
+function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true }): string {
+  const [least, greatest] = [Math.min(...cosines), Math.max(...cosines)].map((cosine) => cosine.toFixed(3));
+  return `${file}: "${label}" in ${grid} × ${grid} patches, cosines from ${least} (violet) to ${greatest} (yellow)`;
+}
+
+/** A wrong path is told before the work. @throws OutputError */
+async function requireWritable(file: string): Promise<void> {
+  const info = await stat(file).catch(() => undefined);
+  if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it is there, and no regular file'));
+  await access(dirname(file), constants.W_OK).catch((error: unknown) => {
+    throw cannotWrite(file, error);
+  });
+}
+
+async function writeBeside(file: string, bytes: Uint8Array): Promise<void> {
+  const beside = `${file}.${pid}.tmp`;
+  try {
+    await writeFile(beside, bytes);
+    await rename(beside, file);
+  } catch (error) {
+    throw cannotWrite(file, error);
+  } finally {
+    await rm(beside, { force: true });
+  }
+}
+
+function cannotWrite(file: string, error: unknown): OutputError {
+  const fact = `${file} cannot be written: ${messageOf(error)}`;
+  return new OutputError(fact, 'check the path, its permissions and the free space', error);
+}
+
+function isCalled({ label }: Label, name: string): boolean {
+  return label.toLowerCase() === name.trim().toLowerCase();
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}

@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os';
+import type { Clip } from './clip.ts';
+import { ImageError, UsageError } from './errors.ts';
+import { completeDecode, type DecodeOptions, decode } from './image/decode.ts';
+import { drawOverlay } from './image/overlay.ts';
+import { fitImage, normalize } from './image/preprocess.ts';
+import { type ImageIdentity, type ImageSource, identityOf, nameOf, readSource } from './image/source.ts';
+import { openSession } from './model/session.ts';
+import { PATCH_EMBEDS, PATCH_PIXELS, patchFeatureGraph } from './onnx/patch-features.ts';
+import { cosines, l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
+import { checkLabels, type Label } from './text/labels.ts';
+import { expandTemplates, promptsOf } from './text/prompts.ts';
+
+export interface ExplainOptions extends Partial<DecodeOptions> {
+  /** Prompt templates or names of template sets. @default ['photo'] */
+  readonly templates?: readonly string[];
+  /** Threads of the inference. @default all cores that this process may use */
+  readonly threads?: number;
+}
+
+/** Where in an image a label is, to the model. A bad image is a result, not an exception. */
+export type Explanation =
+  | (ImageIdentity & {
+      readonly ok: true;
+      readonly label: string;
+      /** Patches on a side of the square that the model sees. */
+      readonly grid: number;
+      /** Of each patch with the label, grid², row after row, each in [-1, 1]. */
+      readonly cosines: Float32Array;
+      /** The map over the picture, as a PNG. */
+      overlay(): Promise<Uint8Array>;
+    })
+  | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
+
+/**
+ * The cosine of each patch of an image with a label. A patch's feature is what the image's embedding would be if the pooling
+ * looked at this patch alone ({@link patchFeatureGraph}); docs/explain.md says where that misleads. Runs on the CPU in
+ * fp32, whatever the model runs on.
+ *
+ * @throws UsageError if the model is one of ready-made ONNX graphs, whose inside cannot be reached
+ * @throws LabelsError if the label or a template cannot be used; ModelError if the graph cannot be opened or run
+ */
+export async function explainImage(
+  clip: Clip,
+  source: ImageSource,
+  label: string | Label,
+  options: ExplainOptions = {},
+): Promise<Explanation> {
+  const contents = requireCheckpoint(clip);
+  const { templates = ['photo'], threads = availableParallelism(), ...decoding } = options;
+  const [checked] = checkLabels([label]) as [Label];
+  const { rows } = await clip.encodeLabels([promptsOf(checked, expandTemplates(templates))]);
+  const identity = identityOf(source);
+  const { preprocessing } = clip;
+  try {
+    const bytes = await readSource(source);
+    const image = await decode(bytes, nameOf(source), completeDecode(decoding), preprocessing.resizeTo);
+    const pixels = normalize(fitImage(image, preprocessing), preprocessing);
+    const { grid, patch } = contents.architecture.image;
+    const values = cosines(await patchFeatures(contents, pixels, threads), rows).data;
+    const overlay = () => drawOverlay(image, preprocessing, { grid, patch, values });
+    return { ok: true, ...identity, label: checked.label, grid, cosines: values, overlay };
+  } catch (error) {
+    if (error instanceof ImageError) return { ok: false, ...identity, error };
+    throw error;
+  }
+}
+
+/** What a graph for patches is written from. */
+type Source = Extract<Clip['contents'], { kind: 'checkpoint' }>;
+
+/** @throws UsageError if the model is one of ready-made ONNX graphs */
+export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'contents'>): Source {
+  if (contents.kind === 'checkpoint') return contents;
+  throw new UsageError(
+    `patch features need a checkpoint, and ${name} is made of ONNX graphs`,
+    'take the same model as safetensors',
+  );
+}
+
+/** @param pixels [3, S, S]; @returns [grid², D] */
+async function patchFeatures(
+  { checkpoint, architecture }: Source,
+  pixels: Float32Array,
+  threads: number,
+): Promise<UnitRows> {
+  const graph = { bytes: patchFeatureGraph(checkpoint, architecture), weights: { folder: checkpoint.folder } };
+  const session = await openSession(graph, { threads, provider: 'cpu', device: 0, once: true });
+  try {
+    const side = architecture.image.imageSize;
+    const feed = { type: 'float32', data: pixels, shape: [1, 3, side, side] } as const;
+    const [features] = await session.run({ [PATCH_PIXELS]: feed }, [PATCH_EMBEDS]);
+    return l2Normalize(features as Matrix);
+  } finally {
+    await session.release();
+  }
+}

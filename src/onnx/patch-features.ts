@@ -1,0 +1,53 @@
+import type { Architecture, ImageTower } from './architecture.ts';
+import { attentionTo, block, layerNorm, residualMlp } from './blocks.ts';
+import { clipProjection, clipTokens } from './clip.ts';
+import { GraphBuilder, type Value } from './graph.ts';
+import type { Checkpoint } from './safetensors.ts';
+import { HEAD, siglipHead, siglipTokens } from './siglip.ts';
+
+export const PATCH_PIXELS = 'pixel_values';
+export const PATCH_EMBEDS = 'patch_embeds';
+
+/**
+ * The features of an image's patches as an ONNX graph: `pixel_values [1, 3, S, S] → patch_embeds [grid², D]`, row after row of
+ * the grid, not yet unit length. Each is what the image's embedding would be if the pooling looked at this patch alone, so
+ * that it lies in the space of the labels: of attention that falls on one token only its value is left, as in MaskCLIP
+ * (Zhou et al. 2022). docs/explain.md says where that misleads.
+ */
+export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
+  const g = new GraphBuilder('patch features', checkpoint);
+  const add = { class: classFeatures, mean: meanFeatures, attention: attentionFeatures }[image.pooling];
+  add(g, image);
+  return g.finish(
+    [{ name: PATCH_PIXELS, type: 'F32', shape: [1, 3, image.imageSize, image.imageSize] }],
+    [{ name: PATCH_EMBEDS, type: 'F32', shape: [image.grid ** 2, embedding] }],
+  );
+}
+
+/** The class token of the last block, which sees this patch alone: not itself either. */
+function classFeatures(g: GraphBuilder, image: ImageTower): void {
+  const layer = `vision_model.encoder.layers.${image.layers - 1}`;
+  const { x } = clipTokens(g, image, PATCH_PIXELS);
+  const patches = layerNorm(g, `${layer}.layer_norm1`, rows(g, x, 1, image.tokens), image);
+  const attended = attentionTo(g, `${layer}.self_attn`, patches); // [grid², width]
+  const pooled = residualMlp(g, layer, g.node('Add', [rows(g, x, 0, 1), attended]), image);
+  clipProjection(g, image, pooled, PATCH_EMBEDS);
+}
+
+/** The mean of one token is the token. */
+function meanFeatures(g: GraphBuilder, image: ImageTower): void {
+  const { x, split } = clipTokens(g, image, PATCH_PIXELS);
+  const last = block(g, `vision_model.encoder.layers.${image.layers - 1}`, x, image, { split, causal: false });
+  clipProjection(g, image, rows(g, last, 1, image.tokens), PATCH_EMBEDS);
+}
+
+/** SigLIP's probe, which sees this patch alone. */
+function attentionFeatures(g: GraphBuilder, image: ImageTower): void {
+  const { x } = siglipTokens(g, image, PATCH_PIXELS);
+  siglipHead(g, image, attentionTo(g, `${HEAD}.attention`, x), PATCH_EMBEDS);
+}
+
+/** Some of the tokens of the one image. */
+function rows(g: GraphBuilder, x: Value, start: number, end: number): Value {
+  return g.node('Slice', [x, g.int64s(start), g.int64s(end)]);
+}
