@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import crypto, { createHash, randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const VERSION = 1;
 /** Bounds what is allocated before a digest has been checked (CWE-770). */
 const [MAX_FACTS, MAX_COLUMNS, MAX_BLOCK] = [65_536, 65_536, 65_536];
 const [KEY, DIGEST, NOTES] = [32, 32, 8];
+const SLAB_ROWS = 256;
 
 /** Neither a link nor a FIFO that somebody put there. */
 const PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -49,6 +50,9 @@ export class SegmentReader {
   readonly places = new Map<string, number>();
   /** Whether every block is there to its end. */
   whole = false;
+  /** What the sha256 of a record is over, and that. */
+  private readonly scratch: Buffer;
+  private slab = new Float32Array();
 
   private constructor(
     readonly path: string,
@@ -57,7 +61,9 @@ export class SegmentReader {
     private readonly digest: Buffer,
     /** D */
     readonly columns: number,
-  ) {}
+  ) {
+    this.scratch = Buffer.concat([digest, Buffer.alloc(KEY + this.recordBytes)]);
+  }
 
   /** @returns undefined if it cannot be read, is damaged at its beginning, or is of other facts */
   static open(path: string, facts: string): SegmentReader | undefined {
@@ -101,18 +107,28 @@ export class SegmentReader {
 
   /** @returns undefined if the record is not what was written, or no unit embedding */
   read(key: Uint8Array, place: number): Stored | undefined {
+    const { scratch } = this;
+    const body = DIGEST + KEY + NOTES + 4 * this.columns;
     try {
-      const record = readExactly(this.file, place, this.recordBytes);
-      if (record === undefined) return undefined;
-      const body = record.subarray(0, -DIGEST);
-      if (!digestOf(this.digest, key, body).equals(record.subarray(-DIGEST))) return undefined;
-      const data = new Float32Array(this.columns);
-      Buffer.from(data.buffer).set(body.subarray(NOTES));
+      if (readSync(this.file, scratch, DIGEST + KEY, this.recordBytes, place) !== this.recordBytes) return undefined;
+      scratch.set(key, DIGEST);
+      if (!sha256(scratch.subarray(0, body)).equals(scratch.subarray(body))) return undefined;
+      const data = this.newRow();
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength).set(scratch.subarray(DIGEST + KEY + NOTES, body));
       const embedding = unitRows({ rows: 1, columns: this.columns, data });
-      return embedding && { embedding, notes: [record.readUInt32LE(0), record.readUInt32LE(4)] };
+      const notes = DIGEST + KEY;
+      return embedding && { embedding, notes: [scratch.readUInt32LE(notes), scratch.readUInt32LE(notes + 4)] };
     } catch {
       return undefined; // the disk itself is damaged
     }
+  }
+
+  /** Rows come out of slabs: 100,000 small allocations would cost more than all else. */
+  private newRow(): Float32Array {
+    if (this.slab.length < this.columns) this.slab = new Float32Array(SLAB_ROWS * this.columns);
+    const data = this.slab.subarray(0, this.columns);
+    this.slab = this.slab.subarray(this.columns);
+    return data;
   }
 
   close(): void {
@@ -197,6 +213,11 @@ function digestOf(...parts: readonly Uint8Array[]): Buffer {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest();
+}
+
+/** Node has the short way since 20.12. */
+function sha256(bytes: Uint8Array): Buffer {
+  return 'hash' in crypto ? crypto.hash('sha256', bytes, 'buffer') : digestOf(bytes);
 }
 
 function uint32(value: number): Buffer {
