@@ -11,7 +11,7 @@ let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'eval-process-'));
   for (const label of ['cat', 'dog']) await manyImages(join(root, 'data', label), 2_000);
-}, 60_000);
+}, 180_000);
 afterAll(() => rm(root, { recursive: true }));
 
 describe('eval, as a process of its own', () => {

@@ -18,7 +18,7 @@ describe('hostile images', () => {
     }
     expect(counts.get('ok')).toBeGreaterThan(100);
     expect(counts.get('E_DECODE')).toBeGreaterThan(100);
-  }, 120_000);
+  }, 300_000);
 
   it.each(REFUSED)('refuses %s before decoding it', async (_, make) => {
     const bytes = await make();
@@ -127,7 +127,7 @@ describe.skipIf(!hasShared)('the hostile corpus (../shared; skipped where it is 
       await outcome(bytes);
       if (file.startsWith('librsvg')) await outcome(bytes, { svg: true });
     }
-  }, 120_000);
+  }, 300_000);
 
   // Its names say it (PngSuite.README): x and something is corrupt; the third letter is n or i for interlacing.
   const suite = files.filter((file) => /^image-png\/[a-z]\w\w[ni]\dg?\w?\d\d\.png$/.test(file));

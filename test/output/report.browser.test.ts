@@ -82,7 +82,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     figures = JSON.parse(await readFile(json, 'utf8'));
     address = pathToFileURL(page).href;
     browser = await chromium.launch({ executablePath: BROWSER as string, args: FLAGS });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true });
