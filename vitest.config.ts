@@ -9,8 +9,8 @@ export default defineConfig({
     // Forks, not threads: onnxruntime's binding is loaded once per process.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // Never the user's own cache: what an older version of the code put there would be believed.
     env: { CLIP_CLASSIFY_CACHE: mkdtempSync(join(tmpdir(), 'clip-classify-test-')) },
   },

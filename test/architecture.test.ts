@@ -21,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
 /** Packages that have one room each. */
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
+  '@bomb.sh/tab': /^src\/cli\/completion\.ts$/,
   sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,

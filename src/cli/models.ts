@@ -6,13 +6,16 @@ import { inspection, inspectionJson } from '../output/inspection.ts';
 import { type Io, Sink } from './io.ts';
 import { listCommand } from './models/list.ts';
 import { pathCommand } from './models/path.ts';
+import { examples } from './models/print.ts';
 import { pullCommand } from './models/pull.ts';
 import { rmCommand } from './models/rm.ts';
 import { useCommand } from './models/use.ts';
 import { verifyCommand } from './models/verify.ts';
 
 export const modelsCommand = (io: Io) => {
-  const models = new Command('models').description('models: list, use, pull, import, inspect, verify, path, rm');
+  const models = new Command('models')
+    .description('models: list, use, pull, import, inspect, verify, path, rm')
+    .addHelpText('after', examples('list', 'pull ViT-B/32'));
   const print = (text: string) => new Sink(io.stdout, 'standard output').write(text);
   const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 

@@ -1,24 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
+import { COMMANDS, commandNamed } from './commands.ts';
 import { ClosedPipe, Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 
-/** Each command is loaded when it is called: a start pays for no other. */
-const COMMANDS = {
-  classify: async () => (await import('./classify.ts')).classifyCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
-  embed: async () => (await import('./embed.ts')).embedCommand,
-  eval: async () => (await import('./eval.ts')).evalCommand,
-  models: async () => (await import('./models.ts')).modelsCommand,
-} as const;
+const OVERVIEW = `Zero-shot image classification: rank labels of your own for any image, with CLIP.
 
-const OVERVIEW = `
-Other commands:
-  clip-classify embed     the embeddings of images or texts, as jsonl or npy
-  clip-classify eval      accuracy on labelled images, with an HTML report
-  clip-classify doctor    what this machine can run, and how to mend what it cannot
-  clip-classify models    list, pull, import and inspect models; --help says more`;
+Other commands (--help after each says more):
+  clip-classify embed       the embeddings of images or texts, as jsonl or npy
+  clip-classify eval        accuracy on labelled images, with an HTML report
+  clip-classify models      list, pull, import and inspect models
+  clip-classify doctor      what this machine can run, and how to mend what it cannot
+  clip-classify completion  what a shell needs to complete command lines`;
 
 /**
  * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
@@ -33,8 +27,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const onExit = (code: number) => {
     exitCode = code;
   };
-  const [word = ''] = argv;
-  const named = Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
+  const named = commandNamed(argv[0]);
   const createCommand = await COMMANDS[named ?? 'classify']();
   const command = createCommand(io, onExit);
   command.version(await packageVersion());
@@ -67,11 +60,7 @@ function interrupted(signal: AbortSignal): Promise<never> {
 }
 
 function asProgram(command: Command): void {
-  command
-    .name('clip-classify')
-    .usage('[classify] <images...> --labels <list> [options]')
-    .description('Zero-shot image classification: rank labels of your own for any image, with CLIP.')
-    .addHelpText('after', OVERVIEW);
+  command.name('clip-classify').usage('[classify] <images...> --labels <list> [options]').description(OVERVIEW);
 }
 
 /** commander would print and exit by itself; here it throws, and one place decides. */

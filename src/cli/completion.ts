@@ -1,0 +1,109 @@
+import { RootCommand, ShellCompDirective, script, type Command as Taught } from '@bomb.sh/tab';
+import { Argument, Command } from 'commander';
+import { modelCards } from '../model/registry.ts';
+import { modelNames } from '../model/store.ts';
+import { templateSets } from '../text/prompts.ts';
+import { COMMANDS, commandNamed } from './commands.ts';
+import { type Io, Sink } from './io.ts';
+
+const NAME = 'clip-classify';
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+const EXAMPLES = `
+Examples:
+  $ clip-classify completion bash >> ~/.bashrc
+  $ clip-classify completion zsh >> ~/.zshrc                  # after compinit
+  $ clip-classify completion fish > ~/.config/fish/completions/clip-classify.fish`;
+
+/** What bash lacks without the package bash-completion; and files where there is nothing else to offer. */
+const BASH_MORE = `
+type _get_comp_words_by_ref >/dev/null 2>&1 || _get_comp_words_by_ref() {
+    words=("\${COMP_WORDS[@]}")
+    cword=$COMP_CWORD
+    cur=\${COMP_WORDS[COMP_CWORD]}
+    prev=\${COMP_WORDS[COMP_CWORD-1]}
+}
+complete -o default -F __clip_classify_complete ${NAME}
+`;
+
+/** The script of a shell asks `clip-classify completion complete -- <words>` what could come next. */
+export const completionCommand = (io: Io): Command => {
+  const completion = new Command('completion')
+    .description('a script that teaches a shell what can be typed next')
+    .usage('<shell>')
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(SHELLS))
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES)
+    .action(async (shell: string) => {
+      script(shell, NAME, `${NAME} completion`);
+      if (shell === 'bash') await new Sink(io.stdout, 'standard output').write(BASH_MORE);
+    });
+  completion
+    .command('complete', { hidden: true })
+    .argument('[words...]')
+    .action(async (words: string[]) => {
+      await new Sink(io.stdout, 'standard output').write(await suggestions(words, io));
+    });
+  return completion;
+};
+
+/** A line for each thing that could stand for the last word, and a line that says whether it could be a file instead. */
+async function suggestions(words: readonly string[], io: Io): Promise<string> {
+  const named = words.length > 1 ? commandNamed(words[0]) : undefined;
+  const root = new RootCommand();
+  const own = await OwnWords.read(io);
+  own.teach(
+    root,
+    (await COMMANDS[named ?? 'classify']())(io, () => {}),
+  );
+  if (words.length === 1) {
+    for (const [name, load] of Object.entries(COMMANDS)) root.command(name, (await load())(io, () => {}).description());
+    root.option('version', 'output the version number');
+  }
+  // What the library would print names no files; here they are what comes most often.
+  Object.defineProperty(root, 'complete', { value: () => {} });
+  root.parse(named === undefined ? [...words] : words.slice(1));
+  const last = words.at(-1) ?? '';
+  const typed = last.startsWith('-') ? last.slice(last.indexOf('=') + 1) : last;
+  const found = new Map(root.completions.map(({ value, description }) => [value, description ?? '']));
+  const lines = [...found].filter(([value]) => value.startsWith(typed)).map(([value, what]) => `${value}\t${what}\n`);
+  const { ShellCompDirectiveNoFileComp, ShellCompDirectiveDefault } = ShellCompDirective;
+  return `${lines.join('')}:${lines.length > 0 ? ShellCompDirectiveNoFileComp : ShellCompDirectiveDefault}\n`;
+}
+
+/** Words that no command lists itself: models and template sets. */
+class OwnWords {
+  private constructor(private readonly words: Readonly<Record<string, readonly string[]>>) {}
+
+  static async read({ env }: Io): Promise<OwnWords> {
+    const [models, cards] = [await modelNames(env), (await modelCards()).map(({ name }) => name)];
+    return new OwnWords({ model: models, template: [...templateSets().keys()], pull: cards });
+  }
+
+  /** Options, arguments and subcommands of a command. */
+  teach(root: RootCommand, command: Command): void {
+    this.teachOne(root, command);
+    for (const child of command.createHelp().visibleCommands(command)) {
+      if (child.name() !== 'help') this.teachOne(root.command(child.name(), child.description()), child);
+    }
+  }
+
+  private teachOne(taught: Taught, command: Command): void {
+    for (const { long, short, required, description, argChoices } of command.createHelp().visibleOptions(command)) {
+      const name = (long ?? '').slice(2);
+      const alias = short?.slice(1);
+      if (required) taught.option(name, description, offer(argChoices ?? this.words[name]), alias);
+      else taught.option(name, description, alias);
+    }
+    for (const argument of command.registeredArguments) {
+      const words = argument.argChoices ?? this.words[command.name() === 'pull' ? 'pull' : argument.name()];
+      taught.argument(argument.name(), offer(words), argument.variadic);
+    }
+  }
+}
+
+const offer =
+  (words: readonly string[] = []) =>
+  (complete: (value: string, description: string) => void) => {
+    for (const word of words) complete(word, '');
+  };

@@ -1,0 +1,16 @@
+import { cli } from './io.ts';
+
+/** Every command and subcommand; the empty one is the program itself. */
+export const commandLines = [
+  '',
+  'classify',
+  'embed',
+  'eval',
+  'doctor',
+  'completion',
+  'models',
+  ...['list', 'use', 'pull', 'verify', 'path', 'rm', 'import', 'inspect'].map((name) => `models ${name}`),
+] as const;
+
+/** What --help prints. */
+export const helpOf = async (words: readonly string[]) => (await cli([...words, '--help'])).stdout;
