@@ -1,20 +1,11 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bin, imagesOf, pause } from './cli/program.ts';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { bin, imagesOf } from './cli/program.ts';
 import { fixture, repository } from './paths.ts';
-
-const page = await readFile(join(repository, 'docs/recipes.md'), 'utf8');
-/** Its blocks, each under the first word of the heading above it. */
-const recipes = page.split(/^## /mu).slice(1).map((section) => ({
-  name: section.split(':')[0] ?? '',
-  blocks: [...section.matchAll(/^```(?:sh|crontab)\n([\s\S]*?)^```$/gmu)].map(([, text = '']) => text),
-}));
-const blocks = (name: string) => recipes.find((one) => one.name === name)?.blocks ?? [];
 
 const has = (tool: string) => {
   try {
@@ -24,153 +15,124 @@ const has = (tool: string) => {
     return false;
   }
 };
-const needs = (...tools: string[]) => it.skipIf(!tools.every(has));
+const page = await readFile(join(repository, 'docs/recipes.md'), 'utf8');
+const blocks = [...page.matchAll(/^```(?:sh )?(\w+)\n([\s\S]*?)^```$/gmu)].map(([, name = '', text = '']) => ({
+  name,
+  text,
+}));
+/** The recipes of a section, in order. */
+const recipes = (name: string) => blocks.filter((block) => block.name === name).map(({ text }) => text);
 
-const PHOTOS = ['photos/a b.png', 'photos/broken.jpg', "photos/it's.png", 'photos/sub/grey.jpg', 'photos/sub/turned.jpg'];
-const GOOD = PHOTOS.filter((photo) => photo !== 'photos/broken.jpg');
+const PHOTOS = ['a cat.png', 'broken.png', 'dog\n1.png', 'rgb.png'];
+const GOOD = PHOTOS.filter((name) => name !== 'broken.png').map((name) => `photos/${name}`);
 
-describe('the recipes', () => {
+describe('docs/recipes.md', { timeout: 300_000 }, () => {
+  const folders: string[] = [];
   let folder: string;
-  let env: NodeJS.ProcessEnv;
+  let env: Record<string, string>;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'recipes-'));
-    await mkdir(join(folder, 'photos/sub'), { recursive: true });
-    await mkdir(join(folder, 'bin'));
-    for (const [to, from] of [
-      ['a b.png', 'rgb.png'],
-      ["it's.png", 'palette.png'],
-      ['sub/grey.jpg', 'grey.jpg'],
-      ['sub/turned.jpg', 'turned.jpg'],
-    ] as const)
-      await copyFile(fixture(`images/${from}`), join(folder, 'photos', to));
-    await writeFile(join(folder, 'photos/broken.jpg'), 'no image');
-    const shim = join(folder, 'bin/clip-classify');
+    folders.push(folder);
+    await mkdir(join(folder, 'photos'));
+    await mkdir(join(folder, '.local/bin'), { recursive: true });
+    for (const [n, source] of ['rgb', 'grey', 'exact'].entries())
+      await copyFile(fixture(`images/${source}.png`), join(folder, GOOD[n] ?? ''));
+    await writeFile(join(folder, 'photos/broken.png'), 'no image');
     await writeFile(
-      shim,
-      `#!/bin/sh\nCLIP_CLASSIFY_MODEL='${fixture('tiny-class')}' exec '${process.execPath}' '${bin}' "$@"\n`,
+      join(folder, '.local/bin/clip-classify'),
+      `#!/bin/sh\nCLIP_CLASSIFY_MODEL='${fixture('tiny-class')}' CLIP_CLASSIFY_CACHE='${folder}/cache' exec '${process.execPath}' '${bin}' "$@"\n`,
+      { mode: 0o755 },
     );
-    await chmod(shim, 0o755);
-    env = { ...process.env, HOME: folder, PATH: `${join(folder, 'bin')}:${process.env['PATH']}` };
+    env = { HOME: folder, PATH: `${folder}/.local/bin:${process.env['PATH']}` };
   });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+  afterAll(() => Promise.all(folders.map((one) => rm(one, { recursive: true }))));
 
-  /** Runs a block; a broken image makes the exit code 1. */
-  const paste = async (script = '', more: NodeJS.ProcessEnv = {}) => {
-    const options = { cwd: folder, env: { ...env, ...more } };
-    return promisify(execFile)('bash', ['-c', script], options).catch((error: { code: number; stdout: string }) => {
-      if (error.code !== 1) throw error;
-      return error;
-    });
-  };
-  const text = (name: string) => readFile(join(folder, name), 'utf8');
-
-  it('are all run here', () => {
-    const names = ['find', 'xargs', 'jq', 'sqlite3', 'GNU parallel', 'Slurm', 'Kubernetes', 'cron', 'inotifywait'];
-    expect(recipes.map(({ name }) => name)).toEqual(names);
-    expect(recipes.map(({ blocks: { length } }) => length)).toEqual([1, 2, 1, 1, 1, 1, 1, 1, 1]);
-  });
-
-  needs('find')('find', async () => {
-    await paste(blocks('find')[0]);
-    expect(imagesOf(await text('recent.jsonl')).sort()).toEqual(PHOTOS);
-  });
-
-  needs('xargs')('xargs: every image is of one label or failed', async () => {
-    const [byMatch, byTable] = blocks('xargs');
-    await paste(byTable);
-    const labels = (await text('labels.tsv')).split('\n').map((line) => line.split('\t'));
-    const wanted = labels.flatMap(([image = '', rank, label]) =>
-      rank === '1' ? [`${label}/${image.split('/').at(-1)}`] : [],
+  /** Runs a script in the folder; a broken image makes a run end with 1, as it should, so the exit code is given back. */
+  const paste = (script: string, more: Record<string, string> = {}, shell = 'bash') =>
+    promisify(execFile)(shell, ['-c', script], { cwd: folder, env: { ...env, ...more } }).then(
+      ({ stderr }) => ({ code: 0, stderr }),
+      ({ code, stderr }: { code: number; stderr: string }) => ({ code, stderr }),
     );
-    const sorted = existsSync(join(folder, 'sorted'))
-      ? await readdir(join(folder, 'sorted'), { recursive: true, withFileTypes: true })
-      : [];
-    const copied = sorted.filter((entry) => entry.isFile());
-    expect(copied.map(({ parentPath, name }) => `${parentPath.split('/').at(-1)}/${name}`).sort()).toEqual(
-      wanted.sort(),
+  const written = (name: string) => readFile(join(folder, name), 'utf8');
+  const sorted = (paths: readonly string[]) => [...paths].sort();
+
+  it('has a recipe for each', () => {
+    expect(new Set(blocks.map(({ name }) => name))).toEqual(
+      new Set(['find', 'xargs', 'jq', 'parallel', 'slurm', 'cron']),
     );
-    const cats = async () => (await paste('clip-classify photos -l "cat,dog" --match cat')).stdout;
-    const before = (await cats()).trimEnd().split('\n');
-    expect(before[0]).not.toBe('');
-    await paste(byMatch);
-    expect((await readdir(join(folder, 'cats'))).sort()).toEqual(before.map((path) => path.split('/').at(-1)).sort());
-    expect(await cats()).toBe('');
   });
 
-  needs('jq')('jq, skipped where it is missing', async () => {
-    const { stdout } = await paste(blocks('jq')[0]);
-    expect(stdout).toContain('E_FORMAT\tphotos/broken.jpg\n');
-    const counts = [...stdout.matchAll(/"count": (\d+)/gu)].map(([, count]) => Number(count));
-    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(PHOTOS.length);
-    const last = stdout.trimEnd().split('\n').slice(-GOOD.length);
-    expect(last.sort()).toEqual(GOOD);
+  it('find', async () => {
+    const [recipe = ''] = recipes('find');
+    expect(await paste(recipe)).toMatchObject({ code: 1, stderr: expect.stringContaining('3 ok, 1 failed') });
+    expect(sorted(imagesOf(await written('found.jsonl')))).toEqual(PHOTOS.map((name) => `photos/${name}`));
   });
 
-  needs('sqlite3')('sqlite3, skipped where it is missing', async () => {
-    const { stdout } = await paste(blocks('sqlite3')[0]);
-    const counts = stdout.trimEnd().split(/\r?\n/u).map((line) => Number(line.split(',')[1]));
-    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(GOOD.length);
+  it('xargs', async () => {
+    const [copy = '', move = '', rows = ''] = recipes('xargs');
+    await paste(rows);
+    expect(sorted(imagesOf(await written('rows.jsonl')))).toEqual(PHOTOS.map((name) => `photos/${name}`));
+    await paste(copy);
+    const [cats, dogs] = await Promise.all(['cat', 'dog'].map((label) => readdir(join(folder, 'sorted', label))));
+    expect(sorted([...(cats ?? []), ...(dogs ?? [])].map((name) => `photos/${name}`))).toEqual(GOOD);
+    await paste(move);
+    expect(sorted(await readdir(join(folder, 'cats')))).toEqual(sorted(cats ?? []));
+    expect(await readdir(join(folder, 'photos'))).toHaveLength(PHOTOS.length - (cats ?? []).length);
   });
 
-  needs('parallel')('GNU parallel, skipped where it is missing', async () => {
-    await paste(blocks('GNU parallel')[0]);
-    expect(imagesOf(await text('all.jsonl')).sort()).toEqual(PHOTOS);
+  it.skipIf(!has('jq'))('jq, skipped where it is missing', async () => {
+    const [recipe = ''] = recipes('jq');
+    await paste(recipe);
+    const rows = (await written('out.jsonl'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const cats = rows.filter(({ label, score }) => label === 'cat' && score >= 0.5);
+    expect(await written('cats.txt')).toBe(cats.map(({ image }) => `${image}\n`).join(''));
+    const counts = (await written('counts.tsv'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => Number(line.split('\t')[0]));
+    expect(counts.reduce((sum, count) => sum + count)).toBe(GOOD.length);
+    expect(await written('errors.tsv')).toMatch(/^E_\w+\tphotos\/broken\.png\n$/u);
+    expect(imagesOf(await written('again.jsonl'))).toEqual(['photos/broken.png']);
   });
 
-  it('Slurm, with the variables that sbatch sets', async () => {
-    const all = [];
-    for (const task of ['1', '2', '3', '4', '2']) {
-      // a second time, as after a requeue
-      await paste(blocks('Slurm')[0], { SLURM_ARRAY_TASK_ID: task, SLURM_ARRAY_TASK_COUNT: '4' });
+  it.skipIf(!has('parallel'))('parallel, skipped where it is missing', async () => {
+    const [recipe = ''] = recipes('parallel');
+    await paste(recipe);
+    expect(sorted(imagesOf(await written('all.jsonl')))).toEqual(PHOTOS.map((name) => `photos/${name}`));
+  });
+
+  it('a Slurm array, whose shards together hold every image once', async () => {
+    const [recipe = ''] = recipes('slurm');
+    const count = /--array=1-(\d+)/u.exec(recipe)?.[1] ?? '';
+    expect(count).toBe('8');
+    const texts: string[] = [];
+    for (const task of ['1', '2', '1']) {
+      // Two tasks for speed; the first is requeued, and has nothing left to do.
+      await paste(recipe, { SLURM_ARRAY_TASK_ID: task, SLURM_ARRAY_TASK_COUNT: '2' });
+      texts.push(await written(`part-${task}.csv`));
     }
-    for (const task of [1, 2, 3, 4]) all.push(...(await text(`part-${task}.csv`)).trimEnd().split(/\r?\n/u).slice(1));
-    expect([...new Set(all.map((line) => line.split(',')[0]))].sort()).toEqual(PHOTOS);
-    expect(all).toHaveLength(2 * GOOD.length + 1); // two labels each, and the error
-  });
-
-  it('Kubernetes, with the variable that an indexed job sets', async () => {
-    for (const index of ['0', '1', '2', '3']) await paste(blocks('Kubernetes')[0], { JOB_COMPLETION_INDEX: index });
-    const parts = await Promise.all([0, 1, 2, 3].map((index) => text(`share-${index}.jsonl`)));
-    expect(imagesOf(parts.join('')).sort()).toEqual(PHOTOS);
-  });
-
-  needs('flock')('cron: its line with sh, and of the environment what cron gives', async () => {
-    const [paths = '', line = ''] = (blocks('cron')[0] ?? '').split('\n');
-    const [, inTable = ''] = /^PATH=(.*)$/u.exec(paths) ?? [];
-    const [, command = ''] = /^30 2 \* \* \* (.*)$/u.exec(line) ?? [];
-    expect(command).not.toContain('%'); // cron would make a new line of it
-    const atNight = () =>
-      promisify(execFile)('/bin/sh', ['-c', command], {
-        env: {
-          HOME: folder,
-          LOGNAME: 'me',
-          SHELL: '/bin/sh',
-          PATH: `${join(folder, 'bin')}:${dirname(process.execPath)}:${inTable}`,
-          CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'],
-        },
-      }).catch((error: { code: number }) => error.code);
-    await atNight();
-    const first = await text('photos.csv');
-    await copyFile(fixture('images/exact.png'), join(folder, 'photos/zebra.png'));
-    await atNight();
-    const second = await text('photos.csv');
-    expect(second.startsWith(first)).toBe(true);
-    expect(second.slice(first.length)).toContain('photos/zebra.png');
-    expect(await text('classify.log')).toBe('');
-  });
-
-  needs('inotifywait')('inotifywait, skipped where it is missing', async () => {
-    const child = spawn('bash', ['-c', blocks('inotifywait')[0] ?? ''], { cwd: folder, env, detached: true });
-    try {
-      let rows = '';
-      for (let n = 0; n < 150 && rows === ''; n++) {
-        await copyFile(fixture('images/exact.png'), join(folder, `photos/new ${n}.png`)); // until it watches
-        await pause(200);
-        rows = await text('seen.jsonl').catch(() => '');
-      }
-      expect(imagesOf(rows)[0]).toMatch(/^photos\/new \d+\.png$/u);
-    } finally {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+    expect(texts[2]).toBe(texts[0]);
+    const rows = texts.slice(0, 2).join('');
+    for (const name of ['a cat.png', 'dog\n1.png', 'rgb.png', 'broken.png']) {
+      const first = rows.split(`photos/${name}`).length - 1;
+      expect([name, first]).toEqual([name, name === 'broken.png' ? expect.any(Number) : 2]); // a line for each label
     }
+  });
+
+  it('cron, in an environment that is almost empty', async () => {
+    const [recipe = ''] = recipes('cron');
+    const [, schedule, command = ''] = /^((?:\S+ ){5})(.*)$/mu.exec(recipe) ?? [];
+    expect(schedule).toBe('15 3 * * * ');
+    expect(command).not.toContain('%'); // a line break to cron
+    const bare = { HOME: folder, PATH: '/usr/bin:/bin', LOGNAME: 'somebody', SHELL: '/bin/sh' };
+    await paste(command, bare, 'sh');
+    const first = imagesOf(await written('nightly.jsonl'));
+    expect(sorted(first)).toEqual(PHOTOS.map((name) => `photos/${name}`));
+    await copyFile(fixture('images/grey.png'), join(folder, 'photos/today.png'));
+    await paste(command, bare, 'sh');
+    expect(sorted(imagesOf(await written('nightly.jsonl')))).toEqual(sorted([...first, 'photos/today.png']));
   });
 });
