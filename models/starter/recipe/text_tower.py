@@ -1,0 +1,78 @@
+"""The text tower: prompts land on the targets of the names in them."""
+
+import json
+import random
+
+import torch
+from tokenizers import Tokenizer
+
+from .checkpoint import load_checkpoint, save_checkpoint
+from .classes import trained_classes
+from .clock import Clock
+from .log import log
+from .optimiser import Average, Optimiser, schedule
+from .shape import SEED
+from .tokenizer import encode, train_tokenizer
+from .words import Words, tokenizer_texts
+from .workers import agreed, rank, workers
+
+BATCH, PARTS = 512, 3  # prompts of a step; their parts by length, so that short ones are not padded to the longest
+
+
+def train_text(args, model, targets):
+    """The tokenizer and the text tower, by the cosine to the targets; saves both in the checkpoint."""
+    words = Words(args.data, targets, trained_classes(args.data))
+    log({k: len(v) for k, v in words.by_kind.items()}, 'names')
+    named = [(n, p) for n, p in model.named_parameters() if n.startswith('text')]
+    optimiser, average, step, spent = Optimiser(named), Average(named), 0, 0.0
+    state = load_checkpoint(args, 'text')
+    if state:
+        model.load_state_dict(state['weights'], strict=False)
+        optimiser.load(state['optimiser'])
+        average.load(state['average'], state['count'])
+        step, spent, description = state['step'], state['spent'], state['tokenizer']
+    else:
+        description = train_tokenizer(tokenizer_texts(words))
+    tokenizer = Tokenizer.from_str(json.dumps(description))
+    dice, clock = random.Random(SEED + step + 7919 * rank()), Clock(args.text_minutes, spent, args.until)
+    smoothed, last_save = 0.0, spent
+    while (progress := agreed(clock.progress())) < 1:
+        loss = 0.0
+        for ids, vectors in parts(tokenizer, *words.draw(BATCH // workers(), dice)):
+            with torch.autocast(args.device, torch.bfloat16):
+                features = model.text(ids.to(args.device))
+            part = (1 - (features.float() * vectors.to(args.device)).sum(1)).sum() / (BATCH // workers())
+            part.backward()
+            loss += float(part.detach())
+        optimiser.step(schedule(progress))
+        average.update()
+        step += 1
+        smoothed += (loss - smoothed) * max(0.01, 1 / step)
+        clock.tick()
+        if rank() > 0:
+            continue
+        if step % 200 == 0:
+            log(f'step {step} {clock.spent / 60:.1f} min {progress:.1%}, cosine to target {1 - smoothed:.3f}')
+        if clock.spent - last_save > 300 or clock.progress() == 1:
+            last_save = clock.spent
+            save_checkpoint(
+                args,
+                'text',
+                {
+                    'weights': dict(named),
+                    'optimiser': optimiser.state(),
+                    'average': average.weights,
+                    'count': average.count,
+                    'spent': clock.spent,
+                    'step': step,
+                    'tokenizer': description,
+                },
+            )
+
+
+def parts(tokenizer, prompts, vectors):
+    """Token ids [B / PARTS, longest] and targets of the shortest prompts, of the next longer ones, and so on."""
+    lengths = [len(e.ids) for e in tokenizer.encode_batch(prompts)]
+    order = sorted(range(len(prompts)), key=lengths.__getitem__)
+    for rows in torch.tensor(order).chunk(PARTS):
+        yield encode(tokenizer, [prompts[r] for r in rows]), vectors[rows]
