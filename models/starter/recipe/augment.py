@@ -13,10 +13,10 @@ def batch_of(sets, size, generator):
     pixels, labels, rivals = [], [], []
     for s in sets.values():
         count = max(1, round(size * s['share']))
-        rows = torch.randint(len(s['labels']), (count,), generator=generator)
-        x = s['pixels'][rows.to(s['pixels'].device)].float() / 255
+        drawn = torch.randint(len(s['labels']), (count,), generator=generator)
+        x = s['pixels'][s['rows'][drawn].to(s['pixels'].device)].permute(0, 3, 1, 2).float() / 255
         pixels.append(x if x.shape[-1] == IMAGE else shrink(x))
-        labels.append(s['labels'][rows])
+        labels.append(s['labels'][drawn])
         rivals += [s['rivals']] * count
     return augment(torch.cat(pixels)), torch.cat(labels), rivals
 

@@ -1,12 +1,16 @@
 """Where training starts from."""
 
+import json
 import math
+from pathlib import Path
 
 import torch
 import torch.nn as nn
 from safetensors.torch import load_file
 
 from .shape import IMAGE, PATCH, VISION
+
+SHIPPED = Path(__file__).resolve().parents[1]
 
 
 def initialise(model):
@@ -29,9 +33,14 @@ def initialise(model):
         nn.init.orthogonal_(projection.weight)
 
 
-def adopt_shipped(model, folder):
+def adopt_shipped(model):
     """The shipped weights, to train further."""
-    model.load_state_dict({n: p.float() for n, p in load_file(folder / 'model.safetensors').items()})
+    model.load_state_dict({n: p.float() for n, p in load_file(SHIPPED / 'model.safetensors').items()})
+
+
+def shipped_tokenizer():
+    """The tokenizer.json that the shipped text tower was trained with."""
+    return json.loads((SHIPPED / 'tokenizer.json').read_text())
 
 
 def mimetic(attention, alpha=0.7, beta=0.7):

@@ -82,7 +82,8 @@ def load_training(args):
         shown = rows[index[rows] >= 0]
         aside, shown = np.split(shown, [SET_ASIDE if name in WATCHED else 0])
         sets[name] = dict(
-            pixels=torch.from_numpy(pixels[shown]).permute(0, 3, 1, 2).contiguous().to(args.device),
+            pixels=torch.from_numpy(pixels).to(args.device),
+            rows=torch.from_numpy(shown),
             labels=torch.from_numpy(index[shown]),
             check=(pixels[aside], torch.from_numpy(index[aside])),
             share=share,

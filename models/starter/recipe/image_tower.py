@@ -9,10 +9,10 @@ from .classes import load_training
 from .clock import Clock
 from .image_loss import ImageLoss
 from .log import log
-from .optimiser import Average, Optimiser, schedule
+from .optimiser import REWARM, Average, Optimiser, schedule
 from .shape import SEED
 from .targets import class_targets, group_targets
-from .workers import agreed, rank, workers
+from .workers import agreed, average_weights, one_round, rank
 
 MASKED = 0.86  # share of the time in which patches are dropped (FLIP, Li et al. 2023)
 
@@ -57,23 +57,28 @@ def train_images(args, model, targets):
         step, spent = state['step'], state['spent']
     log(f'{len(classes.names)} classes; image tower: step {step}, {spent / 60:.1f} minutes done')
     generator = torch.Generator().manual_seed(SEED + step + 7919 * rank())
-    clock, smoothed, last_check = Clock(args.minutes, spent, args.until), 0.0, spent
-    while (progress := agreed(clock.progress())) < 1:
-        pixels, labels, rivals = batch_of(sets, args.batch // workers(), generator)
+    clock, last_check = Clock(args.minutes, spent, args.until), spent
+
+    peak = REWARM if args.from_shipped else 1.0
+
+    def one_step(progress):
+        pixels, labels, rivals = batch_of(sets, args.batch, generator)
         keep = args.keep if progress < MASKED else 1.0
         with torch.autocast(args.device, torch.bfloat16):
             features = model.image(normalise(pixels.to(args.device)), keep)
         loss = loss_of(features.float(), model.logit_scale.exp().clamp(max=100), labels.to(args.device), rivals)
         loss.backward()
-        optimiser.step(schedule(progress))
+        optimiser.step(peak * schedule(progress))
         average.update()
-        step += 1
-        smoothed += (float(loss.detach()) - smoothed) * max(0.02, 1 / step)
         clock.tick()
+        return float(loss.detach())
+
+    while (progress := agreed(clock.progress())) < 1:
+        losses = one_round(one_step, progress)
+        step += average_weights([p for _, p in named], len(losses))
         if rank() > 0:
             continue
-        if step % 50 == 0:
-            log(f'step {step} {clock.spent / 60:.1f} min {progress:.1%} loss {smoothed:.3f}')
+        log(f'step {step} {clock.spent / 60:.1f} min {progress:.1%} loss {np.mean(losses):.3f}')
         if clock.spent - last_check > 300 or clock.progress() == 1:
             last_check = clock.spent
             save_checkpoint(

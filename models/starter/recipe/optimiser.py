@@ -2,8 +2,6 @@
 
 import torch
 
-from .workers import average_gradients, shared_out
-
 
 class Muon:
     """Momentum whose update is replaced by the nearest (semi-)orthogonal matrix, found by Newton-Schulz iteration
@@ -20,7 +18,7 @@ class Muon:
         for shape, ps in self.shapes.items():
             gradient = torch.stack([p.grad for p in ps])
             buffer = self.buffers[shape].mul_(self.momentum).add_(gradient)
-            update = shared_out(orthogonalise, gradient + self.momentum * buffer) * max(1, shape[0] / shape[1]) ** 0.5
+            update = orthogonalise(gradient + self.momentum * buffer) * max(1, shape[0] / shape[1]) ** 0.5
             for p, u in zip(ps, update):
                 p.mul_(1 - rate * self.decay).sub_(u, alpha=rate)
                 p.grad = None
@@ -46,7 +44,6 @@ class Optimiser:
         named = list(named)
         blocks = [p for n, p in named if '.layers.' in n and p.dim() == 2]
         others = [p for n, p in named if not ('.layers.' in n and p.dim() == 2)]
-        self.parameters = blocks + others
         self.muon, self.matrix_rate, self.other_rate = Muon(blocks), matrix_rate, other_rate
         self.adam = torch.optim.AdamW(
             [
@@ -57,7 +54,6 @@ class Optimiser:
         )
 
     def step(self, factor):
-        average_gradients(self.parameters)
         self.muon.step(self.matrix_rate * factor)
         for group in self.adam.param_groups:
             group['lr'] = self.other_rate * factor
@@ -71,6 +67,9 @@ class Optimiser:
         for shape, buffer in state['muon'].items():
             self.muon.buffers[shape].copy_(buffer)
         self.adam.load_state_dict(state['adam'])
+
+
+REWARM = 0.5  # of the full rate, when weights that are good already are trained further
 
 
 def schedule(progress, warmup=0.03):

@@ -31,11 +31,11 @@ def decode(pictures):
 
 
 def load_pixels(folder, cache, name):
-    """A set's pictures as decode() packs them; kept in the cache folder."""
+    """A set's pictures as decode() packs them; kept in the cache folder, from where workers share the memory."""
     file = cache / f'{name}.npy'
     if not file.exists():
         np.save(file, decode(read_set(folder, name)[0]))
-    return np.load(file)
+    return np.load(file, mmap_mode='c')
 
 
 def fingerprints(pixels):

@@ -3,20 +3,22 @@
 import json
 import random
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from .beginning import shipped_tokenizer
 from .checkpoint import load_checkpoint, save_checkpoint
 from .classes import trained_classes
 from .clock import Clock
 from .log import log
-from .optimiser import Average, Optimiser, schedule
+from .optimiser import REWARM, Average, Optimiser, schedule
 from .shape import SEED
 from .tokenizer import encode, train_tokenizer
 from .words import Words, tokenizer_texts
-from .workers import agreed, rank, workers
+from .workers import agreed, average_weights, one_round, rank
 
-BATCH, PARTS = 512, 3  # prompts of a step; their parts by length, so that short ones are not padded to the longest
+BATCH, PARTS = 384, 3  # prompts of a step; their parts by length, so that short ones are not padded to the longest
 
 
 def train_text(args, model, targets):
@@ -32,27 +34,32 @@ def train_text(args, model, targets):
         average.load(state['average'], state['count'])
         step, spent, description = state['step'], state['spent'], state['tokenizer']
     else:
-        description = train_tokenizer(tokenizer_texts(words))
+        description = shipped_tokenizer() if args.from_shipped else train_tokenizer(tokenizer_texts(words))
     tokenizer = Tokenizer.from_str(json.dumps(description))
-    dice, clock = random.Random(SEED + step + 7919 * rank()), Clock(args.text_minutes, spent, args.until)
-    smoothed, last_save = 0.0, spent
-    while (progress := agreed(clock.progress())) < 1:
+    dice = random.Random(SEED + step + 7919 * rank())
+    clock, last_save = Clock(args.text_minutes, spent, args.until), spent
+
+    peak = REWARM if args.from_shipped else 1.0
+
+    def one_step(progress):
         loss = 0.0
-        for ids, vectors in parts(tokenizer, *words.draw(BATCH // workers(), dice)):
+        for ids, vectors in parts(tokenizer, *words.draw(BATCH, dice)):
             with torch.autocast(args.device, torch.bfloat16):
                 features = model.text(ids.to(args.device))
-            part = (1 - (features.float() * vectors.to(args.device)).sum(1)).sum() / (BATCH // workers())
+            part = (1 - (features.float() * vectors.to(args.device)).sum(1)).sum() / BATCH
             part.backward()
             loss += float(part.detach())
-        optimiser.step(schedule(progress))
+        optimiser.step(peak * schedule(progress))
         average.update()
-        step += 1
-        smoothed += (loss - smoothed) * max(0.01, 1 / step)
         clock.tick()
+        return loss
+
+    while (progress := agreed(clock.progress())) < 1:
+        losses = one_round(one_step, progress)
+        step += average_weights([p for _, p in named], len(losses))
         if rank() > 0:
             continue
-        if step % 200 == 0:
-            log(f'step {step} {clock.spent / 60:.1f} min {progress:.1%}, cosine to target {1 - smoothed:.3f}')
+        log(f'step {step} {clock.spent / 60:.1f} min {progress:.1%}, cosine to target {1 - np.mean(losses):.3f}')
         if clock.spent - last_save > 300 or clock.progress() == 1:
             last_save = clock.spent
             save_checkpoint(
