@@ -46,33 +46,44 @@ async function readSet(name) {
 }
 
 /**
- * Classifies pictures among names with the command line.
+ * The logits that the command line prints for pictures and labels. Those of several label sets are got in one run: a
+ * softmax over some of them is what a run with these alone would print.
  *
- * @param pictures each with its truth, an index into names
- * @returns per picture its truth, the five best names as indices, and the best one's probability
+ * @returns per picture a map from label to logit
  */
-async function classify(pictures, names) {
+async function classify(pictures, labels) {
   const folder = join(scratch, 'pictures');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder);
-  await Promise.all(pictures.map(({ bytes }, n) => writeFile(join(folder, `${n}.webp`), bytes)));
+  for (const [n, { bytes }] of pictures.entries()) await writeFile(join(folder, `${n}.webp`), bytes);
   const list = join(scratch, 'labels.txt');
-  await writeFile(list, names.join('\n'));
+  await writeFile(list, [...new Set(labels)].join('\n'));
   const command = [join(repository, 'bin/clip-classify.js'), folder, '--labels-file', list, '-m', 'starter'];
-  const child = spawn(process.execPath, [...command, '-k', '5', '-f', 'jsonl', '--quiet'], {
+  const child = spawn(process.execPath, [...command, '-k', 'all', '-f', 'jsonl', '--batch', '64', '--quiet'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');
   const rows = [];
   for await (const line of createInterface({ input: child.stdout })) {
-    const { image, labels, score, error } = JSON.parse(line);
+    const { image, labels: ranked, error } = JSON.parse(line);
     if (error) throw new Error(`${image}: ${error.message}`);
-    const { truth } = pictures[Number(basename(image, '.webp'))];
-    rows.push({ truth, ranked: labels.map(({ label }) => names.indexOf(label)), score });
+    rows[Number(basename(image, '.webp'))] = new Map(ranked.map(({ label, logit }) => [label, logit]));
   }
   const [code] = await ended;
   if (code !== 0 || rows.length !== pictures.length) throw new Error(`exit code ${code}, ${rows.length} rows`);
   return rows;
+}
+
+/** Per picture with a truth: that, the five best of the names, as indices, and the best one's probability. */
+function answers(rows, names, truths) {
+  return rows.flatMap((logits, n) => {
+    const truth = truths[n];
+    if (truth < 0) return [];
+    const ranked = names.map((_, i) => i).sort((a, b) => logits.get(names[b]) - logits.get(names[a]));
+    const best = logits.get(names[ranked[0]]);
+    const score = 1 / names.reduce((sum, name) => sum + Math.exp(logits.get(name) - best), 0);
+    return [{ truth, ranked: ranked.slice(0, 5), score }];
+  });
 }
 
 const right = ({ truth, ranked }) => Number(ranked[0] === truth);
@@ -96,35 +107,38 @@ function printPerName(rows, names) {
 try {
   const { cifar10, 'tiny-imagenet-groups': groups } = await readJson(join(data, 'eval-labels.json'));
 
-  const cifar = (await readSet('cifar10-test')).pictures.map((p) => ({ ...p, truth: p.label }));
-  const named = await classify(cifar, cifar10.names);
+  const cifar = (await readSet('cifar10-test')).pictures;
+  const cifarRows = await classify(cifar, [...cifar10.names, ...cifar10.synonyms]);
+  const cifarTruths = cifar.map(({ label }) => label);
+  const named = answers(cifarRows, cifar10.names, cifarTruths);
   print(`cifar10-test, ten names: ${percent(accuracy(named))}; calibration error ${calibrationError(named).toFixed(4)}`);
   printPerName(named, cifar10.names);
-  const other = await classify(cifar, cifar10.synonyms);
+  const other = answers(cifarRows, cifar10.synonyms, cifarTruths);
   print(`  ten synonyms: ${percent(accuracy(other))}, ${(accuracy(other) / accuracy(named)).toFixed(3)} of that`);
   printPerName(other, cifar10.synonyms);
 
-  const tiny = await readSet('tiny-imagenet-val');
-  const all = await classify(
-    tiny.pictures.map((p) => ({ ...p, truth: p.label })),
-    tiny.classes.map(([first]) => first),
-  );
+  const { pictures: tiny, classes: tinyClasses } = await readSet('tiny-imagenet-val');
+  const [first, words] = [tinyClasses.map(([name]) => name), Object.keys(groups)];
+  const tinyRows = await classify(tiny, [...first, ...words]);
+  const tinyTruths = tiny.map(({ label }) => label);
+  const all = answers(tinyRows, first, tinyTruths);
   const five = mean(all.map(({ truth, ranked }) => Number(ranked.includes(truth))));
   print(`tiny-imagenet-val, 200 names: ${percent(accuracy(all))}, first five ${percent(five)}`);
   print(`  calibration error ${calibrationError(all).toFixed(4)}`);
   const groupOf = (label) => Object.values(groups).findIndex((members) => members.includes(label));
-  const grouped = tiny.pictures.map((p) => ({ ...p, truth: groupOf(p.label) })).filter(({ truth }) => truth >= 0);
-  const six = await classify(grouped, Object.keys(groups));
+  const six = answers(tinyRows, words, tinyTruths.map(groupOf));
   print(`  six groups: ${percent(accuracy(six))}`);
-  printPerName(six, Object.keys(groups));
+  printPerName(six, words);
 
   const caltech = await readSet('caltech101');
   const heldOut = caltech.pictures
     .map((p) => ({ ...p, truth: HELD_OUT.findIndex((name) => caltech.classes[p.label].includes(name)) }))
     .filter(({ truth }) => truth >= 0);
-  const zero = await classify(heldOut, HELD_OUT);
+  const truths = heldOut.map(({ truth }) => truth);
+  const zero = answers(await classify(heldOut, HELD_OUT), HELD_OUT, truths);
   const perClass = HELD_OUT.map((_, n) => accuracy(zero.filter(({ truth }) => truth === n)));
-  print(`held-out classes, ten names: ${percent(accuracy(zero))} of ${zero.length}; mean of classes ${percent(mean(perClass))}`);
+  print(`held-out classes, ten names: ${percent(accuracy(zero))} of ${zero.length}`);
+  print(`  mean of classes ${percent(mean(perClass))}`);
   printPerName(zero, HELD_OUT);
 } finally {
   await rm(scratch, { recursive: true, force: true });

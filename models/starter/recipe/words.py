@@ -12,7 +12,7 @@ from .phrases import PHRASES, phrase
 from .targets import class_targets, group_targets
 
 
-SHARES = {'class': 0.25, 'synonym': 0.20, 'group': 0.08, 'known': 0.19, 'noun': 0.28}  # of prompts, by kind of name
+SHARES = {'class': 0.32, 'synonym': 0.20, 'group': 0.12, 'known': 0.14, 'noun': 0.22}  # of prompts, by kind of name
 
 
 class Words:
@@ -23,7 +23,8 @@ class Words:
     neighbours in WordNet, which lists those by kinship: for `stag`, the sentence model thinks of parties.
     """
 
-    def __init__(self, folder, targets, classes):
+    def __init__(self, folder, targets, classes, fitted):
+        """fitted: vectors of group words, in place of their targets."""
         rows = class_targets(targets, classes)
         self.names, self.vectors, self.tops, self.kinds = [], [], [], []
         tops = {m: t for t in reversed(TOP) for m in GROUPS[t]}
@@ -35,6 +36,7 @@ class Words:
             self.add('class', key, row, tops.get(key))
         groups = group_targets(targets, classes, rows)
         for word, row in zip(GROUPS, groups):
+            row = fitted.get(word, row)
             if word.lower() not in taught:
                 taught[word] = row
                 self.add('group', word, row, None)

@@ -2,6 +2,7 @@
 seconds; then their weights are averaged (local SGD, Stich 2019). They hardly ever wait for each other, which on a
 machine that does other work too is several times faster than sharing every operation or every step."""
 
+import copy
 import datetime
 import os
 import random
@@ -31,7 +32,7 @@ def worker(rank, count, work, arguments):
     torch.set_flush_denormal(True)
     dist.init_process_group('gloo', rank=rank, world_size=count, timeout=datetime.timedelta(hours=6))
     random.seed(SEED + rank), np.random.seed(SEED + rank), torch.manual_seed(SEED + rank)
-    work(*arguments)
+    work(*copy.deepcopy(arguments))  # torch hands tensors over in shared memory: each worker needs a model of its own
 
 
 def rank():
