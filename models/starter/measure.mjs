@@ -111,7 +111,9 @@ try {
   const cifarRows = await classify(cifar, [...cifar10.names, ...cifar10.synonyms]);
   const cifarTruths = cifar.map(({ label }) => label);
   const named = answers(cifarRows, cifar10.names, cifarTruths);
-  print(`cifar10-test, ten names: ${percent(accuracy(named))}; calibration error ${calibrationError(named).toFixed(4)}`);
+  print(
+    `cifar10-test, ten names: ${percent(accuracy(named))}; calibration error ${calibrationError(named).toFixed(4)}`,
+  );
   printPerName(named, cifar10.names);
   const other = answers(cifarRows, cifar10.synonyms, cifarTruths);
   print(`  ten synonyms: ${percent(accuracy(other))}, ${(accuracy(other) / accuracy(named)).toFixed(3)} of that`);

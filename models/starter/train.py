@@ -13,9 +13,9 @@ LD_PRELOAD=libtcmalloc_minimal.so.4 makes it twice as fast. Stages, each of whic
     export  model.safetensors (fp16), config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json
     overlap what accuracy is owed to test pictures that resemble a training picture
 
-`text` needs of the image tower only those words and can run beside `image`, to be ended after it (--resume). An interrupted run goes on
-with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that they end in time on any
-machine. On a GPU: --device cuda --workers 1 --minutes 20 --keep 0.75 --batch 1024.
+`text` needs of the image tower only those words and can run beside `image`, to be ended after it (--resume). An
+interrupted run goes on with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that
+they end in time on any machine. On a GPU: --device cuda --workers 1 --minutes 20 --keep 0.75 --batch 1024.
 
 The model card's figures are then measured through the product: node models/starter/measure.mjs.
 
@@ -33,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from recipe.beginning import adopt_shipped, initialise
 from recipe.export import export
 from recipe.group_fit import fit_groups
@@ -67,7 +68,9 @@ def parse_arguments():
     parser.add_argument('--out', type=Path, default=HERE)
     parser.add_argument('--checkpoints', type=Path, default=HERE / 'checkpoints', help='folder of image.pt and text.pt')
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoints')
-    parser.add_argument('--from-shipped', action='store_true', help='begin with the shipped weights, the rate warmed up anew')
+    parser.add_argument(
+        '--from-shipped', action='store_true', help='begin with the shipped weights, the rate warmed up anew'
+    )
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument('--workers', type=int, default=2, help='processes that share the training; 1 for a GPU')
     parser.add_argument('--minutes', type=float, default=95, help='for the image tower')

@@ -11,8 +11,9 @@ from .shape import IMAGE, MEAN, STD
 def batch_of(sets, size, generator):
     """A mixed batch, augmented: pixels [B, 3, 32, 32] in 0..1, labels [B], and each picture's set of rivals."""
     pixels, labels, rivals = [], [], []
+    shares = sum(s['share'] for s in sets.values())
     for s in sets.values():
-        count = max(1, round(size * s['share'] / sum(s['share'] for s in sets.values())))
+        count = max(1, round(size * s['share'] / shares))
         drawn = torch.randint(len(s['labels']), (count,), generator=generator)
         x = s['pixels'][s['rows'][drawn].to(s['pixels'].device)].permute(0, 3, 1, 2).float() / 255
         pixels.append(x if x.shape[-1] == IMAGE else shrink(x))
@@ -22,7 +23,7 @@ def batch_of(sets, size, generator):
 
 
 def shrink(x):
-    """Larger pictures to IMAGE: a random square each, by a filter drawn anew each time, as sharp photographs are met."""
+    """Larger pictures to IMAGE: a random square each, by a filter drawn anew, as sharp photographs are met."""
     full = x.shape[-1]
     side = random.randint(round(full * 0.6), full)
     top, left = torch.randint(full - side + 1, (2, len(x))).tolist()

@@ -9,7 +9,6 @@ from .log import log
 from .pictures import fingerprints, load_pixels, near_duplicates, read_set
 from .shape import SEED
 
-
 # Share of each set in a batch, and the set of rival names its pictures are told apart from.
 SETS = {
     'cifar10-train': (0.42, 'cifar'),

@@ -20,7 +20,9 @@ class Attention(nn.Module):
         b, n, d = x.shape
         weight = torch.cat([self.q_proj.weight, self.k_proj.weight, self.v_proj.weight])  # one product instead of three
         bias = torch.cat([self.q_proj.bias, self.k_proj.bias, self.v_proj.bias])
-        q, k, v = F.linear(x, weight, bias).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).contiguous()
+        q, k, v = (
+            F.linear(x, weight, bias).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).contiguous()
+        )
         if x.is_cuda:
             x = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
         else:  # on a processor three times as fast as the fused kernel, for so few tokens
@@ -70,7 +72,7 @@ class VisionEmbeddings(nn.Module):
         self.position_embedding = nn.Embedding((IMAGE // PATCH) ** 2 + 1, width)
 
     def forward(self, x, keep):
-        """[B, 3, 32, 32] to [B, 1 + kept patches, width]; keep < 1 drops patches at random, each picture its own (FLIP)."""
+        """[B, 3, 32, 32] to [B, 1 + kept patches, width]; keep < 1: each picture loses other patches (FLIP)."""
         x = self.patch_embedding(x).flatten(2).transpose(1, 2) + self.position_embedding.weight[1:]
         b, n, d = x.shape
         if keep < 1:

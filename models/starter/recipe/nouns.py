@@ -3,7 +3,6 @@
 import collections
 import re
 
-
 # WordNet's synset numbers follow its files: these are artefacts, animals, bodies, food, places, people, plants, matter.
 CONCRETE = [
     (1313093, 4619176),

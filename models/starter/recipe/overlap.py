@@ -1,6 +1,5 @@
 """How much of the accuracy on CIFAR-10 is owed to test pictures that resemble a training picture."""
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
@@ -24,4 +23,4 @@ def report_overlap(args):
     cosines = embed_pictures(model.eval(), test, 'cpu') @ embed_names(model, tokenizer, [n[0] for n in names]).T
     right = (cosines.argmax(1) == torch.from_numpy(labels)).numpy()
     alike = near_duplicates(test, [fingerprints(train)], threshold=LOOSE)
-    log(f'cifar10-test {np.mean(right):.4f}; {alike.sum()} resemble a training picture, without them {np.mean(right[~alike]):.4f}')
+    log(f'cifar10-test {right.mean():.4f}; without {alike.sum()} alike to a training picture {right[~alike].mean():.4f}')

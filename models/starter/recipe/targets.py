@@ -55,7 +55,7 @@ class Targets:
         return vectors
 
     def held_out_check(self):
-        """Fit on 90 % of the known names, look at the rest: mean cosine, and how often a name's own vector is nearest."""
+        """Fit on 90 % of the known names, look at the rest: mean cosine, how often a name's own vector is nearest."""
         order = torch.randperm(len(self.known), generator=torch.Generator().manual_seed(SEED))
         test = torch.zeros(len(self.known), dtype=torch.bool)
         test[order[: len(order) // 10]] = True

@@ -6,7 +6,6 @@ import torch
 
 from .shape import TEXT
 
-
 SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # CLIP's words; \p{N}: one digit at a time
 START, END = '<|startoftext|>', '<|endoftext|>'
 

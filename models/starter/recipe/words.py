@@ -11,7 +11,6 @@ from .nouns import TREE_ORDER, commonness, nouns
 from .phrases import PHRASES, phrase
 from .targets import class_targets, group_targets
 
-
 SHARES = {'class': 0.32, 'synonym': 0.20, 'group': 0.12, 'known': 0.14, 'noun': 0.22}  # of prompts, by kind of name
 
 

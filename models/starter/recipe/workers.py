@@ -14,7 +14,6 @@ import torch.distributed as dist
 
 from .shape import SEED
 
-
 ROUND = 20  # seconds between averagings
 
 
@@ -61,7 +60,7 @@ def one_round(one_step, *arguments):
 
 
 def average_weights(parameters, steps):
-    """Every worker's weights become the mean of all, each counted by its steps since the last time. Returns all steps."""
+    """Every worker's weights become the mean of all, counted by its steps since the last time. Returns their sum."""
     if workers() == 1:
         return steps
     flat = torch.cat([p.detach().flatten() for p in parameters] + [torch.ones(1)]) * steps
