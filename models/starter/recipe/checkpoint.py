@@ -1,0 +1,18 @@
+"""Checkpoints: one file for each tower, so that both can be trained at once."""
+
+import torch
+
+
+def load_checkpoint(args, tower):
+    """What save_checkpoint() wrote, if this run resumes one; else None."""
+    file = args.checkpoints / f'{tower}.pt'
+    if args.resume and file.exists():
+        return torch.load(file, map_location=args.device, weights_only=False)
+    return None
+
+
+def save_checkpoint(args, tower, state):
+    """Replaces the file in one go, so that an interruption leaves a whole one."""
+    fresh = args.checkpoints / f'{tower}.new'
+    torch.save(state, fresh)
+    fresh.replace(args.checkpoints / f'{tower}.pt')
