@@ -32,7 +32,7 @@ describe('fast resize', () => {
     ['one that is not much larger than what is wanted', () => large().jpeg(), 224],
   ])('leaves %s as it is', async (_, make, wanted) => {
     const bytes = await make().toBuffer();
-const [left, exact] = await Promise.all([decode(bytes, 'x', fast, wanted), decode(bytes, 'x', DEFAULT_DECODE)]);
+    const [left, exact] = await Promise.all([decode(bytes, 'x', fast, wanted), decode(bytes, 'x', DEFAULT_DECODE)]);
     expect([left.width, left.height]).toEqual([exact.width, exact.height]);
     expect(Buffer.from(left.data).equals(Buffer.from(exact.data))).toBe(true);
   });
