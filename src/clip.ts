@@ -6,16 +6,15 @@ import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts'
 import { fetchingEncoder } from './embed/fetching.ts';
 import { CachedImages } from './embed/image-cache.ts';
 import { openImageTower } from './embed/image-tower.ts';
-import { IsolatedEncoder } from './embed/isolated.ts';
 import { encodeLabelsOnce } from './embed/label-cache.ts';
 import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
+import type { Setup } from './embed/messages.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
 import { networkSettings } from './hub/settings.ts';
 import { completeDecode, type DecodeOptions, decoderVersions } from './image/decode.ts';
-import { imageFetcher } from './image/download.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -91,16 +90,8 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const description = await describeModel(nameOrFolder, options);
   const scoring = await chooseScoring(description, options, threads);
   const machine = { threads, provider, device };
-  const encoder: ImageEncoder = options.isolate
-    ? new IsolatedEncoder(
-        { model: nameOrFolder, dtype, batch, decoders: Math.min(Math.max(DECODERS, batch), MOST_DECODERS), ...machine },
-        {
-          env: { ...processEnv, ...options.env },
-          timeout: options.timeout ?? 10,
-          weightBytes: (await stat(description.weightFile)).size,
-          signal: options.signal,
-        },
-      )
+  const encoder = options.isolate
+    ? await isolated(description, { ...machine, model: nameOrFolder, dtype, batch }, options)
     : encodeInProcess(description, () => openImageTower(description, { ...machine, once: options.once ?? false }), {
         batch,
         decoders: DECODERS,
@@ -111,7 +102,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetchingEncoder(
     embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder,
-    imageFetcher(() => networkSettings({ ...processEnv, ...env }, options.offline)),
+    async () =>
+      (await import('./image/download.ts')).imageFetcher(() =>
+        networkSettings({ ...processEnv, ...env }, options.offline),
+      ),
   );
   const texts: TextEncoder = {
     tokenizer: description.tokenizer,
@@ -127,7 +121,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
-      return encodeAll(images, sources, decode, 3 * Math.max(batch, DECODERS));
+      return encodeAll(images, sources, decode, (options.isolate ? 6 : 3) * Math.max(batch, DECODERS));
     },
     encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>
@@ -137,6 +131,18 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       if (!options.signal?.aborted) await embeddings?.release();
     },
   };
+}
+
+/** In processes of their own, whose modules are read when there is need of them. */
+async function isolated(
+  { weightFile }: ModelDescription,
+  setup: Omit<Setup, 'decoders'>,
+  { timeout = 10, env, signal }: LoadOptions,
+): Promise<ImageEncoder> {
+  const { encodeInProcesses } = await import('./embed/parallel.ts');
+  const decoders = Math.min(Math.max(DECODERS, setup.batch), MOST_DECODERS);
+  const weightBytes = (await stat(weightFile)).size;
+  return encodeInProcesses({ ...setup, decoders }, { env: { ...processEnv, ...env }, timeout, weightBytes, signal });
 }
 
 function requireCounts(counts: Readonly<Record<string, number>>): void {

@@ -6,7 +6,6 @@ import type { Clip } from '../clip.ts';
 import { LabelsError, messageOf, OutputError, UsageError } from '../errors.ts';
 import type { Explanation } from '../explain.ts';
 import { networkSettings } from '../hub/settings.ts';
-import { imageFetcher } from '../image/download.ts';
 import { type ImageSource, nameOf } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import type { Label } from '../text/labels.ts';
@@ -105,6 +104,7 @@ async function* readableTwice(
   { offline = false }: Pick<ModelOptions, 'offline'>,
   { env }: Pick<Io, 'env'>,
 ): AsyncGenerator<ImageSource> {
+  const { imageFetcher } = await import('../image/download.ts');
   const fetchImage = imageFetcher(() => networkSettings(env, offline));
   for await (const image of images) {
     const read =

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { ClassifierOptions } from '../classifier.ts';
 import { type Label, splitLabels } from '../text/labels.ts';
-import { readLabelsFile } from '../text/labels-file.ts';
 import { collect, collectOne, share } from './options.ts';
 
 /** What the images might show, and how it is put into words. */
@@ -46,7 +45,9 @@ export function withScoreOptions(command: Command): Command {
 
 /** Labels of the options, then those of the files. @throws LabelsError */
 export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions): Promise<(string | Label)[]> {
-  const files = await Promise.all(labelsFile.map(readLabelsFile));
+  const files = await Promise.all(
+    labelsFile.map(async (path) => (await import('../text/labels-file.ts')).readLabelsFile(path)),
+  );
   return [...labels, ...files.flat()];
 }
 

@@ -8,9 +8,18 @@ import type { ImageEncoder } from './encoder.ts';
 /** Fetched images that are held at once, at 200 MB each at most. */
 const HELD = 8;
 
-/** What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes. */
-export function fetchingEncoder(encoder: ImageEncoder, fetchImage: FetchImage): ImageEncoder {
+/**
+ * What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes.
+ *
+ * @param connect makes what fetches, when the first URL is met
+ */
+export function fetchingEncoder(encoder: ImageEncoder, connect: () => Promise<FetchImage>): ImageEncoder {
   const held = pLimit(HELD);
+  let connected: Promise<FetchImage> | undefined;
+  const fetchImage: FetchImage = async (url) => {
+    connected ??= connect();
+    return (await connected)(url);
+  };
   return {
     provider: () => encoder.provider(),
     release: () => encoder.release(),

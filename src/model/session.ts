@@ -93,8 +93,8 @@ export async function openSession(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
-    // "all" would also rearrange the weights of convolutions.
-    graphOptimizationLevel: once ? 'extended' : 'all',
+    // This package's graphs are written in their fastest form; "all" would also rearrange the weights of convolutions.
+    graphOptimizationLevel: once ? ('path' in graph ? 'extended' : 'disabled') : 'all',
   };
   const prepacking = once ? { disable_prepacking: '1' } : {};
   let session: runtime.InferenceSession;

@@ -1,11 +1,16 @@
 import type { Tower } from './architecture.ts';
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder, Shape, Value } from './graph.ts';
 import { quantizedLinear, type Range } from './quantized-linear.ts';
+
+/** The shape `[B, T, width]` that parts the rows `[B·T, width]` by image or prompt; `by` is its value where T varies too. */
+export interface Split {
+  readonly shape: Shape;
+  readonly by?: Value;
+}
 
 /** How the tokens of a residual attention block lie in its matrix. */
 export interface Tokens {
-  /** The shape `[-1, T, width]` that parts the rows `[B·T, width]` by image or prompt. */
-  readonly split: Value;
+  readonly split: Split;
   /** A token sees itself and those before it, and no other. */
   readonly causal: boolean;
 }
@@ -28,18 +33,18 @@ export function oneTokenBlock(
   layer: string,
   x: Value,
   tower: Tower,
-  split: Value,
+  split: Split,
   index: 0 | -1,
 ): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const one = (rows: Value) => tokenRow(g, g.node('Reshape', [rows, split]), index, tower);
+  const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, tower);
   const attended = attention(g, `${layer}.self_attn`, one(normed), normed, tower, { split, causal: false }, 1);
   return residualMlp(g, layer, g.node('Add', [one(x), attended]), tower);
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
 export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Tower): Value {
-  return g.node('Reshape', [g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), g.int64s(-1, tower.width)]);
+  return g.reshape(g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), ['batch', tower.width]);
 }
 
 /**
@@ -57,18 +62,18 @@ export function attention(
   { split, causal }: Tokens,
   count?: number,
 ): Value {
-  const heads = (projection: string, from: Value, shape: Value) =>
-    g.node('Reshape', [linear(g, `${name}.${projection}`, from), shape]);
+  const heads = (projection: string, from: Value, { shape, by }: Split) =>
+    g.reshape(linear(g, `${name}.${projection}`, from), shape, by);
   const attended = g.node(
     'com.microsoft.MultiHeadAttention',
     [
-      heads('q_proj', asking, count === undefined ? split : g.int64s(-1, count, tower.width)),
+      heads('q_proj', asking, count === undefined ? split : { shape: ['batch', count, tower.width] }),
       heads('k_proj', rows, split),
       heads('v_proj', rows, split),
     ],
     { num_heads: { int: tower.heads }, unidirectional: { int: causal ? 1 : 0 } },
   );
-  return linear(g, `${name}.out_proj`, g.node('Reshape', [attended, g.int64s(-1, tower.width)]));
+  return linear(g, `${name}.out_proj`, g.reshape(attended, [count === 1 ? 'batch' : 'rows', tower.width]));
 }
 
 /** What attention gives to whoever looks at one token alone: its weight is then 1, whatever query and key say. */
@@ -130,7 +135,7 @@ export function textEmbedding(
   name: string,
   ids: Value,
   width: number,
-): { readonly x: Value; readonly split: Value } {
+): { readonly x: Value; readonly split: Split } {
   const length = g.node('Shape', [ids], { start: { int: 1 }, end: { int: 2 } });
   const table = `${name}.token_embedding.weight`;
   const stored = g.node('Gather', [g.storedWeight(table), ids]);
@@ -138,7 +143,10 @@ export function textEmbedding(
   const tokens = g.storedType(table) === 'F32' ? stored : g.cast(stored, 'F32');
   const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(0), length]);
   return {
-    x: g.node('Reshape', [g.node('Add', [tokens, positions]), g.int64s(-1, width)]),
-    split: g.node('Concat', [g.int64s(-1), length, g.int64s(width)], { axis: { int: 0 } }),
+    x: g.reshape(g.node('Add', [tokens, positions]), ['rows', width]),
+    split: {
+      shape: ['batch', 'tokens', width],
+      by: g.node('Concat', [g.int64s(-1), length, g.int64s(width)], { axis: { int: 0 } }),
+    },
   };
 }

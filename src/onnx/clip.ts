@@ -1,5 +1,5 @@
 import type { Architecture, ImageTower, TextTower } from './architecture.ts';
-import { block, layerNorm, linear, oneTokenBlock, textEmbedding } from './blocks.ts';
+import { block, layerNorm, linear, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -31,7 +31,7 @@ export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value
     image.pooling === 'mean'
       ? g.node(
           'ReduceMean',
-          [g.node('Reshape', [block(g, last, x, image, { split, causal: false }), split]), g.int64s(1)],
+          [g.reshape(block(g, last, x, image, { split, causal: false }), split.shape), g.int64s(1)],
           { keepdims: { int: 0 } },
         )
       : oneTokenBlock(g, last, x, image, split, 0);
@@ -48,12 +48,12 @@ export function clipTokens(
   g: GraphBuilder,
   image: ImageTower,
   pixels: Value,
-): { readonly x: Value; readonly split: Value } {
+): { readonly x: Value; readonly split: Split } {
   const { width, tokens, grid } = image;
   let x = patchEmbedding(g, `${MODEL}.embeddings.patch_embedding`, pixels, image); // [B, grid², width]
   if (image.positions === '2d') {
     const map = g.weight(`${MODEL}.embeddings.position_embedding_2d`); // [1, width, grid, grid]
-    const list = g.node('Reshape', [map, g.int64s(1, width, grid * grid)]);
+    const list = g.reshape(map, [1, width, grid * grid]);
     x = g.node('Add', [x, g.node('Transpose', [list], { perm: { ints: [0, 2, 1] } })]);
   }
 
@@ -62,10 +62,10 @@ export function clipTokens(
   const classToken = g.node('Expand', [g.weight(`${MODEL}.embeddings.class_embedding`), classShape]); // [B, 1, width]
   x = g.node('Concat', [classToken, x], { axis: { int: 1 } }); // [B, T, width]
   if (image.positions === '1d') x = g.node('Add', [x, g.weight(`${MODEL}.embeddings.position_embedding.weight`)]);
-  x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
+  x = g.reshape(x, ['rows', width]); // [B·T, width]
   x = layerNorm(g, `${MODEL}.pre_layrnorm`, x, image);
 
-  const split = g.int64s(-1, tokens, width);
+  const split = { shape: ['batch', tokens, width] };
   for (let n = 0; n < image.layers - 1; n++)
     x = block(g, `${MODEL}.encoder.layers.${n}`, x, image, { split, causal: false });
   return { x, split };
@@ -89,7 +89,7 @@ export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, outp
   const model = 'text_model';
   let { x, split } = textEmbedding(g, `${model}.embeddings`, ids, text.width); // [B·T, width]
   for (let n = 0; n < text.layers; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: true });
-  x = endOfTextRow(g, ids, g.node('Reshape', [x, split]), text.pooling); // [B, width]
+  x = endOfTextRow(g, ids, g.reshape(x, split.shape, split.by), text.pooling); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
   linear(g, 'text_projection', x, 'symmetric', output);
 }

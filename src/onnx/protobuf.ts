@@ -1,5 +1,7 @@
-/** Enough for most of the messages here; longer ones make it grow. */
-const FIRST_CAPACITY = 256;
+/** Enough for the graphs of the usual models; longer ones make it grow. */
+const FIRST_CAPACITY = 1 << 17;
+/** A length that is filled in later has room for 28 bits; a varint may have more bytes than its number needs. */
+const LENGTH_BYTES = 4;
 
 /**
  * The three wire types of Protocol Buffers that an ONNX file is written with
@@ -39,10 +41,17 @@ export class ProtoWriter {
     return this;
   }
 
-  message(field: number, write: (message: ProtoWriter) => void): this {
-    const inner = new ProtoWriter();
-    write(inner);
-    return this.bytes(field, inner.finish());
+  /** A message inside this one: written in place, its length filled in afterwards. @throws RangeError above 256 MB */
+  message(field: number, write: (message: this) => void): this {
+    this.varint(field * 8 + 2).reserve(LENGTH_BYTES);
+    const from = this.length + LENGTH_BYTES;
+    this.length = from;
+    write(this);
+    let rest = this.length - from;
+    for (let at = from - LENGTH_BYTES; at < from - 1; at++, rest >>>= 7) this.buffer[at] = (rest & 127) | 128;
+    if (rest > 127) throw new RangeError('a message is too long');
+    this.buffer[from - 1] = rest;
+    return this;
   }
 
   finish(): Uint8Array {

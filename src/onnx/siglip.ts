@@ -1,5 +1,5 @@
 import type { Architecture, ImageTower } from './architecture.ts';
-import { attention, block, layerNorm, linear, mlp, oneTokenBlock, textEmbedding } from './blocks.ts';
+import { attention, block, layerNorm, linear, mlp, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -17,7 +17,7 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
   const { x, split } = siglipTokens(g, image, 'pixel_values');
   const batch = g.node('Shape', ['pixel_values'], { start: { int: 0 }, end: { int: 1 } });
   const probeShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
-  const probe = g.node('Reshape', [g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), g.int64s(-1, width)]);
+  const probe = g.reshape(g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), ['batch', width]);
   const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, 1); // [B, width]
   siglipHead(g, image, pooled, 'image_embeds');
   return g.finish(
@@ -31,12 +31,12 @@ export function siglipTokens(
   g: GraphBuilder,
   image: ImageTower,
   pixels: Value,
-): { readonly x: Value; readonly split: Value } {
+): { readonly x: Value; readonly split: Split } {
   const { width, tokens } = image;
   let x = patchEmbedding(g, `${MODEL}.embeddings.patch_embedding`, pixels, image);
   x = g.node('Add', [x, g.weight(`${MODEL}.embeddings.position_embedding.weight`)]); // [B, T, width]
-  x = g.node('Reshape', [x, g.int64s(-1, width)]); // [B·T, width]
-  const split = g.int64s(-1, tokens, width);
+  x = g.reshape(x, ['rows', width]); // [B·T, width]
+  const split = { shape: ['batch', tokens, width] };
   for (let n = 0; n < image.layers; n++)
     x = block(g, `${MODEL}.encoder.layers.${n}`, x, image, { split, causal: false });
   return { x: layerNorm(g, `${MODEL}.post_layernorm`, x, image), split };

@@ -11,10 +11,10 @@ from .shape import SEED
 
 # Share of each set in a batch, and the set of rival names its pictures are told apart from.
 SETS = {
-    'cifar10-train': (0.42, 'cifar'),
-    'tiny-imagenet-train': (0.48, 'objects'),
-    'imagenette-train': (0.04, 'objects'),
-    'caltech101': (0.06, 'caltech'),
+    'cifar10-train': (0.34, 'cifar'),
+    'tiny-imagenet-train': (0.54, 'objects'),
+    'imagenette-train': (0.05, 'objects'),
+    'caltech101': (0.07, 'caltech'),
 }
 TESTS = ('cifar10-test', 'tiny-imagenet-val')
 WATCHED, SET_ASIDE = ('cifar10-train', 'tiny-imagenet-train'), 1000

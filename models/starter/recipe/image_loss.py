@@ -36,8 +36,8 @@ class ImageLoss:
         logits = scale * features @ self.rows.T
         shut = self.shut[torch.tensor([self.rival_kinds[r] for r in rivals], device=logits.device)]
         loss = smooth_cross_entropy(logits + shut, labels)
-        loss = loss + 0.25 * smooth_cross_entropy(logits + self.relatives[labels], labels)
-        return loss + 0.35 * F.cross_entropy(scale * features @ self.tops.T, self.top[labels], ignore_index=-1)
+        loss = loss + 0.3 * smooth_cross_entropy(logits + self.relatives[labels], labels)
+        return loss + 1.0 * F.cross_entropy(scale * features @ self.tops.T, self.top[labels], ignore_index=-1)
 
 
 def smooth_cross_entropy(logits, labels, smoothing=0.05):
