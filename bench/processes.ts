@@ -81,7 +81,10 @@ export class Side {
   }
 
   private async answer(): Promise<number> {
-    const [message] = await Promise.race([once(this.child, 'message'), once(this.child, 'exit')]);
+    const heard = new AbortController();
+    const first = (event: string) => once(this.child, event, { signal: heard.signal });
+    const [message] = await Promise.race([first('message'), first('exit')]);
+    heard.abort();
     if (typeof message === 'number' || message === null) throw new Error(`a side ended with ${message}`);
     const { took, error } = message as { took: number; error?: string };
     if (error !== undefined) throw new Error(error);
