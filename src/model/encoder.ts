@@ -32,6 +32,9 @@ const [FLOAT32, UINT8, INT32, INT64] = [1, 2, 6, 7];
 const IMAGE_OUTPUTS = ['image_embeds', 'image_embedding', 'image_features', 'embedding', 'output', 'pooler_output'];
 const TEXT_OUTPUTS = ['text_embeds', 'text_embedding', 'text_features', 'embedding', 'output', 'pooler_output'];
 
+/** A fixed input of more than 4 GiB of floats is no batch of images; nothing of that size is allocated (CWE-770). */
+const MOST_NUMBERS = 2 ** 30;
+
 /**
  * Finds the towers in a graph: one, or both of a joint graph.
  *
@@ -43,6 +46,9 @@ export function wire({ inputs, outputs }: GraphPorts, path: string): Wiring {
     ({ shape, elementType }) => shape.length === 2 && [INT32, INT64].includes(elementType),
   );
   const ids = integers.find(({ name }) => !/mask|position/u.test(name));
+  const huge = [image, ids].find((port) => port && sizeOf(port) > MOST_NUMBERS);
+  if (huge !== undefined)
+    throw new ModelError(`${path} takes ${describe(huge)} at once`, 'export it for a batch that memory can hold');
   if (image === undefined && ids === undefined) {
     throw new ModelError(
       `${path} takes ${inputs.map(describe).join(', ')}`,
@@ -219,6 +225,11 @@ async function inBatches<T>(
 
 function fixed(dimension: number | string | undefined): number | undefined {
   return typeof dimension === 'number' && dimension > 0 ? dimension : undefined;
+}
+
+/** Numbers of the smallest tensor that such an input takes. */
+function sizeOf({ shape }: Port): number {
+  return shape.reduce<number>((product, size) => product * (fixed(size) ?? 1), 1);
 }
 
 function describe({ name, shape }: Port): string {

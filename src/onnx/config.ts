@@ -1,18 +1,20 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
+import { readModelText } from './model-file.ts';
 import { isRecord } from './safetensors.ts';
 
 /** Parses a JSON file of a model folder. */
 export async function readModelJson(folder: string, file: string): Promise<Record<string, unknown>> {
   const path = join(folder, file);
+  const next = `put the ${file} of the model there`;
+  const text = await readModelText(path, next);
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(path, 'utf8'));
+    value = JSON.parse(text);
   } catch (error) {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, `put the ${file} of the model there`, error);
+    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, next, error);
   }
-  if (!isRecord(value)) throw new ModelError(`${path} is not a JSON object`, `put the ${file} of the model there`);
+  if (!isRecord(value)) throw new ModelError(`${path} is not a JSON object`, next);
   return value;
 }
 

@@ -1,5 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { ModelError, messageOf } from '../errors.ts';
+import type { FileHandle } from 'node:fs/promises';
+import { ModelError } from '../errors.ts';
+import { openModelFile } from './model-file.ts';
 
 /** An input or output of a graph. */
 export interface Port {
@@ -40,11 +41,9 @@ const MAX_FIELDS = 1_000_000;
  * @throws ModelError if the file is cut short, is no ONNX file, or uses operators from elsewhere
  */
 export async function readPorts(path: string): Promise<GraphPorts> {
-  const handle = await open(path).catch((error: unknown) => {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, 'check the path and its permissions', error);
-  });
+  const { handle, size } = await openModelFile(path, 'check the path and its permissions');
   try {
-    return await new PortReader(handle, path, (await handle.stat()).size).model();
+    return await new PortReader(handle, path, size).model();
   } finally {
     await handle.close();
   }

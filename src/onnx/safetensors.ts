@@ -2,6 +2,7 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
 import { halfToNumber } from './floats.ts';
+import { openModelFile } from './model-file.ts';
 
 /** Bytes per element of the types that the format names; of these the exporter takes F32, F16 and BF16. */
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {
@@ -102,16 +103,11 @@ const damaged = 'the file is damaged: fetch or export it again';
  * @throws ModelError if the file is missing, cut short, or its header lies
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  let handle: FileHandle;
-  let file: string;
-  try {
-    file = await realpath(path);
-    handle = await open(file);
-  } catch (error) {
+  const file = await realpath(path).catch((error: unknown) => {
     throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, 'check the path and its permissions', error);
-  }
+  });
+  const { handle, size } = await openModelFile(file, 'check the path and its permissions');
   try {
-    const { size } = await handle.stat();
     if (size < 8) throw new ModelError(`${path} has ${size} bytes: not a safetensors file`, damaged);
     const length = Number((await readExactly(handle, path, 0, 8)).readBigUInt64LE());
     if (length > MAX_HEADER_BYTES || 8 + length > size) {

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { ModelError, messageOf } from '../errors.ts';
 import type { TextTower } from '../onnx/architecture.ts';
 import { readModelJson } from '../onnx/config.ts';
+import { readModelText } from '../onnx/model-file.ts';
 
 /** The token ids of one prompt, start and end of text included. */
 export interface Tokens {
@@ -34,9 +34,12 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     import('@huggingface/tokenizers'),
     import('entities'),
   ]);
+  const text = await readModelText(path, 'put the tokenizer.json of the model there');
   let model: HuggingFaceTokenizer;
   try {
-    model = new Model(JSON.parse(await readFile(path, 'utf8')), {});
+    const json: unknown = JSON.parse(text);
+    checkVocabulary(json);
+    model = new Model(Object(json), {});
   } catch (error) {
     throw new ModelError(
       `${path} is not a readable tokenizer: ${messageOf(error)}`,
@@ -139,3 +142,17 @@ function collapse(text: string): string {
 
 /** What `\s` matches in Python: the separators U+001C to U+001F and U+0085 are in it, U+FEFF is not. */
 const PYTHON_SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/gu;
+
+/** Ids become places in a list: one of a billion would take the memory of a billion (CWE-770). */
+const MOST_IDS = 10_000_000;
+
+/** @throws TypeError if a tokenizer knows no word, or a token has an id that no model has */
+function checkVocabulary(json: unknown): void {
+  const { model, added_tokens: added } = Object(json);
+  const vocabulary: Record<string, unknown> = Object(Object(model).vocab);
+  const ids = Object.values(vocabulary);
+  if (ids.length === 0) throw new TypeError('it knows no word');
+  for (const token of Array.isArray(added) ? added : []) ids.push(Object(token).id);
+  const wrong = ids.find((id) => typeof id === 'number' && !(Number.isInteger(id) && id >= 0 && id < MOST_IDS));
+  if (wrong !== undefined) throw new TypeError(`a token has the id ${wrong}`);
+}

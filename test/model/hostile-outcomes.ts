@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process';
+import { env, execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { fixture } from '../paths.ts';
+
+const script = fileURLToPath(new URL('load-each.mjs', import.meta.url));
+
+/** What became of a model folder. */
+export interface Outcome {
+  readonly folder: string;
+  readonly ms?: number;
+  /** `dead` where the process went down with it. */
+  readonly code?: string;
+  readonly message?: string;
+  readonly scores?: readonly number[];
+}
+
+/** Loads and runs model folders in a child process that can be seen to die; the rest then goes on in another. */
+export async function loadEach(folders: readonly string[], prefix: readonly string[] = []): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let rest = folders; rest.length > 0; rest = folders.slice(outcomes.length)) {
+    const [command = '', ...words] = [...prefix, execPath, script, fixture('images/rgb.png'), ...rest];
+    const cache = { CLIP_CLASSIFY_CACHE: `${folders[0]}.cache` };
+    const stdout = await new Promise<string>((done) => {
+      execFile(command, words, { env: { ...env, ...cache }, timeout: 30_000, killSignal: 'SIGKILL' }, (_, text) =>
+        done(text),
+      );
+    });
+    const lines: Outcome[] = stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    const answers = lines.filter(({ ms }) => ms !== undefined);
+    outcomes.push(...answers);
+    if (answers.length < rest.length) outcomes.push({ folder: rest[answers.length] as string, code: 'dead' });
+  }
+  return outcomes;
+}
