@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pullModel } from '../../src/hub/pull.ts';
 import { cli } from '../cli/io.ts';
+import { random } from '../image/random.ts';
 import { hasty, newHome, treeOf } from './cache.ts';
 import { type LoopbackHub, startHub } from './server.ts';
 
@@ -115,3 +116,35 @@ describe('a name that would leave its folder', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CACHE: .*hub\.lock\.json is damaged: the entry of x/)]);
   });
 });
+
+it('1,000 names made of what is dangerous write nothing, as a repository, a revision or a file of a listing', async () => {
+  const next = random(30);
+  const parts = [
+    '..',
+    '.',
+    '/',
+    '//',
+    '\\',
+    '\0',
+    '%2e%2e',
+    '%2F',
+    '%00',
+    'C:',
+    '~',
+    'a',
+    'é',
+    '\u202e',
+    '\n',
+    ' ',
+    '@',
+    LONG,
+  ];
+  for (let n = 0; n < 1000; n++) {
+    const name = Array.from({ length: 1 + (next() % 6) }, () => parts[next() % parts.length]).join('');
+    const body = JSON.stringify({ sha: COMMIT, siblings: [{ rfilename: 'model.safetensors' }, { rfilename: name }] });
+    hub.fault = ({ url }) => (url.includes('/revision/') ? { kind: 'body', body } : { kind: 'status', status: 404 });
+    const what = [name, `acme/clip@${name}`, 'acme/clip'][n % 3] as string;
+    expect(await failure(what)).toMatch(/^E_(USAGE|MODEL|HUB): /);
+  }
+  expect(await treeOf(home.folder)).toEqual([]);
+}, 60_000);
