@@ -45,8 +45,8 @@ describe('images encoded in processes', () => {
     await encoder?.release();
     const two = await encode(2);
     expect([one.processes, two.processes]).toEqual([1, 2]);
+    // Batches differ, and with them the order of sums in float32.
     for (const [n, embedding] of two.embeddings.entries())
-      // Batches differ, and with them the order of sums in float32.
       for (const [d, value] of embedding.entries())
         expect(Math.abs(value - (one.embeddings[n]?.[d] as number))).toBeLessThan(1e-6);
   });
