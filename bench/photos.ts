@@ -22,11 +22,26 @@ export function repeated(photos: readonly string[], count: number): string[] {
   return Array.from({ length: count }, (_, n) => photos[n % photos.length] as string);
 }
 
-/** A JPEG of a photograph at another size, made if it is not there. */
-export async function photoOfSize(photo: string, width: number, height: number, cache: string): Promise<string> {
-  const path = join(cache, `photo-${width}x${height}.jpg`);
-  if (!(await exists(path)))
-    await sharp(photo).resize(width, height, { fit: 'cover' }).jpeg({ quality: 90 }).toFile(path);
+/**
+ * A JPEG of so many photographs across and down, each so wide and high, made if it is not there. Merely enlarged, one
+ * photograph would have no detail, and decode in half the time that a camera's picture takes.
+ */
+export async function mosaic(
+  photos: readonly string[],
+  across: number,
+  [width, height]: readonly [number, number],
+  cache: string,
+): Promise<string> {
+  const path = join(cache, `mosaic-${across}-${width}x${height}.jpg`);
+  if (await exists(path)) return path;
+  const tiles = repeated(photos, across * across).map(async (photo, n) => ({
+    input: await sharp(photo).resize(width, height, { fit: 'cover' }).png().toBuffer(),
+    left: (n % across) * width,
+    top: Math.trunc(n / across) * height,
+  }));
+  const blank = { width: across * width, height: across * height, channels: 3, background: '#000' } as const;
+  const picture = sharp({ create: blank }).composite(await Promise.all(tiles));
+  await picture.jpeg({ quality: 90 }).toFile(path);
   return path;
 }
 

@@ -23,7 +23,7 @@ import type { Dtype } from './model/ready-made.ts';
 import type { UnitRows } from './tensor.ts';
 
 export interface LoadOptions extends DescribeOptions, ScoringOptions {
-  /** Threads of one inference. @default all cores that this process may use */
+  /** Threads of inference; where images are isolated, two processes share them. @default all cores that this process may use */
   readonly threads?: number;
   /** What inference runs on; `auto` takes the best that really runs. @default 'auto' */
   readonly provider?: ProviderChoice;
@@ -32,7 +32,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   /** Images of one inference; scores do not depend on it. @default 8 */
   readonly batch?: number;
   /**
-   * Encode images in a process of their own, which is killed and replaced where an image crashes it or it is stuck.
+   * Encode images in processes of their own, which are killed and replaced where an image crashes one or it is stuck.
+   * Two of them, where there is more than one thread: each holds the weights.
    * @default false
    */
   readonly isolate?: boolean;

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { decoding, preprocessing } from '../library.ts';
-import { photoOfSize } from '../photos.ts';
+import { mosaic } from '../photos.ts';
 import { type Row, ratioRow } from '../report.ts';
 import type { Measurement } from '../setting.ts';
 import { inTurn, ratioOf, timed } from '../statistics.ts';
 
-const SIZES = [
-  [500, 375],
-  [3872, 2592],
+/** Photographs across and down, and the size of each. */
+const PICTURES = [
+  [1, [500, 375]],
+  [8, [484, 324]],
 ] as const;
 
 /** Exact resampling and cropping to 224 pixels, against sharp's decoding of the same JPEG to the pixels that it begins with. */
@@ -17,18 +18,18 @@ export const resampling: Measurement = async ({ photos, cache, quick }) => {
   const { fitImage } = await preprocessing();
   const clip = { size: 224, fit: 'crop', resizeTo: 224, filter: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] } as const;
   const rows: Row[] = [];
-  for (const [width, height] of SIZES) {
-    const bytes = await readFile(await photoOfSize(photos[0] ?? '', width, height, cache));
+  for (const [across, size] of PICTURES) {
+    const bytes = await readFile(await mosaic(photos, across, size, cache));
     const pixels = await decode(bytes, 'photo', DEFAULT_DECODE);
     const took = await inTurn(
       {
         resample: () => timed(async () => fitImage(pixels, clip)),
         decode: () => timed(() => sharp(bytes, { ignoreIcc: true }).raw().toBuffer()),
       },
-      quick ? 5 : width > 1000 ? 31 : 101,
+      quick ? 5 : across > 1 ? 31 : 101,
       quick ? 2 : 20,
     );
-    const what = `exact resample ÷ sharp's decode, ${width} × ${height}`;
+    const what = `exact resample ÷ sharp's decode, ${pixels.width} × ${pixels.height}`;
     rows.push(ratioRow(what, { atMost: 0.5 }, ratioOf(took.resample, took.decode)));
   }
   return rows;

@@ -33,7 +33,7 @@ export function withModelOptions(command: Command): Command {
     .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
     .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
     .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
-    .option('--threads <n>', 'threads per inference (default: all cores)', wholeNumber(1024))
+    .option('--threads <n>', 'threads of inference (default: all cores)', wholeNumber(1024))
     .addOption(
       new Option('--provider <name>', 'what to run on; auto is the best that really runs')
         .choices(PROVIDERS)

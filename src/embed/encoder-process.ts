@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../model/environment.ts';
-import type { Reply, Request, Setup } from './messages.ts';
+import { OUT_OF_MEMORY, type Reply, type Request, type Setup } from './messages.ts';
 
 /** How a child process is started. */
 export interface Launch {
@@ -50,7 +50,8 @@ export class EncoderProcess {
     });
     this.child.on('error', () => {}); // told by exit, or killed on purpose
     this.child.on('exit', (code, by) => {
-      if (!this.killed && !signal?.aborted) onDeath(by ?? `exit code ${code}`);
+      const how = by ?? (code === OUT_OF_MEMORY ? 'a lack of memory' : `exit code ${code}`);
+      if (!this.killed && !signal?.aborted) onDeath(how);
     });
     this.send({ kind: 'open', setup });
   }

@@ -17,6 +17,9 @@ import type { Stage } from './encoder.ts';
 import type { Machine } from './image-tower.ts';
 import type { Workload } from './local.ts';
 
+/** How a child process ends that can get no more memory. */
+export const OUT_OF_MEMORY = 71;
+
 /** What the child process needs to know to open the same model. */
 export interface Setup extends Machine, Workload {
   readonly model: string;

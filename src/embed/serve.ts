@@ -1,13 +1,29 @@
+import { exit } from 'node:process';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { encodeInProcess } from './local.ts';
-import { type Reply, type Request, type Setup, toPlain } from './messages.ts';
+import { OUT_OF_MEMORY, type Reply, type Request, type Setup, toPlain } from './messages.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
   send?(replies: readonly Reply[]): unknown;
   on(event: 'message', heard: (requests: readonly Request[]) => void): unknown;
+}
+
+/** What decoding an ordinary photograph may take, in bytes. */
+const ENOUGH = 1 << 26;
+
+/**
+ * Ends this process where it can get no more memory: a decoder without any says that the image is broken, and a later
+ * process can do better.
+ */
+function requireMemory(): void {
+  try {
+    new ArrayBuffer(ENOUGH);
+  } catch {
+    exit(OUT_OF_MEMORY);
+  }
 }
 
 /** Encodes images for the parent process: the first request names the model, the others are images. */
@@ -31,10 +47,18 @@ export function serveImages(channel: Channel): void {
       if (stage === 'running') flush(); // inference blocks this process: what is said before must be on its way
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
-    else if (result) post({ kind: 'bad image', id, error: toPlain(result.error) });
+    else if (result) {
+      requireMemory();
+      post({ kind: 'bad image', id, error: toPlain(result.error) });
+    }
   };
   channel.on('message', (requests) => {
-    for (const request of requests) answer(request).catch((error) => post({ kind: 'failed', error: toPlain(error) }));
+    for (const request of requests) {
+      answer(request).catch((error) => {
+        requireMemory();
+        post({ kind: 'failed', error: toPlain(error) });
+      });
+    }
   });
 }
 

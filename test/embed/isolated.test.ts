@@ -9,6 +9,7 @@ import { type Embedded, encodeAll, type ImageEncoder } from '../../src/embed/enc
 import { IsolatedEncoder } from '../../src/embed/isolated.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode.ts';
 import { fixture } from '../paths.ts';
+import { starve } from './starve.ts';
 
 const TROUBLED = fileURLToPath(new URL('troubled-child.mjs', import.meta.url));
 const MODEL = fixture('tiny-class');
@@ -92,6 +93,23 @@ describe('images encoded in a child process', () => {
     expect(results.map(({ image }) => image)).toEqual(images);
     expect(outcomes(results)).toEqual(images.map(() => 'ok'));
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'are not blamed where their process gets no more memory (Linux)',
+    async () => {
+      const images = await copies(400, (n) => `starved-${n}.png`);
+      const from = start();
+      const results: Embedded[] = [];
+      let starved = 0;
+      for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) {
+        results.push(result);
+        if (results.length % 100 === 50) for (const pid of children()) if (starve(pid)) starved++;
+      }
+      expect(starved).toBeGreaterThan(1);
+      expect(results.map(({ image }) => image)).toEqual(images);
+      expect(outcomes(results)).toEqual(images.map(() => 'ok'));
+    },
+  );
 
   it('are tried again alone where one of them crashes it, and only that one fails', async () => {
     const images = await copies(30, (n) => (n === 7 || n === 21 ? `${n}-killer.png` : `${n}-fine.png`));

@@ -6,6 +6,7 @@ import { DEFAULT_DECODE, decode } from '../../src/image/decode.ts';
 import { fitImage } from '../../src/image/preprocess.ts';
 import { fixture, hasShared, shared } from '../paths.ts';
 import { png, REFUSED } from './bombs.ts';
+import { ENTITY, LEAKY, SVG } from './leaky-svg.ts';
 import { mutants, seeds } from './mutants.ts';
 import { outcome, PREPROCESSING } from './outcome.ts';
 
@@ -45,9 +46,6 @@ describe('hostile images', () => {
   });
 });
 
-const SVG =
-  '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="20" height="10">';
-
 describe('formats', () => {
   it.each([
     ['PPM', 'P3 1 1 255 1 2 3'],
@@ -82,32 +80,17 @@ describe('formats', () => {
     expect([...data.slice(0, 3), ...data.slice(-3)]).toEqual([255, 0, 0, 255, 255, 255]);
   });
 
-  it.each([
-    ['an image', (url: string) => `<image xlink:href="${url}" width="20" height="10"/>`],
-    ['a part of another drawing', (url: string) => `<use xlink:href="${url}#a"/>`],
-    [
-      'a text',
-      (url: string) =>
-        `<text y="9"><xi:include href="${url}" parse="text" xmlns:xi="http://www.w3.org/2001/XInclude"/></text>`,
-    ],
-    [
-      'a style sheet',
-      (url: string) =>
-        `<style>@import url("${url}"); rect { fill: url("${url}#a") }</style><rect width="9" height="9" style="fill: url(${url}#a) none"/>`,
-    ],
-  ])('draws nothing of another file that an SVG names as %s', async (_, part) => {
+  it.each(LEAKY)('draws nothing of another file that an SVG names as %s', async (_, leaky) => {
     for (const url of [fixture('images/rgb.png'), `file://${fixture('images/rgb.png')}`, 'http://127.0.0.1:9/x.png']) {
-      const bytes = Buffer.from(`${SVG}${part(url)}</svg>`);
-      const { data } = await decode(bytes, 'x', { ...DEFAULT_DECODE, svg: true });
+      const { data } = await decode(Buffer.from(leaky(url)), 'x', { ...DEFAULT_DECODE, svg: true });
       expect(data.every((value) => value === 255)).toBe(true);
     }
   });
 
   it('draws no entity that stands for a file', async () => {
-    const entity = `<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/hostname">]>${SVG}<text y="9">&x;</text></svg>`;
-    const code = await outcome(Buffer.from(entity), { svg: true });
+    const code = await outcome(Buffer.from(ENTITY), { svg: true });
     if (code !== 'E_DECODE') {
-      const { data } = await decode(Buffer.from(entity), 'x', { ...DEFAULT_DECODE, svg: true });
+      const { data } = await decode(Buffer.from(ENTITY), 'x', { ...DEFAULT_DECODE, svg: true });
       expect(data.every((value) => value === 255)).toBe(true);
     }
   });

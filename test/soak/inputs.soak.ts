@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { copyFile, link, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { copyFile, link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, stdout } from 'node:process';
@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifyWhileChanging } from '../cli/changing-folder.ts';
+import { ENTITY, LEAKY } from '../image/leaky-svg.ts';
 import { fixture, repository } from '../paths.ts';
 
 const bin = join(repository, 'bin/clip-classify.js');
@@ -117,6 +118,39 @@ it.skipIf(!hasStrace)(
       .filter((call) => call.includes(folder));
     expect(calls.length).toBeGreaterThan(0);
     expect(calls.filter((call) => /outside|secret|\/(out|up|file\.png)"/.test(call))).toEqual([]);
+  },
+  120_000,
+);
+
+it.skipIf(!hasStrace)(
+  'connects nowhere and opens no file that an SVG names (with strace; skipped where it is missing)',
+  async () => {
+    const [drawings, secret] = [join(folder, 'drawings'), join(folder, 'secret.png')];
+    await mkdir(drawings);
+    await copyFile(fixture('images/rgb.png'), secret);
+    const forms = LEAKY.flatMap(([, svg]) =>
+      [secret, `file://${secret}`, '../secret.png', 'http://127.0.0.1:9/x.png'].map(svg),
+    );
+    for (const [n, svg] of [...forms, ENTITY].entries()) await writeFile(join(drawings, `${n}.svg`), svg);
+    const trace = join(folder, 'svg-trace');
+    const words = [
+      '-f',
+      '-o',
+      trace,
+      '-e',
+      'trace=%file,connect',
+      execPath,
+      bin,
+      `${drawings}/*.svg`,
+      ...MODEL,
+      '--quiet',
+      '--allow-svg',
+    ];
+    const { stdout } = await promisify(execFile)('strace', words).catch((error) => error); // the entity may be refused: 1
+    expect(stdout.trimEnd().split('\n')).toHaveLength(forms.length + 1);
+    const calls = readFileSync(trace, 'utf8').split('\n');
+    expect(calls.filter((call) => call.includes(drawings)).length).toBeGreaterThan(0);
+    expect(calls.filter((call) => /secret|\/etc\/hostname|connect\(/u.test(call))).toEqual([]);
   },
   120_000,
 );

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bin, dice, imagesOf, leftOver, manyImages, pause, start, TINY } from '../cli/program.ts';
+import { starve } from '../embed/starve.ts';
 
 /** The scorecard's long runs, at their full size; numbers of checks as docs/reliability.md has them. */
 const COUNT = 10_000;
@@ -58,6 +59,22 @@ describe('row 9: the child is killed at 30 random instants', () => {
     },
     600_000,
   );
+});
+
+describe.skipIf(process.platform !== 'linux')('row 9: the child can get no more memory (prlimit, of Linux)', () => {
+  it('at 30 instants: every row once, none blamed', async () => {
+    const { child, ended } = start([folder, ...TINY, '--quiet']);
+    const random = dice(10);
+    let limits = 0;
+    while (child.exitCode === null && limits < 30) {
+      await pause(300 + random() * 700);
+      for (const pid of children(child.pid)) if (starve(pid, random() * 8e6)) limits++;
+    }
+    const { code, stdout } = await ended;
+    expect(imagesOf(stdout)).toEqual(images);
+    expect(code).toBe(0);
+    process.stdout.write(`row 9: ${limits} limits, ${stdout.split('"error"').length - 1} rows blamed\n`);
+  }, 600_000);
 });
 
 describe('row 14: kill -9 at 50 random instants of a run of 10,000 images', () => {

@@ -1,0 +1,13 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Lets a process have no more address space than it has, and so many bytes; Linux. @returns whether it was there to be limited */
+export function starve(pid: number, bytes = 0): boolean {
+  try {
+    const size = Number(/VmSize:\s+(\d+)/u.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+    execFileSync('prlimit', ['--pid', `${pid}`, `--as=${Math.round(size + bytes)}:`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false; // it has just ended
+  }
+}
