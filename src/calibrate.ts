@@ -49,7 +49,11 @@ interface Answer {
  * Proposes limits below which it is better not to answer. They are chosen on about half of the images and tried on the
  * others; the halves are told apart by a hash of `key`, so that the same images always fall to the same side.
  *
- * @param judged results with their two best labels; `key` names the image wherever its folder lies
+ * Thresholds of the classifier itself do not count: it is asked for its first label, whether or not it holds.
+ *
+ * @param judged `ImageResult`s with their two best labels, each beside what the image truly shows; `key` names the image
+ *   wherever its folder lies
+ * @param labels what the classifier ranks
  * @param target wanted precision, above 0, at most 1
  */
 export async function calibrate(

@@ -6,10 +6,12 @@ export interface Judged {
   readonly truth: string;
 }
 
-/** Of an `ImageResult`, what matters here: labels, best first. */
+/** Of an `ImageResult`, what matters here: its label, null where none holds, and the best labels, best first. */
 interface Answered {
   readonly ok: true;
   readonly image: string;
+  readonly pathBytes?: Uint8Array;
+  readonly label: string | null;
   readonly labels: readonly { readonly label: string; readonly score: number }[];
 }
 
@@ -24,7 +26,7 @@ export interface ClassFigures {
   readonly label: string;
   /** Images that truly show it and could be read. */
   readonly images: number;
-  /** Images whose first label it is. */
+  /** Images that were given it. */
   readonly predicted: number;
   /** Images of which both hold. */
   readonly right: number;
@@ -34,10 +36,10 @@ export interface ClassFigures {
   readonly precision: number | null;
 }
 
-/** Images of one class that were given one label; those that are right are there too. */
+/** Images of one class that were given one label, or null: none. Those that are right are there too. */
 export interface ConfusionCell {
   readonly truth: string;
-  readonly predicted: string;
+  readonly predicted: string | null;
   readonly images: number;
 }
 
@@ -52,13 +54,17 @@ export interface ReliabilityBin {
   readonly confidence: number | null;
 }
 
+/** An image that was given a wrong label. */
 export interface Mistake {
   readonly image: string;
+  /** Its path, where that is no valid UTF-8 and `image` cannot hold it. */
+  readonly pathBytes?: Uint8Array;
   readonly truth: string;
   readonly predicted: string;
   readonly score: number;
 }
 
+/** An image that could not be read. */
 export interface Failure {
   readonly image: string;
   readonly truth: string;
@@ -71,13 +77,18 @@ export interface Evaluation {
   readonly labels: readonly string[];
   readonly images: number;
   readonly failed: number;
-  /** Share of images whose first label is right; null, as the others, where no image could be read. */
+  /** Images that were given no label, by a threshold, a margin or the background. */
+  readonly refused: number;
+  /** Share of images that were given the right label; null, as the others, where no image could be read. */
   readonly top1: number | null;
-  /** Share of images with the right label among the first five. */
+  /** The same share of the images that were given a label at all; null where none was. */
+  readonly precision: number | null;
+  /** Share of images with the right label among the first five, whether or not it holds. */
   readonly top5: number | null;
   /** Mean of the recalls of the classes that have images. */
   readonly meanPerClassRecall: number | null;
-  /** Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images. */
+  /** Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images.
+   * The first label counts, whether or not it holds: this is about the scores. */
   readonly ece: number | null;
   readonly classes: readonly ClassFigures[];
   /** The cells that are not 0, in the order of the labels. */
@@ -96,17 +107,25 @@ const KEPT_MISTAKES = 24;
 const KEPT_FAILURES = 1_000;
 
 /**
- * Holds results against the truth. Results need their five best labels, and no more.
+ * Holds results against the truth. Results need their five best labels, and no more; memory does not grow with their number.
  *
- * @param labels what the classifier ranks; every truth is one of them
+ * @param judged `ImageResult`s, each beside what the image truly shows
+ * @param labels what the classifier ranks, in its order; every truth is one of them, letter by letter
+ * @throws RangeError if a truth is none of them
  */
 export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly string[]): Promise<Evaluation> {
-  const cells = new Map<number, number>(); // truth · L + predicted → images
+  const cells = new Map<number, number>(); // truth · (L + 1) + predicted → images; column L is for no label
   const index = new Map(labels.map((label, n) => [label, n]));
+  const numberOf = (label: string) => {
+    const number = index.get(label);
+    if (number === undefined) throw new RangeError(`${JSON.stringify(label)} is none of the labels`);
+    return number;
+  };
+  const columns = labels.length + 1;
   const bins = Array.from({ length: BINS }, () => ({ images: 0, right: 0, confidence: 0 }));
   const mistakes: Mistake[] = [];
   const failures: Failure[] = [];
-  let [images, failed, inTop5] = [0, 0, 0];
+  let [images, failed, refused, right, inTop5] = [0, 0, 0, 0, 0];
 
   for await (const { result, truth } of judged) {
     const { image } = result;
@@ -118,15 +137,18 @@ export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly s
     const [best] = result.labels;
     if (best === undefined) continue;
     images++;
-    const { label: predicted, score } = best;
-    const cell = (index.get(truth) as number) * labels.length + (index.get(predicted) as number);
+    const { label: predicted, pathBytes } = result;
+    const { score } = best;
+    const cell = numberOf(truth) * columns + (predicted === null ? labels.length : numberOf(predicted));
     cells.set(cell, (cells.get(cell) ?? 0) + 1);
     if (result.labels.slice(0, 5).some(({ label }) => label === truth)) inTop5++;
     const bin = bins[binOf(score)] as (typeof bins)[number];
     bin.images++;
     bin.confidence += score;
-    if (predicted === truth) bin.right++;
-    else keepMistake(mistakes, { image, truth, predicted, score });
+    if (best.label === truth) bin.right++;
+    if (predicted === null) refused++;
+    else if (predicted === truth) right++;
+    else keepMistake(mistakes, { image, ...(pathBytes && { pathBytes }), truth, predicted, score });
   }
 
   const classes = perClass(cells, labels);
@@ -136,7 +158,9 @@ export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly s
     labels,
     images,
     failed,
-    top1: share(sum(bins.map(({ right }) => right))),
+    refused,
+    top1: share(right),
+    precision: ratio(right, images - refused),
     top5: share(inTop5),
     meanPerClassRecall: ratio(sum(recalls), recalls.length),
     ece: share(sum(bins.map(({ right, confidence }) => Math.abs(right - confidence)))),
@@ -144,8 +168,8 @@ export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly s
     confusion: [...cells]
       .sort(([a], [b]) => a - b)
       .map(([cell, count]) => ({
-        truth: labels[Math.floor(cell / labels.length)] as string,
-        predicted: labels[cell % labels.length] as string,
+        truth: labels[Math.floor(cell / columns)] as string,
+        predicted: labels[cell % columns] ?? null,
         images: count,
       })),
     bins: bins.map((bin, n) => ({
@@ -180,10 +204,11 @@ export function keepFailure(kept: Failure[], image: string, truth: string, { cod
 function perClass(cells: ReadonlyMap<number, number>, labels: readonly string[]): ClassFigures[] {
   const counts = labels.map(() => ({ images: 0, predicted: 0, right: 0 }));
   for (const [cell, count] of cells) {
-    const [truth, predicted] = [Math.floor(cell / labels.length), cell % labels.length];
-    (counts[truth] as { images: number }).images += count;
-    (counts[predicted] as { predicted: number }).predicted += count;
-    if (truth === predicted) (counts[truth] as { right: number }).right += count;
+    const columns = labels.length + 1;
+    const [truth, predicted] = [counts[Math.floor(cell / columns)], counts[cell % columns]];
+    if (truth !== undefined) truth.images += count;
+    if (predicted !== undefined) predicted.predicted += count;
+    if (truth !== undefined && truth === predicted) truth.right += count;
   }
   return counts.map((count, n) => ({
     label: labels[n] as string,

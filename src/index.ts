@@ -1,3 +1,4 @@
+export { type Calibration, calibrate, type Limit, type Reached } from './calibrate.ts';
 export {
   type Classifier,
   type ClassifierOptions,
@@ -22,6 +23,16 @@ export {
   type RunErrorCode,
   UsageError,
 } from './errors.ts';
+export {
+  type ClassFigures,
+  type ConfusionCell,
+  type Evaluation,
+  evaluate,
+  type Failure,
+  type Judged,
+  type Mistake,
+  type ReliabilityBin,
+} from './evaluate.ts';
 export { type ExplainOptions, type Explanation, explainImage } from './explain.ts';
 export type { ImageIdentity, ImageSource } from './image/source.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';

@@ -34,7 +34,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,
-  undici: /^src\/(hub\/transport|image\/(connection|download))\.ts$/,
+  undici: /^src\/(hub\/proxy|image\/(connection|download))\.ts$/,
 };
 
 const files = [

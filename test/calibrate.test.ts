@@ -22,7 +22,7 @@ async function* images(rows: readonly Row[], chooses: boolean, from = 0) {
       { label, score },
       { label: other, score: 1 - score },
     ];
-    yield { result: { ok: true as const, image, labels }, truth: right ? label : other, key: image };
+    yield { result: { ok: true as const, image, label, labels }, truth: right ? label : other, key: image };
   }
 }
 async function* both<T>(...sources: AsyncIterable<T>[]) {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../src/errors.ts';
-import { evaluate, type Judged } from '../src/evaluate.ts';
+import { calibrate, createClassifier, evaluate, type Judged, loadModel } from '../src/index.ts';
 import golden from './golden/evaluation.json' with { type: 'json' };
+import { fixture } from './paths.ts';
 
 /** A result from scores in the order of the labels. */
 function judged(image: string, truth: string, labels: readonly string[], scores: readonly number[]): Judged {
   const ranked = scores.map((score, n) => ({ label: labels[n] as string, score })).sort((a, b) => b.score - a.score);
-  return { result: { ok: true, image, labels: ranked.slice(0, 5) }, truth };
+  return { result: { ok: true, image, label: ranked[0]?.label ?? null, labels: ranked.slice(0, 5) }, truth };
 }
 const failed = (image: string) => ({
   ok: false as const,
@@ -54,7 +55,9 @@ describe('evaluate, by hand', () => {
       labels,
       images: 4,
       failed: 1,
+      refused: 0,
       top1: 0.75,
+      precision: 0.75,
       top5: 1,
       meanPerClassRecall: 0.75, // (1/2 + 2/2) / 2; there is no elk
       // bins (11/15, 12/15] with 2 of 2 at 0.8, (8/15, 9/15] with 0 of 1 at 0.6, (14/15, 1] with 1 of 1 at 1
@@ -77,6 +80,46 @@ describe('evaluate, by hand', () => {
       [11, 2, 1],
       [14, 1, 1],
     ]);
+  });
+
+  it('takes an image without a label for one that is not right, in a column of its own', async () => {
+    const refuse = ({ result, truth }: Judged): Judged => ({
+      result: { ...result, label: null } as typeof result,
+      truth,
+    });
+    const evaluation = await evaluate(
+      each([
+        judged('a', 'cat', labels, [0.8, 0.1, 0.1]), // right
+        refuse(judged('b', 'cat', labels, [0.5, 0.4, 0.1])), // would have been right
+        refuse(judged('c', 'dog', labels, [0.5, 0.4, 0.1])), // would have been wrong
+        judged('d', 'dog', labels, [0.6, 0.3, 0.1]), // wrong
+      ]),
+      labels,
+    );
+    expect(evaluation).toMatchObject({
+      images: 4,
+      refused: 2,
+      top1: 0.25,
+      precision: 0.5,
+      top5: 1,
+      meanPerClassRecall: 0.25, // (1/2 + 0/2) / 2
+      confusion: [
+        { truth: 'cat', predicted: 'cat', images: 1 },
+        { truth: 'cat', predicted: null, images: 1 },
+        { truth: 'dog', predicted: 'cat', images: 1 },
+        { truth: 'dog', predicted: null, images: 1 },
+      ],
+      mistakes: [{ image: 'd', truth: 'dog', predicted: 'cat', score: 0.6 }],
+    });
+    expect(evaluation.classes.map(({ images, predicted, right }) => [images, predicted, right])).toEqual([
+      [2, 2, 1],
+      [2, 0, 0],
+      [0, 0, 0],
+    ]);
+  });
+
+  it('refuses a truth that is none of the labels', async () => {
+    await expect(evaluate(each([judged('a', 'fox', labels, [1, 0, 0])]), labels)).rejects.toThrow(RangeError);
   });
 
   it('has no figures where nothing could be read', async () => {
@@ -110,5 +153,28 @@ describe('evaluate, by hand', () => {
     const evaluation = await evaluate(many(20_000), labels);
     expect([evaluation.images, evaluation.failed]).toEqual([10_000, 10_000]);
     expect([evaluation.mistakes.length, evaluation.failures.length]).toEqual([24, 1_000]);
+  });
+});
+
+describe('the public entry', () => {
+  it('evaluates and calibrates what a classifier says', async () => {
+    const clip = await loadModel(fixture('tiny-class'), { cache: false });
+    const paths = ['rgb.png', 'grey.png', 'palette.png'].map((name) => fixture(`images/${name}`));
+    async function* judgedBy(threshold: number) {
+      const classifier = await createClassifier(clip, ['cat', 'dog'], { threshold });
+      for await (const result of classifier.classify(paths, { top: 5 }))
+        yield { result, truth: 'cat', key: result.image };
+    }
+    const said = await evaluate(judgedBy(0), ['cat', 'dog']);
+    expect([said.images, said.refused, said.top5]).toEqual([3, 0, 1]);
+    expect(await evaluate(judgedBy(1), ['cat', 'dog'])).toMatchObject({
+      images: 3,
+      refused: 3,
+      top1: 0,
+      precision: null,
+    });
+    const { threshold } = await calibrate(judgedBy(0), ['cat', 'dog'], 0.9);
+    expect(threshold.chosenOn.images + threshold.triedOn.images).toBe(3);
+    await clip.release();
   });
 });

@@ -14,7 +14,7 @@ export interface CacheOptions {
 export function withCacheOptions(command: Command): Command {
   return command
     .option('--cache-images', 'keep the embeddings of images, so that new labels over them cost next to nothing')
-    .option('--no-cache', 'neither read nor write the cache of embeddings');
+    .option('--no-cache', 'neither read nor write the cache of embeddings; weights converted by --dtype are kept');
 }
 
 /** The same for the library. A cache that cannot be written costs time, not the run. @throws UsageError */

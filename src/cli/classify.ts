@@ -79,7 +79,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
       io,
     );
     const { templates } = classifier;
-    const provider = async () => (from === undefined ? clip.provider() : options.provider);
+    const provider = async () => (from === undefined ? clip.provider() : null);
     const run = { model: clip.name, provider, dtype: clip.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
     if (progress.wantsTotal) void given?.count().then(progress.total, () => {});

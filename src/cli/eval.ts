@@ -3,11 +3,11 @@ import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.
 import { withCacheOptions } from './cache-options.ts';
 import { type WalkOptions, withWalkOptions } from './input-options.ts';
 import type { Io } from './io.ts';
-import { type LabelOptions, withLabelOptions } from './label-options.ts';
+import { type LabelOptions, type ScoreOptions, withLabelOptions, withRefusalOptions } from './label-options.ts';
 import { type ModelOptions, withModelOptions } from './model-options.ts';
 import { anyNumber, collectOne } from './options.ts';
 
-export interface EvalOptions extends WalkOptions, LabelOptions, ModelOptions {
+export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ModelOptions {
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
   readonly calibrate?: boolean;
@@ -27,7 +27,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('eval')
     .description('accuracy on labelled images, with an HTML report')
     .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label');
-  return withCacheOptions(withModelOptions(withLabelOptions(withWalkOptions(command))))
+  return withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(withWalkOptions(command)))))
     .optionsGroup('Output:')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(

@@ -34,13 +34,20 @@ export function withLabelOptions(command: Command): Command {
 
 /** The options of {@link ScoreOptions}. */
 export function withScoreOptions(command: Command): Command {
+  return withRefusalOptions(command).option(
+    '--multi-label',
+    'score each label on its own: several may hold (threshold: 0.5)',
+  );
+}
+
+/** Those that can only take a label away. */
+export function withRefusalOptions(command: Command): Command {
   return command
     .optionsGroup('Scores:')
     .option('--none', 'no label where a background of neutral prompts comes first')
     .option('--none-prompt <text>', 'the same for a background of your own; repeatable', collectOne)
     .option('--threshold <p>', 'no label where the best scores less, 0 to 1', share)
-    .option('--min-margin <p>', 'no label where the best is not so much above the second, 0 to 1', share)
-    .option('--multi-label', 'score each label on its own: several may hold (threshold: 0.5)');
+    .option('--min-margin <p>', 'no label where the best is not so much above the second, 0 to 1', share);
 }
 
 /** Labels of the options, then those of the files. @throws LabelsError */

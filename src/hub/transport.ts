@@ -97,8 +97,11 @@ function redirectTarget(from: URL, location: string | null, what: string): URL {
 /** Node's own fetch; through undici's agent where a proxy is set, which Node 20's own does not know. */
 async function proxied({ proxies }: HubSettings): Promise<typeof fetch> {
   if (proxies === undefined) return fetch;
-  const { EnvHttpProxyAgent } = await import('undici');
-  // @types/node describes another release of undici 6 than the package: one dispatcher for both, two types of it.
-  const dispatcher = new EnvHttpProxyAgent(proxies) as unknown as NonNullable<RequestInit['dispatcher']>;
-  return (url, init) => fetch(url, { ...init, dispatcher });
+  const { openProxied } = await import('./proxy.ts');
+  const dispatcherFor = await openProxied(proxies);
+  return (url, init) => {
+    // @types/node describes another release of undici 6 than the package: one dispatcher for both, two types of it.
+    const dispatcher = dispatcherFor(new URL(String(url))) as unknown as NonNullable<RequestInit['dispatcher']>;
+    return fetch(url, { ...init, dispatcher });
+  };
 }

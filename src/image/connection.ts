@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher, RequestInit, Response } from 'undici';
+import { openProxied } from '../hub/proxy.ts';
 import type { NetworkSettings } from '../hub/settings.ts';
 import { type Network, networkOf } from './address.ts';
 
@@ -12,17 +13,21 @@ export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network> |
  * address is known, so that a name that changes its address between check and use gains nothing.
  */
 export async function openConnections({ proxies }: NetworkSettings): Promise<Send> {
-  const { Agent, EnvHttpProxyAgent, fetch } = await import('undici');
-  const dispatchers = new Map<string, Dispatcher>();
-  return (url, init, allowed) => {
+  const { Agent, fetch } = await import('undici');
+  const dispatchers = new Map<string, Promise<(url: URL) => Dispatcher>>();
+  return async (url, init, allowed) => {
     const key = allowed === undefined ? '' : [...allowed].sort().join();
     let dispatcher = dispatchers.get(key);
     if (dispatcher === undefined) {
       const options = allowed === undefined ? {} : { connect: { lookup: lookupWithin(allowed) } };
-      dispatcher = proxies === undefined ? new Agent(options) : new EnvHttpProxyAgent({ ...options, ...proxies });
+      const direct = () => {
+        const agent = new Agent(options);
+        return Promise.resolve(() => agent);
+      };
+      dispatcher = proxies === undefined ? direct() : openProxied(proxies, options);
       dispatchers.set(key, dispatcher);
     }
-    return fetch(url, { ...init, dispatcher, redirect: 'manual' });
+    return fetch(url, { ...init, dispatcher: (await dispatcher)(url), redirect: 'manual' });
   };
 }
 

@@ -2,7 +2,7 @@ import { createColors } from 'picocolors';
 import { oneLine } from '../errors.ts';
 import type { Evaluation } from '../evaluate.ts';
 import { columns } from './columns.ts';
-import { escapeControls } from './json.ts';
+import { escapeControls, pathField } from './json.ts';
 import type { Canvas } from './table.ts';
 import { type RunInfo, rounded } from './writer.ts';
 
@@ -24,12 +24,19 @@ export interface EvaluationRun extends LabelledRun {
   readonly seconds: number;
 }
 
+/** Where a label would stand; a label may be called none. */
+export const NO_LABEL = '(no label)';
+
 /** What is listed in full up to this number; JSON has all. */
 const MOST_LISTED = 20;
 
 /** For programs: the figures as they are in {@link Evaluation}, after how they came about. */
 export function evaluationJson(run: EvaluationRun, evaluation: Evaluation): string {
-  return reportJson({ ...run, imagesPerSecond: imagesPerSecond(run, evaluation), ...evaluation });
+  const mistakes = evaluation.mistakes.map(({ pathBytes, ...mistake }) => ({
+    ...mistake,
+    ...pathField(pathBytes === undefined ? { image: mistake.image } : { image: mistake.image, pathBytes }),
+  }));
+  return reportJson({ ...run, imagesPerSecond: imagesPerSecond(run, evaluation), ...evaluation, mistakes });
 }
 
 /** Limits as they are: rounded, they could let through what they are to keep out. */
@@ -56,6 +63,9 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
   const figures = columns(
     [
       ['top-1', percent(evaluation.top1), labels.length === 1 ? 'there is one label only' : ''],
+      ...(evaluation.refused === 0
+        ? []
+        : [['given no label', String(evaluation.refused), `of the others ${percent(evaluation.precision)} are right`]]),
       ['top-5', percent(evaluation.top5), labels.length <= 5 ? `there are ${labels.length} labels only` : ''],
       ['mean per-class recall', percent(evaluation.meanPerClassRecall)],
       ['calibration error', percent(evaluation.ece), `ECE, ${evaluation.bins.length} bins`],
@@ -84,7 +94,10 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
     more(moreClasses),
     ...(pairs.length === 0 ? [] : [title('confused most')]),
     columns(
-      pairs.map(({ truth, predicted, images }) => [`${oneLine(truth)} → ${oneLine(predicted)}`, String(images)]),
+      pairs.map(({ truth, predicted, images }) => [
+        `${oneLine(truth)} → ${predicted === null ? NO_LABEL : oneLine(predicted)}`,
+        String(images),
+      ]),
       'lr',
     ),
     more(morePairs),

@@ -3,8 +3,8 @@ import type { ImageResult } from '../classifier.ts';
 /** What a run has in common for all its rows. */
 export interface RunInfo {
   readonly model: string;
-  /** What really ran; asked about after the first result. */
-  provider(): Promise<string>;
+  /** What really ran, null where no image did; asked about after the first result. */
+  provider(): Promise<string | null>;
   readonly dtype: string;
   readonly templates: readonly string[];
 }

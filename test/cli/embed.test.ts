@@ -115,6 +115,11 @@ describe('--from', () => {
     direct = rows((await classify(...images)).stdout);
   });
 
+  it('names no provider in JSON, for none ran', async () => {
+    const { stdout } = await classify('--from', at('photos.npy'), '-f', 'json', '--provider', 'cpu');
+    expect(JSON.parse(stdout)).toMatchObject({ model: 'tiny-class', provider: null });
+  });
+
   it.each(['photos.npy', 'photos.jsonl'])('gives the rows of the images themselves (%s)', async (name) => {
     const { code, stdout } = await classify('--from', at(name));
     expect(code).toBe(1); // the bad image is bad here too

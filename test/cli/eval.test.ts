@@ -155,6 +155,51 @@ describe('clip-classify eval', () => {
     ]);
   });
 
+  it('counts an image without a label, by a threshold of its label or by an option, as none that is right', async () => {
+    const file = join(folder, 'strict.json');
+    await writeFile(
+      file,
+      JSON.stringify([
+        { label: 'cat', threshold: 1 },
+        { label: 'dog', threshold: 1 },
+      ]),
+    );
+    for (const limits of [
+      ['--labels-file', file],
+      ['--threshold', '1'],
+      ['--min-margin', '1'],
+    ]) {
+      const { code, figures } = await evaluate(root, ...limits);
+      expect([code, figures.refused, figures.top1, figures.precision, figures.mistakes]).toEqual([0, 6, 0, null, []]);
+      expect(figures.confusion).toEqual([
+        { truth: 'cat', predicted: null, images: 3 },
+        { truth: 'dog', predicted: null, images: 3 },
+      ]);
+    }
+    const table = await cli(['eval', root, ...MODEL, '--threshold', '1', '-f', 'table']);
+    expect(table.stdout).toMatch(/\ngiven no label +6 +of the others – are right\n/);
+    expect(table.stdout).toMatch(/\ncat → \(no label\) +3\n/);
+    expect((await cli(['eval', root, ...MODEL, '--calibrate', '--none'])).stderr).toMatch(/limits are given/);
+  });
+
+  it('takes a background that comes first for no label, as classify does', async () => {
+    const { figures } = await evaluate(root, '--none');
+    const labels = ['-l', 'cat,dog', '--none', '-f', 'jsonl', ...MODEL];
+    const rows = (await cli([join(root, 'cat'), join(root, 'dog'), ...labels])).stdout.trimEnd().split('\n');
+    expect(figures.refused).toBe(rows.filter((row) => JSON.parse(row).label === null).length);
+  });
+
+  it('reads SVG where it is asked to', async () => {
+    const drawing = join(folder, 'square.svg');
+    await writeFile(
+      drawing,
+      '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
+    );
+    const file = await csv('drawings.csv', `path,label\nsquare.svg,cat\n${fixture('images/rgb.png')},dog\n`);
+    expect((await evaluate(file)).figures.failed).toBe(1);
+    expect((await evaluate(file, '--allow-svg')).figures.failed).toBe(0);
+  });
+
   it('follows links to the folders of classes where it is asked to', async () => {
     const linked = join(folder, 'linked');
     await mkdir(linked);

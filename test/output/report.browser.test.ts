@@ -132,7 +132,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
       async function* judged(): AsyncGenerator<Judged> {
         for (let n = 0; n < 900; n++) {
           const label = labels[(n * 7) % 300] as string;
-          const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score: 0.5 }] };
+          const result = { ok: true as const, image: `${n}.png`, label, labels: [{ label, score: 0.5 }] };
           yield { result, truth: labels[n % 300] as string };
         }
       }

@@ -22,7 +22,7 @@ async function evaluation(
   async function* judged(): AsyncGenerator<Judged> {
     for (let n = 0; n < count; n++) {
       const [label, score] = [labels[answer(n)] as string, 0.5 + (n % 50) / 100];
-      const result = { ok: true as const, image: `${n}.png`, labels: [{ label, score }] };
+      const result = { ok: true as const, image: `${n}.png`, label, labels: [{ label, score }] };
       yield { result, truth: labels[truth(n)] as string };
     }
   }

@@ -2,6 +2,7 @@ import { calibrate } from '../../calibrate.ts';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { evaluate, type Judged } from '../../evaluate.ts';
+import { networkSettings } from '../../hub/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
 import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
@@ -10,7 +11,7 @@ import type { EvalOptions } from '../eval.ts';
 import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
 import { classifierOptions, givenLabels } from '../label-options.ts';
 import { say } from '../messages.ts';
-import { openModel } from '../model-options.ts';
+import { decodeOptions, openModel } from '../model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
 import { refuseToOverwrite } from '../results.ts';
 import { checkWritable, writeExport } from './exports.ts';
@@ -46,11 +47,16 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     );
     const progress = createProgress(io.stderr, quiet, options.batch, false);
     if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
-    const judged = withProgress(judge(classifier, truth.images(), names, { ...options, top: TOP }), progress);
+    const judged = withProgress(
+      judge(classifier, truth.images(), names, { ...decodeOptions(options), top: TOP }),
+      progress,
+    );
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = { model, provider, dtype, templates: classifier.templates, truth: source };
-    const work = options.calibrate ? calibrated(judged, labels, run, options) : evaluated(judged, labels, run, options);
+    const work = options.calibrate
+      ? calibrated(judged, labels, run, options)
+      : evaluated(judged, labels, run, options, io.env);
     outcome = await unlessInterrupted(work, io);
   } finally {
     await clip.release();
@@ -83,6 +89,7 @@ async function evaluated(
   labels: readonly Label[],
   run: LabelledRun,
   options: EvalOptions,
+  env: Io['env'],
 ): Promise<Outcome> {
   const start = performance.now();
   const evaluation = await evaluate(
@@ -98,8 +105,9 @@ async function evaluated(
     file: async (path) => {
       if (isJson(path)) return json();
       const { report } = await import('../../output/report/page.ts');
-      const wrong = evaluation.mistakes.map(({ image }) => image);
-      return report(timed, evaluation, await thumbnails(wrong, options));
+      const { imageFetcher } = await import('../../image/download.ts');
+      const fetchImage = imageFetcher(() => networkSettings(env, options.offline));
+      return report(timed, evaluation, await thumbnails(evaluation.mistakes, decodeOptions(options), fetchImage));
     },
   };
 }
@@ -127,7 +135,10 @@ function isJson(file: string): boolean {
   return /\.json$/iu.test(file);
 }
 
-function checkUsage({ output = [], calibrate = false, precision }: EvalOptions): void {
+function checkUsage({ output = [], calibrate = false, precision, ...given }: EvalOptions): void {
+  const { none, nonePrompt, threshold, minMargin } = given;
+  if (calibrate && [none, nonePrompt, threshold, minMargin].some((limit) => limit !== undefined))
+    throw new UsageError('--calibrate looks for limits, and limits are given', 'leave out --calibrate, or the limits');
   if (precision !== undefined && !calibrate)
     throw new UsageError('--precision belongs to --calibrate', 'add it, or leave --precision out');
   const known = calibrate ? /\.json$/iu : /\.(json|html)$/iu;

@@ -1,6 +1,6 @@
 import { axisX, axisY, cell, text } from '@observablehq/plot';
-import type { ConfusionCell, Evaluation } from '../../evaluate.ts';
-import { confusedPairs, percent } from '../evaluation.ts';
+import type { Evaluation } from '../../evaluate.ts';
+import { confusedPairs, NO_LABEL, percent } from '../evaluation.ts';
 import { draw } from './draw.ts';
 import { type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
 import type { Markup } from './markup.ts';
@@ -9,13 +9,23 @@ import type { Markup } from './markup.ts';
 const MOST_CLASSES = 25;
 const MOST_PAIRS = 200;
 
+/** As it is drawn: no label has a column of its own, the last one. */
+interface Cell {
+  readonly truth: string;
+  readonly predicted: string;
+  readonly images: number;
+}
+
 /** Which class is taken for which: all classes, or those of the commonest confusions. */
 export function confusionPart(evaluation: Evaluation): Part {
   const { confusion, classes } = evaluation;
   const occurring = classes.filter(({ images, predicted }) => images + predicted > 0).map(({ label }) => label);
   const shown = classesToShow(evaluation, occurring);
   const inside = new Set(shown);
-  const cells = confusion.filter(({ truth, predicted }) => inside.has(truth) && inside.has(predicted));
+  const columns = evaluation.refused > 0 ? [...shown, NO_LABEL] : shown;
+  const cells = confusion
+    .filter(({ truth, predicted }) => inside.has(truth) && (predicted === null || inside.has(predicted)))
+    .map((one) => ({ ...one, predicted: one.predicted ?? NO_LABEL }));
   const pairs = confusedPairs(evaluation);
   const wrong = countImages(pairs);
   const wrongShown = countImages(cells.filter(({ truth, predicted }) => truth !== predicted));
@@ -27,11 +37,11 @@ export function confusionPart(evaluation: Evaluation): Part {
     id: 'confusion',
     title: 'Confusion matrix',
     explanation: `A row for what an image truly shows, a column for what it was taken for. The stronger a cell, the larger its share of the row; right answers lie on the diagonal.${leftOut}`,
-    drawing: twoWidths((width) => scrolling('Confusion matrix', matrix(width, shown, cells, evaluation))),
+    drawing: twoWidths((width) => scrolling('Confusion matrix', matrix(width, shown, columns, cells, evaluation))),
     table: table(
       pairs.length > MOST_PAIRS ? `The ${MOST_PAIRS} commonest of ${pairs.length} confusions` : 'All confusions',
       ['Truth', 'Taken for', 'Images'],
-      pairs.slice(0, MOST_PAIRS).map(({ truth, predicted, images }) => [truth, predicted, images]),
+      pairs.slice(0, MOST_PAIRS).map(({ truth, predicted, images }) => [truth, predicted ?? NO_LABEL, images]),
     ),
   };
 }
@@ -41,7 +51,7 @@ function classesToShow(evaluation: Evaluation, occurring: readonly string[]): re
   if (occurring.length <= MOST_CLASSES) return occurring;
   const chosen = new Set<string>();
   for (const { truth, predicted } of confusedPairs(evaluation)) {
-    const both = new Set([...chosen, truth, predicted]);
+    const both = new Set([...chosen, truth, ...(predicted === null ? [] : [predicted])]);
     if (both.size > MOST_CLASSES) break;
     for (const label of both) chosen.add(label);
   }
@@ -51,18 +61,19 @@ function classesToShow(evaluation: Evaluation, occurring: readonly string[]): re
 function matrix(
   width: number,
   shown: readonly string[],
-  cells: readonly ConfusionCell[],
+  columns: readonly string[],
+  cells: readonly Cell[],
   { classes }: Evaluation,
 ): Markup {
   const rowTotals = new Map(classes.map(({ label, images }) => [label, images]));
-  const longest = Math.max(0, ...shown.map((label) => Math.min(Array.from(label).length, LABEL_LETTERS)));
+  const longest = Math.max(0, ...columns.map((label) => Math.min(Array.from(label).length, LABEL_LETTERS)));
   const margin = 22 + 6 * longest;
-  const side = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor((width - margin - 4) / shown.length)));
+  const side = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor((width - margin - 4) / columns.length)));
   const counts = side >= CELL_WITH_COUNT;
-  const rowShare = ({ truth, images }: ConfusionCell) => images / (rowTotals.get(truth) as number);
+  const rowShare = ({ truth, images }: Cell) => images / (rowTotals.get(truth) as number);
   const tick = { tickSize: 0, tickFormat: (label: string) => shortLabel(label, LABEL_LETTERS) };
   return draw(`Confusion matrix of ${shown.length} classes; the table below has its figures`, {
-    width: margin + side * shown.length + 4,
+    width: margin + side * columns.length + 4,
     height: margin + side * shown.length + 4,
     marginLeft: margin,
     marginTop: margin,
@@ -70,21 +81,21 @@ function matrix(
     marginBottom: 4,
     padding: 0,
     style: { fontSize: '11px' },
-    x: { domain: shown, label: 'taken for' },
+    x: { domain: columns, label: 'taken for' },
     y: { domain: shown, label: 'truth' },
     marks: [
       axisX({ ...tick, anchor: 'top', tickRotate: -90, textAnchor: 'start' }),
       axisY(tick),
       cell(
-        shown.flatMap((truth) => shown.map((predicted) => ({ truth, predicted }))),
+        shown.flatMap((truth) => columns.map((predicted) => ({ truth, predicted }))),
         { x: 'predicted', y: 'truth', fill: 'none', stroke: 'var(--line)', strokeWidth: 0.5 },
       ),
       cell(cells, {
         x: 'predicted',
         y: 'truth',
         fill: 'var(--blue)',
-        fillOpacity: (one: ConfusionCell) => strength(rowShare(one), counts),
-        title: (one: ConfusionCell) =>
+        fillOpacity: (one: Cell) => strength(rowShare(one), counts),
+        title: (one: Cell) =>
           one.truth === one.predicted
             ? `${one.truth}: ${one.images} right, ${percent(rowShare(one))}`
             : `${one.truth} taken for ${one.predicted}: ${one.images}, ${percent(rowShare(one))}`,
@@ -107,6 +118,6 @@ const SMALLEST_CELL = 14;
 const LARGEST_CELL = 44;
 const CELL_WITH_COUNT = 22;
 
-function countImages(cells: readonly ConfusionCell[]): number {
+function countImages(cells: readonly Pick<Cell, 'images'>[]): number {
   return cells.reduce((total, { images }) => total + images, 0);
 }

@@ -7,11 +7,12 @@ import { scrolling, section, share, table } from './figure.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { reliabilityPart } from './reliability.ts';
 import { STYLE } from './style.ts';
+import { pictureKey } from './thumbnails.ts';
 
 /**
  * An evaluation as one page that needs nothing else: no script, and a policy that lets the browser fetch nothing.
  *
- * @param pictures `data:` addresses of the mistakes' images, by the names of the images
+ * @param pictures `data:` addresses of the mistakes' images, by their `pictureKey`
  */
 export function report(run: EvaluationRun, evaluation: Evaluation, pictures: ReadonlyMap<string, string>): string {
   const title = `${run.model} on ${run.truth}`;
@@ -42,19 +43,20 @@ ${mistakes(evaluation, pictures)}${failures(evaluation)}</main>
 }
 
 function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
-  const { images, failed, top1, top5, meanPerClassRecall, ece } = evaluation;
+  const { images, failed, refused, top1, precision, top5, meanPerClassRecall, ece } = evaluation;
   const speed = imagesPerSecond(run, evaluation);
   const entry = (id: string, name: string, value: Markup) =>
     html`<div id="${id}"><dt>${name}</dt><dd>${value}</dd></div>\n`;
   const number = (value: number, text: string) => html`<data value="${rounded(value)}">${text}</data>`;
   return html`<dl class="figures">
-${entry('top1', 'Top-1', share(top1))}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images a second', number(speed, speed.toFixed(1)))}</dl>`;
+${entry('top1', 'Top-1', share(top1))}${refused === 0 ? html`` : html`${entry('refused', 'Given no label', number(refused, String(refused)))}${entry('precision', 'Right of the labelled', share(precision))}`}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images a second', number(speed, speed.toFixed(1)))}</dl>`;
 }
 
 function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
   if (mistakes.length === 0) return html``;
-  const one = ({ image, truth, predicted, score }: Evaluation['mistakes'][number]) => {
-    const address = pictures.get(image);
+  const one = (mistake: Evaluation['mistakes'][number]) => {
+    const { image, truth, predicted, score } = mistake;
+    const address = pictures.get(pictureKey(mistake));
     const picture =
       address === undefined
         ? html`<p class="missing">no picture</p>`

@@ -1,25 +1,36 @@
 import { ImageError } from '../../errors.ts';
 import { type DecodeOptions, decode } from '../../image/decode.ts';
-import { readSource } from '../../image/source.ts';
+import type { FetchImage } from '../../image/download.ts';
+import { type ImageIdentity, readSource } from '../../image/source.ts';
 import { thumbnail } from '../../image/thumbnail.ts';
+import { isUrl } from '../../image/url.ts';
 
 /** Pixels of the longer side: sharp on a dense screen at half of it. */
 const SIDE = 240;
 
+/** Under which name a picture is found: two paths that are no valid UTF-8 may be shown alike. */
+export function pictureKey({ image, pathBytes }: ImageIdentity): string {
+  return pathBytes === undefined ? image : `${image}\0${Buffer.from(pathBytes).toString('base64')}`;
+}
+
 /**
- * Images as `data:` addresses, upright, under the limits that they were classified under. One that cannot be read any
- * more is left out.
+ * Images as `data:` addresses, by {@link pictureKey}; upright, under the limits that they were classified under. One that
+ * cannot be read any more is left out; so is a URL that needs a password, which its name does not have.
  */
 export async function thumbnails(
-  images: readonly string[],
-  { maxPixels }: Pick<DecodeOptions, 'maxPixels'>,
+  images: readonly ImageIdentity[],
+  { maxPixels, svg }: Pick<DecodeOptions, 'maxPixels' | 'svg'>,
+  fetchImage: FetchImage,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  for (const image of images) {
+  for (const identity of images) {
+    const { image, pathBytes } = identity;
     try {
-      const rgb = await decode(await readSource(image), image, { exif: true, maxPixels });
+      const read = () => readSource(pathBytes === undefined ? image : { name: image, path: pathBytes });
+      const encoded = await (pathBytes === undefined && isUrl(image) ? fetchImage(image) : read());
+      const rgb = await decode(encoded, image, { exif: true, maxPixels, ...(svg !== undefined && { svg }) });
       const bytes = await thumbnail(rgb, SIDE);
-      found.set(image, `data:image/webp;base64,${Buffer.from(bytes).toString('base64')}`);
+      found.set(pictureKey(identity), `data:image/webp;base64,${Buffer.from(bytes).toString('base64')}`);
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
     }

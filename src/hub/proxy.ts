@@ -1,0 +1,34 @@
+import type { Agent, Dispatcher } from 'undici';
+import type { NetworkSettings } from './settings.ts';
+
+type Proxies = NonNullable<NetworkSettings['proxies']>;
+
+/**
+ * What sends a request for a URL: the proxy of its scheme (that of http for https too, where there is no other), or none
+ * where `no_proxy` says so. undici's own EnvHttpProxyAgent does the same, and warns on standard error that it is experimental.
+ */
+export async function openProxied(proxies: Proxies, options: Agent.Options = {}): Promise<(url: URL) => Dispatcher> {
+  const { Agent, ProxyAgent } = await import('undici');
+  const direct = new Agent(options);
+  const through = (uri: string) => (uri === '' ? direct : new ProxyAgent({ ...options, uri }));
+  const http = through(proxies.httpProxy);
+  const https = proxies.httpsProxy === '' ? http : through(proxies.httpsProxy);
+  return (url) => {
+    if (goesPast(url, proxies.noProxy)) return direct;
+    return url.protocol === 'https:' ? https : http;
+  };
+}
+
+/**
+ * Whether a URL goes past the proxy.
+ *
+ * @param noProxy hosts, with or without a port, between commas or spaces; `.host` and `*.host` are all below it, `*` is all
+ */
+export function goesPast({ protocol, hostname, port }: URL, noProxy: string): boolean {
+  const itsPort = port || (protocol === 'https:' ? '443' : '80');
+  return noProxy.split(/[\s,]+/u).some((entry) => {
+    const [, host = '', only] = /^(.*?)(?::(\d+))?$/u.exec(entry.toLowerCase()) ?? [];
+    if (host === '' || (only !== undefined && only !== itsPort)) return false;
+    return /^[.*]/u.test(host) ? hostname.endsWith(host.replace(/^\*/u, '')) : hostname === host;
+  });
+}
