@@ -1,4 +1,3 @@
-import { exit } from 'node:process';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
@@ -9,20 +8,20 @@ import { OUT_OF_MEMORY, type Reply, type Request, type Setup, toPlain } from './
 export interface Channel {
   send?(replies: readonly Reply[]): unknown;
   on(event: 'message', heard: (requests: readonly Request[]) => void): unknown;
+  /** Ends the process. */
+  exit(code: number): never;
 }
 
 /** What decoding an ordinary photograph may take, in bytes. */
 const ENOUGH = 1 << 26;
 
-/**
- * Ends this process where it can get no more memory: a decoder without any says that the image is broken, and a later
- * process can do better.
- */
-function requireMemory(): void {
+/** Where there is no more memory, a decoder says that the image is broken. */
+function hasMemory(): boolean {
   try {
     new ArrayBuffer(ENOUGH);
+    return true;
   } catch {
-    exit(OUT_OF_MEMORY);
+    return false;
   }
 }
 
@@ -48,14 +47,14 @@ export function serveImages(channel: Channel): void {
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
     else if (result) {
-      requireMemory();
+      if (!hasMemory()) channel.exit(OUT_OF_MEMORY); // a later process can do better
       post({ kind: 'bad image', id, error: toPlain(result.error) });
     }
   };
   channel.on('message', (requests) => {
     for (const request of requests) {
       answer(request).catch((error) => {
-        requireMemory();
+        if (!hasMemory()) channel.exit(OUT_OF_MEMORY);
         post({ kind: 'failed', error: toPlain(error) });
       });
     }
