@@ -37,8 +37,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
    * @default false
    */
   readonly isolate?: boolean;
-  /** A single image will be encoded: its graph opens sooner and runs slower. @default false */
-  readonly once?: boolean;
+  /** Few images will be encoded: the graph opens sooner and runs slower. @default false */
+  readonly few?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
@@ -90,10 +90,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   requireCounts({ threads, batch });
   const description = await describeModel(nameOrFolder, options);
   const scoring = await chooseScoring(description, options, threads);
-  const machine = { threads, provider, device };
+  const machine = { threads, provider, device, once: options.few ?? false };
   const encoder = options.isolate
     ? await isolated(description, { ...machine, model: nameOrFolder, dtype, batch }, options)
-    : encodeInProcess(description, () => openImageTower(description, { ...machine, once: options.once ?? false }), {
+    : encodeInProcess(description, () => openImageTower(description, machine), {
         batch,
         decoders: DECODERS,
       });

@@ -71,7 +71,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
-  const clip = await openModel(options, given?.several ?? false, io);
+  const clip = await openModel(options, given?.amount ?? 'one', io);
   try {
     const explanation = await planExplanation({ clip, labels, images: given?.images, read }, options, io);
     const classifier = await unlessInterrupted(

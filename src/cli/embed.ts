@@ -66,7 +66,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
   const given = texts === undefined ? await givenImages(args, options, io, warn) : undefined;
   if (output !== undefined) await refuseToOverwrite(output, [...(given?.args ?? []), ...textsFile]);
 
-  const clip = await openModel(options, given?.several ?? false, io);
+  const clip = await openModel(options, given?.amount ?? 'one', io);
   try {
     const kind = texts === undefined ? 'image' : 'text';
     const digest = await unlessInterrupted(clip.digest(), io);

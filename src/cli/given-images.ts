@@ -4,14 +4,19 @@ import { type InputOptions, imageOptions } from './input-options.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 
+/** How many images there may be: several are worth processes of their own, many are worth slower starts of faster graphs. */
+export type Amount = 'one' | 'few' | 'many';
+
+/** Opening a graph in its fastest form costs as much as it saves over some thirty images, int8 sooner than fp32. */
+const FEW = 32;
+
 /** The images that a command line names. */
 export interface GivenImages {
   /** The arguments, byte for byte. */
   readonly args: readonly Path[];
   /** Walked as they are pulled. */
   readonly images: AsyncGenerator<ImageSource>;
-  /** Whether there may be more than one: then they are worth a process of their own. */
-  readonly several: boolean;
+  readonly amount: Amount;
   /** How many there are, where that can be known. */
   count(): Promise<number | undefined>;
   /** Files so far that are no images by their names, or links or devices. */
@@ -21,7 +26,7 @@ export interface GivenImages {
 }
 
 /**
- * Looks for the first two images; the others are found when they are pulled.
+ * Looks for the first images, so as to know whether they are few; the others are found when they are pulled.
  *
  * @throws UsageError if there is none
  */
@@ -37,11 +42,11 @@ export async function givenImages(
   const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
   // A list may come slowly: its first image is not kept waiting for the second.
   const listed = options.filesFrom !== undefined;
-  const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : 2), io);
+  const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : FEW + 1), io);
   return {
     args,
     images,
-    several: listed || first.length > 1,
+    amount: listed || first.length > FEW ? 'many' : first.length > 1 ? 'few' : 'one',
     count: () => countImages(args, inputs),
     passedOver: () => passedOver,
     stop: () => enough.abort(),

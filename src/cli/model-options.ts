@@ -5,6 +5,7 @@ import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
 import { type CacheOptions, cacheSettings } from './cache-options.ts';
+import type { Amount } from './given-images.ts';
 import type { Io } from './io.ts';
 import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
 
@@ -63,11 +64,11 @@ export function decodeOptions({ exif, maxPixels, allowSvg = false, resize }: Mod
 /**
  * The model that the options name, on what they say.
  *
- * @param isolate whether images are encoded in a process of their own: worth its start where there are several
+ * @param amount how many images it will encode
  */
 export function openModel(
   options: ModelOptions,
-  isolate: boolean,
+  amount: Amount,
   io: Pick<Io, 'env' | 'stderr' | 'interruption'>,
 ): Promise<Clip> {
   const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
@@ -78,8 +79,8 @@ export function openModel(
     device,
     dtype,
     batch,
-    isolate,
-    once: !isolate,
+    isolate: amount !== 'one',
+    few: amount !== 'many',
     timeout,
     offline,
     signal: io.interruption,

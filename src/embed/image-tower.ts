@@ -14,7 +14,7 @@ export interface Machine {
   readonly provider: ProviderChoice;
   /** Which of several GPUs. */
   readonly device: number;
-  /** A single image will be encoded. */
+  /** Few images will be encoded. */
   readonly once?: boolean;
 }
 

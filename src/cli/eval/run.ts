@@ -38,7 +38,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const clip = await openModel(options, true, io);
+  const clip = await openModel(options, 'many', io);
   let outcome: Outcome;
   try {
     const classifier = await unlessInterrupted(
