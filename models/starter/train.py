@@ -71,6 +71,9 @@ def parse_arguments():
     parser.add_argument(
         '--from-shipped', action='store_true', help='begin with the shipped weights, the rate warmed up anew'
     )
+    parser.add_argument(
+        '--peak', type=float, default=1.0, help='share of the full rate; less where weights are good already'
+    )
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument('--workers', type=int, default=2, help='processes that share the training; 1 for a GPU')
     parser.add_argument('--minutes', type=float, default=95, help='for the image tower')

@@ -12,7 +12,7 @@ from .shape import SEED
 from .targets import class_targets, group_targets
 
 SETS = ('tiny-imagenet-train', 'imagenette-train')  # the widest choice of classes
-PICTURES, PULL = 8000, 10.0
+PICTURES, PULL = 20000, 10.0
 
 
 def fit_groups(args, model, targets):

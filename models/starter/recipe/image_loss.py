@@ -37,7 +37,7 @@ class ImageLoss:
         shut = self.shut[torch.tensor([self.rival_kinds[r] for r in rivals], device=logits.device)]
         loss = smooth_cross_entropy(logits + shut, labels)
         loss = loss + 0.3 * smooth_cross_entropy(logits + self.relatives[labels], labels)
-        return loss + 1.0 * F.cross_entropy(scale * features @ self.tops.T, self.top[labels], ignore_index=-1)
+        return loss + 1.5 * F.cross_entropy(scale * features @ self.tops.T, self.top[labels], ignore_index=-1)
 
 
 def smooth_cross_entropy(logits, labels, smoothing=0.05):

@@ -9,7 +9,7 @@ from .classes import load_training
 from .clock import Clock
 from .image_loss import ImageLoss
 from .log import log
-from .optimiser import REWARM, Average, Optimiser, schedule
+from .optimiser import Average, Optimiser, schedule
 from .shape import SEED
 from .targets import class_targets, group_targets
 from .workers import agreed, average_weights, one_round, rank
@@ -59,8 +59,6 @@ def train_images(args, model, targets):
     generator = torch.Generator().manual_seed(SEED + step + 7919 * rank())
     clock, last_check = Clock(args.minutes, spent, args.until), spent
 
-    peak = REWARM if args.from_shipped else 1.0
-
     def one_step(progress):
         pixels, labels, rivals = batch_of(sets, args.batch, generator)
         keep = args.keep if progress < MASKED else 1.0
@@ -68,7 +66,7 @@ def train_images(args, model, targets):
             features = model.image(normalise(pixels.to(args.device)), keep)
         loss = loss_of(features.float(), model.logit_scale.exp().clamp(max=100), labels.to(args.device), rivals)
         loss.backward()
-        optimiser.step(peak * schedule(progress))
+        optimiser.step(args.peak * schedule(progress))
         average.update()
         clock.tick()
         return float(loss.detach())

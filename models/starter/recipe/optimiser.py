@@ -69,9 +69,6 @@ class Optimiser:
         self.adam.load_state_dict(state['adam'])
 
 
-REWARM = 0.75  # of the full rate, when weights that are good already are trained further
-
-
 def schedule(progress, warmup=0.03):
     """The learning rate's factor: a short rise, a plateau, then linearly down to zero from 30 % on."""
     return min(1.0, progress / warmup, (1 - progress) / 0.7)

@@ -12,7 +12,7 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .classes import trained_classes
 from .clock import Clock
 from .log import log
-from .optimiser import REWARM, Average, Optimiser, schedule
+from .optimiser import Average, Optimiser, schedule
 from .shape import SEED
 from .tokenizer import encode, train_tokenizer
 from .words import Words, tokenizer_texts
@@ -39,8 +39,6 @@ def train_text(args, model, targets):
     dice = random.Random(SEED + step + 7919 * rank())
     clock, last_save = Clock(args.text_minutes, spent, args.until), spent
 
-    peak = REWARM if args.from_shipped else 1.0
-
     def one_step(progress):
         loss = 0.0
         for ids, vectors in parts(tokenizer, *words.draw(BATCH, dice)):
@@ -49,7 +47,7 @@ def train_text(args, model, targets):
             part = (1 - (features.float() * vectors.to(args.device)).sum(1)).sum() / BATCH
             part.backward()
             loss += float(part.detach())
-        optimiser.step(peak * schedule(progress))
+        optimiser.step(args.peak * schedule(progress))
         average.update()
         clock.tick()
         return loss
