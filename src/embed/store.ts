@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../hub/make-folder.ts';
 import { type Entry, FINISHED, SegmentReader, SegmentWriter, type Stored, UNFINISHED } from './segment.ts';
 
 /** Smaller segments are put together when there are more than so many. */
@@ -84,7 +85,7 @@ export class EmbeddingStore {
       while (this.waiting.length > 0 && !this.broken) {
         const block = this.waiting.splice(0, BLOCK);
         if (this.writer === undefined) {
-          await mkdir(this.folder, { recursive: true, mode: 0o700 });
+          await makeFolder(this.folder);
           this.writer = await SegmentWriter.create(this.folder, this.facts, block[0]?.embedding.columns ?? 0);
         }
         await this.writer.append(block);

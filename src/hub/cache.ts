@@ -1,10 +1,11 @@
-import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError } from '../errors.ts';
 import { replaceFile } from '../model/cache-files.ts';
 import { toDigest } from './digest.ts';
 import type { Listing } from './listing.ts';
+import { makeFolder } from './make-folder.ts';
 import { isCommit, isSafePath } from './names.ts';
 
 /**
@@ -32,7 +33,7 @@ export class CachedRepo {
 
   /** Makes the folders. */
   async create(): Promise<void> {
-    for (const folder of [this.blobs, this.locks]) await mkdir(folder, { recursive: true });
+    for (const folder of [this.blobs, this.locks]) await makeFolder(folder, 0o777);
   }
 
   /** The commit that a revision stood at when it was last pulled, by whatever tool. */
@@ -53,7 +54,7 @@ export class CachedRepo {
     const name = join(this.snapshot(commit), ...path.split('/'));
     const target = relative(dirname(name), join(this.blobs, blob));
     if ((await readlink(name).catch(() => undefined)) === target) return;
-    await mkdir(dirname(name), { recursive: true });
+    await makeFolder(dirname(name), 0o777);
     const beside = `${name}.${pid}.tmp`;
     await symlink(target, beside).catch(() => copyFile(join(this.blobs, blob), beside));
     await rename(beside, name);

@@ -1,10 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CacheError, messageOf } from '../errors.ts';
 import { inCache, replaceFile } from '../model/cache-files.ts';
 import { cacheFolder, type Env } from '../model/environment.ts';
 import { withLock } from '../model/process-lock.ts';
 import { findCard } from '../model/registry.ts';
+import { makeFolder } from './make-folder.ts';
 import { isCommit, isSafePath } from './names.ts';
 import type { Layout } from './sources.ts';
 
@@ -68,7 +69,7 @@ export async function readPins(env?: Env): Promise<Pins> {
 export async function updatePins(env: Env | undefined, change: (pins: Map<string, Pin>) => void): Promise<void> {
   const path = pinsFile(env);
   await inCache(dirname(path), 'CLIP_CLASSIFY_CACHE', async () => {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     await withLock(`${path}.lock`, async () => {
       const pins = new Map(await readPins(env));
       change(pins);

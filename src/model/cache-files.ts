@@ -1,7 +1,8 @@
-import { mkdir, rename, statfs, writeFile } from 'node:fs/promises';
+import { rename, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
+import { makeFolder } from '../hub/make-folder.ts';
 
 /**
  * @param variable says where the cache is
@@ -32,7 +33,7 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
 
 /** Writes a small file so that it is there whole or not at all. */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const beside = `${path}.${pid}.tmp`;
   await writeFile(beside, text);
   await rename(beside, path);

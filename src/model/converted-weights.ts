@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError } from '../errors.ts';
+import { makeFolder } from '../hub/make-folder.ts';
 import { stampOf } from '../hub/verify.ts';
 import { type Conversion, planConversion, type Storage } from '../onnx/convert.ts';
 import { Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
@@ -44,7 +45,7 @@ export async function convertedWeights(
     const path = join(folder, `${tower}-${storage}.safetensors`);
     if (!(await isIntact(path))) {
       await inCache(folder, VARIABLE, async () => {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await makeFolder(folder);
         await withLock(`${path}.lock`, async () => {
           if (!(await isIntact(path))) await write(plan, path, checkpoint.file);
         });

@@ -1,8 +1,9 @@
-import { access, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, platform, versions } from 'node:process';
 import { ClipError, messageOf } from '../errors.ts';
+import { makeFolder } from '../hub/make-folder.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { connectHub } from '../hub/transport.ts';
@@ -153,7 +154,7 @@ async function cache(env: Env): Promise<Finding> {
   const folder = cacheFolder(env);
   const topic = 'cache folder';
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     await access(folder, constants.W_OK);
     let bytes = 0;
     for (const name of await readdir(folder, { recursive: true })) bytes += (await stat(join(folder, name))).size;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { ModelError, UsageError } from '../errors.ts';
+import { makeFolder } from '../hub/make-folder.ts';
 import type { Architecture } from '../onnx/architecture.ts';
 import { readModelJson } from '../onnx/config.ts';
 import type { Checkpoint } from '../onnx/safetensors.ts';
@@ -61,10 +62,10 @@ export async function storeImport(name: string, { folder: source, contents }: Im
     ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
   };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
-    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(folder));
     await withLock(join(cacheFolder(env), 'import.lock'), async () => {
       try {
-        await mkdir(beside, { recursive: true, mode: 0o700 });
+        await makeFolder(beside);
         if (graphs) await writeFile(join(beside, 'image.onnx'), graphs.image);
         if (graphs) await writeFile(join(beside, 'text.onnx'), graphs.text);
         await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);

@@ -48,6 +48,7 @@ describe('the same folder', () => {
   it.each([
     ['HOME is unset', { HOME: undefined }],
     ['HOME is no folder', { HOME: fixture('images/rgb.png') }],
+    ['the cache is in /proc, where no folder can be made', { CLIP_CLASSIFY_CACHE: '/proc/none/deep' }],
     ['the cache cannot be written', { CLIP_CLASSIFY_CACHE: fixture('images/rgb.png/none') }],
   ])('is answered without a word where %s', async (_, variables) => {
     const env = { ...process.env, XDG_CACHE_HOME: undefined, ...variables };
