@@ -75,10 +75,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   release(): Promise<void>;
 }
 
-/** Node's thread pool has four threads, unless its environment says otherwise. */
+/** Images that a process decodes at once: each takes a thread of Node's pool and one of libvips'. */
 const DECODERS = 4;
-/** A child process gets a pool of its own: while a batch is run the next is decoded. */
-const MOST_DECODERS = 16;
 
 /**
  * Loads a model: finds it and reads what it is.
@@ -141,9 +139,11 @@ async function isolated(
   { timeout = 10, env, signal }: LoadOptions,
 ): Promise<ImageEncoder> {
   const { encodeInProcesses } = await import('./embed/parallel.ts');
-  const decoders = Math.min(Math.max(DECODERS, setup.batch), MOST_DECODERS);
   const weightBytes = (await stat(weightFile)).size;
-  return encodeInProcesses({ ...setup, decoders }, { env: { ...processEnv, ...env }, timeout, weightBytes, signal });
+  return encodeInProcesses(
+    { ...setup, decoders: DECODERS },
+    { env: { ...processEnv, ...env }, timeout, weightBytes, signal },
+  );
 }
 
 function requireCounts(counts: Readonly<Record<string, number>>): void {
