@@ -21,7 +21,7 @@ describe('row 22: 200 exits', () => {
   const random = dice(22);
   it.each([
     ['after one image', () => [fixture('images/rgb.png'), ...TINY], 0],
-    ['after a few in child processes, one of them bad', () => [fixture('images'), ...TINY], 1],
+    ['after a few in child processes, one of them bad', () => [fixture('images'), 'missing.jpg', ...TINY], 1],
     ['with a wrong option', () => [folder, '--nonsense'], 2],
     ['at SIGTERM, wherever the run is', () => [folder, ...TINY], 143],
   ] as const)('%s, 50 times: none by a signal of its own', async (_, args, code) => {
