@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
 import { EmbeddingCache } from './embed/cache.ts';
-import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
+import { type Embedded, encodeAll, type ImageEncoder, PROCESSES } from './embed/encoder.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
 import { CachedImages } from './embed/image-cache.ts';
 import { openImageTower } from './embed/image-tower.ts';
@@ -77,6 +77,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
 
 /** Images that a process decodes at once: each takes a thread of Node's pool and one of libvips'. */
 const DECODERS = 4;
+/** Batches under way in each process: one that runs, one that is ready, one that is being prepared. */
+const BATCHES_AHEAD = 3;
 
 /**
  * Loads a model: finds it and reads what it is.
@@ -120,7 +122,8 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
-      return encodeAll(images, sources, decode, (options.isolate ? 6 : 3) * Math.max(batch, DECODERS));
+      const processes = options.isolate ? PROCESSES : 1;
+      return encodeAll(images, sources, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS));
     },
     encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>

@@ -7,7 +7,7 @@ import { type Io, unlessInterrupted } from './io.ts';
 /** How many images there may be: several are worth processes of their own, many are worth slower starts of faster graphs. */
 export type Amount = 'one' | 'few' | 'many';
 
-/** Opening a graph in its fastest form costs as much as it saves over some thirty images, int8 sooner than fp32. */
+/** Opening a graph in its fastest form costs what it saves over some thirty images with int8, a hundred with fp32. */
 const FEW = 32;
 
 /** The images that a command line names. */

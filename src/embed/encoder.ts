@@ -13,6 +13,9 @@ export type Embedded =
 /** What happens to an image on its way; told so that a watchdog knows whom to blame. */
 export type Stage = 'decoding' | 'prepared' | 'running';
 
+/** Processes that encode images side by side, where they are not encoded in this one; each holds the weights. */
+export const PROCESSES = 2;
+
 /** Image → unit embedding [1, D]. In this process or in one of its own: whoever asks cannot tell. */
 export interface ImageEncoder {
   /** What images run on; opens the image graph. */

@@ -1,17 +1,14 @@
-import type { ImageEncoder } from './encoder.ts';
+import { type ImageEncoder, PROCESSES } from './encoder.ts';
 import type { Launch } from './encoder-process.ts';
 import { IsolatedEncoder } from './isolated.ts';
 import type { Setup } from './messages.ts';
 import type { Patience } from './watchdog.ts';
 
 /**
- * Processes that encode images side by side, each with its share of the threads. An inference on two threads waits for the
- * slower one after every product, and both wait while a batch is prepared; two inferences on one thread each do an eighth
- * more (docs/performance.md). Each process holds the weights, so there are no more than these.
+ * Encodes images in {@link PROCESSES} child processes, each with its share of the threads; in one where there is one thread.
+ * Two threads of one inference wait for the slower one after every product, and both wait while a batch is prepared; two
+ * inferences on one thread each wait for nothing (docs/performance.md).
  */
-export const PROCESSES = 2;
-
-/** Encodes images in {@link PROCESSES} child processes; in one where there is one thread. */
 export function encodeInProcesses(setup: Setup, keeping: Patience & Launch): ImageEncoder {
   const shares = [Math.ceil(setup.threads / PROCESSES), Math.floor(setup.threads / PROCESSES)];
   return encodeInParallel(

@@ -2,10 +2,9 @@ import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink
 import { dirname, join, relative, sep } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError } from '../errors.ts';
-import { replaceFile } from '../model/cache-files.ts';
+import { makeFolder, replaceFile } from '../model/cache-files.ts';
 import { toDigest } from './digest.ts';
 import type { Listing } from './listing.ts';
-import { makeFolder } from './make-folder.ts';
 import { isCommit, isSafePath } from './names.ts';
 
 /**

@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CacheError, messageOf } from '../errors.ts';
-import { inCache, replaceFile } from '../model/cache-files.ts';
+import { inCache, makeFolder, replaceFile } from '../model/cache-files.ts';
 import { cacheFolder, type Env } from '../model/environment.ts';
 import { withLock } from '../model/process-lock.ts';
 import { findCard } from '../model/registry.ts';
-import { makeFolder } from './make-folder.ts';
 import { isCommit, isSafePath } from './names.ts';
 import type { Layout } from './sources.ts';
 

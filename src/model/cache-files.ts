@@ -1,8 +1,7 @@
-import { rename, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
-import { makeFolder } from '../hub/make-folder.ts';
 
 /**
  * @param variable says where the cache is
@@ -29,6 +28,23 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
       error,
     );
   }
+}
+
+/**
+ * Makes a folder and those above it, for their owner alone if nothing else is said; one that is there stays as it is.
+ * Node's recursive mkdir never ends where the folder above is there and yet nothing can be made in it, as in /proc.
+ */
+export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
+  const isThere = await stat(folder).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+  if (isThere) return;
+  const above = dirname(folder);
+  if (above !== folder) await makeFolder(above, mode);
+  await mkdir(folder, { mode }).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error; // another process may have been faster
+  });
 }
 
 /** Writes a small file so that it is there whole or not at all. */

@@ -42,7 +42,7 @@ export interface SessionOptions {
   /** Which of several like devices. */
   readonly device: number;
   /**
-   * Open at once and run somewhat slower: right for a single run. Weights are then used as they lie in their file, not
+   * Open at once and run somewhat slower: right for a few runs. Weights are then used as they lie in their file, not
    * copied into the order that repeated products like best; a ViT-B/32 opens in an eighth of the time.
    *
    * @default false

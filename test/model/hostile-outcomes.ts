@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { fixture } from '../paths.ts';
+import type { HostileModel } from './hostile-graphs.ts';
 
 const script = fileURLToPath(new URL('load-each.mjs', import.meta.url));
 
@@ -13,6 +16,19 @@ export interface Outcome {
   readonly code?: string;
   readonly message?: string;
   readonly scores?: readonly number[];
+}
+
+/** Writes each model into a folder of its own; beside them lies a file that none of them may read. */
+export async function writeEach(root: string, models: readonly HostileModel[]): Promise<string[]> {
+  const outside = join(root, 'outside.bin');
+  await writeFile(outside, Buffer.from(new Float32Array(20).fill(1).buffer));
+  return Promise.all(
+    models.map(async ({ write }, n) => {
+      const folder = await mkdtemp(join(root, `${n}-`));
+      await write(folder, outside);
+      return folder;
+    }),
+  );
 }
 
 /** Loads and runs model folders in a child process that can be seen to die; the rest then goes on in another. */

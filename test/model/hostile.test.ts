@@ -1,17 +1,14 @@
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHECKPOINTS, flips } from './hostile-checkpoints.ts';
 import { GRAPHS, type HostileModel, readyMade } from './hostile-graphs.ts';
-import { loadEach } from './hostile-outcomes.ts';
+import { loadEach, writeEach } from './hostile-outcomes.ts';
 
 let root: string;
-let outside: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'hostile-models-'));
-  outside = join(root, 'outside.bin');
-  await writeFile(outside, Buffer.from(new Float32Array(20).fill(1).buffer));
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -24,14 +21,7 @@ describe('hostile models', () => {
   ])(
     '%s end no process, take no 10 seconds, and are refused by name',
     async (_, models) => {
-      const folders = await Promise.all(
-        models.map(async ({ write }, n) => {
-          const folder = await mkdtemp(join(root, `${n}-`));
-          await write(folder, outside);
-          return folder;
-        }),
-      );
-      const outcomes = await loadEach(folders);
+      const outcomes = await loadEach(await writeEach(root, models));
       expect(outcomes).toHaveLength(models.length);
       const wrong = outcomes.flatMap(({ code = 'ran', message }, n) => {
         const { name, outcome } = models[n] as HostileModel;

@@ -1,34 +1,22 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stdout } from 'node:process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { flips } from '../model/hostile-checkpoints.ts';
-import { GRAPHS, type HostileModel } from '../model/hostile-graphs.ts';
-import { loadEach } from '../model/hostile-outcomes.ts';
+import { GRAPHS } from '../model/hostile-graphs.ts';
+import { loadEach, writeEach } from '../model/hostile-outcomes.ts';
 
 let root: string;
-let outside: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'soak-models-'));
-  outside = join(root, 'outside.bin');
-  await writeFile(outside, Buffer.from(new Float32Array(20).fill(1).buffer));
 });
 afterAll(() => rm(root, { recursive: true }));
 
-async function foldersOf(kind: string, models: readonly HostileModel[]): Promise<string[]> {
-  const folders = models.map((_, n) => join(root, `${kind}-${n}`));
-  for (const [n, folder] of folders.entries()) {
-    await mkdir(folder);
-    await models[n]?.write(folder, outside);
-  }
-  return folders;
-}
-
 it('300 models with one flipped bit: no crash, 10 seconds at most, a result or a named error', async () => {
   const models = flips(300);
-  const outcomes = await loadEach(await foldersOf('flip', models));
+  const outcomes = await loadEach(await writeEach(root, models));
   const ran = outcomes.filter(({ scores }) => scores !== undefined);
   stdout.write(
     `flips ${JSON.stringify({ ran: ran.length, slowestMs: Math.max(...outcomes.map(({ ms = 0 }) => ms)) })}\n`,
@@ -48,7 +36,7 @@ it.skipIf(!hasStrace)('opens nothing outside of the model (with strace; skipped 
   );
   const trace = join(root, 'trace');
   const strace = ['strace', '-f', '-o', trace, '-e', 'trace=open,openat,connect'];
-  const outcomes = await loadEach(await foldersOf('outside', models), strace);
+  const outcomes = await loadEach(await writeEach(root, models), strace);
   expect(outcomes.map(({ code }) => code)).toEqual(models.map(() => 'E_MODEL'));
   const calls = readFileSync(trace, 'utf8').split('\n');
   expect(calls.some((call) => call.includes('vision_model.onnx'))).toBe(true);
