@@ -49,6 +49,7 @@ const imports = files.flatMap((file) =>
       ? normalize(join(dirname(file), fileName))
           .replace('dist/bundle/run.js', 'src/cli/run.ts')
           .replace('dist/bundle/serve.js', 'src/embed/serve.ts')
+          .replace('dist/bundle/probe-provider.js', 'src/model/probe-provider.ts')
       : fileName,
   })),
 );

@@ -1,17 +1,20 @@
+import { execFile } from 'node:child_process';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { arch, platform, versions } from 'node:process';
+import { arch, execPath, platform, versions } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { connectHub } from '../hub/transport.ts';
 import { decoderVersions } from '../image/decode.ts';
-import { probeGraph } from '../onnx/probe.ts';
 import { makeFolder } from './cache-files.ts';
 import { cacheFolder, type Env } from './environment.ts';
+import type { Probe } from './probe-provider.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
-import { builtInProviders, openSession, runtimeVersion } from './session.ts';
+import { builtInProviders, runtimeVersion } from './session.ts';
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -24,6 +27,9 @@ export interface Finding {
 }
 
 const HUB_TIMEOUT_MS = 5_000;
+/** A GPU's first start compiles kernels. */
+const PROBE_TIMEOUT_MS = 60_000;
+const PROBE = fileURLToPath(new URL('../../bin/provider-probe.js', import.meta.url));
 const OLDEST_NODE = [20, 9] as const;
 
 /** Looks at everything that a run depends on; each provider is really run. Yields as it goes. */
@@ -81,22 +87,19 @@ async function processor(): Promise<Finding> {
   return { topic: 'processor', state: 'ok', detail };
 }
 
+/** In a process of its own, which a bad driver may crash, hang or make talk. */
 async function tryProvider(provider: string): Promise<Finding> {
   const topic = `provider ${provider}`;
+  const mend = { fix: provider === 'cpu' ? 'npm rebuild onnxruntime-node' : 'use --provider cpu' };
   try {
-    const session = await openSession(
-      { bytes: probeGraph(), weights: { folder: '' } },
-      { provider, threads: 1, device: 0 },
-    );
-    const [y] = await session.run({ x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] } }, ['y']);
-    await session.release();
-    const result = y?.data[0];
-    if (result === 30) return { topic, state: 'ok', detail: 'runs' };
-    return { topic, state: 'problem', detail: `computes ${result} where 30 is right`, fix: 'use --provider cpu' };
+    const { stdout } = await promisify(execFile)(execPath, [PROBE, provider], { timeout: PROBE_TIMEOUT_MS });
+    const { state, detail } = JSON.parse(stdout) as Probe;
+    if (state === 'runs') return { topic, state: 'ok', detail };
+    if (state === 'cannot run' && provider !== 'cpu') return { topic, state: 'absent', detail };
+    return { topic, state: 'problem', detail, ...mend };
   } catch (error) {
-    const state = provider === 'cpu' ? 'problem' : 'absent';
-    const fix = provider === 'cpu' ? { fix: 'npm rebuild onnxruntime-node' } : {};
-    return { topic, state, detail: error instanceof ClipError ? error.fact : messageOf(error), ...fix };
+    const { signal, code } = error as { signal?: string; code?: number | string };
+    return { topic, state: 'problem', detail: `the process that tried it ended by ${signal ?? code}`, ...mend };
   }
 }
 

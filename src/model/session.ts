@@ -117,7 +117,8 @@ export async function openSession(
   } catch (error) {
     const message = messageOf(error);
     if (provider !== 'cpu') {
-      throw new ProviderError(`${provider} cannot run here: ${message}`, 'clip-classify doctor says why', error);
+      const cause = message.replace(/^\S+\.cc:\d+ .* was false\. /u, ''); // the place in onnxruntime's source
+      throw new ProviderError(`${provider} cannot run here: ${cause}`, 'clip-classify doctor says why', error);
     }
     const where =
       'path' in graph ? graph.path : `the model in ${'folder' in graph.weights ? graph.weights.folder : 'memory'}`;

@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/doctor.ts';
 import { hasCudaLibrary } from '../../src/model/provider.ts';
-import { fixture } from '../paths.ts';
+import { fixture, repository } from '../paths.ts';
 import { cli } from './io.ts';
 
 let folder: string;
@@ -27,6 +29,12 @@ describe('doctor', () => {
     expect(states.get('cache folder')).toBe('ok');
     expect(states.has('model starter (default)')).toBe(true);
     expect([code, findings.filter(({ state }) => state === 'problem')]).toEqual([0, []]);
+  });
+
+  it('says it all itself: what drivers write stays in the processes that try them', async () => {
+    const bin = join(repository, 'bin/clip-classify.js');
+    const { stderr } = await promisify(execFile)(process.execPath, [bin, 'doctor', '--offline']);
+    expect(stderr).toBe('');
   });
 
   it('gives each problem its fix', async () => {

@@ -1,0 +1,26 @@
+import { ClipError, messageOf } from '../errors.ts';
+import { probeGraph } from '../onnx/probe.ts';
+import { openSession } from './session.ts';
+
+/** What came of running a provider. */
+export interface Probe {
+  readonly state: 'runs' | 'computes wrongly' | 'cannot run';
+  readonly detail: string;
+}
+
+/** Runs a small graph on one provider. A bad driver may take the process along. */
+export async function probeProvider(provider: string): Promise<Probe> {
+  try {
+    const session = await openSession(
+      { bytes: probeGraph(), weights: { folder: '' } },
+      { provider, threads: 1, device: 0 },
+    );
+    const [y] = await session.run({ x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] } }, ['y']);
+    await session.release();
+    const result = y?.data[0];
+    if (result === 30) return { state: 'runs', detail: 'runs' };
+    return { state: 'computes wrongly', detail: `computes ${result} where 30 is right` };
+  } catch (error) {
+    return { state: 'cannot run', detail: error instanceof ClipError ? error.fact : messageOf(error) };
+  }
+}
