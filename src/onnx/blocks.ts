@@ -38,8 +38,36 @@ export function oneTokenBlock(
 ): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
   const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, tower);
-  const attended = attention(g, `${layer}.self_attn`, one(normed), normed, tower, { split, causal: false }, 1);
+  const attended = attention(
+    g,
+    `${layer}.self_attn`,
+    one(normed),
+    normed,
+    tower,
+    { split, causal: false },
+    { count: 1 },
+  );
   return residualMlp(g, layer, g.node('Add', [one(x), attended]), tower);
+}
+
+/**
+ * The last block where one token of each prompt is read, each prompt's own: every token asks, so that none sees what
+ * follows it, and the rest of the block is for the one alone.
+ *
+ * @param read takes its row, `[B, T, width] → [B, width]`
+ */
+export function readTokenBlock(
+  g: GraphBuilder,
+  layer: string,
+  x: Value,
+  tower: Tower,
+  tokens: Tokens,
+  read: (x: Value) => Value,
+): Value {
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
+  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens, { read });
+  const { shape, by } = tokens.split;
+  return residualMlp(g, layer, g.node('Add', [read(g.reshape(x, shape, by)), attended]), tower);
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
@@ -52,6 +80,7 @@ export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Tower)
  *
  * @param asking rows of the tokens that ask: all of them, or `count` for each image
  * @param rows `[B·T, width]`, the tokens that are seen
+ * @param read takes rows of what they get, `[B, T, width]`; all of them if absent
  */
 export function attention(
   g: GraphBuilder,
@@ -60,7 +89,7 @@ export function attention(
   rows: Value,
   tower: Tower,
   { split, causal }: Tokens,
-  count?: number,
+  { count, read }: { readonly count?: number; readonly read?: (x: Value) => Value } = {},
 ): Value {
   const heads = (projection: string, from: Value, { shape, by }: Split) =>
     g.reshape(linear(g, `${name}.${projection}`, from), shape, by);
@@ -73,7 +102,8 @@ export function attention(
     ],
     { num_heads: { int: tower.heads }, unidirectional: { int: causal ? 1 : 0 } },
   );
-  return linear(g, `${name}.out_proj`, g.reshape(attended, [count === 1 ? 'batch' : 'rows', tower.width]));
+  const got = read?.(attended) ?? g.reshape(attended, [count === 1 ? 'batch' : 'rows', tower.width]);
+  return linear(g, `${name}.out_proj`, got);
 }
 
 /** What attention gives to whoever looks at one token alone: its weight is then 1, whatever query and key say. */

@@ -1,5 +1,5 @@
 import type { Architecture, ImageTower, TextTower } from './architecture.ts';
-import { block, layerNorm, linear, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
+import { block, layerNorm, linear, oneTokenBlock, readTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -88,16 +88,18 @@ export function clipTextGraph(checkpoint: Checkpoint, architecture: Architecture
 export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, output: Value): void {
   const model = 'text_model';
   let { x, split } = textEmbedding(g, `${model}.embeddings`, ids, text.width); // [B·T, width]
-  for (let n = 0; n < text.layers; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: true });
-  x = endOfTextRow(g, ids, g.reshape(x, split.shape, split.by), text.pooling); // [B, width]
+  const layer = (n: number) => `${model}.encoder.layers.${n}`;
+  const tokens = { split, causal: true };
+  for (let n = 0; n < text.layers - 1; n++) x = block(g, layer(n), x, text, tokens);
+  x = readTokenBlock(g, layer(text.layers - 1), x, text, tokens, endOfText(g, ids, text.pooling)); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
   linear(g, 'text_projection', x, 'symmetric', output);
 }
 
-/** The row of the first end-of-text token: `[B, T, width] → [B, width]` */
-function endOfTextRow(g: GraphBuilder, ids: Value, x: Value, pooling: TextTower['pooling']): Value {
+/** Takes the row of the first end-of-text token: `[B, T, width] → [B, width]` */
+function endOfText(g: GraphBuilder, ids: Value, pooling: TextTower['pooling']): (x: Value) => Value {
   const scores =
     pooling.at === 'end of text' ? g.cast(g.node('Equal', [g.cast(ids, 'I64'), g.int64s(pooling.id)]), 'I32') : ids;
   const index = g.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 1 } }); // [B, 1]
-  return g.node('GatherND', [x, index], { batch_dims: { int: 1 } });
+  return (x) => g.node('GatherND', [x, index], { batch_dims: { int: 1 } });
 }

@@ -18,7 +18,7 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
   const batch = g.node('Shape', ['pixel_values'], { start: { int: 0 }, end: { int: 1 } });
   const probeShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
   const probe = g.reshape(g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), ['batch', width]);
-  const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, 1); // [B, width]
+  const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, { count: 1 }); // [B, width]
   siglipHead(g, image, pooled, 'image_embeds');
   return g.finish(
     [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
