@@ -14,12 +14,12 @@ import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
 import { networkSettings } from './hub/settings.ts';
-import { completeDecode, type DecodeOptions, decoderVersions } from './image/decode.ts';
+import { completeDecode, type DecodeOptions, decoderVersions, RESIZE } from './image/decode.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
-import type { Dtype } from './model/ready-made.ts';
+import { DTYPES, type Dtype } from './model/ready-made.ts';
 import type { UnitRows } from './tensor.ts';
 
 export interface LoadOptions extends DescribeOptions, ScoringOptions {
@@ -43,7 +43,7 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly timeout?: number;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
   readonly offline?: boolean;
-  /** Kills that process at once. */
+  /** Ends the encoding of images: its reason is thrown, and processes are killed at once. */
   readonly signal?: AbortSignal;
   /** Keep label embeddings, and take them from, the cache folder of this tool. @default true */
   readonly cache?: boolean;
@@ -61,7 +61,7 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   /**
    * One result per image, in order. Pulls as it is pulled: memory does not grow with the number of images.
    *
-   * @throws ModelError or ProviderError if the image graph cannot be opened or run
+   * @throws ModelError or ProviderError if the image graph cannot be opened or run; the reason of an aborted signal
    */
   encodeImages(
     images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
@@ -88,6 +88,7 @@ const BATCHES_AHEAD = 3;
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
   const { threads = availableParallelism(), provider = 'auto', device = 0, dtype = 'fp32', batch = 8 } = options;
   requireCounts({ threads, batch });
+  requireOneOf('dtype', dtype, DTYPES);
   const description = await describeModel(nameOrFolder, options);
   const scoring = await chooseScoring(description, options, threads);
   const machine = { threads, provider, device, once: options.few ?? false };
@@ -122,8 +123,9 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
+      requireOneOf('resize', decode.resize, RESIZE);
       const processes = options.isolate ? PROCESSES : 1;
-      return encodeAll(images, sources, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS));
+      return encodeAll(images, sources, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
     },
     encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>
@@ -154,4 +156,8 @@ function requireCounts(counts: Readonly<Record<string, number>>): void {
     if (Number.isInteger(value) && value >= 1) continue;
     throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
   }
+}
+
+function requireOneOf(name: string, value: string, known: readonly string[]): void {
+  if (!known.includes(value)) throw new UsageError(`${name} is ${value}`, `known are ${known.join(', ')}`);
 }

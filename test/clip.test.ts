@@ -89,6 +89,42 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
   });
 });
 
+describe('a model', () => {
+  it('that is released is released, however often that is said, and encodes nothing more', async () => {
+    const clip = await loadModel(fixture('tiny-class'), { threads: 1 });
+    const encode = async () => {
+      for await (const one of clip.encodeImages([fixture('images/rgb.png')])) expect(one.ok).toBe(true);
+    };
+    await encode();
+    await clip.release();
+    await clip.release();
+    await expect(encode()).rejects.toMatchObject({ code: 'E_USAGE', fact: 'the model has been released' });
+  });
+
+  it('stops where its signal says so', async () => {
+    const stop = new AbortController();
+    const clip = await loadModel(fixture('tiny-class'), { threads: 1, signal: stop.signal });
+    const encode = async () => {
+      for await (const _ of clip.encodeImages(Array(50).fill(fixture('images/rgb.png'))))
+        stop.abort(new Error('enough'));
+    };
+    await expect(encode()).rejects.toThrow('enough');
+    await clip.release();
+  });
+
+  it('knows its precisions and ways to resize', async () => {
+    const odd = { dtype: 'fp8' as 'fp16' };
+    await expect(loadModel(fixture('tiny-class'), odd)).rejects.toMatchObject({
+      code: 'E_USAGE',
+      fact: 'dtype is fp8',
+    });
+    const clip = await loadModel(fixture('tiny-class'));
+    expect(() => clip.encodeImages([], { resize: 'quick' as 'fast' })).toThrow(
+      'resize is quick; known are exact, fast',
+    );
+  });
+});
+
 describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it is missing)', () => {
   it.each(['tiny-patch16', 'tiny-patch14-gelu', 'tiny-2d-mean', 'tiny-open-clip', 'tiny-siglip'])(
     '%s',

@@ -2,13 +2,12 @@ import { Command } from 'commander';
 import { createClassifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
 import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
-import { UsageError } from '../errors.ts';
-import { checkLabels } from '../text/labels.ts';
+import { checkLabels, type Label } from '../text/labels.ts';
 import { withCacheOptions } from './cache-options.ts';
 import { type ExplainOptions, planExplanation, withExplainOptions } from './explain.ts';
-import { givenImages } from './given-images.ts';
-import { type InputOptions, withInputOptions } from './input-options.ts';
-import { type Io, unlessInterrupted } from './io.ts';
+import { type GivenImages, givenImages } from './given-images.ts';
+import { type InputOptions, refuseImages, withInputOptions } from './input-options.ts';
+import { ClosedPipe, type Io, unlessInterrupted } from './io.ts';
 import {
   classifierOptions,
   givenLabels,
@@ -54,18 +53,33 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
-    .option('--verbose', 'also say how many files were passed over, and the causes of an error')
+    .option('--verbose', 'also say what ran, how many files were passed over, and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };
 
 async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
-  const { quiet = false, verbose = false, from } = options;
+  const { quiet = false, from } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   const labelsGiven = await givenLabels(options);
-  if (from !== undefined && (args.length > 0 || options.filesFrom !== undefined))
-    throw new UsageError(`both images and --from ${from} are given`, 'leave one out');
+  if (from !== undefined) refuseImages(args, options, `--from ${from}`);
   const given = from === undefined ? await givenImages(args, options, io, warn) : undefined;
+  try {
+    return await rank(given, labelsGiven, options, io, warn);
+  } finally {
+    given?.stop();
+  }
+}
+
+/** @param given absent where embeddings are ranked */
+async function rank(
+  given: GivenImages | undefined,
+  labelsGiven: readonly (string | Label)[],
+  options: ClassifyOptions,
+  io: Io,
+  warn: (message: string) => unknown,
+): Promise<number> {
+  const { quiet = false, verbose = false, from } = options;
   const read = [...(given?.args ?? []), ...filesRead(options)];
   if (options.output !== undefined) await refuseToOverwrite(options.output, read);
   const labels = checkLabels(labelsGiven);
@@ -79,8 +93,8 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
       io,
     );
     const { templates } = classifier;
-    const provider = async () => (from === undefined ? clip.provider() : null);
-    const run = { model: clip.name, provider, dtype: clip.dtype, templates };
+    const machine = from === undefined ? clip : { provider: async () => null, dtype: null }; // nothing runs on images
+    const run = { model: clip.name, provider: () => machine.provider(), dtype: machine.dtype, templates };
     const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
     if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
     const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
@@ -96,14 +110,17 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
       output,
       progress,
       io,
-    );
+    ).catch(async (error) => {
+      if (error instanceof ClosedPipe) await explanation?.draw(); // the picture was asked for beside the rows
+      throw error;
+    });
     if (counts.failed === 0) await explanation?.draw();
+    if (verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
     if (verbose && given && given.passedOver() > 0)
       say(io, 'note', `${given.passedOver()} files passed over: no images by their names, or links or devices`);
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
-    given?.stop();
     await clip.release();
   }
 }

@@ -15,8 +15,13 @@ Examples:
   $ clip-classify completion zsh >> ~/.zshrc                  # after compinit
   $ clip-classify completion fish > ~/.config/fish/completions/clip-classify.fish`;
 
+/** Constants of the script cannot be made twice, and ~/.bashrc may be read again. */
+const BASH_BEFORE = `if [[ -z \${__clip_classify_taught-} ]]; then
+__clip_classify_taught=1
+`;
+
 /** What bash lacks without the package bash-completion; and files where there is nothing else to offer. */
-const BASH_MORE = `
+const BASH_AFTER = `
 type _get_comp_words_by_ref >/dev/null 2>&1 || _get_comp_words_by_ref() {
     words=("\${COMP_WORDS[@]}")
     cword=$COMP_CWORD
@@ -24,6 +29,7 @@ type _get_comp_words_by_ref >/dev/null 2>&1 || _get_comp_words_by_ref() {
     prev=\${COMP_WORDS[COMP_CWORD-1]}
 }
 complete -o default -F __clip_classify_complete ${NAME}
+fi
 `;
 
 /** The script of a shell asks `clip-classify completion complete -- <words>` what could come next. */
@@ -35,8 +41,10 @@ export const completionCommand = (io: Io): Command => {
     .helpCommand(false)
     .addHelpText('after', EXAMPLES)
     .action(async (shell: string) => {
+      const sink = new Sink(io.stdout, 'standard output');
+      if (shell === 'bash') await sink.write(BASH_BEFORE);
       script(shell, NAME, `${NAME} completion`);
-      if (shell === 'bash') await new Sink(io.stdout, 'standard output').write(BASH_MORE);
+      if (shell === 'bash') await sink.write(BASH_AFTER);
     });
   completion
     .command('complete', { hidden: true })

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { Clip } from '../clip.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { LabelsError, UsageError } from '../errors.ts';
+import { LabelsError } from '../errors.ts';
+import type { EmbeddingRun } from '../output/embeddings.ts';
 import { rowOf } from '../tensor.ts';
 import { splitLabels } from '../text/labels.ts';
 import { readTextsFile } from '../text/labels-file.ts';
@@ -10,15 +11,16 @@ import {
   EMBEDDING_FORMATS,
   type EmbeddingFormat,
   embeddingFormat,
+  filesWritten,
   openEmbeddings,
   writeEmbeddings,
 } from './embed/output.ts';
-import { givenImages } from './given-images.ts';
-import { type InputOptions, withInputOptions } from './input-options.ts';
+import { type GivenImages, givenImages } from './given-images.ts';
+import { type InputOptions, refuseImages, withInputOptions } from './input-options.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
 import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
-import { collect, collectOne } from './options.ts';
+import { collect, collectOne, outputFile } from './options.ts';
 import { createProgress } from './progress.ts';
 import { refuseToOverwrite } from './results.ts';
 
@@ -48,7 +50,7 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
         EMBEDDING_FORMATS,
       ),
     )
-    .option('-o, --output <file>', 'write to a file; beside a .npy file another says what its rows are');
+    .option('-o, --output <file>', 'write to a file; beside a .npy file another says what its rows are', outputFile);
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say the causes of an error')
@@ -57,28 +59,45 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
 };
 
 async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
-  const { output, quiet = false, textsFile = [], filesFrom } = options;
-  const warn = (message: string) => quiet || say(io, 'warning', message);
-  const format = embeddingFormat(options.format, output);
+  const warn = (message: string) => options.quiet || say(io, 'warning', message);
   const texts = await givenTexts(options);
-  if (texts !== undefined && (args.length > 0 || filesFrom !== undefined))
-    throw new UsageError('both images and texts are given', 'embed them one after the other');
-  const given = texts === undefined ? await givenImages(args, options, io, warn) : undefined;
-  if (output !== undefined) await refuseToOverwrite(output, [...(given?.args ?? []), ...textsFile]);
-
-  const clip = await openModel(options, given?.amount ?? 'one', io);
+  if (texts !== undefined) {
+    refuseImages(args, options, 'texts');
+    const encode = (clip: Clip) => encodeTexts(clip, texts, warn);
+    return write({ kind: 'text', encode, amount: 'one', read: [] }, options, io);
+  }
+  const given = await givenImages(args, options, io, warn);
   try {
-    const kind = texts === undefined ? 'image' : 'text';
+    const encode = (clip: Clip) => clip.encodeImages(given.images, decodeOptions(options));
+    return await write({ ...given, kind: 'image', encode, read: given.args }, options, io);
+  } finally {
+    given.stop();
+  }
+}
+
+/** What is embedded. */
+interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count'>> {
+  readonly kind: EmbeddingRun['kind'];
+  readonly encode: (clip: Clip) => AsyncIterable<Embedded>;
+  /** Files that the output must not be. */
+  readonly read: readonly string[];
+}
+
+async function write({ kind, encode, amount, count, read }: Work, options: EmbedOptions, io: Io): Promise<number> {
+  const { output, quiet = false, textsFile = [], filesFrom } = options;
+  const format = embeddingFormat(options.format, output);
+  const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
+  const files = output === undefined ? [] : filesWritten(format, output);
+  for (const file of files) await refuseToOverwrite(file, [...read, ...lists]);
+
+  const clip = await openModel(options, amount, io);
+  try {
     const digest = await unlessInterrupted(clip.digest(), io);
-    const run = { kind, model: clip.name, digest, dtype: clip.dtype } as const;
+    const run = { kind, model: clip.name, digest, dtype: clip.dtype };
     const progress = createProgress(io.stderr, quiet, options.batch, output === undefined && io.stdout.isTTY === true);
-    if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
-    const embeddings =
-      given === undefined
-        ? encodeTexts(clip, texts ?? [], warn)
-        : clip.encodeImages(given.images, decodeOptions(options));
+    if (progress.wantsTotal) void count?.().then(progress.total, () => {});
     const counts = await writeEmbeddings(
-      embeddings[Symbol.asyncIterator](),
+      encode(clip)[Symbol.asyncIterator](),
       () => openEmbeddings(format, output, run, io),
       progress,
       io,
@@ -86,7 +105,6 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
-    given?.stop();
     await clip.release();
   }
 }

@@ -61,7 +61,9 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
     if (name === undefined) return undefined;
     throw new UsageError('--explain-label belongs to --explain', 'name a file to draw to, or leave it out');
   }
-  const { first, all } = await unlessInterrupted(peek(readableTwice(run.images ?? nothing(), options, io), 2), io);
+  if (run.images === undefined)
+    throw new UsageError('--explain draws an image, and --from reads embeddings', 'name the image instead');
+  const { first, all } = await unlessInterrupted(peek(readableTwice(run.images, options, io), 2), io);
   const [image, another] = first;
   if (image === undefined || another !== undefined)
     throw new UsageError(`--explain draws one image, not ${image ? 'several' : 'none'}`, 'give it a single image');
@@ -112,8 +114,6 @@ async function* readableTwice(
     yield read ? { name: nameOf(image), read: once(read) } : image;
   }
 }
-
-async function* nothing(): AsyncGenerator<never> {}
 
 function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true }): string {
   const [least, greatest] = [Math.min(...cosines), Math.max(...cosines)].map((cosine) => cosine.toFixed(3));

@@ -36,6 +36,18 @@ export function withInputOptions(command: Command): Command {
   );
 }
 
+/**
+ * Refuses what names or chooses images where something else is read.
+ *
+ * @throws UsageError
+ */
+export function refuseImages(args: readonly string[], options: InputOptions, instead: string): void {
+  if (args.length > 0 || options.filesFrom !== undefined)
+    throw new UsageError(`both images and ${instead} are given`, 'leave one out');
+  const idle = options.shard !== undefined ? '--shard' : options.null ? '-0' : undefined;
+  if (idle !== undefined) throw new UsageError(`${idle} chooses images, and ${instead} are given`, 'leave one out');
+}
+
 /** What to say on the way. */
 export interface InputReport {
   warn(message: string): unknown;

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Clip, loadModel } from '../clip.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import { type DecodeOptions, RESIZE, type Resize } from '../image/decode.ts';
 import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
 import { DTYPES, type Dtype } from '../model/ready-made.ts';
 import { defaultModel } from '../model/store.ts';
@@ -23,7 +23,7 @@ export interface ModelOptions extends CacheOptions {
   readonly maxPixels: number;
   readonly exif: boolean;
   readonly allowSvg?: boolean;
-  readonly resize: 'exact' | 'fast';
+  readonly resize: Resize;
   readonly offline?: boolean;
 }
 
@@ -51,7 +51,7 @@ export function withModelOptions(command: Command): Command {
     .option('--allow-svg', 'draw SVG files too, on white')
     .addOption(
       new Option('--resize <how>', 'fast: shrink large JPEG and WebP images while they are decoded')
-        .choices(['exact', 'fast'])
+        .choices(RESIZE)
         .default('exact'),
     );
 }

@@ -24,6 +24,12 @@ export function collect<T>(
 /** A repeatable option: each use adds itself to the list. */
 export const collectOne = collect((text) => [text]);
 
+/** `--output`: elsewhere `-` is standard output; here none is. */
+export function outputFile(text: string): string {
+  if (text !== '-') return text;
+  throw new InvalidArgumentError('to write to standard output, leave it out.');
+}
+
 /** `--device`: 0 is the first. */
 export function deviceNumber(text: string): number {
   return text === '0' ? 0 : wholeNumber(255)(text);

@@ -7,7 +7,7 @@ import type { ResultWriter, RunInfo } from '../output/writer.ts';
 import type { Label } from '../text/labels.ts';
 import { type Io, wantsColor } from './io.ts';
 import { say } from './messages.ts';
-import { topCount } from './options.ts';
+import { outputFile, topCount } from './options.ts';
 import { openStream, type ResultOutput } from './results.ts';
 import { ResumableOutput, type RunSettings } from './resumable-output.ts';
 
@@ -33,7 +33,11 @@ export function withOutputOptions(command: Command): Command {
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
-    .option('-o, --output <file>', 'write to a file; unless --format is given, its extension says the format')
+    .option(
+      '-o, --output <file>',
+      'write to a file; unless --format is given, its extension says the format',
+      outputFile,
+    )
     .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
     .option('--match <label>', 'only the paths of images with this label, one a line')
     .option('--print0', 'after each of these paths a zero byte instead, for xargs -0')

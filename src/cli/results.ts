@@ -80,21 +80,24 @@ export async function writeResults(
   io: Pick<Io, 'interruption'>,
 ): Promise<Counts> {
   const counts = { ok: 0, failed: 0 };
-  let next = await unlessInterrupted(results.next(), io); // where the model cannot run, nothing is written
-  await output.head(await writer.begin());
   try {
-    for (; !next.done; next = await unlessInterrupted(results.next(), io)) {
-      counts[next.value.ok ? 'ok' : 'failed']++;
-      progress.makeRoom();
-      await output.row(writer.row(next.value), next.value.ok);
-      progress.step();
+    let next = await unlessInterrupted(results.next(), io); // where the model cannot run, nothing is written
+    await output.head(await writer.begin());
+    try {
+      for (; !next.done; next = await unlessInterrupted(results.next(), io)) {
+        counts[next.value.ok ? 'ok' : 'failed']++;
+        progress.makeRoom();
+        await output.row(writer.row(next.value), next.value.ok);
+        progress.step();
+      }
+    } finally {
+      void results.return(undefined).catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
+      progress.end();
+      const kept = await output.tail(writer.end());
+      counts.ok += kept.ok;
+      counts.failed += kept.failed;
     }
   } finally {
-    void results.return(undefined).catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
-    progress.end();
-    const kept = await output.tail(writer.end());
-    counts.ok += kept.ok;
-    counts.failed += kept.failed;
     await output.close();
   }
   return counts;

@@ -4,9 +4,13 @@ import { messageOf, OutputError, UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { openable, pathOf } from '../inputs/path.ts';
+import { takeLock } from '../model/process-lock.ts';
 import { FileOutput } from './file-output.ts';
 import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
 import type { Counts, ResultOutput } from './results.ts';
+
+/** The head of a csv names a column for each of at most a few labels. */
+const LONGEST_HEAD = 1 << 20;
 
 /** Everything that the rows of a run depend on, but the images. Plain JSON. */
 export type RunSettings = Readonly<Record<string, unknown>>;
@@ -20,7 +24,7 @@ interface Plan {
 
 /**
  * A file of rows that a later run can go on with, whatever ended the first. Beside it lie `<file>.run.json`, what the rows
- * depend on, and `<file>.run.rows`, the {@link Journal}.
+ * depend on, and `<file>.run.rows`, the {@link Journal}; while a run writes it, `<file>.run.lock`.
  *
  * Rows of images that have not changed (size, time of change, inode) are kept; from the first one that has, the file is
  * written anew, and later rows that still hold are copied from where they were.
@@ -33,35 +37,52 @@ export class ResumableOutput implements ResultOutput {
 
   private constructor(
     private readonly path: string,
+    private readonly unlock: () => Promise<void>,
     private readonly file: FileOutput,
     /** Of an earlier run, or begun with the first row. */
     private journal?: Journal,
   ) {}
 
-  /** Begins a file. @throws OutputError */
-  static async create(path: string, settings: RunSettings): Promise<ResumableOutput> {
-    await rm(settingsFile(path), { force: true });
-    const file = await FileOutput.create(path);
-    await writeFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`).catch(cannotWrite(path));
-    return new ResumableOutput(path, file);
+  /**
+   * Begins a file.
+   *
+   * @throws OutputError if it cannot be written, or another run writes it
+   */
+  static create(path: string, settings: RunSettings): Promise<ResumableOutput> {
+    return alone(path, (unlock) => ResumableOutput.begin(path, settings, unlock));
   }
 
   /**
    * Goes on with a file, or begins it where there is none.
    *
-   * @throws UsageError if it was written with other settings, or nothing tells with which
+   * @throws UsageError if it was written with other settings, or nothing tells with which or of what its rows are
+   * @throws OutputError as {@link create}
    */
-  static async resume(path: string, settings: RunSettings): Promise<ResumableOutput> {
-    const info = await stat(path).catch(() => undefined);
-    if (info === undefined || info.size === 0) return ResumableOutput.create(path, settings);
-    requireSame(path, await readSettings(path), JSON.parse(JSON.stringify(settings)));
-    const file = await FileOutput.open(path);
-    const journal = await Journal.open(journalFile(path)).catch(() => undefined);
-    const head = await journal?.rows(file.size).next();
-    if (journal !== undefined && head?.done === false) return new ResumableOutput(path, file, journal);
-    await journal?.close();
-    await file.close();
-    return ResumableOutput.create(path, settings); // it was ended before the first row
+  static resume(path: string, settings: RunSettings): Promise<ResumableOutput> {
+    return alone(path, async (unlock) => {
+      const info = await stat(path).catch(() => undefined);
+      if (info === undefined || info.size === 0) return ResumableOutput.begin(path, settings, unlock);
+      requireSame(path, await readSettings(path), JSON.parse(JSON.stringify(settings)));
+      const file = await FileOutput.open(path);
+      const journal = await Journal.open(journalFile(path)).catch(() => undefined);
+      const head = await journal?.rows(file.size).next();
+      if (journal !== undefined && head?.done === false) return new ResumableOutput(path, unlock, file, journal);
+      await journal?.close();
+      const rows = await hasRow(file, settings['format'] === 'jsonl' ? 0 : 1);
+      await file.close();
+      if (rows) {
+        const fact = `${path} cannot be resumed, for ${journalFile(path)} does not tell what its rows are of`;
+        throw new UsageError(fact, 'leave out --resume to write it anew, or name another file');
+      }
+      return ResumableOutput.begin(path, settings, unlock);
+    });
+  }
+
+  private static async begin(path: string, settings: RunSettings, unlock: () => Promise<void>) {
+    await rm(settingsFile(path), { force: true });
+    const file = await FileOutput.create(path);
+    await writeFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`).catch(cannotWrite(path));
+    return new ResumableOutput(path, unlock, file);
   }
 
   /** The images that have no row yet, or an old one. Whatever is passed over has its row kept. */
@@ -114,6 +135,7 @@ export class ResumableOutput implements ResultOutput {
     await this.earlier?.file.close();
     await this.journal?.close();
     await this.file.close();
+    await this.unlock();
   }
 
   /** Cuts the file after a row; of the rows behind it those that were whole may be used again. */
@@ -168,6 +190,29 @@ export class ResumableOutput implements ResultOutput {
 
 const settingsFile = (path: string) => `${path}.run.json`;
 const journalFile = (path: string) => `${path}.run.rows`;
+
+/** Opens an output that no other run writes. @throws OutputError */
+async function alone<T>(path: string, open: (unlock: () => Promise<void>) => Promise<T>): Promise<T> {
+  const lock = `${path}.run.lock`;
+  const unlock = await takeLock(lock).catch(cannotWrite(path));
+  if (unlock === undefined) {
+    const fact = `another run writes ${path}: ${(await readFile(lock, 'utf8').catch(() => '')).trim()} holds ${lock}`;
+    throw new OutputError(fact, 'wait until it ends, or name another file');
+  }
+  try {
+    return await open(unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+/** Whether an output has more than the lines of its head: one that was ended before its first row has not. */
+async function hasRow({ handle, size }: FileOutput, headLines: number): Promise<boolean> {
+  const start = Buffer.alloc(Math.min(size, LONGEST_HEAD));
+  await handle.read(start, 0, start.length, 0);
+  return size > LONGEST_HEAD || start.filter((byte) => byte === 10).length > headLines;
+}
 
 async function readSettings(path: string): Promise<unknown> {
   try {

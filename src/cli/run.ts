@@ -27,7 +27,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const onExit = (code: number) => {
     exitCode = code;
   };
-  const named = commandNamed(argv[0]);
+  const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
+  const named = commandNamed(words[0]);
   const createCommand = await COMMANDS[named ?? 'classify']();
   const command = createCommand(io, onExit);
   command.version(await packageVersion());
@@ -35,7 +36,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   else command.name(`clip-classify ${named}`);
   letThrow(command, io);
   try {
-    const work = command.parseAsync(named === undefined ? argv : argv.slice(1), { from: 'user' });
+    const work = command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
     await Promise.race([work, interrupted(io.interruption)]);
     return exitCode;
   } catch (error) {

@@ -32,12 +32,19 @@ export interface ImageEncoder {
 /**
  * Every image's embedding, in order. At most `ahead` images are under way: memory does not grow with their number, and a
  * slow reader holds up the work.
+ *
+ * @param signal once it is aborted, its reason is thrown
  */
 export function encodeAll(
   encoder: ImageEncoder,
   images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
   options: DecodeOptions,
   ahead: number,
+  signal?: AbortSignal,
 ): AsyncIterable<Embedded> {
-  return pMapIterable(images, (image) => encoder.encode(image, options), { concurrency: ahead });
+  const encode = (image: ImageSource) => {
+    signal?.throwIfAborted();
+    return encoder.encode(image, options);
+  };
+  return pMapIterable(images, encode, { concurrency: ahead });
 }

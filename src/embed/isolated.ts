@@ -1,4 +1,4 @@
-import { type ClipError, ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
+import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
@@ -14,7 +14,7 @@ interface Job {
   readonly source: ImageSource;
   readonly options: DecodeOptions;
   readonly done: (result: Embedded) => void;
-  readonly failed: (error: ClipError) => void;
+  readonly failed: (error: unknown) => void;
   /** 'kept': not yet sent; 'sent': the child has not begun with it. */
   stage: 'kept' | 'sent' | Stage;
   /** It was under way when a child died or hung, and is tried again with nothing beside it. */
@@ -47,11 +47,11 @@ export class IsolatedEncoder implements ImageEncoder {
   private stuckWithoutCause = 0;
   private nextId = 0;
   private batchBegan: number | undefined;
-  private broken: ClipError | undefined;
+  private broken: unknown;
   /** Settled by the first child that opens the model, or when none can. */
   private readonly opened: Promise<Provider>;
   private onOpened!: (provider: Provider) => void;
-  private onBroken!: (error: ClipError) => void;
+  private onBroken!: (error: unknown) => void;
 
   constructor(
     private readonly setup: Setup,
@@ -67,6 +67,7 @@ export class IsolatedEncoder implements ImageEncoder {
       return this.isOpen ? 'working' : 'opening';
     };
     this.watchdog = new Watchdog(keeping, state, (seconds) => this.onStuck(seconds));
+    keeping.signal?.addEventListener('abort', () => this.fail(keeping.signal?.reason), { once: true });
   }
 
   provider(): Promise<Provider> {
@@ -76,7 +77,7 @@ export class IsolatedEncoder implements ImageEncoder {
 
   encode(source: ImageSource, options: DecodeOptions): Promise<Embedded> {
     return new Promise((done, failed) => {
-      if (this.broken) return failed(this.broken);
+      if (this.broken !== undefined) return failed(this.broken);
       const id = this.nextId++;
       this.jobs.set(id, { id, source, options, done, failed, stage: 'kept', suspect: false, trials: 0 });
       this.sendWhatMayGo();
@@ -104,7 +105,7 @@ export class IsolatedEncoder implements ImageEncoder {
 
   /** Everything at once, but a suspect only alone; nothing before the model is open, so that no image is blamed for that. */
   private sendWhatMayGo(): void {
-    if (this.broken) return;
+    if (this.broken !== undefined) return;
     this.child ??= this.start();
     if (!this.isOpen) return;
     const jobs = [...this.jobs.values()];
@@ -202,7 +203,7 @@ export class IsolatedEncoder implements ImageEncoder {
   }
 
   /** The model cannot be run at all, or no more. */
-  private fail(error: ClipError): void {
+  private fail(error: unknown): void {
     this.broken ??= error;
     this.onBroken(error);
     for (const job of this.jobs.values()) job.failed(error);

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { ImageError } from '../errors.ts';
+import { ImageError, UsageError } from '../errors.ts';
 import { type DecodeOptions, decode } from '../image/decode.ts';
 import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
@@ -41,7 +41,12 @@ export function encodeInProcess(
   let preparing = 0;
   let busy = false;
   let opened: Promise<ImageTower> | undefined;
-  const tower = () => (opened ??= open());
+  let released = false;
+  const tower = () => {
+    if (released) throw new UsageError('the model has been released', 'load it again');
+    opened ??= open();
+    return opened;
+  };
 
   const runBatch = async () => {
     if (busy || ready.length === 0 || (ready.length < batch && preparing > 0)) return;
@@ -93,6 +98,10 @@ export function encodeInProcess(
         throw error;
       }
     },
-    release: async () => (await opened)?.release(),
+    async release() {
+      const last = opened;
+      [released, opened] = [true, undefined];
+      await (await last?.catch(() => undefined))?.release(); // a failure to open has been told
+    },
   };
 }

@@ -29,7 +29,8 @@ async function* jsonRows(path: string, digest: string): AsyncGenerator<Embedded>
   let number = 0;
   let columns: number | undefined;
   for await (const line of linesOf(path)) {
-    const row = parseRow(line, `${path}:${++number}`);
+    if (++number === 1) requireImages(parseJson(line), path);
+    const row = parseRow(line, `${path}:${number}`);
     if (!row.ok) {
       yield row;
       continue;
@@ -49,10 +50,12 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
     const { rows, columns, start } = await readShape(path, handle);
     const names = linesOf(namesBeside(path));
     const first = await names.next();
-    requireDigest(first.done ? {} : parseJson(first.value), digest, namesBeside(path));
-    let at = 0;
+    const { kind, ...head } = first.done ? {} : parseJson(first.value);
+    if (kind !== 'image') throw notImages(path, kind === 'text');
+    requireDigest(head, digest, namesBeside(path));
+    let [at, number] = [0, 1];
     for await (const line of names) {
-      const row = parseRow(line, `${namesBeside(path)}:${at + 2}`);
+      const row = parseRow(line, `${namesBeside(path)}:${++number}`);
       if (!row.ok) {
         yield row;
         continue;
@@ -145,7 +148,16 @@ function requireDigest(fields: Readonly<Record<string, unknown>>, digest: string
   );
 }
 
-const EMBED = 'give a file that clip-classify embed wrote';
+const EMBED = 'give a file that clip-classify embed wrote of images, a .npy or .jsonl';
+
+/** The first line of a .jsonl tells whether it is one. @throws UsageError */
+function requireImages({ image, text }: Readonly<Record<string, unknown>>, path: string): void {
+  if (typeof image !== 'string') throw notImages(path, typeof text === 'string');
+}
+
+function notImages(path: string, isTexts: boolean): UsageError {
+  return new UsageError(`${path} holds ${isTexts ? 'embeddings of texts' : 'no embeddings of images'}`, EMBED);
+}
 
 function unlike(path: string, rows: number): UsageError {
   return new UsageError(`${path} has ${rows} rows, ${namesBeside(path)} names others`, 'embed the images again');

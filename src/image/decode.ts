@@ -9,6 +9,9 @@ import { type Extent, shrunkExtent } from './shrink.ts';
 // sharp's CommonJS form is the same code and loads in a third of the time.
 const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
 
+export const RESIZE = ['exact', 'fast'] as const;
+export type Resize = (typeof RESIZE)[number];
+
 /** How images are decoded. */
 export interface DecodeOptions {
   /** Turn the image upright by its EXIF orientation; the reference implementations of CLIP do not. */
@@ -21,7 +24,7 @@ export interface DecodeOptions {
    * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP far larger than what is wanted are shrunk while they
    * are decoded, which moves pixels by about one level. @default 'exact'
    */
-  readonly resize?: 'exact' | 'fast';
+  readonly resize?: Resize;
 }
 
 export const DEFAULT_DECODE: Required<DecodeOptions> = {

@@ -14,6 +14,7 @@ export function expandGlob(argument: Path, options: Pick<Walk, 'hidden' | 'follo
   const matches = picomatch(pattern, { dot: options.hidden === true });
   return walk(prefix + base, {
     ...options,
+    linkedFiles: true, // an image that is named always gets a row
     hidden: options.hidden === true || /(^|[/{,(])\./u.test(glob),
     depth: glob.includes('**') ? Number.POSITIVE_INFINITY : glob.split('/').length,
     takes: (path) => matches(path.replace(/^\.\//u, '')),

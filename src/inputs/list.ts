@@ -52,7 +52,7 @@ export async function* readList(
   let isFirst = true;
   const entry = (bytes: Buffer): Path => {
     if (separator === 'line' && bytes.includes(NUL))
-      throw new UsageError(`${name} holds NUL bytes`, 'say -0 where they separate the paths');
+      throw new UsageError(`the list ${name} holds NUL bytes`, 'say -0 where they separate the paths');
     const path = pathIn(isFirst && separator === 'line' ? withoutBom(bytes) : bytes);
     isFirst = false;
     return path;
@@ -80,7 +80,7 @@ export async function* readList(
 
 function tooLong(name: string, separator: 'line' | 'nul'): UsageError {
   return new UsageError(
-    `${name} holds an entry of more than ${LONGEST_ENTRY} bytes`,
+    `the list ${name} holds an entry of more than ${LONGEST_ENTRY} bytes`,
     separator === 'nul' ? 'leave -0 out where lines separate the paths' : 'give a list of paths, one a line',
   );
 }

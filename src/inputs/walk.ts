@@ -8,6 +8,8 @@ export interface Walk {
   readonly hidden?: boolean | undefined;
   /** Symbolic links are followed; no folder is entered twice. @default false: they are passed over */
   readonly follow?: boolean | undefined;
+  /** Links to files are taken, whether others are followed or not. @default false */
+  readonly linkedFiles?: boolean;
   /** Levels of folders, this one included. @default all */
   readonly depth?: number;
   readonly takes: (path: Path) => boolean;
@@ -60,14 +62,15 @@ export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
 }
 
 /** What counts in a folder, in byte order of the paths that it leads to: folders end in a slash, and sort with it. */
-async function entriesOf(folder: Path, { hidden, follow, takes, onPassedOver }: Walk): Promise<string[]> {
+async function entriesOf(folder: Path, { hidden, follow, linkedFiles, takes, onPassedOver }: Walk): Promise<string[]> {
   const taken: string[] = [];
   for (const entry of await read(folder)) {
     const { name } = entry;
     if (!hidden && name.startsWith('.')) continue;
     const path = within(folder, name);
-    const kind = follow && entry.isSymbolicLink() ? await kindBehind(path) : kindOf(entry);
-    if (kind === 'folder') taken.push(`${name}/`);
+    const isLink = entry.isSymbolicLink();
+    const kind = isLink && (follow || linkedFiles) ? await kindBehind(path) : kindOf(entry);
+    if (kind === 'folder' && (follow || !isLink)) taken.push(`${name}/`);
     else if (kind === 'file' && takes(path)) taken.push(name);
     else onPassedOver?.(path);
   }

@@ -18,19 +18,32 @@ const EMPTY_MS = 2000;
  * container). Python's tools lock with flock, which Node has not: what both write is therefore safe without any lock.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  let release = await takeLock(path);
+  for (; release === undefined; release = await takeLock(path)) await sleep(POLL_MS);
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/**
+ * Takes a lock as {@link withLock} does, for as long as this process wants.
+ *
+ * @returns what gives it back; undefined if another process holds it
+ */
+export async function takeLock(path: string): Promise<(() => Promise<void>) | undefined> {
   const holder = `${JSON.stringify({ pid, host: hostname(), id: randomUUID() })}\n`;
-  await acquire(path, holder);
+  if (!(await acquire(path, holder))) return undefined;
   const beat = setInterval(() => {
     const now = new Date();
     utimes(path, now, now).catch(() => {});
   }, BEAT_MS);
   beat.unref();
-  try {
-    return await work();
-  } finally {
+  return async () => {
     clearInterval(beat);
     if ((await readFile(path, 'utf8').catch(() => '')) === holder) await rm(path, { force: true });
-  }
+  };
 }
 
 /** Whether a process of this machine lives. */
@@ -42,21 +55,22 @@ export function isAlive(process: number): boolean {
   }
 }
 
-async function acquire(path: string, holder: string): Promise<void> {
+/** @returns whether the lock is ours now; false where a living process holds it */
+async function acquire(path: string, holder: string): Promise<boolean> {
   for (;;) {
     try {
       const handle = await open(path, 'wx', 0o600);
       await handle.writeFile(holder);
       await handle.close();
-      return;
+      return true;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     const other = await readFile(path, 'utf8').catch(() => undefined);
     const info = await stat(path).catch(() => undefined);
     if (other === undefined || info === undefined) continue; // it has just been released
-    if (isDead(other, Date.now() - info.mtimeMs)) await evict(path, other);
-    else await sleep(POLL_MS);
+    if (!isDead(other, Date.now() - info.mtimeMs)) return false;
+    await evict(path, other);
   }
 }
 

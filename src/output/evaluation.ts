@@ -11,9 +11,10 @@ export const EVALUATION_FORMATS = ['table', 'json'] as const;
 export type EvaluationFormat = (typeof EVALUATION_FORMATS)[number];
 
 /** What ran on labelled images. */
-export interface LabelledRun extends Omit<RunInfo, 'provider'> {
+export interface LabelledRun extends Omit<RunInfo, 'provider' | 'dtype'> {
   /** What really ran. */
   readonly provider: string;
+  readonly dtype: string;
   /** The folder or CSV. */
   readonly truth: string;
 }

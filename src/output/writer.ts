@@ -5,7 +5,8 @@ export interface RunInfo {
   readonly model: string;
   /** What really ran, null where no image did; asked about after the first result. */
   provider(): Promise<string | null>;
-  readonly dtype: string;
+  /** Of the images; null where their embeddings were read. */
+  readonly dtype: string | null;
   readonly templates: readonly string[];
 }
 

@@ -19,7 +19,7 @@ type Key = (typeof KEYS)[number];
  * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
  */
 export async function readLabelsFile(path: string): Promise<Label[]> {
-  const entries = parseLabels(await readText(path), path);
+  const entries = parseLabels(await readText(path, 'labels'), path);
   if (entries.length === 0) throw new LabelsError(`the labels file ${path} holds no label`, 'write one label a line');
   const first = new Map<string, string>();
   for (const { at, label } of entries) {
@@ -39,21 +39,21 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
 
 /** The texts of a file, one a line; the same may be there twice. @throws LabelsError */
 export async function readTextsFile(path: string): Promise<string[]> {
-  return parseLines(await readText(path)).map(({ label: { label } }) => label);
+  return linesOf(await readText(path, 'texts')).map(({ text }) => text);
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(path: string, what: 'labels' | 'texts'): Promise<string> {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)); // takes a byte-order mark away
   } catch (error) {
     throw new LabelsError(
-      `the labels file ${path} cannot be read: ${messageOf(error)}`,
+      `the ${what} file ${path} cannot be read: ${messageOf(error)}`,
       'check the path, and that it is UTF-8',
       error,
     );
   }
-  if (text.includes('\0')) throw new LabelsError(`the labels file ${path} holds zero bytes`, 'save it as UTF-8');
+  if (text.includes('\0')) throw new LabelsError(`the ${what} file ${path} holds zero bytes`, 'save it as UTF-8');
   return text;
 }
 
@@ -76,10 +76,17 @@ function formOf(path: string): { parse(text: string): Entry[]; readonly form: st
 
 /** One label a line; a line that begins with `#` is a comment; CRLF and blank lines are fine. */
 function parseLines(text: string): Entry[] {
+  return linesOf(text)
+    .filter((line) => !line.text.startsWith('#'))
+    .map((line) => ({ at: `line ${line.number}`, label: { label: line.text } }));
+}
+
+/** The lines that are not blank. */
+function linesOf(text: string): { readonly text: string; readonly number: number }[] {
   return text
     .split(/\r\n|\n|\r/u)
-    .map((line, n) => ({ at: `line ${n + 1}`, label: { label: line } }))
-    .filter(({ label: { label } }) => label.trim() !== '' && !label.startsWith('#'));
+    .map((line, n) => ({ text: line, number: n + 1 }))
+    .filter((line) => line.text.trim() !== '');
 }
 
 /** A list of texts, or of objects. @throws TypeError or SyntaxError */

@@ -106,6 +106,7 @@ describe('the scripts', { timeout: 240_000 }, () => {
   it.skipIf(!has('bash'))('work in bash, skipped where it is missing', async () => {
     const complete = (words: string) => `
       source <(clip-classify completion bash)
+      source <(clip-classify completion bash) 2>&1  # ~/.bashrc is read again: not a word
       complete -p clip-classify
       COMP_WORDS=(clip-classify ${words}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
       __clip_classify_complete 2>/dev/null

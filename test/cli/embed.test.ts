@@ -102,6 +102,43 @@ describe('embed', () => {
     });
     expect(await cli(['embed', ...MODEL])).toMatchObject({ code: 2, stderr: /E_USAGE: no images/ });
   });
+
+  it('takes every text of a file that is not blank, one that begins with # too', async () => {
+    await writeFile(at('marks.txt'), '#1 fan\n\na cat\n');
+    const { stdout } = await cli(['embed', '--texts-file', at('marks.txt'), ...MODEL]);
+    expect(rows(stdout).map(({ text }) => text)).toEqual(['#1 fan', 'a cat']);
+    const { stderr } = await cli(['embed', '--texts-file', at('none.txt'), ...MODEL]);
+    expect(stderr).toMatch(/E_LABELS: the texts file .*none.txt cannot be read/);
+  });
+
+  it.each([
+    ['the list', ['--files-from', 'read.jsonl', '-o', 'read.jsonl']],
+    ['the list, by the names beside a .npy file', ['--files-from', 'read.npy.jsonl', '-o', 'read.npy']],
+    ['the texts, by the names beside a .npy file', ['--texts-file', 'read.npy.jsonl', '-o', 'read.npy']],
+  ])('never overwrites %s', async (_, args) => {
+    const written = args.map((arg) => (arg.startsWith('read') ? at(arg) : arg));
+    const read = written[1] as string;
+    await writeFile(read, `${files[0]}\n`);
+    const { code, stderr } = await cli(['embed', ...written, ...MODEL]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_USAGE: --output .* would overwrite .*, which is read/),
+    ]);
+    expect(await readFile(read, 'utf8')).toBe(`${files[0]}\n`);
+  });
+
+  it('refuses what chooses images where texts are given', async () => {
+    const { code, stderr } = await cli(['embed', '--texts', 'a,b', '--shard', '1/2', ...MODEL]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: --shard chooses images, and texts are given/)]);
+  });
+
+  it('makes no file that is called -', async () => {
+    const { code, stderr } = await cli(['embed', '--texts', 'a cat', ...MODEL, '-o', '-']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_USAGE: .*'-' is invalid. to write to standard output/),
+    ]);
+  });
 });
 
 describe('--from', () => {
@@ -115,9 +152,9 @@ describe('--from', () => {
     direct = rows((await classify(...images)).stdout);
   });
 
-  it('names no provider in JSON, for none ran', async () => {
+  it('names no provider and dtype in JSON, for none ran', async () => {
     const { stdout } = await classify('--from', at('photos.npy'), '-f', 'json', '--provider', 'cpu');
-    expect(JSON.parse(stdout)).toMatchObject({ model: 'tiny-class', provider: null });
+    expect(JSON.parse(stdout)).toMatchObject({ model: 'tiny-class', provider: null, dtype: null });
   });
 
   it.each(['photos.npy', 'photos.jsonl'])('gives the rows of the images themselves (%s)', async (name) => {
@@ -145,11 +182,22 @@ describe('--from', () => {
     ['images beside it', 'photos.npy', [fixture('images/rgb.png')], /E_USAGE: both images/],
     ['--resume', 'photos.npy', ['--resume', '-o', '/tmp/x.jsonl'], /E_USAGE: --from cannot be resumed/],
     ['a file that is not there', 'none.npy', [], /E_USAGE: .*none.npy cannot be used/],
+    ['a shard of them', 'photos.npy', ['--shard', '1/2'], /E_USAGE: --shard chooses images, and --from .* given/],
+    ['-0', 'photos.npy', ['-0'], /E_USAGE: -0 chooses images/],
+    ['a picture of them', 'photos.npy', ['--explain', '/tmp/x.png'], /E_USAGE: --explain draws an image, and --from/],
+    ['an image', 'bad.jpg', [], /E_USAGE: .*bad.jpg holds no embeddings of images/],
   ])('refuses %s (%s)', async (_, name, options, message) => {
     const { code, stdout, stderr } = await cli(['--from', at(name), ...LABELS, ...MODEL, ...options]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd()).not.toContain('\n');
+  });
+
+  it.each(['texts.npy', 'texts.jsonl'])('refuses embeddings of texts (%s)', async (name) => {
+    await cli(['embed', '--texts', 'a,b', ...MODEL, '-o', at(name), '--quiet']);
+    const { code, stdout, stderr } = await classify('--from', at(name));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/error: E_USAGE: .* holds embeddings of texts; [^\n]*\n$/);
   });
 
   it.each([

@@ -47,6 +47,8 @@ describe('the help of each command', () => {
   it('is reached from every command that the program names', async () => {
     const top = commandLines.filter((line) => line !== '' && !line.includes(' '));
     expect([...top].sort()).toEqual(Object.keys(COMMANDS).sort());
+    expect(await cli(['help', 'embed'])).toEqual(await cli(['embed', '--help']));
+    expect(await cli(['help'])).toEqual(await cli(['--help']));
     expect((await cli(['models', '--help'])).stdout).toMatch(/\n {2}inspect /u);
   });
 });

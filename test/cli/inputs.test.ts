@@ -1,8 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -149,6 +149,19 @@ describe('a list', () => {
       { code: 'E_UNREADABLE', message: expect.stringMatching(/is a folder.*lists hold files alone/) },
     ]);
   });
+});
+
+it('takes links to files that a glob matches, as one that the shell expands', async () => {
+  const links = await mkdtemp(join(tmpdir(), 'links-'));
+  await symlink(image, join(links, 'a.png'));
+  await symlink('/nothing', join(links, 'b.png'));
+  await symlink(dirname(image), join(links, 'c.png')); // a folder is not entered
+  const { stdout } = await cli([`${links}/*.png`, ...MODEL]);
+  expect(rows(stdout).map(({ error, ...row }) => [row.image, error?.code])).toEqual([
+    [join(links, 'a.png'), undefined],
+    [join(links, 'b.png'), 'E_NOT_FOUND'],
+  ]);
+  await rm(links, { recursive: true });
 });
 
 describe('URLs', () => {

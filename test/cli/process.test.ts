@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -34,6 +35,20 @@ describe('the program', () => {
     child.stdout.destroy();
     const [code] = await once(child, 'close');
     expect([code, stderr]).toEqual([0, '']);
+  });
+
+  it('writes the files that were asked for although nobody reads its output', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'unread-'));
+    const run = (words: string[]) => {
+      const quoted = [process.execPath, bin, ...words, ...args.slice(2)].map((word) => `'${word}'`).join(' ');
+      return promisify(execFile)('bash', ['-c', `set -o pipefail; sleep 0.3; ${quoted} | true`]);
+    };
+    await mkdir(join(folder, 'truth/cat'), { recursive: true });
+    await copyFile(fixture('images/rgb.png'), join(folder, 'truth/cat/a.png'));
+    await run([join(folder, 'truth/cat/a.png'), '-l', 'cat,dog', '--explain', join(folder, 'why.png')]);
+    await run(['eval', join(folder, 'truth'), '-l', 'cat,dog', '-o', join(folder, 'report.html')]);
+    expect((await readdir(folder)).sort()).toEqual(['report.html', 'truth', 'why.png']);
+    await rm(folder, { recursive: true });
   });
 
   it('takes a long command line', async () => {

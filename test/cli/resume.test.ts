@@ -123,6 +123,37 @@ describe('--resume', () => {
     });
   });
 
+  it('refuses rows of which no journal tells what they are of, and keeps them', async () => {
+    const output = file('unknown.csv');
+    await cli([folder, ...TINY, '-o', output]);
+    const before = await readFile(output, 'utf8');
+    await unlink(`${output}.run.rows`);
+    expect(await resume(output)).toMatchObject({
+      code: 2,
+      stderr: /E_USAGE: .*unknown.csv cannot be resumed, for .*\.run\.rows does not tell/,
+    });
+    expect(await readFile(output, 'utf8')).toBe(before);
+    await truncate(output, before.indexOf('\n') + 1); // it was ended before the first row
+    expect((await resume(output)).code).toBe(0);
+    expect(await readFile(output, 'utf8')).toBe(before);
+  });
+
+  it('is refused while another run writes the file; a dead one leaves no lock that holds', async () => {
+    const output = file('twice.jsonl');
+    const { child, ended } = start([folder, ...TINY, '-o', output, '--batch', '1', '--threads', '1']);
+    await expect.poll(() => readFile(output, 'utf8').catch(() => ''), { timeout: 30_000 }).toContain('\n');
+    child.kill('SIGSTOP');
+    for (const more of [['--resume'], []]) {
+      const { code, stderr } = await cli([folder, ...TINY, '-o', output, ...more]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/E_OUTPUT: another run writes .*"pid":\d+.*; wait/)]);
+    }
+    child.kill('SIGKILL');
+    expect((await ended).signal).toBe('SIGKILL');
+    expect((await resume(output)).code).toBe(0);
+    expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
+    expect(await readFile(`${output}.run.lock`).catch(({ code }) => code)).toBe('ENOENT');
+  });
+
   it('begins where there is nothing yet', async () => {
     const output = file('new.jsonl');
     expect((await resume(output)).code).toBe(0);

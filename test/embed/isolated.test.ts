@@ -169,6 +169,21 @@ describe('images encoded in a child process', () => {
     await expect(encoder?.provider()).rejects.toMatchObject({ code: 'E_MODEL' });
   });
 
+  it('end with the reason of a signal, and so does what is asked for later', async () => {
+    const stop = new AbortController();
+    const clip = await loadModel(MODEL, { isolate: true, threads: 1, signal: stop.signal });
+    const classify = async () => {
+      let results = 0;
+      for await (const _ of clip.encodeImages(Array(200).fill(fixture('images/rgb.png')))) {
+        if (++results === 3) stop.abort(new Error('enough'));
+      }
+    };
+    await expect(classify()).rejects.toThrow('enough');
+    await expect(classify()).rejects.toThrow('enough');
+    await clip.release();
+    await expect.poll(children).toEqual([]);
+  });
+
   it('leave no process behind', async () => {
     await start().encode(fixture('images/rgb.png'), DEFAULT_DECODE);
     const [pid] = children();

@@ -32,6 +32,11 @@ export function embeddingFormat(format: EmbeddingFormat | undefined, file: strin
   return chosen;
 }
 
+/** The files that embeddings are written to. */
+export function filesWritten(format: EmbeddingFormat, file: string): string[] {
+  return format === 'npy' ? [file, namesBeside(file)] : [file];
+}
+
 /** Opens the output at once, so that a wrong path is told before the work. @throws OutputError */
 export async function openEmbeddings(
   format: EmbeddingFormat,

@@ -65,8 +65,8 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
 
   const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
+  for (const file of output) await writeExport(file, await outcome.file(file)); // first: a closed pipe costs no file
   await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
-  for (const file of output) await writeExport(file, await outcome.file(file));
   if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
   if (verbose && left.passedOver > 0)
     say(io, 'note', `${left.passedOver} files passed over: no images by their names, or links or devices`);
