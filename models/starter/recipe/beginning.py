@@ -33,9 +33,9 @@ def initialise(model):
         nn.init.orthogonal_(projection.weight)
 
 
-def adopt_shipped(model):
-    """The shipped weights, to train further."""
-    model.load_state_dict({n: p.float() for n, p in load_file(SHIPPED / 'model.safetensors').items()})
+def shipped_weights():
+    """Those in the package, to train further."""
+    return {n: p.float() for n, p in load_file(SHIPPED / 'model.safetensors').items()}
 
 
 def shipped_tokenizer():

@@ -16,3 +16,9 @@ def save_checkpoint(args, tower, state):
     fresh = args.checkpoints / f'{tower}.new'
     torch.save(state, fresh)
     fresh.replace(args.checkpoints / f'{tower}.pt')
+
+
+def finished(args, tower):
+    """The checkpoint of a tower that this run has trained; None if it has not."""
+    file = args.checkpoints / f'{tower}.pt'
+    return torch.load(file, map_location='cpu', weights_only=False) if file.exists() else None

@@ -9,37 +9,31 @@ import tokenizers
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 
+from .checkpoint import finished
 from .classes import SET_ASIDE, usable_rows
 from .configuration import configuration, preprocessing, tokenizer_configuration
 from .image_tower import embed_pictures
 from .log import log
-from .model import CLIP
 from .pictures import load_pixels, read_set
+from .prompts import adopt_text, embed_names
 from .shape import SEED
-from .tokenizer import encode
 
 
-def export(args):
-    towers = {name: torch.load(args.checkpoints / f'{name}.pt', map_location='cpu') for name in ('image', 'text')}
-    model, description = chosen_weights(towers), towers['text']['tokenizer']
-    calibrate(args, model, Tokenizer.from_str(json.dumps(description)))
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_weights(args.out / 'model.safetensors', model, {f'{name}_steps': str(s['step']) for name, s in towers.items()})
-    write_json(args.out / 'config.json', configuration())
-    write_json(args.out / 'preprocessor_config.json', preprocessing())
-    write_json(args.out / 'tokenizer.json', description)
-    write_json(args.out / 'tokenizer_config.json', tokenizer_configuration())
-    log(f'logit scale {model.logit_scale.exp().item():.1f}; {sum(p.numel() for p in model.parameters()):,} parameters')
-
-
-def chosen_weights(towers):
+def export(args, model):
     """The averaged weights of the text tower and the last ones of the image tower, which ended on a rate of zero: on
     pictures set aside they do as well as their average or better."""
-    model = CLIP()
-    model.load_state_dict({**towers['image']['weights'], **towers['text']['average']})
-    return model.eval()
+    image = finished(args, 'image')
+    model.load_state_dict(image['weights'], strict=False)
+    tokenizer = adopt_text(args, model)
+    calibrate(args, model.eval(), tokenizer)
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_weights(args.out / 'model.safetensors', model, image['step'])
+    write_json(args.out / 'config.json', configuration())
+    write_json(args.out / 'preprocessor_config.json', preprocessing())
+    write_json(args.out / 'tokenizer.json', tokenizer)
+    write_json(args.out / 'tokenizer_config.json', tokenizer_configuration())
+    log(f'logit scale {model.logit_scale.exp().item():.1f}; {sum(p.numel() for p in model.parameters()):,} parameters')
 
 
 def calibrate(args, model, tokenizer):
@@ -54,15 +48,10 @@ def calibrate(args, model, tokenizer):
     model.logit_scale.data = scales[losses.argmin()].log()
 
 
-@torch.no_grad()
-def embed_names(model, tokenizer, names, template='a photo of a {}'):
-    return model.text(encode(tokenizer, [template.format(n) for n in names]))
-
-
-def save_weights(file, model, steps):
+def save_weights(file, model, step):
     half = {n: p.detach().half().contiguous() for n, p in model.state_dict().items()}
     file.unlink(missing_ok=True)
-    save_file(half, file, metadata={'format': 'pt', 'seed': str(SEED), **steps, **versions()})
+    save_file(half, file, metadata={'format': 'pt', 'seed': str(SEED), 'image_steps': str(step), **versions()})
     file.chmod(0o644)
 
 

@@ -5,10 +5,11 @@ import torch
 
 from .augment import batch_of, normalise
 from .classes import load_training
+from .groups import TOP
 from .image_loss import ImageLoss
 from .log import log
+from .prompts import adopt_text, embed_names
 from .shape import SEED
-from .targets import class_targets, group_targets
 from .training import Training
 from .workers import rank
 
@@ -40,12 +41,14 @@ def check_images(model, average, loss, sets, device):
     return ', '.join(words)
 
 
-def train_images(args, model, targets):
-    """The image tower; saves its weights and their average in the checkpoint."""
+def train_images(args, model):
+    """The image tower, towards what the text tower makes of a prompt with each name: whatever that has learnt otherwise
+    than it was taught, the pictures follow. Saves its weights and their average in the checkpoint."""
+    tokenizer = adopt_text(args, model)
     classes, sets, _ = load_training(args)
-    rows = class_targets(targets, classes)
-    loss_of = ImageLoss(classes, rows, group_targets(targets, classes, rows), args.device)
-    training = Training(args, model, 'image', lambda name: name.startswith('vis') or name == 'logit_scale', args.minutes)
+    rows, tops = [embed_names(model, tokenizer, names) for names in (classes.names, TOP)]
+    loss_of = ImageLoss(classes, rows, tops, args.device)
+    training = Training(args, model, 'image', lambda name: name.startswith('vis'), args.minutes)
     log(f'{len(classes.names)} classes; image tower: step {training.step}, {training.clock.spent / 60:.1f} minutes done')
     generator = torch.Generator().manual_seed(SEED + training.step + 7919 * rank())
 
@@ -54,7 +57,7 @@ def train_images(args, model, targets):
         keep = args.keep if progress < MASKED else 1.0
         with torch.autocast(args.device, torch.bfloat16):
             features = model.image(normalise(pixels.to(args.device)), keep)
-        loss = loss_of(features.float(), model.logit_scale.exp().clamp(max=100), labels.to(args.device), rivals)
+        loss = loss_of(features.float(), labels.to(args.device), rivals)
         loss.backward()
         return float(loss.detach())
 

@@ -1,4 +1,4 @@
-"""What both towers aim at: a fixed unit vector for every name."""
+"""What the text tower aims at: a fixed unit vector for every name."""
 
 import hashlib
 import json

@@ -20,7 +20,7 @@ BATCH, PARTS = 384, 3  # prompts of a step; their parts by length, so that short
 
 def train_text(args, model, targets):
     """The tokenizer and the text tower, by the cosine to the targets; saves both in the checkpoint."""
-    words = Words(args.data, targets, trained_classes(args.data), fitted_groups(args))
+    words = Words(args.data, targets, trained_classes(args.data))
     log({k: len(v) for k, v in words.by_kind.items()}, 'names')
     training = Training(args, model, 'text', lambda name: name.startswith('text'), args.text_minutes)
     if training.resumed:
@@ -41,12 +41,6 @@ def train_text(args, model, targets):
         return loss
 
     training.run(backward, {'tokenizer': description})
-
-
-def fitted_groups(args):
-    """What fit_groups() saved, if this run's image tower was trained already."""
-    file = args.checkpoints / 'groups.pt'
-    return torch.load(file) if file.exists() else {}
 
 
 def parts(tokenizer, prompts, vectors):

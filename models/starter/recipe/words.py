@@ -22,8 +22,7 @@ class Words:
     neighbours in WordNet, which lists those by kinship: for `stag`, the sentence model thinks of parties.
     """
 
-    def __init__(self, folder, targets, classes, fitted):
-        """fitted: vectors of group words, in place of their targets."""
+    def __init__(self, folder, targets, classes):
         rows = class_targets(targets, classes)
         self.names, self.vectors, self.tops, self.kinds = [], [], [], []
         tops = {m: t for t in reversed(TOP) for m in GROUPS[t]}
@@ -35,7 +34,6 @@ class Words:
             self.add('class', key, row, tops.get(key))
         groups = group_targets(targets, classes, rows)
         for word, row in zip(GROUPS, groups):
-            row = fitted.get(word, row)
             if word.lower() not in taught:
                 taught[word] = row
                 self.add('group', word, row, None)
