@@ -12,12 +12,12 @@ export class FileOutput {
 
   /** @throws OutputError */
   static async create(path: string): Promise<FileOutput> {
-    return new FileOutput(path, await open(path, 'w+').catch(explain(path)), 0);
+    return new FileOutput(path, await open(path, 'w+').catch(cannotWrite(path)), 0);
   }
 
   /** Goes on with a file. @throws OutputError */
   static async open(path: string): Promise<FileOutput> {
-    const handle = await open(path, 'r+').catch(explain(path));
+    const handle = await open(path, 'r+').catch(cannotWrite(path));
     return new FileOutput(path, handle, (await handle.stat()).size);
   }
 
@@ -36,14 +36,14 @@ export class FileOutput {
       }
     } catch (error) {
       await this.handle.truncate(this.length).catch(() => {}); // what failed may have written some of it
-      explain(this.path)(error);
+      cannotWrite(this.path)(error);
     }
     this.length += bytes.length;
   }
 
   /** Puts other bytes over the first ones. @throws OutputError */
   async rewrite(start: Uint8Array): Promise<void> {
-    await this.handle.write(start, 0, start.length, 0).catch(explain(this.path));
+    await this.handle.write(start, 0, start.length, 0).catch(cannotWrite(this.path));
   }
 
   async cutAt(length: number): Promise<void> {
@@ -53,11 +53,12 @@ export class FileOutput {
 
   /** @throws OutputError */
   async close(): Promise<void> {
-    await this.handle.close().catch(explain(this.path));
+    await this.handle.close().catch(cannotWrite(this.path));
   }
 }
 
-function explain(path: string): (error: unknown) => never {
+/** What it means that a file, or what lies beside it, cannot be written. */
+export function cannotWrite(path: string): (error: unknown) => never {
   return (error) => {
     const fact = `${path} cannot be written: ${messageOf(error)}`;
     throw new OutputError(fact, 'check the path, its permissions and the free space', error);

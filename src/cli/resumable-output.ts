@@ -5,7 +5,7 @@ import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { openable, pathOf } from '../inputs/path.ts';
 import { takeLock } from '../model/process-lock.ts';
-import { FileOutput } from './file-output.ts';
+import { cannotWrite, FileOutput } from './file-output.ts';
 import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
 import type { Counts, ResultOutput } from './results.ts';
 
@@ -81,7 +81,7 @@ export class ResumableOutput implements ResultOutput {
   private static async begin(path: string, settings: RunSettings, unlock: () => Promise<void>) {
     await rm(settingsFile(path), { force: true });
     const file = await FileOutput.create(path);
-    await writeFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`).catch(cannotWrite(path));
+    await writeFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`).catch(cannotWriteBeside(path));
     return new ResumableOutput(path, unlock, file);
   }
 
@@ -115,7 +115,7 @@ export class ResumableOutput implements ResultOutput {
   async head(text: string): Promise<void> {
     if (this.journal !== undefined) return;
     await this.file.write(text);
-    this.journal = await Journal.create(journalFile(this.path), this.file.size).catch(cannotWrite(this.path));
+    this.journal = await Journal.create(journalFile(this.path), this.file.size).catch(cannotWriteBeside(this.path));
   }
 
   async row(text: string | Uint8Array, ok: boolean): Promise<void> {
@@ -174,7 +174,7 @@ export class ResumableOutput implements ResultOutput {
   private async write(row: string | Uint8Array, { key, identity }: Plan, ok: boolean): Promise<void> {
     const start = this.file.size;
     await this.file.write(row);
-    await this.journal?.add({ start, end: this.file.size, key, identity, ok }).catch(cannotWrite(this.path));
+    await this.journal?.add({ start, end: this.file.size, key, identity, ok }).catch(cannotWriteBeside(this.path));
   }
 
   private async bytesOf(file: FileOutput, { start, end }: WrittenRow): Promise<Buffer> {
@@ -256,7 +256,7 @@ function holds(row: WrittenRow, { key, identity }: Plan): boolean {
   return row.key === key && identity !== null && row.identity === identity;
 }
 
-function cannotWrite(path: string): (error: unknown) => never {
+function cannotWriteBeside(path: string): (error: unknown) => never {
   return (error) => {
     const fact = `what ${path} could be resumed with cannot be written beside it: ${messageOf(error)}`;
     throw new OutputError(fact, 'check the permissions of the folder and the free space', error);

@@ -39,7 +39,7 @@ describe('the images that arguments stand for', () => {
   });
 
   it('are those that a glob matches; a dot must be said, or asked for', async () => {
-    expect(await images([here('*')])).toEqual(['[0].gif', 'a.PNG', 'b.txt']);
+    expect(await images([here('*')])).toEqual(['[0].gif', 'a.PNG', 'b.txt', 'link.png']);
     expect(await images([here('**/*.{jpg,avif}')])).toEqual(['sub/c.avif']);
     expect(await images([here('.*.jpg')])).toEqual(['.e.jpg']);
     expect(await images([here('**/.dot/*.jpg')])).toEqual(['sub/.dot/d.jpg']);
