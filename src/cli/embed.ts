@@ -60,16 +60,17 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
 
 async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
   const warn = (message: string) => options.quiet || say(io, 'warning', message);
+  const format = embeddingFormat(options.format, options.output);
   const texts = await givenTexts(options);
   if (texts !== undefined) {
     refuseImages(args, options, 'texts');
     const encode = (clip: Clip) => encodeTexts(clip, texts, warn);
-    return write({ kind: 'text', encode, amount: 'one', read: [] }, options, io);
+    return write({ kind: 'text', encode, amount: 'one', read: [] }, format, options, io);
   }
   const given = await givenImages(args, options, io, warn);
   try {
     const encode = (clip: Clip) => clip.encodeImages(given.images, decodeOptions(options));
-    return await write({ ...given, kind: 'image', encode, read: given.args }, options, io);
+    return await write({ ...given, kind: 'image', encode, read: given.args }, format, options, io);
   } finally {
     given.stop();
   }
@@ -83,9 +84,13 @@ interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'c
   readonly read: readonly string[];
 }
 
-async function write({ kind, encode, amount, count, read }: Work, options: EmbedOptions, io: Io): Promise<number> {
+async function write(
+  { kind, encode, amount, count, read }: Work,
+  format: EmbeddingFormat,
+  options: EmbedOptions,
+  io: Io,
+): Promise<number> {
   const { output, quiet = false, textsFile = [], filesFrom } = options;
-  const format = embeddingFormat(options.format, output);
   const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
   const files = output === undefined ? [] : filesWritten(format, output);
   for (const file of files) await refuseToOverwrite(file, [...read, ...lists]);

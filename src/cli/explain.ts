@@ -3,14 +3,14 @@ import { dirname, extname, resolve } from 'node:path';
 import { pid } from 'node:process';
 import type { Command } from 'commander';
 import type { Clip } from '../clip.ts';
-import { LabelsError, messageOf, OutputError, UsageError } from '../errors.ts';
+import { LabelsError, UsageError } from '../errors.ts';
 import type { Explanation } from '../explain.ts';
 import { networkSettings } from '../hub/settings.ts';
 import { type ImageSource, nameOf } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import type { Label } from '../text/labels.ts';
 import { peek } from './inputs.ts';
-import { type Io, unlessInterrupted } from './io.ts';
+import { cannotWrite, type Io, throwCannotWrite, unlessInterrupted } from './io.ts';
 import { classifierOptions, type LabelOptions } from './label-options.ts';
 import { say } from './messages.ts';
 import { decodeOptions, type ModelOptions } from './model-options.ts';
@@ -124,9 +124,7 @@ function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true
 async function requireWritable(file: string): Promise<void> {
   const info = await stat(file).catch(() => undefined);
   if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it is there, and no regular file'));
-  await access(dirname(file), constants.W_OK).catch((error: unknown) => {
-    throw cannotWrite(file, error);
-  });
+  await access(dirname(file), constants.W_OK).catch(throwCannotWrite(file));
 }
 
 async function writeBeside(file: string, bytes: Uint8Array): Promise<void> {
@@ -139,11 +137,6 @@ async function writeBeside(file: string, bytes: Uint8Array): Promise<void> {
   } finally {
     await rm(beside, { force: true });
   }
-}
-
-function cannotWrite(file: string, error: unknown): OutputError {
-  const fact = `${file} cannot be written: ${messageOf(error)}`;
-  return new OutputError(fact, 'check the path, its permissions and the free space', error);
 }
 
 function isCalled({ label }: Label, name: string): boolean {

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { messageOf, OutputError } from '../errors.ts';
+import { cannotWrite, throwCannotWrite } from './io.ts';
 
 /** A file that grows by whole rows: where a write fails, the part that was written is taken away again. */
 export class FileOutput {
@@ -12,12 +12,12 @@ export class FileOutput {
 
   /** @throws OutputError */
   static async create(path: string): Promise<FileOutput> {
-    return new FileOutput(path, await open(path, 'w+').catch(cannotWrite(path)), 0);
+    return new FileOutput(path, await open(path, 'w+').catch(throwCannotWrite(path)), 0);
   }
 
   /** Goes on with a file. @throws OutputError */
   static async open(path: string): Promise<FileOutput> {
-    const handle = await open(path, 'r+').catch(cannotWrite(path));
+    const handle = await open(path, 'r+').catch(throwCannotWrite(path));
     return new FileOutput(path, handle, (await handle.stat()).size);
   }
 
@@ -36,14 +36,14 @@ export class FileOutput {
       }
     } catch (error) {
       await this.handle.truncate(this.length).catch(() => {}); // what failed may have written some of it
-      cannotWrite(this.path)(error);
+      throw cannotWrite(this.path, error);
     }
     this.length += bytes.length;
   }
 
   /** Puts other bytes over the first ones. @throws OutputError */
   async rewrite(start: Uint8Array): Promise<void> {
-    await this.handle.write(start, 0, start.length, 0).catch(cannotWrite(this.path));
+    await this.handle.write(start, 0, start.length, 0).catch(throwCannotWrite(this.path));
   }
 
   async cutAt(length: number): Promise<void> {
@@ -53,14 +53,6 @@ export class FileOutput {
 
   /** @throws OutputError */
   async close(): Promise<void> {
-    await this.handle.close().catch(cannotWrite(this.path));
+    await this.handle.close().catch(throwCannotWrite(this.path));
   }
-}
-
-/** What it means that a file, or what lies beside it, cannot be written. */
-export function cannotWrite(path: string): (error: unknown) => never {
-  return (error) => {
-    const fact = `${path} cannot be written: ${messageOf(error)}`;
-    throw new OutputError(fact, 'check the path, its permissions and the free space', error);
-  };
 }

@@ -64,12 +64,21 @@ export class Sink {
   /** What a failed write means. */
   explain(error: Error): Error {
     if ('code' in error && error.code === 'EPIPE') return new ClosedPipe();
-    return new OutputError(
-      `${this.name} cannot be written: ${messageOf(error)}`,
-      'check the path, its permissions and the free space',
-      error,
-    );
+    return cannotWrite(this.name, error);
   }
+}
+
+/** What it means that a file, or what lies beside it, cannot be written. */
+export function cannotWrite(name: string, error: unknown): OutputError {
+  const fact = `${name} cannot be written: ${messageOf(error)}`;
+  return new OutputError(fact, 'check the path, its permissions and the free space', error);
+}
+
+/** The same, to be thrown where a promise is broken. */
+export function throwCannotWrite(name: string): (error: unknown) => never {
+  return (error) => {
+    throw cannotWrite(name, error);
+  };
 }
 
 /** What comes first: the work, or the interruption (thrown). */

@@ -5,7 +5,8 @@ import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { openable, pathOf } from '../inputs/path.ts';
 import { takeLock } from '../model/process-lock.ts';
-import { cannotWrite, FileOutput } from './file-output.ts';
+import { FileOutput } from './file-output.ts';
+import { throwCannotWrite } from './io.ts';
 import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
 import type { Counts, ResultOutput } from './results.ts';
 
@@ -194,7 +195,7 @@ const journalFile = (path: string) => `${path}.run.rows`;
 /** Opens an output that no other run writes. @throws OutputError */
 async function alone<T>(path: string, open: (unlock: () => Promise<void>) => Promise<T>): Promise<T> {
   const lock = `${path}.run.lock`;
-  const unlock = await takeLock(lock).catch(cannotWrite(path));
+  const unlock = await takeLock(lock).catch(throwCannotWrite(path));
   if (unlock === undefined) {
     const fact = `another run writes ${path}: ${(await readFile(lock, 'utf8').catch(() => '')).trim()} holds ${lock}`;
     throw new OutputError(fact, 'wait until it ends, or name another file');

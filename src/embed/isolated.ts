@@ -52,6 +52,7 @@ export class IsolatedEncoder implements ImageEncoder {
   private readonly opened: Promise<Provider>;
   private onOpened!: (provider: Provider) => void;
   private onBroken!: (error: unknown) => void;
+  private readonly onAbort = () => this.fail(this.keeping.signal?.reason);
 
   constructor(
     private readonly setup: Setup,
@@ -67,7 +68,8 @@ export class IsolatedEncoder implements ImageEncoder {
       return this.isOpen ? 'working' : 'opening';
     };
     this.watchdog = new Watchdog(keeping, state, (seconds) => this.onStuck(seconds));
-    keeping.signal?.addEventListener('abort', () => this.fail(keeping.signal?.reason), { once: true });
+    if (keeping.signal?.aborted) this.onAbort();
+    keeping.signal?.addEventListener('abort', this.onAbort);
   }
 
   provider(): Promise<Provider> {
@@ -86,6 +88,7 @@ export class IsolatedEncoder implements ImageEncoder {
 
   async release(): Promise<void> {
     this.watchdog.stop();
+    this.keeping.signal?.removeEventListener('abort', this.onAbort);
     this.fail(new UsageError('the model has been released', 'load it again'));
   }
 

@@ -83,7 +83,7 @@ async function read(folder: Path): Promise<Entry[]> {
   const entries = await readdir(path, { withFileTypes: true });
   if (!entries.some(({ name }) => name.includes('\uFFFD'))) return entries;
   const inBytes = await readdir(path, { withFileTypes: true, encoding: 'buffer' });
-  return inBytes.map((entry) => Object.assign(entry, { name: pathOfBytes(entry.name as unknown as Buffer) }));
+  return inBytes.map((entry) => Object.assign(entry, { name: pathOfBytes(entry.name) }));
 }
 
 type Entry = Pick<Dirent, 'name' | 'isFile' | 'isDirectory' | 'isSymbolicLink'>;

@@ -181,6 +181,9 @@ describe('images encoded in a child process', () => {
     await expect(classify()).rejects.toThrow('enough');
     await expect(classify()).rejects.toThrow('enough');
     await clip.release();
+    const late = await loadModel(MODEL, { isolate: true, threads: 1, signal: stop.signal });
+    await expect(late.provider()).rejects.toThrow('enough');
+    await late.release();
     await expect.poll(children).toEqual([]);
   });
 

@@ -1,14 +1,11 @@
-"""Checkpoints: one file for each tower, so that both can be trained at once."""
+"""Checkpoints: one file for each tower."""
 
 import torch
 
 
 def load_checkpoint(args, tower):
     """What save_checkpoint() wrote, if this run resumes one; else None."""
-    file = args.checkpoints / f'{tower}.pt'
-    if args.resume and file.exists():
-        return torch.load(file, map_location=args.device, weights_only=False)
-    return None
+    return finished(args, tower) if args.resume else None
 
 
 def save_checkpoint(args, tower, state):
@@ -21,4 +18,4 @@ def save_checkpoint(args, tower, state):
 def finished(args, tower):
     """The checkpoint of a tower that this run has trained; None if it has not."""
     file = args.checkpoints / f'{tower}.pt'
-    return torch.load(file, map_location='cpu', weights_only=False) if file.exists() else None
+    return torch.load(file, map_location=args.device, weights_only=False) if file.exists() else None

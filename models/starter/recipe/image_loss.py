@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from .groups import GROUPS, TOP
 
 # Held, not learnt: left to itself the scale goes beyond 50, and then a feature need only lean towards its name (a cosine
-# of 0.11 on tiny-imagenet-val, with this 0.25). Pictures of names that were never trained on land anywhere then: of ten
-# such classes 29 % were found, with this 39 %.
+# of 0.11 on tiny-imagenet-val, with this 0.25). Pictures of names that were never trained on land anywhere then. With the
+# same features a linear layer alone found 25 % of ten such classes at 53, 41 % at 20.
 SCALE = 20
 
 

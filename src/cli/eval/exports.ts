@@ -1,6 +1,6 @@
 import { access, constants, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { messageOf, OutputError } from '../../errors.ts';
+import { throwCannotWrite } from '../io.ts';
 
 /**
  * A report is written at the end, in one go; whether it can be is asked before the work.
@@ -12,17 +12,10 @@ export async function checkWritable(file: string): Promise<void> {
     () => true,
     () => false,
   );
-  await access(exists ? file : dirname(file), constants.W_OK).catch(cannotWrite(file));
+  await access(exists ? file : dirname(file), constants.W_OK).catch(throwCannotWrite(file));
 }
 
 /** @throws OutputError */
 export async function writeExport(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch(cannotWrite(file));
-}
-
-function cannotWrite(file: string): (error: unknown) => never {
-  return (error) => {
-    const fact = `${file} cannot be written: ${messageOf(error)}`;
-    throw new OutputError(fact, 'check the path, its permissions and the free space', error);
-  };
+  await writeFile(file, text).catch(throwCannotWrite(file));
 }
