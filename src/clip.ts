@@ -1,25 +1,25 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { env as processEnv } from 'node:process';
-import { EmbeddingCache } from './embed/cache.ts';
+import { EmbeddingCache } from './cache/cache.ts';
+import { CachedImages } from './cache/image-cache.ts';
+import { encodeLabelsOnce } from './cache/label-cache.ts';
 import { type Embedded, encodeAll, type ImageEncoder, PROCESSES } from './embed/encoder.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
-import { CachedImages } from './embed/image-cache.ts';
 import { openImageTower } from './embed/image-tower.ts';
-import { encodeLabelsOnce } from './embed/label-cache.ts';
 import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
 import type { Setup } from './embed/messages.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
-import { networkSettings } from './hub/settings.ts';
 import { completeDecode, type DecodeOptions, decoderVersions, RESIZE } from './image/decode.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
 import { DTYPES, type Dtype } from './model/ready-made.ts';
+import { networkSettings } from './network/settings.ts';
 import type { UnitRows } from './tensor.ts';
 
 export interface LoadOptions extends DescribeOptions, ScoringOptions {

@@ -2,13 +2,13 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Architecture, inferArchitecture } from '../src/checkpoint/architecture.ts';
+import { type Checkpoint, readCheckpoint } from '../src/checkpoint/safetensors.ts';
 import { createClassifier, type ImageResult } from '../src/classifier.ts';
 import { type LoadOptions, loadModel } from '../src/clip.ts';
-import { type Architecture, inferArchitecture } from '../src/onnx/architecture.ts';
 import { clipImageGraph, clipImageTower, clipTextGraph, clipTextTower } from '../src/onnx/clip.ts';
 import { GraphBuilder, type GraphPort } from '../src/onnx/graph.ts';
 import { readPorts } from '../src/onnx/ports.ts';
-import { type Checkpoint, readCheckpoint } from '../src/onnx/safetensors.ts';
 import { fixture } from './paths.ts';
 
 /** The weights of tiny-class in the graphs of every common exporter: the scores must be those of the checkpoint itself. */

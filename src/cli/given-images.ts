@@ -1,8 +1,8 @@
 import type { ImageSource } from '../image/source.ts';
 import type { Path } from '../inputs/path.ts';
-import { type InputOptions, imageOptions } from './input-options.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
+import { type InputOptions, imageOptions } from './options/input-options.ts';
 
 /** How many images there may be: several are worth processes of their own, many are worth slower starts of faster graphs. */
 export type Amount = 'one' | 'few' | 'many';

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
+import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, commandNamed } from './commands.ts';
-import { ClosedPipe, Interruption, type Io } from './io.ts';
+import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 
 const OVERVIEW = `Zero-shot image classification: rank labels of your own for any image, with CLIP.
@@ -30,7 +31,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   const named = commandNamed(words[0]);
   const createCommand = await COMMANDS[named ?? 'classify']();
-  const command = createCommand(io, onExit);
+  const command = createCommand(io, onExit, COMMANDS);
   command.version(await packageVersion());
   if (named === undefined) asProgram(command);
   else command.name(`clip-classify ${named}`);

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Env } from '../model/environment.ts';
+import type { Env } from '../disk/environment.ts';
 import { OUT_OF_MEMORY, type Reply, type Request, type Setup } from './messages.ts';
 
 /** How a child process is started. */

@@ -1,9 +1,9 @@
 import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { pid } from 'node:process';
+import { makeFolder, replaceFile } from '../disk/cache-files.ts';
+import { toDigest } from '../disk/digest.ts';
 import { CacheError } from '../errors.ts';
-import { makeFolder, replaceFile } from '../model/cache-files.ts';
-import { toDigest } from './digest.ts';
 import type { Listing } from './listing.ts';
 import { isCommit, isSafePath } from './names.ts';
 

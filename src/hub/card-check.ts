@@ -1,5 +1,5 @@
 import type { Preprocessing } from '../image/preprocess.ts';
-import type { ModelCard } from '../model/registry.ts';
+import type { ModelCard } from './registry.ts';
 
 /** What a repository's own files say, once they are here. */
 export interface Facts {

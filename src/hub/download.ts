@@ -1,5 +1,5 @@
+import { etagDigest } from '../disk/digest.ts';
 import { ChecksumError, HubError } from '../errors.ts';
-import { etagDigest } from './digest.ts';
 import type { ListedFile } from './listing.ts';
 import type { PartialFile } from './partial-file.ts';
 import { retry, Transient, untilStall } from './retry.ts';

@@ -1,17 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { requireSpace } from '../disk/cache-files.ts';
+import { digestFile, stampOf } from '../disk/digest.ts';
+import { withLock } from '../disk/process-lock.ts';
 import { OfflineError } from '../errors.ts';
-import { requireSpace } from '../model/cache-files.ts';
-import { withLock } from '../model/process-lock.ts';
 import { CachedRepo } from './cache.ts';
-import { digestFile } from './digest.ts';
 import { download } from './download.ts';
 import type { ListedFile, Listing } from './listing.ts';
 import { hubUrl } from './names.ts';
 import { PartialFile } from './partial-file.ts';
 import type { PinnedFile } from './pins.ts';
 import type { HubConnection } from './transport.ts';
-import { stampOf } from './verify.ts';
 
 /** How far a pull is. */
 export interface PullProgress {

@@ -1,5 +1,5 @@
+import { type Digest, etagDigest, toDigest } from '../disk/digest.ts';
 import { HubError } from '../errors.ts';
-import { type Digest, etagDigest, toDigest } from './digest.ts';
 import { getJson } from './json.ts';
 import { checkListedPath, hubUrl, isCommit } from './names.ts';
 import { retry, untilStall } from './retry.ts';

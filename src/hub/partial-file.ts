@@ -4,8 +4,8 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pid } from 'node:process';
-import { isAlive } from '../model/process-lock.ts';
-import { type FileDigests, Hasher } from './digest.ts';
+import { type FileDigests, Hasher } from '../disk/digest.ts';
+import { isAlive } from '../disk/process-lock.ts';
 import type { ListedFile } from './listing.ts';
 
 /** Processes of other machines that share a folder cannot be asked whether they live. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { inCache, makeFolder, replaceFile } from '../disk/cache-files.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
+import { withLock } from '../disk/process-lock.ts';
 import { CacheError, messageOf } from '../errors.ts';
-import { inCache, makeFolder, replaceFile } from '../model/cache-files.ts';
-import { cacheFolder, type Env } from '../model/environment.ts';
-import { withLock } from '../model/process-lock.ts';
-import { findCard } from '../model/registry.ts';
 import { isCommit, isSafePath } from './names.ts';
+import { findCard } from './registry.ts';
 import type { Layout } from './sources.ts';
 
 /** One file, as it was when it was pulled. */

@@ -1,9 +1,9 @@
 import { ModelError, OfflineError, UsageError } from '../errors.ts';
-import { type CardSource, findCard, modelCards } from '../model/registry.ts';
 import { CachedRepo } from './cache.ts';
 import { type Listing, listRepository } from './listing.ts';
 import { looksLikeRepo, parseRepo } from './names.ts';
 import type { Pin, Pins } from './pins.ts';
+import { type CardSource, findCard, modelCards } from './registry.ts';
 import { type Choice, chooseSource, NothingToLoad } from './sources.ts';
 import { MissingRepository } from './status.ts';
 import type { HubConnection } from './transport.ts';

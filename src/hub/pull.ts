@@ -1,13 +1,13 @@
+import { inCache } from '../disk/cache-files.ts';
+import type { Env } from '../disk/environment.ts';
 import { ChecksumError } from '../errors.ts';
-import { inCache } from '../model/cache-files.ts';
-import type { Env } from '../model/environment.ts';
-import type { CardSource } from '../model/registry.ts';
+import { hubSettings } from '../network/settings.ts';
 import { fetchFiles, type PullProgress } from './fetch-files.ts';
 import type { ListedFile } from './listing.ts';
 import { type Pin, readPins, updatePins } from './pins.ts';
 import { asks, firstThatLoads, resolveTarget } from './pull-target.ts';
+import type { CardSource } from './registry.ts';
 import { PATIENCE, type Patience } from './retry.ts';
-import { hubSettings } from './settings.ts';
 import { connectHub } from './transport.ts';
 import { requireIntact } from './verify.ts';
 

@@ -1,6 +1,6 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
+import type { HubSettings } from '../network/settings.ts';
 import { type Patience, Transient } from './retry.ts';
-import type { HubSettings } from './settings.ts';
 import { statusError } from './status.ts';
 
 /** An answer of the hub or of the server it sent us to. */
@@ -97,7 +97,7 @@ function redirectTarget(from: URL, location: string | null, what: string): URL {
 /** Node's own fetch; through undici's agent where a proxy is set, which Node 20's own does not know. */
 async function proxied({ proxies }: HubSettings): Promise<typeof fetch> {
   if (proxies === undefined) return fetch;
-  const { openProxied } = await import('./proxy.ts');
+  const { openProxied } = await import('../network/proxy.ts');
   const dispatcherFor = await openProxied(proxies);
   return (url, init) => {
     // @types/node describes another release of undici 6 than the package: one dispatcher for both, two types of it.

@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { digestFile, stampOf } from '../disk/digest.ts';
+import type { Env } from '../disk/environment.ts';
 import { ChecksumError } from '../errors.ts';
-import type { Env } from '../model/environment.ts';
 import { CachedRepo } from './cache.ts';
-import { digestFile } from './digest.ts';
 import { type Pin, type PinnedFile, updatePins } from './pins.ts';
 
 /** What a file of a pulled model is now. */
@@ -19,12 +18,6 @@ export interface FileState {
 /** The folder that a pulled model is read from. */
 export function pinnedFolder(pin: Pin): string {
   return new CachedRepo(pin.cache, pin.repo).snapshot(pin.commit);
-}
-
-/** Tells whether a file has been touched: its inode, size and times of change in nanoseconds, links resolved. */
-export async function stampOf(path: string): Promise<string> {
-  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-  return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
 }
 
 /** Hashes every file of a pulled model again: no flipped bit, cut or swap passes. */

@@ -1,8 +1,8 @@
 import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
-import type { NetworkSettings } from '../hub/settings.ts';
-import { networksOf } from './address.ts';
-import { openConnections, type Send } from './connection.ts';
+import { networksOf } from '../network/address.ts';
+import { openConnections, type Send } from '../network/connection.ts';
+import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { withoutCredentials } from './url.ts';
 

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pid } from 'node:process';
+import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
+import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
+import { inCache, makeFolder, requireSpace } from '../disk/cache-files.ts';
+import { stampOf } from '../disk/digest.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
+import { withLock } from '../disk/process-lock.ts';
+import { isIntact, seal, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
-import { stampOf } from '../hub/verify.ts';
-import { type Conversion, planConversion, type Storage } from '../onnx/convert.ts';
-import { Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
-import { inCache, makeFolder, requireSpace } from './cache-files.ts';
-import { cacheFolder, type Env } from './environment.ts';
 import { holdsCheckpoint, readModelFolder } from './folder.ts';
-import { withLock } from './process-lock.ts';
-import { isIntact, seal, verifySeal } from './sealed-file.ts';
 import type { Weights } from './session.ts';
 
 /** Counted up with every change of what is written, so that what an older version wrote is not read. */

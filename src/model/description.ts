@@ -1,19 +1,19 @@
+import { type Architecture, inferArchitecture } from '../checkpoint/architecture.ts';
+import { storageOf } from '../checkpoint/convert.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { Env } from '../disk/environment.ts';
 import { ModelError } from '../errors.ts';
+import { parsePreprocessing } from '../hub/card.ts';
+import { findCard } from '../hub/registry.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
-import { type Architecture, inferArchitecture } from '../onnx/architecture.ts';
-import { storageOf } from '../onnx/convert.ts';
 import type { Port } from '../onnx/ports.ts';
-import type { Checkpoint } from '../onnx/safetensors.ts';
 import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
 import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
-import { parsePreprocessing } from './card.ts';
 import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
-import type { Env } from './environment.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
-import { findCard } from './registry.ts';
 import type { Graph, GraphSource } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
 

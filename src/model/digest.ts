@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import { digestFile } from '../hub/digest.ts';
+import { replaceFile } from '../disk/cache-files.ts';
+import { digestFile, stampOf } from '../disk/digest.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
 import { readPins } from '../hub/pins.ts';
-import { pinnedFolder, stampOf } from '../hub/verify.ts';
-import { replaceFile } from './cache-files.ts';
+import { pinnedFolder } from '../hub/verify.ts';
 import type { ModelDescription } from './description.ts';
-import { cacheFolder, type Env } from './environment.ts';
 
 type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' | 'tokens'>;
 

@@ -1,10 +1,10 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readModelJson } from '../checkpoint/config.ts';
+import { withHuggingFaceNames } from '../checkpoint/layout.ts';
+import { fromOpenClipConfig } from '../checkpoint/open-clip.ts';
+import { type Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
 import { ModelError } from '../errors.ts';
-import { readModelJson } from '../onnx/config.ts';
-import { withHuggingFaceNames } from '../onnx/layout.ts';
-import { type Checkpoint, readCheckpoint } from '../onnx/safetensors.ts';
-import { fromOpenClipConfig } from './open-clip.ts';
 
 /** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */
 export interface ModelFolder {

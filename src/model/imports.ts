@@ -3,15 +3,15 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import type { Architecture } from '../checkpoint/architecture.ts';
+import { readModelJson } from '../checkpoint/config.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import { inCache, makeFolder } from '../disk/cache-files.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
+import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
-import type { Architecture } from '../onnx/architecture.ts';
-import { readModelJson } from '../onnx/config.ts';
-import type { Checkpoint } from '../onnx/safetensors.ts';
 import type { Graphs } from '../onnx/towers.ts';
-import { inCache, makeFolder } from './cache-files.ts';
-import { cacheFolder, type Env } from './environment.ts';
 import { exists } from './folder.ts';
-import { withLock } from './process-lock.ts';
 
 /** The model that ships in the package. */
 export const STARTER = 'starter';

@@ -1,7 +1,7 @@
+import type { Env } from '../disk/environment.ts';
 import { readPins } from '../hub/pins.ts';
-import type { Env } from './environment.ts';
+import { findCard, type ModelCard, modelCards } from '../hub/registry.ts';
 import { STARTER } from './imports.ts';
-import { findCard, type ModelCard, modelCards } from './registry.ts';
 import { defaultModel, modelNames } from './store.ts';
 
 /** A model as `models list` shows it. */

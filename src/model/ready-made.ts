@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readModelJson } from '../checkpoint/config.ts';
+import { preprocessorOfOpenClip } from '../checkpoint/open-clip.ts';
 import { ModelError } from '../errors.ts';
+import { parsePreprocessing } from '../hub/card.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
-import { readModelJson } from '../onnx/config.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
-import { parsePreprocessing } from './card.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
-import { preprocessorOfOpenClip } from './open-clip.ts';
 
 /** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;

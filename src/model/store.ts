@@ -3,14 +3,14 @@ import { rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { inCache, replaceFile } from '../disk/cache-files.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
+import { findCard } from '../hub/registry.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
-import { inCache, replaceFile } from './cache-files.ts';
-import { cacheFolder, type Env } from './environment.ts';
 import { findImport, importNames, STARTER } from './imports.ts';
-import { findCard } from './registry.ts';
 
 /** Where a model's files are. */
 export interface ModelLocation {

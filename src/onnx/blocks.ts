@@ -1,4 +1,4 @@
-import type { Tower } from './architecture.ts';
+import type { Tower } from '../checkpoint/architecture.ts';
 import type { GraphBuilder, Shape, Value } from './graph.ts';
 import { quantizedLinear, type Range } from './quantized-linear.ts';
 

@@ -1,8 +1,8 @@
-import type { Architecture, ImageTower, TextTower } from './architecture.ts';
+import type { Architecture, ImageTower, TextTower } from '../checkpoint/architecture.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { block, layerNorm, linear, oneTokenBlock, readTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
-import type { Checkpoint } from './safetensors.ts';
 
 const MODEL = 'vision_model';
 

@@ -1,5 +1,5 @@
+import type { Checkpoint, TensorEntry } from '../checkpoint/safetensors.ts';
 import { ProtoWriter } from './protobuf.ts';
-import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
 /** Element types of ONNX's TensorProto.DataType. */
 const DATA_TYPE = { F32: 1, U8: 2, I8: 3, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;

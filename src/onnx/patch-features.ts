@@ -1,8 +1,8 @@
-import type { Architecture, ImageTower } from './architecture.ts';
+import type { Architecture, ImageTower } from '../checkpoint/architecture.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { attentionTo, block, layerNorm, residualMlp } from './blocks.ts';
 import { clipProjection, clipTokens } from './clip.ts';
 import { GraphBuilder, type Value } from './graph.ts';
-import type { Checkpoint } from './safetensors.ts';
 import { HEAD, siglipHead, siglipTokens } from './siglip.ts';
 
 export const PATCH_PIXELS = 'pixel_values';

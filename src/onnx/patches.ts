@@ -1,4 +1,4 @@
-import type { ImageTower } from './architecture.ts';
+import type { ImageTower } from '../checkpoint/architecture.ts';
 import type { GraphBuilder, Value } from './graph.ts';
 
 /**

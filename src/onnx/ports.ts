@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
+import { openModelFile } from '../checkpoint/model-file.ts';
 import { ModelError } from '../errors.ts';
-import { openModelFile } from './model-file.ts';
 
 /** An input or output of a graph. */
 export interface Port {

@@ -1,5 +1,5 @@
+import { Checkpoint } from '../checkpoint/safetensors.ts';
 import { GraphBuilder } from './graph.ts';
-import { Checkpoint } from './safetensors.ts';
 
 /** A graph without weights, `x [1, 4] → x · xᵀ [1, 1]`: enough to see whether a provider really computes. */
 export function probeGraph(): Uint8Array {

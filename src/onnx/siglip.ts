@@ -1,8 +1,8 @@
-import type { Architecture, ImageTower } from './architecture.ts';
+import type { Architecture, ImageTower } from '../checkpoint/architecture.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { attention, block, layerNorm, linear, mlp, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
-import type { Checkpoint } from './safetensors.ts';
 
 const MODEL = 'vision_model';
 export const HEAD = `${MODEL}.head`;

@@ -1,5 +1,5 @@
-import type { Architecture, TextTower, Tower } from './architecture.ts';
-import type { Checkpoint } from './safetensors.ts';
+import type { Architecture, TextTower, Tower } from '../checkpoint/architecture.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
 
 /** A stage of a tower: what comes out of it, and what it learned. */
 export interface Stage {

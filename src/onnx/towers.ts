@@ -1,7 +1,7 @@
-import type { Architecture } from './architecture.ts';
+import type { Architecture } from '../checkpoint/architecture.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { clipImageGraph, clipTextGraph } from './clip.ts';
 import type { GraphPorts } from './ports.ts';
-import type { Checkpoint } from './safetensors.ts';
 import { siglipImageGraph, siglipTextGraph } from './siglip.ts';
 
 /** Both towers as ONNX files. */

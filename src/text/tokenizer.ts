@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import type { TextTower } from '../checkpoint/architecture.ts';
+import { readModelJson } from '../checkpoint/config.ts';
+import { readModelText } from '../checkpoint/model-file.ts';
 import { ModelError, messageOf } from '../errors.ts';
-import type { TextTower } from '../onnx/architecture.ts';
-import { readModelJson } from '../onnx/config.ts';
-import { readModelText } from '../onnx/model-file.ts';
 
 /** The token ids of one prompt, start and end of text included. */
 export interface Tokens {

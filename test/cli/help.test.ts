@@ -28,7 +28,7 @@ const io: Io = {
 /** What the command of a line does not know among its words; throws where an option lacks its value or has a bad one. */
 async function unknownOf(words: readonly string[]): Promise<string[]> {
   const named = commandNamed(words[0]);
-  const command = (await COMMANDS[named ?? 'classify']())(io, () => {});
+  const command = (await COMMANDS[named ?? 'classify']())(io, () => {}, COMMANDS);
   const child = command.commands.find((one) => one.name() === words[1]);
   const { unknown } = (child ?? command).exitOverride().parseOptions([...words]);
   return unknown;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { goesPast } from '../../src/hub/proxy.ts';
+import { goesPast } from '../../src/network/proxy.ts';
 import { proxyTo, serve } from '../image/server.ts';
 import { fixture } from '../paths.ts';
 import { start, TINY } from './program.ts';

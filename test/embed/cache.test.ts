@@ -2,11 +2,11 @@ import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddingCache } from '../../src/cache/cache.ts';
+import { CachedImages } from '../../src/cache/image-cache.ts';
+import { encodeLabelsOnce } from '../../src/cache/label-cache.ts';
 import { type Clip, type LoadOptions, loadModel } from '../../src/clip.ts';
-import { EmbeddingCache } from '../../src/embed/cache.ts';
 import type { Embedded, ImageEncoder } from '../../src/embed/encoder.ts';
-import { CachedImages } from '../../src/embed/image-cache.ts';
-import { encodeLabelsOnce } from '../../src/embed/label-cache.ts';
 import type { TextEncoder } from '../../src/embed/labels.ts';
 import { DEFAULT_DECODE, decoderVersions } from '../../src/image/decode.ts';
 import type { ImageSource } from '../../src/image/source.ts';

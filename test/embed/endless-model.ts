@@ -1,9 +1,9 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inferArchitecture } from '../../src/onnx/architecture.ts';
+import { inferArchitecture } from '../../src/checkpoint/architecture.ts';
+import { readCheckpoint } from '../../src/checkpoint/safetensors.ts';
 import { clipTextGraph } from '../../src/onnx/clip.ts';
 import { ProtoWriter } from '../../src/onnx/protobuf.ts';
-import { readCheckpoint } from '../../src/onnx/safetensors.ts';
 import { fixture } from '../paths.ts';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Entry } from '../../src/embed/segment.ts';
+import type { Entry } from '../../src/cache/segment.ts';
 import { l2Normalize, type UnitRows } from '../../src/tensor.ts';
 
 export const keyOf = (n: number) => createHash('sha256').update(`entry ${n}`).digest();

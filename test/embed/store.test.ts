@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { SegmentReader, SegmentWriter } from '../../src/embed/segment.ts';
-import { EmbeddingStore } from '../../src/embed/store.ts';
+import { SegmentReader, SegmentWriter } from '../../src/cache/segment.ts';
+import { EmbeddingStore } from '../../src/cache/store.ts';
 import { l2Normalize } from '../../src/tensor.ts';
 import { repository } from '../paths.ts';
 import { embeddingOf, entryOf, keyOf } from './entries.ts';

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hubSettings } from '../../src/hub/settings.ts';
-import { cacheFolder } from '../../src/model/environment.ts';
+import { cacheFolder } from '../../src/disk/environment.ts';
+import { hubSettings } from '../../src/network/settings.ts';
 
 let home: string;
 beforeAll(async () => {

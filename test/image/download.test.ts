@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { networkOf } from '../../src/image/address.ts';
 import { imageFetcher } from '../../src/image/download.ts';
+import { networkOf } from '../../src/network/address.ts';
 import { fixture } from '../paths.ts';
 import { type Handler, type Loopback, proxyTo, serve } from './server.ts';
 

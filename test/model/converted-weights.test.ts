@@ -2,12 +2,12 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { storageOf } from '../../src/checkpoint/convert.ts';
+import { widen } from '../../src/checkpoint/floats.ts';
+import type { Checkpoint } from '../../src/checkpoint/safetensors.ts';
 import { CacheError, ModelError } from '../../src/errors.ts';
 import { convertedWeights, verifyConverted } from '../../src/model/converted-weights.ts';
 import { readModelFolder } from '../../src/model/folder.ts';
-import { storageOf } from '../../src/onnx/convert.ts';
-import { widen } from '../../src/onnx/floats.ts';
-import type { Checkpoint } from '../../src/onnx/safetensors.ts';
 import { fixture } from '../paths.ts';
 
 let folder: string;

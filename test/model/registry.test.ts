@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseRepo } from '../../src/hub/names.ts';
-import { findCard, modelCards, namesOf, parseCard } from '../../src/model/registry.ts';
+import { findCard, modelCards, namesOf, parseCard } from '../../src/hub/registry.ts';
 import { repository } from '../paths.ts';
 
 const cards = await modelCards();

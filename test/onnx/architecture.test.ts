@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { inferArchitecture } from '../../src/checkpoint/architecture.ts';
+import { withHuggingFaceNames } from '../../src/checkpoint/layout.ts';
+import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/checkpoint/safetensors.ts';
 import { ModelError } from '../../src/errors.ts';
-import { inferArchitecture } from '../../src/onnx/architecture.ts';
-import { withHuggingFaceNames } from '../../src/onnx/layout.ts';
-import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/onnx/safetensors.ts';
 import { stages } from '../../src/onnx/stages.ts';
 import { fixture } from '../paths.ts';
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { LARGEST_HALF, toHalves, widen } from '../../src/onnx/floats.ts';
-import { quantizeMatrix } from '../../src/onnx/quantize.ts';
-import { readCheckpoint } from '../../src/onnx/safetensors.ts';
+import { LARGEST_HALF, toHalves, widen } from '../../src/checkpoint/floats.ts';
+import { quantizeMatrix } from '../../src/checkpoint/quantize.ts';
+import { readCheckpoint } from '../../src/checkpoint/safetensors.ts';
 import { fixture } from '../paths.ts';
 
 /** A matrix `[outputs, inputs]` of about normal numbers, the same at every run (a linear congruential generator). */

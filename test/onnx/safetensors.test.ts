@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCheckpoint } from '../../src/checkpoint/safetensors.ts';
 import { ModelError } from '../../src/errors.ts';
-import { readCheckpoint } from '../../src/onnx/safetensors.ts';
 import { fixture } from '../paths.ts';
 
 let folder: string;

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { networkSettings } from '../../src/hub/settings.ts';
 import { imageFetcher } from '../../src/image/download.ts';
+import { networkSettings } from '../../src/network/settings.ts';
 import { pictureKey, thumbnails } from '../../src/output/report/thumbnails.ts';
 import { fixture } from '../paths.ts';
 

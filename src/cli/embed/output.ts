@@ -1,12 +1,12 @@
+import { namesBeside } from '../../cache/stored.ts';
 import type { Embedded } from '../../embed/encoder.ts';
 import { npyHeader } from '../../embed/npy.ts';
-import { namesBeside } from '../../embed/stored.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, nameLine, namesHead, npyRow } from '../../output/embeddings.ts';
-import { FileOutput } from '../file-output.ts';
+import { FileOutput } from '../../output/file-output.ts';
+import { type Counts, openStream } from '../../output/result-output.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import type { Progress } from '../progress.ts';
-import { type Counts, openStream } from '../results.ts';
 
 export const EMBEDDING_FORMATS = ['jsonl', 'npy'] as const;
 export type EmbeddingFormat = (typeof EMBEDDING_FORMATS)[number];
@@ -45,7 +45,7 @@ export async function openEmbeddings(
   io: Io,
 ): Promise<EmbeddingOutput> {
   if (format === 'npy' && file !== undefined) return NpyOutput.create(file, run);
-  const output = await openStream(file, io);
+  const output = await openStream(file, io.stdout);
   return { row: (one) => output.row(embeddingLine(run, one), one.ok), close: () => output.close() };
 }
 

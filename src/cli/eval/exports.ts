@@ -1,6 +1,6 @@
 import { access, constants, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { throwCannotWrite } from '../io.ts';
+import { throwCannotWrite } from '../../output/sink.ts';
 
 /**
  * A report is written at the end, in one go; whether it can be is asked before the work.

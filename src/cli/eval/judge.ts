@@ -2,7 +2,7 @@ import type { Classifier, ClassifyOptions } from '../../classifier.ts';
 import { LabelsError } from '../../errors.ts';
 import type { Judged } from '../../evaluate.ts';
 import type { Label } from '../../text/labels.ts';
-import type { LabelledImage } from './truth.ts';
+import type { LabelledImage } from './truth-csv.ts';
 
 /**
  * The label that each class goes by: the same word, or one of the label's aliases, compared without case.

@@ -2,18 +2,19 @@ import { calibrate } from '../../calibrate.ts';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { evaluate, type Judged } from '../../evaluate.ts';
-import { networkSettings } from '../../hub/settings.ts';
+import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
-import { evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
+import { type EvaluationFormat, evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
+import { refuseToOverwrite } from '../../output/result-output.ts';
+import { Sink } from '../../output/sink.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
-import type { EvalOptions } from '../eval.ts';
-import { type Io, Sink, unlessInterrupted, wantsColor } from '../io.ts';
-import { classifierOptions, givenLabels } from '../label-options.ts';
+import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
-import { decodeOptions, openModel } from '../model-options.ts';
+import type { WalkOptions } from '../options/input-options.ts';
+import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
-import { refuseToOverwrite } from '../results.ts';
 import { checkWritable, writeExport } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import { openTruth } from './truth.ts';
@@ -21,6 +22,15 @@ import { openTruth } from './truth.ts';
 /** Labels looked at for an image: top-5 needs no more. */
 const TOP = 5;
 const DEFAULT_PRECISION = 0.95;
+
+export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ModelOptions {
+  readonly format?: EvaluationFormat;
+  readonly output?: readonly string[];
+  readonly calibrate?: boolean;
+  readonly precision?: number;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {

@@ -2,8 +2,16 @@ import { createReadStream } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { CsvError, type Options, parse } from 'csv-parse';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
+import type { ImageSource } from '../../image/source.ts';
 import { isUrl } from '../../image/url.ts';
-import type { LabelledImage } from './truth.ts';
+
+/** An image, and what it truly shows. */
+export interface LabelledImage {
+  readonly source: ImageSource;
+  readonly label: string;
+  /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
+  readonly key: string;
+}
 
 /** Longer records are a quote that is never closed. */
 const CSV: Options = { bom: true, skip_empty_lines: true, max_record_size: 1_000_000, info: true };

@@ -1,18 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, UsageError } from '../../errors.ts';
-import { type ImageSource, nameOf } from '../../image/source.ts';
+import { nameOf } from '../../image/source.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
 import { countImages, imagePaths } from '../inputs.ts';
-import { csvImages } from './truth-csv.ts';
-
-/** An image, and what it truly shows. */
-export interface LabelledImage {
-  readonly source: ImageSource;
-  readonly label: string;
-  /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
-  readonly key: string;
-}
+import { csvImages, type LabelledImage } from './truth-csv.ts';
 
 /** How a folder is walked, and who is told about what does not count. */
 export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'>;

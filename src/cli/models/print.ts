@@ -1,4 +1,5 @@
-import { type Io, Sink } from '../io.ts';
+import { Sink } from '../../output/sink.ts';
+import type { Io } from '../io.ts';
 
 /** What a subcommand of `models` writes to standard output: text, or with `--json` a value. */
 export async function print(io: Io, json: true | undefined, value: unknown, text: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
+import { inCache } from '../../disk/cache-files.ts';
 import { ModelError, UsageError } from '../../errors.ts';
 import { CachedRepo } from '../../hub/cache.ts';
 import { findPulled, readPins, updatePins } from '../../hub/pins.ts';
-import { inCache } from '../../model/cache-files.ts';
 import { removeImport, STARTER } from '../../model/imports.ts';
 import { chosenModel, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { cannotWrite, throwCannotWrite } from './io.ts';
+import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 /** A file that grows by whole rows: where a write fails, the part that was written is taken away again. */
 export class FileOutput {

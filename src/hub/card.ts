@@ -1,7 +1,7 @@
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { ModelError } from '../errors.ts';
 import type { Filter } from '../image/kernel.ts';
 import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
-import { isRecord } from '../onnx/safetensors.ts';
 
 /** Pillow's resampling constants, as preprocessor_config.json has them. */
 const FILTERS: ReadonlyMap<unknown, Filter> = new Map([

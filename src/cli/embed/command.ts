@@ -1,12 +1,20 @@
 import { Command, Option } from 'commander';
-import type { Clip } from '../clip.ts';
-import type { Embedded } from '../embed/encoder.ts';
-import { LabelsError } from '../errors.ts';
-import type { EmbeddingRun } from '../output/embeddings.ts';
-import { rowOf } from '../tensor.ts';
-import { splitLabels } from '../text/labels.ts';
-import { readTextsFile } from '../text/labels-file.ts';
-import { withCacheOptions } from './cache-options.ts';
+import type { Clip } from '../../clip.ts';
+import type { Embedded } from '../../embed/encoder.ts';
+import { LabelsError } from '../../errors.ts';
+import type { EmbeddingRun } from '../../output/embeddings.ts';
+import { refuseToOverwrite } from '../../output/result-output.ts';
+import { rowOf } from '../../tensor.ts';
+import { splitLabels } from '../../text/labels.ts';
+import { readTextsFile } from '../../text/labels-file.ts';
+import { type GivenImages, givenImages } from '../given-images.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import { withCacheOptions } from '../options/cache-options.ts';
+import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
+import { decodeOptions, type ModelOptions, openModel, withModelOptions } from '../options/model-options.ts';
+import { collect, collectOne, outputFile } from '../options/values.ts';
+import { createProgress } from '../progress.ts';
 import {
   EMBEDDING_FORMATS,
   type EmbeddingFormat,
@@ -14,15 +22,7 @@ import {
   filesWritten,
   openEmbeddings,
   writeEmbeddings,
-} from './embed/output.ts';
-import { type GivenImages, givenImages } from './given-images.ts';
-import { type InputOptions, refuseImages, withInputOptions } from './input-options.ts';
-import { type Io, unlessInterrupted } from './io.ts';
-import { say } from './messages.ts';
-import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
-import { collect, collectOne, outputFile } from './options.ts';
-import { createProgress } from './progress.ts';
-import { refuseToOverwrite } from './results.ts';
+} from './output.ts';
 
 interface EmbedOptions extends InputOptions, ModelOptions {
   readonly texts?: readonly string[];

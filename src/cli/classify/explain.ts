@@ -2,19 +2,20 @@ import { access, constants, rename, rm, stat, writeFile } from 'node:fs/promises
 import { dirname, extname, resolve } from 'node:path';
 import { pid } from 'node:process';
 import type { Command } from 'commander';
-import type { Clip } from '../clip.ts';
-import { LabelsError, UsageError } from '../errors.ts';
-import type { Explanation } from '../explain.ts';
-import { networkSettings } from '../hub/settings.ts';
-import { type ImageSource, nameOf } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
-import type { Label } from '../text/labels.ts';
-import { peek } from './inputs.ts';
-import { cannotWrite, type Io, throwCannotWrite, unlessInterrupted } from './io.ts';
-import { classifierOptions, type LabelOptions } from './label-options.ts';
-import { say } from './messages.ts';
-import { decodeOptions, type ModelOptions } from './model-options.ts';
-import { refuseToOverwrite } from './results.ts';
+import type { Clip } from '../../clip.ts';
+import { LabelsError, UsageError } from '../../errors.ts';
+import type { Explanation } from '../../explain.ts';
+import { type ImageSource, nameOf } from '../../image/source.ts';
+import { isUrl } from '../../image/url.ts';
+import { networkSettings } from '../../network/settings.ts';
+import { refuseToOverwrite } from '../../output/result-output.ts';
+import { cannotWrite, throwCannotWrite } from '../../output/sink.ts';
+import type { Label } from '../../text/labels.ts';
+import { peek } from '../inputs.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import { classifierOptions, type LabelOptions } from '../options/label-options.ts';
+import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
 
 /** Where the picture goes that shows what the model sees where. */
 export interface ExplainOptions {
@@ -72,7 +73,7 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
   const label = name === undefined ? run.labels[0] : run.labels.find((one) => isCalled(one, name));
   if (label === undefined)
     throw new LabelsError(`--explain-label "${name}" is none of the labels`, 'take one of --labels or --labels-file');
-  const { explainImage, requireCheckpoint } = await import('../explain.ts');
+  const { explainImage, requireCheckpoint } = await import('../../explain.ts');
   requireCheckpoint(run.clip);
   await refuseToOverwrite(file, [...run.read, ...(typeof image === 'string' ? [image] : [])], '--explain');
   if (output !== undefined && resolve(output) === resolve(file))
@@ -106,7 +107,7 @@ async function* readableTwice(
   { offline = false }: Pick<ModelOptions, 'offline'>,
   { env }: Pick<Io, 'env'>,
 ): AsyncGenerator<ImageSource> {
-  const { imageFetcher } = await import('../image/download.ts');
+  const { imageFetcher } = await import('../../image/download.ts');
   const fetchImage = imageFetcher(() => networkSettings(env, offline));
   for await (const image of images) {
     const read =

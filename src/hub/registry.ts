@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { type Fields, fields, list, number, oneOf, text, texts } from '../disk/json-fields.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import type { PerChannel } from '../image/preprocess.ts';
-import { type Fields, fields, list, number, oneOf, text, texts } from './json-fields.ts';
 
 /** What a card claims of one file before it has been fetched. */
 export interface CardDigest {

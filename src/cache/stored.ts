@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { isRecord } from '../checkpoint/safetensors.ts';
+import type { Embedded } from '../embed/encoder.ts';
+import { type NpyShape, parseNpyHeader } from '../embed/npy.ts';
 import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
 import type { ImageIdentity } from '../image/source.ts';
-import { isRecord } from '../onnx/safetensors.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
-import type { Embedded } from './encoder.ts';
-import { type NpyShape, parseNpyHeader } from './npy.ts';
 
 /** Longer lines are no rows: a name and 4,096 numbers take a tenth of it (CWE-770). */
 const MAX_LINE = 1_000_000;

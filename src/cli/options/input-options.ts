@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { UsageError } from '../errors.ts';
-import type { ImageOptions } from '../inputs/images.ts';
-import { parseShard, type Shard } from '../inputs/shard.ts';
-import type { Io } from './io.ts';
+import { UsageError } from '../../errors.ts';
+import type { ImageOptions } from '../../inputs/images.ts';
+import { parseShard, type Shard } from '../../inputs/shard.ts';
+import type { Io } from '../io.ts';
 
 /** How images are found, by every command that reads some. */
 export interface WalkOptions {

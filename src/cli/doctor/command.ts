@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
-import { ClipError, messageOf } from '../errors.ts';
-import { describeModel } from '../model/description.ts';
-import { examine, type Finding } from '../model/doctor.ts';
-import { defaultModel, modelNames } from '../model/store.ts';
-import { type Io, Sink, wantsColor } from './io.ts';
+import { ClipError, messageOf } from '../../errors.ts';
+import { describeModel } from '../../model/description.ts';
+import { examine, type Finding } from '../../model/doctor.ts';
+import { defaultModel, modelNames } from '../../model/store.ts';
+import { Sink } from '../../output/sink.ts';
+import { type Io, wantsColor } from '../io.ts';
 
 export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
   new Command('doctor')

@@ -1,13 +1,16 @@
 import { Command } from 'commander';
-import { createClassifier } from '../classifier.ts';
-import type { Clip } from '../clip.ts';
-import { namesBeside, storedEmbeddings } from '../embed/stored.ts';
-import { checkLabels, type Label } from '../text/labels.ts';
-import { withCacheOptions } from './cache-options.ts';
-import { type ExplainOptions, planExplanation, withExplainOptions } from './explain.ts';
-import { type GivenImages, givenImages } from './given-images.ts';
-import { type InputOptions, refuseImages, withInputOptions } from './input-options.ts';
-import { ClosedPipe, type Io, unlessInterrupted } from './io.ts';
+import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
+import { createClassifier } from '../../classifier.ts';
+import type { Clip } from '../../clip.ts';
+import { refuseToOverwrite } from '../../output/result-output.ts';
+import type { RunSettings } from '../../output/resumable-output.ts';
+import { ClosedPipe } from '../../output/sink.ts';
+import { checkLabels, type Label } from '../../text/labels.ts';
+import { type GivenImages, givenImages } from '../given-images.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import { withCacheOptions } from '../options/cache-options.ts';
+import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
 import {
   classifierOptions,
   givenLabels,
@@ -15,9 +18,8 @@ import {
   type ScoreOptions,
   withLabelOptions,
   withScoreOptions,
-} from './label-options.ts';
-import { say } from './messages.ts';
-import { decodeOptions, type ModelOptions, openModel, withModelOptions } from './model-options.ts';
+} from '../options/label-options.ts';
+import { decodeOptions, type ModelOptions, openModel, withModelOptions } from '../options/model-options.ts';
 import {
   chooseShape,
   isOnTerminal,
@@ -25,10 +27,10 @@ import {
   openOutput,
   withOutputOptions,
   writerFor,
-} from './output-options.ts';
-import { createProgress } from './progress.ts';
-import { refuseToOverwrite, untilFailure, writeResults } from './results.ts';
-import type { RunSettings } from './resumable-output.ts';
+} from '../options/output-options.ts';
+import { createProgress } from '../progress.ts';
+import { untilFailure, writeResults } from '../results.ts';
+import { type ExplainOptions, planExplanation, withExplainOptions } from './explain.ts';
 
 interface ClassifyOptions
   extends InputOptions,

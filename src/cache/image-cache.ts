@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
+import type { Embedded, ImageEncoder, Stage } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode.ts';
 import { SmallFileReader } from '../image/small-file.ts';
@@ -7,7 +8,6 @@ import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
 import type { EmbeddingCache } from './cache.ts';
-import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once, by Node's four threads. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { ClassifierOptions } from '../classifier.ts';
-import { type Label, splitLabels } from '../text/labels.ts';
-import { collect, collectOne, share } from './options.ts';
+import type { ClassifierOptions } from '../../classifier.ts';
+import { type Label, splitLabels } from '../../text/labels.ts';
+import { collect, collectOne, share } from './values.ts';
 
 /** What the images might show, and how it is put into words. */
 export interface LabelOptions {
@@ -53,7 +53,7 @@ export function withRefusalOptions(command: Command): Command {
 /** Labels of the options, then those of the files. @throws LabelsError */
 export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions): Promise<(string | Label)[]> {
   const files = await Promise.all(
-    labelsFile.map(async (path) => (await import('../text/labels-file.ts')).readLabelsFile(path)),
+    labelsFile.map(async (path) => (await import('../../text/labels-file.ts')).readLabelsFile(path)),
   );
   return [...labels, ...files.flat()];
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readModelJson } from '../checkpoint/config.ts';
+import { cacheFolder, type Env } from '../disk/environment.ts';
 import type { ModelDigest } from '../model/digest.ts';
-import { cacheFolder, type Env } from '../model/environment.ts';
-import { readModelJson } from '../onnx/config.ts';
 import { EmbeddingStore } from './store.ts';
 
 /** To be counted up when the same model, image or text becomes another embedding than before. */

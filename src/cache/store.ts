@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../model/cache-files.ts';
+import { makeFolder } from '../disk/cache-files.ts';
 import { type Entry, FINISHED, SegmentReader, SegmentWriter, type Stored, UNFINISHED } from './segment.ts';
 
 /** Smaller segments are put together when there are more than so many. */

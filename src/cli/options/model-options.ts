@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
-import { type Clip, loadModel } from '../clip.ts';
-import { type DecodeOptions, RESIZE, type Resize } from '../image/decode.ts';
-import { PROVIDERS, type ProviderChoice } from '../model/provider.ts';
-import { DTYPES, type Dtype } from '../model/ready-made.ts';
-import { defaultModel } from '../model/store.ts';
+import { type Clip, loadModel } from '../../clip.ts';
+import { type DecodeOptions, RESIZE, type Resize } from '../../image/decode.ts';
+import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
+import { DTYPES, type Dtype } from '../../model/ready-made.ts';
+import { defaultModel } from '../../model/store.ts';
+import type { Amount } from '../given-images.ts';
+import type { Io } from '../io.ts';
 import { type CacheOptions, cacheSettings } from './cache-options.ts';
-import type { Amount } from './given-images.ts';
-import type { Io } from './io.ts';
-import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './options.ts';
+import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './values.ts';
 
 /** Which model, what it runs on, and how its images are read. */
 export interface ModelOptions extends CacheOptions {

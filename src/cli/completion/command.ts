@@ -1,10 +1,11 @@
 import { RootCommand, ShellCompDirective, script, type Command as Taught } from '@bomb.sh/tab';
 import { Argument, Command } from 'commander';
-import { modelCards } from '../model/registry.ts';
-import { modelNames } from '../model/store.ts';
-import { templateSets } from '../text/prompts.ts';
-import { COMMANDS, commandNamed } from './commands.ts';
-import { type Io, Sink } from './io.ts';
+import { modelCards } from '../../hub/registry.ts';
+import { modelNames } from '../../model/store.ts';
+import { Sink } from '../../output/sink.ts';
+import { templateSets } from '../../text/prompts.ts';
+import type { Commands } from '../command.ts';
+import type { Io } from '../io.ts';
 
 const NAME = 'clip-classify';
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -33,7 +34,7 @@ fi
 `;
 
 /** The script of a shell asks `clip-classify completion complete -- <words>` what could come next. */
-export const completionCommand = (io: Io): Command => {
+export const completionCommand = (io: Io, _onExit: (code: number) => void, commands: Commands): Command => {
   const completion = new Command('completion')
     .description('a script that teaches a shell what can be typed next')
     .usage('<shell>')
@@ -50,22 +51,23 @@ export const completionCommand = (io: Io): Command => {
     .command('complete', { hidden: true })
     .argument('[words...]')
     .action(async (words: string[]) => {
-      await new Sink(io.stdout, 'standard output').write(await suggestions(words, io));
+      await new Sink(io.stdout, 'standard output').write(await suggestions(words, io, commands));
     });
   return completion;
 };
 
 /** A line for each thing that could stand for the last word, and a line that says whether it could be a file instead. */
-async function suggestions(words: readonly string[], io: Io): Promise<string> {
-  const named = words.length > 1 ? commandNamed(words[0]) : undefined;
+async function suggestions(words: readonly string[], io: Io, commands: Commands): Promise<string> {
+  const named = words.length > 1 && Object.hasOwn(commands, words[0] as string) ? words[0] : undefined;
   const root = new RootCommand();
   const own = await OwnWords.read(io);
   own.teach(
     root,
-    (await COMMANDS[named ?? 'classify']())(io, () => {}),
+    (await (commands[named ?? 'classify'] as Commands[string])())(io, () => {}, commands),
   );
   if (words.length === 1) {
-    for (const [name, load] of Object.entries(COMMANDS)) root.command(name, (await load())(io, () => {}).description());
+    for (const [name, load] of Object.entries(commands))
+      root.command(name, (await load())(io, () => {}, commands).description());
     root.option('version', 'output the version number');
   }
   // What the library would print names no files; here they are what comes most often.

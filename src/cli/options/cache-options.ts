@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { LoadOptions } from '../clip.ts';
-import { messageOf, UsageError } from '../errors.ts';
-import type { Io } from './io.ts';
-import { say } from './messages.ts';
+import type { LoadOptions } from '../../clip.ts';
+import { messageOf, UsageError } from '../../errors.ts';
+import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
 
 /** What is kept on disk for the next time. */
 export interface CacheOptions {

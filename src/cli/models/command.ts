@@ -1,16 +1,17 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
-import { describeModel } from '../model/description.ts';
-import { storeImport } from '../model/imports.ts';
-import { inspection, inspectionJson } from '../output/inspection.ts';
-import { type Io, Sink } from './io.ts';
-import { listCommand } from './models/list.ts';
-import { pathCommand } from './models/path.ts';
-import { examples } from './models/print.ts';
-import { pullCommand } from './models/pull.ts';
-import { rmCommand } from './models/rm.ts';
-import { useCommand } from './models/use.ts';
-import { verifyCommand } from './models/verify.ts';
+import { describeModel } from '../../model/description.ts';
+import { storeImport } from '../../model/imports.ts';
+import { inspection, inspectionJson } from '../../output/inspection.ts';
+import { Sink } from '../../output/sink.ts';
+import type { Io } from '../io.ts';
+import { listCommand } from './list.ts';
+import { pathCommand } from './path.ts';
+import { examples } from './print.ts';
+import { pullCommand } from './pull.ts';
+import { rmCommand } from './rm.ts';
+import { useCommand } from './use.ts';
+import { verifyCommand } from './verify.ts';
 
 export const modelsCommand = (io: Io) => {
   const models = new Command('models')

@@ -1,14 +1,14 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { takeLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError, UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { openable, pathOf } from '../inputs/path.ts';
-import { takeLock } from '../model/process-lock.ts';
 import { FileOutput } from './file-output.ts';
-import { throwCannotWrite } from './io.ts';
 import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
-import type { Counts, ResultOutput } from './results.ts';
+import type { Counts, ResultOutput } from './result-output.ts';
+import { throwCannotWrite } from './sink.ts';
 
 /** The head of a csv names a column for each of at most a few labels. */
 const LONGEST_HEAD = 1 << 20;

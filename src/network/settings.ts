@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Env, hubCacheFolder, hubHome } from '../disk/environment.ts';
 import { UsageError } from '../errors.ts';
-import { type Env, hubCacheFolder, hubHome } from '../model/environment.ts';
 
 /** Where the hub is and how to reach it. */
 export interface HubSettings extends NetworkSettings {

@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { LabelsError, UsageError } from '../errors.ts';
-import { createWriter, FORMATS, type Format, formatOfFile } from '../output/format.ts';
-import { matchWriter } from '../output/match.ts';
-import type { ResultWriter, RunInfo } from '../output/writer.ts';
-import type { Label } from '../text/labels.ts';
-import { type Io, wantsColor } from './io.ts';
-import { say } from './messages.ts';
-import { outputFile, topCount } from './options.ts';
-import { openStream, type ResultOutput } from './results.ts';
-import { ResumableOutput, type RunSettings } from './resumable-output.ts';
+import { LabelsError, UsageError } from '../../errors.ts';
+import { createWriter, FORMATS, type Format, formatOfFile } from '../../output/format.ts';
+import { matchWriter } from '../../output/match.ts';
+import { openStream, type ResultOutput } from '../../output/result-output.ts';
+import { ResumableOutput, type RunSettings } from '../../output/resumable-output.ts';
+import type { ResultWriter, RunInfo } from '../../output/writer.ts';
+import type { Label } from '../../text/labels.ts';
+import { type Io, wantsColor } from '../io.ts';
+import { say } from '../messages.ts';
+import { outputFile, topCount } from './values.ts';
 
 /** What is written, and where. */
 export interface OutputOptions {
@@ -103,7 +103,7 @@ export async function openOutput(
   if (resume && !lines)
     throw new UsageError(`${'format' in shape ? shape.format : 'this'} cannot be resumed`, 'write jsonl, csv or tsv');
   const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
-  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io);
+  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io.stdout);
   const all = { ...shape, ...settings };
   return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
 }

@@ -1,20 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { EVALUATION_FORMATS, type EvaluationFormat } from '../output/evaluation.ts';
-import { withCacheOptions } from './cache-options.ts';
-import { type WalkOptions, withWalkOptions } from './input-options.ts';
-import type { Io } from './io.ts';
-import { type LabelOptions, type ScoreOptions, withLabelOptions, withRefusalOptions } from './label-options.ts';
-import { type ModelOptions, withModelOptions } from './model-options.ts';
-import { anyNumber, collectOne } from './options.ts';
-
-export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ModelOptions {
-  readonly format?: EvaluationFormat;
-  readonly output?: readonly string[];
-  readonly calibrate?: boolean;
-  readonly precision?: number;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-}
+import { EVALUATION_FORMATS } from '../../output/evaluation.ts';
+import type { Io } from '../io.ts';
+import { withCacheOptions } from '../options/cache-options.ts';
+import { withWalkOptions } from '../options/input-options.ts';
+import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
+import { withModelOptions } from '../options/model-options.ts';
+import { anyNumber, collectOne } from '../options/values.ts';
+import type { EvalOptions } from './run.ts';
 
 const EXAMPLES = `
 The classes are the labels, unless --labels or --labels-file give more of them.
@@ -47,7 +39,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: EvalOptions) => {
       // What only eval needs is loaded only by it: the start of other commands does not pay.
-      const { runEval } = await import('./eval/run.ts');
+      const { runEval } = await import('./run.ts');
       onExit(await runEval(source, options, io));
     });
 };

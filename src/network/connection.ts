@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { Dispatcher, RequestInit, Response } from 'undici';
-import { openProxied } from '../hub/proxy.ts';
-import type { NetworkSettings } from '../hub/settings.ts';
 import { type Network, networkOf } from './address.ts';
+import { openProxied } from './proxy.ts';
+import type { NetworkSettings } from './settings.ts';
 
 /** Sends one request; redirects are the caller's. */
 export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network> | undefined) => Promise<Response>;

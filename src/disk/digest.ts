@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 
 /** What the hub tells of a file's bytes: sha256 for one in LFS, else the sha1 that git gives the blob. */
 export interface Digest {
@@ -54,4 +55,10 @@ export function toDigest(value: unknown): Digest | undefined {
   if (typeof value !== 'string') return undefined;
   if (/^[0-9a-f]{64}$/u.test(value)) return { algorithm: 'sha256', hex: value };
   return /^[0-9a-f]{40}$/u.test(value) ? { algorithm: 'git-sha1', hex: value } : undefined;
+}
+
+/** Tells whether a file has been touched: its inode, size and times of change in nanoseconds, links resolved. */
+export async function stampOf(path: string): Promise<string> {
+  const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+  return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
 }

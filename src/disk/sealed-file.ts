@@ -1,7 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { digestFile } from '../hub/digest.ts';
-import { stampOf } from '../hub/verify.ts';
 import { replaceFile } from './cache-files.ts';
+import { digestFile, stampOf } from './digest.ts';
 
 /** What stands in the file beside a file that was written here. */
 interface Seal {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from '../embed/labels.ts';
 import { rowOf, stack, type UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
-import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './labels.ts';
 import type { Entry } from './segment.ts';
 
 /** So many new labels take minutes to encode: then they are kept as they come, in case the process is killed. */
