@@ -90,10 +90,15 @@ export async function decode(
   } catch (error) {
     if (error instanceof ImageError) throw error;
     if (format === 'SVG' && /^timeout/.test(messageOf(error))) {
-      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
+      throw new ImageError(
+        'E_TIMEOUT',
+        `${name} took more than ${SVG_SECONDS} s to draw`,
+        'convert the file to PNG',
+        error,
+      );
     }
-    const message = `${name} cannot be decoded as ${format}: ${messageOf(error)}`;
-    throw new ImageError('E_DECODE', message, 'fetch or export it again', error);
+    const message = `cannot decode ${name} as ${format}: ${messageOf(error)}`;
+    throw new ImageError('E_DECODE', message, 'download or export the image again', error);
   }
 }
 
@@ -102,12 +107,12 @@ function allowedFormat(bytes: Uint8Array, name: string, svg: boolean): ImageForm
   if (format === undefined) {
     throw new ImageError(
       'E_FORMAT',
-      `${name} is none of JPEG, PNG, WebP, GIF, TIFF, AVIF`,
-      'convert it to one of these',
+      `${name} is not a JPEG, PNG, WebP, GIF, TIFF or AVIF image`,
+      'convert the file to one of these formats',
     );
   }
   if (format === 'SVG' && !svg) {
-    throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'allow it with --allow-svg, or convert it to PNG');
+    throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'add `svg`, or convert the file to PNG');
   }
   return format;
 }
@@ -115,13 +120,13 @@ function allowedFormat(bytes: Uint8Array, name: string, svg: boolean): ImageForm
 /** libvips looks at the bytes itself: what it sees must be what we saw. */
 function checkKind({ format: seen, compression }: Metadata, format: ImageFormat, name: string): void {
   if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
-    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
+    throw new ImageError('E_FORMAT', `${name} starts like ${format} but is ${seen}`, 'convert the file to JPEG or PNG');
   }
   if (format === 'AVIF' && compression !== 'av1') {
     throw new ImageError(
       'E_FORMAT',
-      `${name} is a HEIF image of another kind than AVIF (${compression})`,
-      'convert it to JPEG or PNG',
+      `${name} is a HEIF image with ${compression} compression; of HEIF files only AVIF is supported`,
+      'convert the file to JPEG or PNG',
     );
   }
 }
@@ -136,17 +141,17 @@ function checkSize(
   name: string,
   maxPixels: number,
 ): { readonly pixels: number; readonly large: number } {
-  const nextStep = 'make a smaller copy of it, or raise the limit';
+  const nextStep = 'make a smaller copy of the image, or increase `maxPixels`';
   const pixels = width * height;
   const limit = pixelLimit({ format, progressive }, maxPixels);
   if (pixels > limit) {
     const kind = limit < maxPixels ? ` for ${progressive ? 'a progressive or interlaced' : 'a'} ${format}` : '';
-    const fact = `${name} has ${width} × ${height} pixels, the limit${kind} is ${limit}`;
+    const fact = `${name} has ${width} × ${height} pixels; the limit${kind} is ${limit}`;
     throw new ImageError('E_PIXEL_LIMIT', fact, nextStep);
   }
   if (Math.max(width, height) > MAX_SIDE) {
-    const fact = `${name} has ${width} × ${height} pixels, the limit of a side is ${MAX_SIDE}`;
-    throw new ImageError('E_PIXEL_LIMIT', fact, 'cut a part out of it');
+    const fact = `${name} has ${width} × ${height} pixels; the limit of a side is ${MAX_SIDE}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, 'crop the image');
   }
   return { pixels, large: LARGE * pixelLimit({ format, progressive }, DEFAULT_DECODE.maxPixels) };
 }
@@ -181,7 +186,7 @@ async function toPixels(
 /** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
 function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
   if (channels === 3) return { width, height, data };
-  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert it to RGB');
+  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert the file to RGB');
   const rgb = new Uint8Array(data.length * 3);
   for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
   return { width, height, data: rgb };

@@ -157,7 +157,7 @@ async function readScoring(checkpoint: Checkpoint, { family }: Architecture): Pr
   if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
     throw new ModelError(
       `logit_scale in ${checkpoint.file} is not a finite number`,
-      'fetch or export the checkpoint again',
+      'download or export the checkpoint again',
     );
   }
   return family === 'siglip' ? { logitScale, logitBias } : { logitScale };

@@ -51,11 +51,14 @@ Examples:
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
-  withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
+  withInputOptions(command).option(
+    '--from <file>',
+    'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
+  );
   withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'no progress, warnings or summary')
-    .option('--verbose', 'also say what ran, how many files were passed over, and the causes of an error')
+    .option('--quiet', 'show no progress, warnings or summary')
+    .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };
@@ -119,7 +122,7 @@ async function rank(
     if (counts.failed === 0) await explanation?.draw();
     if (verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
     if (verbose && given && given.passedOver() > 0)
-      say(io, 'note', `${given.passedOver()} files passed over: no images by their names, or links or devices`);
+      say(io, 'note', `skipped ${given.passedOver()} files: not an image extension, or a link or device`);
     if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
     return counts.failed > 0 ? 1 : 0;
   } finally {
