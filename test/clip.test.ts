@@ -120,7 +120,7 @@ describe('a model', () => {
     });
     const clip = await loadModel(fixture('tiny-class'));
     expect(() => clip.encodeImages([], { resize: 'quick' as 'fast' })).toThrow(
-      'resize is quick; known are exact, fast',
+      '`resize` is quick; use one of exact, fast',
     );
   });
 });

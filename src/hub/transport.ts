@@ -74,7 +74,7 @@ export function connectionError(url: URL, error: unknown): ClipError | Transient
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const failure = new HubError(
-    `cannot reach ${url.host}: ${code || messageOf(cause)}`,
+    `cannot reach ${url.host}: ${messageOf(cause) || code}`,
     'check the connection, HF_ENDPOINT and https_proxy',
     error,
   );

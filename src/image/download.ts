@@ -118,8 +118,8 @@ async function inTime<T>(
   work: (signal: AbortSignal, progress: () => void) => Promise<T>,
 ): Promise<T> {
   const cut = new AbortController();
-  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download it first'));
-  const stall = setTimeout(() => giveUp(`brings nothing for ${stallMs / 1000} s`), stallMs);
+  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download the image first'));
+  const stall = setTimeout(() => giveUp(`sends no data for ${stallMs / 1000} s`), stallMs);
   const total = setTimeout(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
   try {
     return await work(cut.signal, () => stall.refresh());

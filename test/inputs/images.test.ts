@@ -66,7 +66,7 @@ describe('the images that arguments stand for', () => {
 
   it('are none: wrong usage, but not of a list', async () => {
     await expect(images([])).rejects.toThrow('no images; name images');
-    await expect(images([here('empty')])).rejects.toThrow(/no image in .*empty/);
+    await expect(images([here('empty')])).rejects.toThrow(/no images found in .*empty/);
     await writeFile(here('nothing-listed'), '\n');
     const nothing: string[] = [];
     const options = { filesFrom: here('nothing-listed'), onNothing: (arg: string) => nothing.push(arg) };
@@ -78,8 +78,8 @@ describe('the images that arguments stand for', () => {
     const stdin = () => Readable.from([Buffer.from('bytes')]);
     const { value } = await imagePaths(['-'], { stdin }).next();
     expect(value).toMatchObject({ name: '-' });
-    await expect(images(['-', '-'], { stdin })).rejects.toThrow('standard input is asked for twice');
-    await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is asked for twice');
+    await expect(images(['-', '-'], { stdin })).rejects.toThrow('standard input is used twice');
+    await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is used twice');
   });
 
   it('come no more when the signal says so, though the list is open', async () => {

@@ -86,6 +86,6 @@ describe('readCheckpoint', () => {
   });
 
   it('refuses a file that is not there', async () => {
-    await expect(readCheckpoint(join(folder, 'nothing'))).rejects.toThrow(/cannot be read/);
+    await expect(readCheckpoint(join(folder, 'nothing'))).rejects.toThrow(/cannot read/);
   });
 });

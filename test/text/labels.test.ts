@@ -20,7 +20,7 @@ describe('labels', () => {
   it.each([
     [[], /no labels/],
     [['cat', '  '], /label 2 of 2 is empty/],
-    [['cat', 'cat'], /"cat" is there twice/],
+    [['cat', 'cat'], /"cat" is listed twice/],
     [['cat', 'dog', 'CAT'], /"cat" and "CAT" are the same label/],
   ])('refuses %j', (labels, message) => {
     expect(() => checkLabels(labels)).toThrow(LabelsError);
@@ -58,7 +58,7 @@ describe('templates', () => {
     expect(expandTemplates(['photo', 'a {}', 'a photo of a {}'])).toEqual(['a photo of a {}', 'a {}']);
     expect(expandTemplates(['openai-80'])).toHaveLength(80);
     expect(expandTemplates(['openai-7'])).toHaveLength(7);
-    expect(expandTemplates(['none'])).toEqual(['{}']);
+    expect(expandTemplates(['bare'])).toEqual(['{}']);
   });
 
   it('all have a placeholder', () => {
