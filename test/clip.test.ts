@@ -116,7 +116,7 @@ describe('a model', () => {
     const odd = { dtype: 'fp8' as 'fp16' };
     await expect(loadModel(fixture('tiny-class'), odd)).rejects.toMatchObject({
       code: 'E_USAGE',
-      fact: 'dtype is fp8',
+      fact: '`dtype` is fp8',
     });
     const clip = await loadModel(fixture('tiny-class'));
     expect(() => clip.encodeImages([], { resize: 'quick' as 'fast' })).toThrow(

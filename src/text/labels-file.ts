@@ -74,7 +74,7 @@ function parseLabels(text: string, path: string): Entry[] {
 
 function formOf(path: string): { parse(text: string): Entry[]; readonly form: string } {
   if (/\.json$/iu.test(path))
-    return { parse: parseJson, form: `write a list of labels, as texts or objects of ${KEYS.join(', ')}` };
+    return { parse: parseJson, form: `write an array of labels, strings or objects with ${KEYS.join(', ')}` };
   if (/\.csv$/iu.test(path))
     return { parse: parseCsv, form: `write a header, of ${KEYS.join(', ')}, and below it a line for each label` };
   return { parse: parseLines, form: 'write one label a line' };

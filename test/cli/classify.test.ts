@@ -165,7 +165,7 @@ describe('clip-classify', () => {
 describe('what cannot run ends with 2 and one line', () => {
   it.each([
     [[], /E_USAGE: no images; /],
-    [['x.jpg'], /E_LABELS: no labels; .*--labels cat,dog/],
+    [['x.jpg'], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
     [['x.jpg', '-l', 'cat,Cat'], /E_LABELS: "cat" and "Cat" are the same label/],
     [['x.jpg', '-l', 'cat,,dog'], /E_LABELS: label 2 of 3 is empty/],
     [['x.jpg', '--labels-file', 'nothing.txt'], /E_LABELS: cannot read the labels file nothing.txt/],

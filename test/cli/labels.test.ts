@@ -129,7 +129,7 @@ describe('an image may have no label', () => {
 
   it('and the table says why', async () => {
     const { stdout } = await cli([IMAGES[0] as string, ...LABELS, ...MODEL, '--threshold', '1', '-f', 'table']);
-    expect(stdout).toContain('no label: the best, ');
+    expect(stdout).toContain('no label: the best score, ');
   });
 });
 
@@ -211,8 +211,8 @@ describe('warnings', () => {
 
 describe('what makes no sense ends with 2 and one line', () => {
   it.each([
-    [['--threshold', '1.5'], /E_USAGE: .*--threshold.*a number from 0 to 1 is needed/],
-    [['--threshold', 'high'], /E_USAGE: .*--threshold.*a number is needed/],
+    [['--threshold', '1.5'], /E_USAGE: .*--threshold.*use a number from 0 to 1/],
+    [['--threshold', 'high'], /E_USAGE: .*--threshold.*use a number/],
     [['--min-margin', '-1'], /E_USAGE: .*--min-margin/],
     [['--min-margin', '0.1', '--multi-label'], /E_USAGE: --min-margin does not work with --multi-label/],
     [['--none-prompt', ' '], /E_LABELS: a background prompt is empty/],

@@ -210,8 +210,8 @@ describe('the token', () => {
   it('is never shown', async () => {
     break_(isListing, { kind: 'status', status: 401 }, 1);
     const refused = await pull({ env: { ...home.env, HF_TOKEN: 'hf_secret' } }).catch((error) => String(error));
-    expect(refused).toMatch(/refuses the token/);
+    expect(refused).toMatch(/rejects the token/);
     expect(refused).not.toContain('hf_secret');
-    await expect(pull({ env: { ...home.env, HF_TOKEN: 'two\nlines' } })).rejects.toThrow(/holds characters/);
+    await expect(pull({ env: { ...home.env, HF_TOKEN: 'two\nlines' } })).rejects.toThrow(/contains invalid characters/);
   });
 });

@@ -88,7 +88,7 @@ describe('a name that would leave its folder', () => {
   it.each(['../../x', 'main', '', 'C'.repeat(40), `${COMMIT}/..`])('%j is refused as a commit', async (sha) => {
     const body = JSON.stringify({ sha, siblings: [{ rfilename: 'model.safetensors' }] });
     hub.fault = ({ url }) => (url.includes('/revision/') ? { kind: 'body', body } : undefined);
-    expect(await failure('acme/clip')).toMatch(/^E_HUB: the hub's answer for acme\/clip names no commit/);
+    expect(await failure('acme/clip')).toMatch(/^E_HUB: the Hub's answer for acme\/clip contains no commit/);
     expect(await treeOf(home.folder)).toEqual([]);
   });
 

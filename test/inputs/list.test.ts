@@ -48,9 +48,9 @@ describe('a list of paths', () => {
   });
 
   it('says so where -0 is missing, or too much, or it is none', async () => {
-    await expect(read(['a\0b\0'])).rejects.toThrow('it holds NUL bytes; say -0');
+    await expect(read(['a\0b\0'])).rejects.toThrow('it contains NUL bytes; add -0');
     await expect(read([Buffer.alloc(70_000, 97)], 'nul')).rejects.toThrow('remove -0');
-    await expect(read([Buffer.alloc(70_000, 97)])).rejects.toThrow('it holds an entry of more than 65536 bytes');
+    await expect(read([Buffer.alloc(70_000, 97)])).rejects.toThrow('it has an entry of more than 65536 bytes');
   });
 
   it('is passed on path by path', async () => {

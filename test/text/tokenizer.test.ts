@@ -49,7 +49,7 @@ describe('loadTokenizer', () => {
 
   it('refuses a tokenizer with more tokens than the model', async () => {
     await expect(loadTokenizer(fixture('tiny-class'), shape(77, 599))).rejects.toThrow(
-      /token id 599, the model a vocabulary of 599/,
+      /token id 599, but the model has a vocabulary of 599/,
     );
   });
 
