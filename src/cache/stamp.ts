@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 
 /**
  * A file that changed less than this many milliseconds ago can change again without a new time: file systems count in ticks
