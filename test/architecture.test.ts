@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts'],
+  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts', 'src/find.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -28,7 +28,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
-  sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
+  sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,

@@ -220,7 +220,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     const folder = await folderOf('int8', graphs, HUGGING_FACE);
     expectNative(await scores(folder, { logitScale: 40, dtype: 'int8' }));
     await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(
-      /no fp32 graph of an image tower; there are onnx\/text_model_quantized.onnx/,
+      /no fp32 ONNX file of an image encoder; choose the precision of one of onnx\/text_model_quantized.onnx/,
     );
   });
 });
