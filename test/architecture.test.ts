@@ -42,6 +42,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,
+  'ipaddr.js': /^src\/network\/address\.ts$/,
   undici: /^src\/(network\/(proxy|connection)|image\/download)\.ts$/,
 };
 

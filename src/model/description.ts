@@ -13,6 +13,7 @@ import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
+import { refuseLinksOut } from './links.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import type { Graph, GraphSource } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
@@ -80,6 +81,7 @@ export interface DescribeOptions {
  */
 export async function describeModel(nameOrFolder: string, options: DescribeOptions = {}): Promise<ModelDescription> {
   const location = await findModel(nameOrFolder, options.env);
+  await refuseLinksOut(location.folder);
   if (await holdsCheckpoint(location.folder)) return describeCheckpoint(location, options);
   const readyMade = await readReadyMade(location.folder, options.dtype ?? 'fp32');
   if (readyMade === undefined) throw nothingToRun(location.folder);
