@@ -6,6 +6,7 @@ import type { DecodeOptions } from './image/decode.ts';
 import type { ImageIdentity, ImageSource } from './image/source.ts';
 import { isLearned, type Learned, pictureEvidence, requireModel } from './learn/learned.ts';
 import { neutralWhereWordless } from './learn/words.ts';
+import type { Scoring } from './model/description.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
 import { checkLabels, type Label } from './text/labels.ts';
@@ -72,7 +73,7 @@ export async function createClassifier(
   const rule = ruleOf(checked, options);
   const templates = learned?.templates ?? expandTemplates(options.templates ?? ['photo']);
   // The weights of a learnt classifier were chosen for the softmax, whatever the model was trained with.
-  const scoring = learned ? { logitScale: clip.logitScale } : clip;
+  const scoring: Scoring = learned ? { logitScale: clip.logitScale } : clip;
   const activation = rule.several || scoring.logitBias !== undefined ? 'sigmoid' : 'softmax';
   const needsNeutral = rule.several && scoring.logitBias === undefined;
   const background = backgroundPrompts(options, needsNeutral);

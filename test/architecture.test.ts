@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts'],
   ['src/learn/'],
-  ['src/evaluate.ts', 'src/calibrate.ts'],
+  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { pid } from 'node:process';
 import { type Fields, fields, list, number, text, texts } from '../disk/json-fields.ts';
@@ -49,6 +50,11 @@ export async function readLearned(path: string): Promise<Learned> {
       error,
     );
   }
+}
+
+/** Tells two classifiers apart. */
+export function learnedDigest(learned: Learned): string {
+  return createHash('sha256').update(learnedJson(learned)).digest('hex');
 }
 
 export function learnedJson(learned: Learned): string {

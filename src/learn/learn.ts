@@ -206,3 +206,22 @@ function evidenceOf(
     tested: tested.map((_, n) => n),
   };
 }
+
+/** A classifier that no longer knows some of its classes. @throws LabelsError if it never knew one, or none would be left */
+export function withoutClasses(learned: Learned, names: readonly string[]): Learned {
+  const unknown = names.find((name) => !learned.labels.some(({ label }) => label === name));
+  if (unknown !== undefined)
+    throw new LabelsError(
+      `the classifier has no class "${unknown}"`,
+      `use one of ${learned.labels.map(({ label }) => `"${label}"`).join(', ')}`,
+    );
+  if (names.length === 0) return learned;
+  const kept = [...learned.labels.keys()].filter((c) => !names.includes((learned.labels[c] as LearnedLabel).label));
+  if (kept.length === 0) throw new LabelsError('no class would be left', 'keep at least one');
+  return {
+    ...learned,
+    labels: kept.map((c) => learned.labels[c] as LearnedLabel),
+    statistics: withClasses(learned.statistics, kept),
+    leaveOneOut: null, // it was measured with other classes
+  };
+}
