@@ -13,7 +13,8 @@ import type { Setup } from './embed/messages.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
-import { completeDecode, type DecodeOptions, decoderVersions, RESIZE } from './image/decode.ts';
+import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-options.ts';
+import { decoderVersions } from './image/libvips.ts';
 import type { ImageSource } from './image/source.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -154,10 +155,10 @@ async function isolated(
 function requireCounts(counts: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(counts)) {
     if (Number.isInteger(value) && value >= 1) continue;
-    throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+    throw new UsageError(`\`${name}\` is ${value}`, 'use a whole number from 1');
   }
 }
 
 function requireOneOf(name: string, value: string, known: readonly string[]): void {
-  if (!known.includes(value)) throw new UsageError(`${name} is ${value}`, `known are ${known.join(', ')}`);
+  if (!known.includes(value)) throw new UsageError(`\`${name}\` is ${value}`, `use one of ${known.join(', ')}`);
 }

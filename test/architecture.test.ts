@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/explain.ts'],
+  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts'],
   ['src/learn/'],
   ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
   ['src/ranking.ts'],
@@ -30,7 +30,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
-  sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
+  sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,

@@ -14,7 +14,14 @@ const ort = require('onnxruntime-node') as typeof runtime;
 export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
 
 /** An ONNX graph: its bytes and its weights, or the path of a whole model. */
-export type Graph = { readonly bytes: Uint8Array; readonly weights: Weights } | { readonly path: string };
+export type Graph =
+  | {
+      readonly bytes: Uint8Array;
+      readonly weights: Weights;
+      /** Mostly convolutions: onnxruntime's own layout then pays for itself with the first image. @default false */
+      readonly convolutional?: boolean;
+    }
+  | { readonly path: string };
 
 /** A graph, or what makes it when it is first needed. */
 export type GraphSource = Graph | (() => Promise<Graph>);
@@ -93,8 +100,7 @@ export async function openSession(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
-    // This package's graphs are written in their fastest form; "all" would also rearrange the weights of convolutions.
-    graphOptimizationLevel: once ? ('path' in graph ? 'extended' : 'disabled') : 'all',
+    graphOptimizationLevel: once ? quickLevel(graph) : 'all',
   };
   const prepacking = once ? { disable_prepacking: '1' } : {};
   let session: runtime.InferenceSession;
@@ -118,22 +124,32 @@ export async function openSession(
     const message = messageOf(error);
     if (provider !== 'cpu') {
       const cause = message.replace(/^\S+\.cc:\d+ .* was false\. /u, ''); // the place in onnxruntime's source
-      throw new ProviderError(`${provider} cannot run here: ${cause}`, 'clip-classify doctor says why', error);
+      throw new ProviderError(
+        `the ${provider} provider does not work here: ${cause}`,
+        'run clip-classify doctor to see why',
+        error,
+      );
     }
     const where =
       'path' in graph ? graph.path : `the model in ${'folder' in graph.weights ? graph.weights.folder : 'memory'}`;
-    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'fetch or export the model again', error);
+    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'download or export the model again', error);
   }
   return {
     async run(feeds, outputs) {
       const tensors = Object.entries(feeds).map(([name, feed]) => [name, toTensor(feed)] as const);
       const results = await session.run(Object.fromEntries(tensors), [...outputs]).catch((error: unknown) => {
-        throw new ModelError(`the model cannot be run: ${messageOf(error)}`, 'fetch or export it again', error);
+        throw new ModelError(`cannot run the model: ${messageOf(error)}`, 'download or export the model again', error);
       });
       return outputs.map((name) => toMatrix(results[name] as runtime.Tensor));
     },
     release: () => session.release(),
   };
+}
+
+/** The level that gives the first result soonest. This package's graphs are written in their fastest form, but for convolutions. */
+function quickLevel(graph: Graph): 'disabled' | 'extended' | 'all' {
+  if ('path' in graph) return 'extended';
+  return graph.convolutional ? 'all' : 'disabled';
 }
 
 function toTensor({ type, data, shape }: Feed): runtime.Tensor {
@@ -153,8 +169,8 @@ function toMatrix({ dims, data }: runtime.Tensor): Matrix {
   const [rows = 0, columns = 0] = dims;
   if (dims.length !== 2 || !(data instanceof Float32Array)) {
     throw new ModelError(
-      `an output of the model has the shape [${dims.join(', ')}]`,
-      'a graph that puts out float32 embeddings is needed',
+      `an output of the model has the unexpected shape [${dims.join(', ')}]`,
+      'use a model that returns float32 embeddings',
     );
   }
   return { rows, columns, data };
