@@ -1,7 +1,7 @@
 import type { Clip } from '../clip.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import { stack, type UnitRows } from '../tensor.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
