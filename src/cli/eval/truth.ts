@@ -28,8 +28,7 @@ export async function openTruth(source: string, walk: TruthWalk, onNoClass: (pat
   // A pipe could be read once only; the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
-  if (info.isFile() && (await isBinary(source)))
-    throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
+  if (info.isFile() && (await isBinary(source))) throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
   const truth = info.isDirectory() ? await folderPerClass(source, walk, onNoClass) : await csvTruth(source);
   if (truth.labels.length === 0) throw new UsageError(`${source} contains no classes`, NEXT_STEP);
   return truth;

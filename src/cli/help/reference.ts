@@ -76,8 +76,13 @@ ${[...parts, ...topics].join('\n')}
 `;
 }
 
-function examples(command: Command, before: string, after: string, escape: (text: string) => string = String): string[] {
-  const lines = examplesOf(command).map((line) => escape(line.trim().slice(2)));
+function examples(
+  command: Command,
+  before: string,
+  after: string,
+  escaped: (text: string) => string = String,
+): string[] {
+  const lines = examplesOf(command).map((line) => escaped(line.trim().slice(2)));
   return lines.length === 0 ? [] : [`${before}${lines.join('\n')}${after}`];
 }
 
@@ -91,5 +96,8 @@ const cell = (text: string) => text.replaceAll('|', '\\|').replace(/[<>]/gu, (c)
 
 /** Text that roff takes as it is: hyphens that can be copied, no line that begins with a dot. */
 function roff(text: string): string {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/gmu, '\\&$1');
+  return text
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^([.'])/gmu, '\\&$1');
 }

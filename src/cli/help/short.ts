@@ -55,9 +55,12 @@ export function shortHelp(command: Command): string {
 
 /** The lines of the examples at the end of a command's help. */
 export function examplesOf(command: Command): string[] {
-  let text = '';
+  const parts: string[] = [];
   const { writeOut, ...others } = command.configureOutput();
-  command.configureOutput({ writeOut: (part) => void (text += part) }).outputHelp();
+  command.configureOutput({ writeOut: (part) => void parts.push(part) }).outputHelp();
   command.configureOutput({ ...others, ...(writeOut && { writeOut }) });
-  return text.split('\n').filter((line) => line.startsWith('  $ '));
+  return parts
+    .join('')
+    .split('\n')
+    .filter((line) => line.startsWith('  $ '));
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
-import { nothingIn, type ImageOptions } from '../../inputs/images.ts';
+import { type ImageOptions, nothingIn } from '../../inputs/images.ts';
 import { parseShard, type Shard } from '../../inputs/shard.ts';
 import type { Io } from '../io.ts';
 
