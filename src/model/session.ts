@@ -149,8 +149,15 @@ function toTensor({ type, data, shape }: Feed): runtime.Tensor {
   }
 }
 
-function toMatrix({ dims, data }: runtime.Tensor): Matrix {
+/** No embedding is wider by far; what claims to be is not copied (CWE-770). */
+const MOST_COLUMNS = 65_536;
+
+function toMatrix(tensor: runtime.Tensor): Matrix {
+  const { dims } = tensor;
   const [rows = 0, columns = 0] = dims;
+  if (columns > MOST_COLUMNS)
+    throw new ModelError(`the model makes embeddings of ${columns} numbers`, 'fetch or export it again');
+  const { data } = tensor;
   if (dims.length !== 2 || !(data instanceof Float32Array)) {
     throw new ModelError(
       `an output of the model has the shape [${dims.join(', ')}]`,

@@ -79,7 +79,7 @@ export function openModel(
     device,
     dtype,
     batch,
-    isolate: amount !== 'one',
+    isolate: amount !== 'one' || options.allowSvg === true ? true : 'foreign', // a few lines of SVG take minutes to draw
     few: amount !== 'many',
     timeout,
     offline,
