@@ -1,6 +1,7 @@
 // The command line in its process: signals come in, an exit code goes out.
-import { isSupervised, needsSupervisor, startSupervised, underSupervisor } from './supervisor.js';
+
 import { CODES, isHangUpIgnored } from './signals.js';
+import { isSupervised, needsSupervisor, startSupervised, underSupervisor } from './supervisor.js';
 
 if (needsSupervisor()) await startSupervised();
 else await runHere();

@@ -40,7 +40,10 @@ export function needsSupervisor() {
   if (mounts.size === 0) return false;
   const words = process.argv.slice(2);
   if (words.some((word) => /^--(files-from|cache-images)/u.test(word))) return true; // what they name is not known yet
-  const named = [...words.map((word) => word.replace(/^--?[\w-]+=/u, '')), ...VARIABLES.map((name) => process.env[name])];
+  const named = [
+    ...words.map((word) => word.replace(/^--?[\w-]+=/u, '')),
+    ...VARIABLES.map((name) => process.env[name]),
+  ];
   return ['.', ...named].some((path) => path !== undefined && path !== '' && leadsInto(path, mounts));
 }
 
@@ -49,7 +52,9 @@ function distantMounts() {
   try {
     for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
       const [place = '', kind = ''] = line.split(' - ');
-      const point = (place.split(' ')[4] ?? '').replace(/\\([0-7]{3})/gu, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+      const point = (place.split(' ')[4] ?? '').replace(/\\([0-7]{3})/gu, (_, octal) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      );
       if (point !== '' && !LOCAL.test(kind.split(' ')[0])) mounts.add(point);
     }
   } catch {

@@ -22,8 +22,10 @@ import { chooseScoring, measureLogitScale, type ScoringOptions } from './embed/s
 import { withTextTower } from './embed/text-tower.ts';
 import type { Patience } from './embed/watchdog.ts';
 import { UsageError } from './errors.ts';
-import { completeDecode, type DecodeOptions, decoderVersions, RESIZE } from './image/decode.ts';
+import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-options.ts';
+import { decoderVersions } from './image/libvips.ts';
 import type { ImageSource } from './image/source.ts';
+import { spooled } from './image/spool.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
@@ -50,6 +52,8 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly isolate?: boolean | 'foreign';
   /** Few images will be encoded: the graph opens sooner and runs slower. @default false */
   readonly few?: boolean;
+  /** Files may lie on a disk that does not answer: `timeout` holds for reading one too. @default false */
+  readonly isWary?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
@@ -86,6 +90,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   release(): Promise<void>;
 }
 
+/** Seconds. */
+const TIMEOUT = 10;
 /** Images that a process decodes at once: each takes a thread of Node's pool and one of libvips'. */
 const DECODERS = 4;
 /** Batches under way in each process: one that runs, one that is ready, one that is being prepared. */
@@ -121,9 +127,11 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const circumstances = { dtype, provider, decoder: decoderVersions };
   const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetchingEncoder(
-    embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder,
+    embeddings && cacheImages
+      ? new CachedImages(encoder, embeddings, options.isWary ? (options.timeout ?? TIMEOUT) : undefined)
+      : encoder,
     async () =>
-      (await import('./image/download.ts')).imageFetcher(() =>
+      (await import('./image/download.ts')).fetcherInto(spooled, () =>
         networkSettings({ ...processEnv, ...env }, options.offline),
       ),
   );
@@ -164,7 +172,7 @@ const FIRST_SECONDS = 8;
 /** How child processes are kept. What a foreign model asks for is limited by the size of all that lies beside its graph. */
 async function keepingOf(
   { weightFile, contents }: ModelDescription,
-  { timeout = 10, env, signal }: LoadOptions,
+  { timeout = TIMEOUT, env, signal }: LoadOptions,
 ): Promise<Patience & Launch> {
   const isForeign = contents.kind === 'onnx';
   const weightBytes = isForeign ? await bytesIn(dirname(weightFile)) : (await stat(weightFile)).size;
@@ -182,10 +190,10 @@ async function bytesIn(folder: string): Promise<number> {
 function requireCounts(counts: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(counts)) {
     if (Number.isInteger(value) && value >= 1) continue;
-    throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+    throw new UsageError(`\`${name}\` is ${value}`, 'use a whole number from 1');
   }
 }
 
 function requireOneOf(name: string, value: string, known: readonly string[]): void {
-  if (!known.includes(value)) throw new UsageError(`${name} is ${value}`, `known are ${known.join(', ')}`);
+  if (!known.includes(value)) throw new UsageError(`\`${name}\` is ${value}`, `use one of ${known.join(', ')}`);
 }

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts'],
+  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts', 'src/find.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -28,14 +28,14 @@ const LAYERS: readonly (readonly string[])[] = [
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
-  sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
+  sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|cli\/classify\/explain)\.ts$/,
+    /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|cli\/classify\/explain|image\/spool)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,

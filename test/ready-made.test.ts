@@ -2,13 +2,15 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Architecture, inferArchitecture } from '../src/checkpoint/architecture.ts';
+import type { Architecture, TextTransformer, VisionTransformer } from '../src/checkpoint/architecture.ts';
+import { inferArchitecture } from '../src/checkpoint/infer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/checkpoint/safetensors.ts';
 import { createClassifier, type ImageResult } from '../src/classifier.ts';
 import { type LoadOptions, loadModel } from '../src/clip.ts';
-import { clipImageGraph, clipImageTower, clipTextGraph, clipTextTower } from '../src/onnx/clip.ts';
+import { clipImageTower, clipTextTower } from '../src/onnx/clip.ts';
 import { GraphBuilder, type GraphPort } from '../src/onnx/graph.ts';
 import { readPorts } from '../src/onnx/ports.ts';
+import { buildGraph } from '../src/onnx/towers.ts';
 import { fixture } from './paths.ts';
 
 /** The weights of tiny-class in the graphs of every common exporter: the scores must be those of the checkpoint itself. */
@@ -19,12 +21,16 @@ const IMAGES = ['rgb.png', 'odd.jpg', 'grey.png'].map((name) => fixture(`images/
 let root: string;
 let checkpoint: Checkpoint;
 let architecture: Architecture;
+let image: VisionTransformer;
+let text: TextTransformer;
 let native: ImageResult[];
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'ready-made-'));
   checkpoint = await readCheckpoint(join(SOURCE, 'model.safetensors'));
   architecture = inferArchitecture(checkpoint, JSON.parse(await readFile(join(SOURCE, 'config.json'), 'utf8')));
+  if (architecture.image.kind !== 'vit' || architecture.text.kind !== 'clip') throw new TypeError('not a CLIP');
+  [image, text] = [architecture.image, architecture.text];
   native = await scores(SOURCE);
 });
 afterAll(() => rm(root, { recursive: true }));
@@ -98,7 +104,7 @@ function imageGraph(input: GraphPort, output: GraphPort): Uint8Array {
   const g = builder();
   const pixels = input.type === 'U8' ? normalizeInside(g, input.name) : input.name;
   const raw = g.node('Identity', [pixels]);
-  clipImageTower(g, architecture.image, raw, output.name);
+  clipImageTower(g, image, raw, output.name);
   return g.finish([input], [output]);
 }
 
@@ -115,14 +121,14 @@ function normalizeInside(g: GraphBuilder, bytes: string): string {
 
 function textGraph(input: GraphPort, output: GraphPort, ...unused: GraphPort[]): Uint8Array {
   const g = builder();
-  clipTextTower(g, architecture.text, input.name, output.name);
+  clipTextTower(g, text, input.name, output.name);
   return g.finish([input, ...unused], [output]);
 }
 
 function jointGraph(): Uint8Array {
   const g = builder();
-  clipImageTower(g, architecture.image, 'pixel_values', 'image_embeds');
-  clipTextTower(g, architecture.text, 'input_ids', 'text_embeds');
+  clipImageTower(g, image, 'pixel_values', 'image_embeds');
+  clipTextTower(g, text, 'input_ids', 'text_embeds');
   const unit = (x: string) => g.node('LpNormalization', [x], { axis: { int: 1 }, p: { int: 2 } });
   const cosines = g.node('Gemm', [unit('image_embeds'), unit('text_embeds')], { transB: { int: 1 } });
   g.node('Mul', [cosines, g.node('Exp', [g.weight('logit_scale')])], {}, 'logits_per_image');
@@ -214,7 +220,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     const folder = await folderOf('int8', graphs, HUGGING_FACE);
     expectNative(await scores(folder, { logitScale: 40, dtype: 'int8' }));
     await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(
-      /no fp32 graph of an image tower; there are onnx\/text_model_quantized.onnx/,
+      /no fp32 ONNX file of an image encoder; choose the precision of one of onnx\/text_model_quantized.onnx/,
     );
   });
 });
@@ -235,7 +241,7 @@ describe('ready-made graphs are refused', () => {
       'tokenizer_config.json': { pad_token: '!' },
     };
     const folder = await folderOf('siglip', both(), configs);
-    await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(/logit scale and bias of siglip are not known/);
+    await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(/logit scale and bias of siglip are unknown/);
     const model = await loadModel(folder, { logitScale: 40, logitBias: -1, threads: 1 });
     expect(model).toMatchObject({ logitScale: 40, logitBias: -1 });
     await model.release();
@@ -244,7 +250,7 @@ describe('ready-made graphs are refused', () => {
   it('when the towers disagree', async () => {
     const graphs = { ...both(), 'text_model.onnx': textGraph(ids, port('text_embeds', 'F32', ['batch', 24])) };
     await expect(loadModel(await folderOf('widths', graphs, HUGGING_FACE))).rejects.toThrow(
-      /images become 20 numbers, texts 24/,
+      /do not match: 20 and 24 dimensions/,
     );
   });
 
@@ -254,16 +260,18 @@ describe('ready-made graphs are refused', () => {
       'vision_model.onnx': imageGraph(floats, port('last_hidden_state', 'F32', ['batch', 17, 32])),
     };
     await expect(loadModel(await folderOf('projection', graphs, HUGGING_FACE))).rejects.toThrow(
-      /no embedding \[batch, D\]; it was exported without its projection/,
+      /no embedding \[batch, D\]; export the model with its projection/,
     );
   });
 
   it('when a tower or a config is missing', async () => {
     const { 'vision_model.onnx': image } = both();
     await expect(loadModel(await folderOf('half', { 'vision_model.onnx': image }, HUGGING_FACE))).rejects.toThrow(
-      /no fp32 graph of a text tower/,
+      /no fp32 ONNX file of a text encoder/,
     );
-    await expect(loadModel(await folderOf('bare', both(), {}))).rejects.toThrow(/does not say how images are prepared/);
+    await expect(loadModel(await folderOf('bare', both(), {}))).rejects.toThrow(
+      /does not define the image preprocessing/,
+    );
   });
 
   it.each([0, 1, 100, 5_000])('when %i bytes are left of a file', async (length) => {
@@ -275,7 +283,7 @@ describe('ready-made graphs are refused', () => {
     );
     await expect(loadModel(folder)).rejects.toMatchObject({
       code: 'E_MODEL',
-      message: /vision_model.onnx (is cut short|holds no graph)/,
+      message: /vision_model.onnx (is incomplete|contains no graph)/,
     });
   });
 
@@ -296,7 +304,7 @@ describe('ready-made graphs are refused', () => {
   it('when weights lie outside the folder', async () => {
     const outside = Object.create(checkpoint, { location: { value: '../outside.bin' } });
     await cp(join(SOURCE, 'model.safetensors'), join(root, 'outside.bin'));
-    const graphs = { ...both(), 'vision_model.onnx': clipImageGraph(outside, architecture) };
+    const graphs = { ...both(), 'vision_model.onnx': buildGraph(outside, architecture, 'image') };
     await expect(scores(await folderOf('outside', graphs, HUGGING_FACE), { logitScale: 40 })).rejects.toMatchObject({
       code: 'E_MODEL',
     });
@@ -305,7 +313,7 @@ describe('ready-made graphs are refused', () => {
 
 describe('readPorts', () => {
   it('reads what the exporter wrote', async () => {
-    await writeFile(join(root, 'text.onnx'), clipTextGraph(checkpoint, architecture));
+    await writeFile(join(root, 'text.onnx'), buildGraph(checkpoint, architecture, 'text'));
     expect(await readPorts(join(root, 'text.onnx'))).toEqual({
       inputs: [{ name: 'input_ids', elementType: 7, shape: ['batch', 'tokens'] }],
       outputs: [{ name: 'text_embeds', elementType: 1, shape: ['batch', 20] }],

@@ -24,7 +24,10 @@ export interface Conversion {
   convert(write: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void>;
 }
 
-const TOWERS = { image: /^(vision_model|visual_projection)\./u, text: /^(text_model|text_projection)\./u } as const;
+const TOWERS = {
+  image: /^(vision_model|visual|visual_projection)\./u,
+  text: /^(text_model|text_projection)\./u,
+} as const;
 
 /**
  * The matrices of attention and MLPs, where nine tenths of the time goes; but for the first block's, whose errors pass
@@ -130,7 +133,10 @@ async function quantize(handle: FileHandle, { file }: Checkpoint, source: Tensor
   const [outputs = 1] = source.shape;
   const quantized = quantizeMatrix(weight, [outputs, weight.length / outputs], source.transposed);
   if (quantized !== undefined) return quantized;
-  throw new ModelError(`${source.name} in ${file} holds what is not a finite number`, 'fetch or export it again');
+  throw new ModelError(
+    `${source.name} in ${file} contains a value that is not finite`,
+    'download or export the model again',
+  );
 }
 
 async function copy(
@@ -157,7 +163,7 @@ async function copy(
     }
     const values = widen(piece, dtype);
     if (!values.every((value) => Math.abs(value) <= LARGEST_HALF)) {
-      throw new ModelError(`${name} in ${file} holds numbers that fp16 cannot`, 'leave --dtype out');
+      throw new ModelError(`${name} in ${file} has values outside the range of fp16`, 'use dtype fp32');
     }
     await write(bytesOf(toHalves(values)), from / 2);
   }

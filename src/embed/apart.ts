@@ -71,8 +71,8 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
       (seconds) =>
         fail(
           new ModelError(
-            `the process that encodes texts with ${model} has been stuck for ${seconds.toFixed(0)} s`,
-            'wait longer with --timeout, or fetch the model again',
+            `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
+            'increase `timeout`, or download the model again',
           ),
         ),
     );
@@ -84,14 +84,14 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
 
 export function diedOften(model: string, how: string): ModelError {
   return new ModelError(
-    `the process that runs ${model} ended again and again, with ${how}`,
-    'free some memory, raise the limit of processes (ulimit -u, pids.max) or take a smaller model; clip-classify doctor looks further',
+    `the worker process ended ${DEATHS + 1} times while it opened ${model}: ${how}`,
+    'free memory, raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model',
   );
 }
 
 export function tookMemory(model: string, { memory = 0 }: Launch): ModelError {
   return new ModelError(
-    `${model} takes more than ${(memory / 1e9).toFixed(1)} GB of memory, far more than its weights`,
-    'fetch or export the model again',
+    `${model} needs more than ${(memory / 1e9).toFixed(1)} GB of memory, far more than its weights`,
+    'download or export the model again',
   );
 }

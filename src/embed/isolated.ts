@@ -1,5 +1,5 @@
 import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';
@@ -98,7 +98,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   async release(): Promise<void> {
     this.watchdog.stop();
     this.keeping.signal?.removeEventListener('abort', this.onAbort);
-    this.fail(new UsageError('the model has been released', 'load it again'));
+    this.fail(new UsageError('the model has been released', 'call loadModel again'));
   }
 
   private start(): EncoderProcess {
@@ -162,7 +162,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       job.stage = 'kept';
       job.suspect = true;
       if (job.trials < TRIALS) continue;
-      this.settle(job, 'E_CRASH', `crashed the process that encodes images (${how})`, 'leave it out');
+      this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
     }
     this.sendWhatMayGo();
     if (this.isIdle()) this.quiet.rested();
@@ -174,8 +174,8 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const running = unanswered.filter(({ stage }) => stage === 'running');
     const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
     if (!wasOpen || (running.length + decoding.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
-      const fact = `the process that encodes images has been stuck for ${seconds.toFixed(0)} s`;
-      this.fail(new ModelError(fact, 'wait longer with --timeout, or fetch the model again'));
+      const fact = `the worker process has made no progress for ${seconds.toFixed(0)} s`;
+      this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     for (const job of unanswered) job.stage = 'kept';
     // What is run blocks the process: what was being decoded beside it is not at fault.
@@ -183,13 +183,13 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     for (const job of suspects) {
       job.suspect = true;
       if (suspects.length > 1) continue;
-      const fact = `was not done after ${seconds.toFixed(0)} s`;
-      this.settle(job, 'E_TIMEOUT', fact, 'wait longer with --timeout, or leave it out');
+      const fact = `timed out after ${seconds.toFixed(0)} s`;
+      this.settle(job, 'E_TIMEOUT', fact, 'increase `timeout`, or remove this image');
       if (job === running[0]) this.hopeless++;
     }
     if (this.hopeless >= HOPELESS) {
-      const fact = `${this.setup.model} has finished with none of the first ${HOPELESS} images`;
-      this.fail(new ModelError(fact, 'wait longer with --timeout, or fetch the model again'));
+      const fact = `${this.setup.model} timed out for each of the first ${HOPELESS} images`;
+      this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     this.sendWhatMayGo();
     if (this.isIdle()) this.quiet.rested();

@@ -3,7 +3,15 @@ import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
-import { type Opening, OUT_OF_MEMORY, type Reply, type Request, type Setup, toPlain } from './messages.ts';
+import {
+  type Opening,
+  OUT_OF_MEMORY,
+  OUT_OF_THREADS,
+  type Reply,
+  type Request,
+  type Setup,
+  toPlain,
+} from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
 import { withTextTower } from './text-tower.ts';
 
@@ -58,8 +66,11 @@ export function serveImages(channel: Channel): void {
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
     else if (result) {
-      // A decoder without memory calls an image broken; a later process can do better.
-      if (result.error.code === 'E_DECODE' && !hasMemory()) channel.exit(OUT_OF_MEMORY);
+      // A decoder without memory or threads calls an image broken; a later process can do better.
+      if (result.error.code === 'E_DECODE') {
+        if (/thread/iu.test(result.error.message)) channel.exit(OUT_OF_THREADS);
+        if (!hasMemory()) channel.exit(OUT_OF_MEMORY);
+      }
       post({ kind: 'bad image', id, error: toPlain(result.error) });
     }
   };

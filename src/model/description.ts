@@ -1,5 +1,6 @@
-import { type Architecture, inferArchitecture } from '../checkpoint/architecture.ts';
+import type { Architecture } from '../checkpoint/architecture.ts';
 import { storageOf } from '../checkpoint/convert.ts';
+import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Env } from '../disk/environment.ts';
 import { ModelError } from '../errors.ts';
@@ -94,14 +95,23 @@ async function describeCheckpoint(
 ): Promise<ModelDescription> {
   const { checkpoint, config, preprocessor } = await readModelFolder(folder);
   const architecture = inferArchitecture(checkpoint, config);
+  if (dtype === 'int8' && architecture.image.kind !== 'vit') {
+    throw new ModelError(
+      `${name} has no int8 form: its image encoder is made of convolutions, which lose too much in 8 bits`,
+      'remove --dtype int8, or use fp16',
+    );
+  }
   const graphs = async () =>
     (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
     buildGraphs(checkpoint, architecture);
   const graph = async (tower: keyof Graphs): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
-    if (storage === undefined) return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder } };
+    const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
+    if (storage === undefined) {
+      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+    }
     const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
-    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights };
+    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
   };
   return {
     name,
@@ -153,16 +163,16 @@ async function scoringOfCard(repo: string): Promise<Scoring | undefined> {
 }
 
 /** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
-async function readScoring(checkpoint: Checkpoint, { family }: Architecture): Promise<Scoring> {
+async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Promise<Scoring> {
   const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
-  const logitBias = family === 'siglip' ? await checkpoint.scalar('logit_bias') : 0;
+  const logitBias = loss === 'sigmoid' ? await checkpoint.scalar('logit_bias') : 0;
   if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
     throw new ModelError(
       `logit_scale in ${checkpoint.file} is not a finite number`,
-      'fetch or export the checkpoint again',
+      'download or export the checkpoint again',
     );
   }
-  return family === 'siglip' ? { logitScale, logitBias } : { logitScale };
+  return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import type { TextTower } from '../checkpoint/architecture.ts';
+import type { TextPooling, TextTower } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import { readModelText } from '../checkpoint/model-file.ts';
 import { ModelError, messageOf } from '../errors.ts';
@@ -36,7 +36,7 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     import('@huggingface/tokenizers'),
     import('entities'),
   ]);
-  const text = await readModelText(path, 'put the tokenizer.json of the model there');
+  const text = await readModelText(path, 'copy the tokenizer.json of the model into the folder');
   let model: HuggingFaceTokenizer;
   let isForeign: boolean;
   try {
@@ -48,15 +48,15 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
   } catch (error) {
     throw new ModelError(
       `${path} is not a readable tokenizer: ${messageOf(error)}`,
-      'put the tokenizer.json of the model there',
+      'copy the tokenizer.json of the model into the folder',
       error,
     );
   }
   const greatest = [...model.get_vocab().values()].reduce((a, b) => Math.max(a, b), 0);
   if (greatest >= vocabulary) {
     throw new ModelError(
-      `${path} has the token id ${greatest}, the model a vocabulary of ${vocabulary}`,
-      'put the tokenizer.json of the model there',
+      `${path} has the token id ${greatest}, but the model has a vocabulary of ${vocabulary}`,
+      'copy the tokenizer.json of the model into the folder',
     );
   }
   checkEnd(model, path, vocabulary, pooling);
@@ -68,7 +68,9 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     ? vocabulary === SIGLIP_1_VOCABULARY
       ? cleanForSiglip
       : cleanForSiglip2
-    : cleanForClip(decodeHTML);
+    : isBert(pooling)
+      ? collapse
+      : cleanForClip(decodeHTML);
   const padding = siglip ? await paddingId(folder, model) : undefined;
   return {
     encode(text) {
@@ -106,7 +108,7 @@ function* patternsIn(part: unknown): Generator<string> {
 const PROBE = 'a photo of 1 dog!';
 
 /** The tower reads a prompt where its end of text is: a tokenizer that does not put it there would make all labels alike. */
-function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number, pooling: TextShape['pooling']): void {
+function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number, pooling: TextPooling): void {
   let ids: readonly unknown[];
   try {
     ids = model.encode(PROBE).ids;
@@ -117,6 +119,7 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
   const whole = ids.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary);
   const last =
     pooling.at === 'last token' ||
+    isBert(pooling) ||
     (pooling.at === 'end of text' ? end === pooling.id : ids.slice(0, -1).every((id) => Number(id) < Number(end)));
   if (ids.length > 0 && whole && last) return;
   const wanted = pooling.at === 'end of text' ? `, and the end of text ${pooling.id} at the end` : '';
@@ -126,7 +129,12 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
   );
 }
 
-const mend = 'put the tokenizer.json of the model there';
+const mend = 'copy the tokenizer.json of the model into the folder';
+
+/** A BERT's tokenizer.json says itself how a text is cleaned, and its tower does not read a prompt at its end. */
+function isBert({ at }: TextPooling): boolean {
+  return at === 'class token' || at === 'mean';
+}
 
 /** A SigLIP sees its padding, so it must be the one of its training: `pad_token` of tokenizer_config.json. */
 async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<number> {
@@ -135,8 +143,8 @@ async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<n
   const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
   if (id !== undefined) return id;
   throw new ModelError(
-    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is no token`,
-    'put the tokenizer_config.json of the model there',
+    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is not a token`,
+    'copy the tokenizer_config.json of the model into the folder',
   );
 }
 
@@ -176,7 +184,7 @@ function checkVocabulary(json: unknown): void {
   const { model, added_tokens: added } = Object(json);
   const vocabulary: Record<string, unknown> = Object(Object(model).vocab);
   const ids = Object.values(vocabulary);
-  if (ids.length === 0) throw new TypeError('it knows no word');
+  if (ids.length === 0) throw new TypeError('its vocabulary is empty');
   for (const token of Array.isArray(added) ? added : []) ids.push(Object(token).id);
   const wrong = ids.find((id) => typeof id === 'number' && !(Number.isInteger(id) && id >= 0 && id < MOST_IDS));
   if (wrong !== undefined) throw new TypeError(`a token has the id ${wrong}`);
