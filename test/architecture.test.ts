@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts'],
   ['src/learn/'],
-  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
+  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts', 'src/predictions.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -39,6 +39,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'node:process':
     /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|learn\/file|cli\/classify\/explain)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
+  'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, commandNamed } from './commands.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
+import { packageVersion } from './version.ts';
 
 const OVERVIEW = `Zero-shot image classification: rank labels of your own for any image, with CLIP.
 
@@ -81,11 +81,4 @@ function usageError(error: CommanderError, command: Command): UsageError {
     fact === '(outputHelp)' ? 'a subcommand is missing' : fact,
     `${command.name()} --help lists what there is`,
   );
-}
-
-async function packageVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

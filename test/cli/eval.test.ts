@@ -126,7 +126,7 @@ describe('clip-classify eval', () => {
 
   it('draws a table on a terminal', async () => {
     const { stdout } = await cli(['eval', root, ...MODEL, '--quiet'], { tty: true, env: { NO_COLOR: '1' } });
-    expect(stdout).toMatch(/^top-1 +[\d.]+ %\n/);
+    expect(stdout).toMatch(/^top-1 +[\d.]+ % +95 % interval [\d.]+ to [\d.]+ %, chance 50.0 %\n/);
     expect(stdout).toMatch(/\ncat +3 +[\d.]+ % +[\d.–]+/);
     expect(stdout).not.toContain('\x1b');
     expect((await cli(['eval', root, ...MODEL], { tty: true })).stdout).toContain('\x1b[');
