@@ -9,6 +9,7 @@ export const COMMANDS = {
   eval: async () => (await import('./eval/command.ts')).evalCommand,
   find: async () => (await import('./find/command.ts')).findCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
+  sort: async () => (await import('./sort/command.ts')).sortCommand,
 } as const satisfies Commands;
 
 /** The command that a word names. */
