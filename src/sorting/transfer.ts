@@ -78,14 +78,14 @@ async function renameInto(from: Path, to: Path): Promise<boolean> {
 
 /** Copies under a temporary name, reads the copy back, and gives it its name when it is whole. Keeps mode and times. */
 async function copyTo(from: Path, to: Path, facts: Pick<Transfer, 'size' | 'sha256'>, temporary: Path): Promise<void> {
-  const { atime, mtime } = await stat(openable(from));
+  const { atimeNs, mtimeNs } = await stat(openable(from), { bigint: true });
   const copy = openable(temporary);
   try {
     await copyFile(openable(from), copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     await sync(copy);
     const { size, sha256 } = await factsOf(temporary);
     if (size !== facts.size || sha256 !== facts.sha256) throw new Error(`${from} changed while it was copied`);
-    await utimes(copy, atime, mtime);
+    await utimes(copy, secondsOf(atimeNs), secondsOf(mtimeNs));
     await link(copy, openable(to)).catch(async (error: NodeJS.ErrnoException) => {
       if (!NO_LINKS.includes(error.code)) throw error;
       await writeFile(openable(to), '', { flag: 'wx' });
@@ -95,6 +95,11 @@ async function copyTo(from: Path, to: Path, facts: Pick<Transfer, 'size' | 'sha2
   } finally {
     await unlink(copy).catch(() => {}); // it has another name now, or the copy failed
   }
+}
+
+/** Node cuts times to whole microseconds; half of one more keeps a rounded number from losing one. */
+function secondsOf(nanoseconds: bigint): number {
+  return (Number(nanoseconds / 1000n) + 0.5) / 1e6;
 }
 
 async function sync(path: string | Buffer): Promise<void> {
