@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeFolder } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { usableCores } from '../disk/machine.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
@@ -36,12 +37,25 @@ const OLDEST_NODE = [20, 9] as const;
 export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
-  yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
-  yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
-  for (const provider of builtInProviders()) yield await tryProvider(provider);
-  if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  yield finding('image decoder', decoderVersions);
+  const runtime = finding('onnxruntime', runtimeVersion);
+  yield runtime;
+  if (runtime.state === 'ok') {
+    for (const provider of builtInProviders()) yield await tryProvider(provider);
+    if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  }
   yield await cache(env);
   yield await hub(env, offline);
+}
+
+/** What a library says of itself, or why it cannot be loaded. */
+function finding(topic: string, detail: () => string): Finding {
+  try {
+    return { topic, state: 'ok', detail: detail() };
+  } catch (error) {
+    if (!(error instanceof ClipError)) throw error;
+    return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
+  }
 }
 
 /** Whether models could be pulled; nothing else needs the hub. */
@@ -83,7 +97,7 @@ async function processor(): Promise<Finding> {
   );
   const model = cpus()[0]?.model.trim() || arch;
   const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
-  const detail = [`${model}, ${availableParallelism()} cores`, ...flags, memory].join(', ');
+  const detail = [`${model}, ${usableCores()} cores`, ...flags, memory].join(', ');
   return { topic: 'processor', state: 'ok', detail };
 }
 
