@@ -60,10 +60,16 @@ export function coverageCurve(predictions: readonly Prediction[]): CoveragePoint
 }
 
 /** The point of the curve that `calibrate` chooses for a wanted precision; null if no threshold reaches it. */
-export async function calibratedPoint(predictions: readonly Prediction[], target: number): Promise<CoveragePoint | null> {
+export async function calibratedPoint(
+  predictions: readonly Prediction[],
+  target: number,
+): Promise<CoveragePoint | null> {
   async function* judged() {
     for (const { key, image, truth, first, score, margin } of predictions) {
-      const labels = [{ label: first, score }, { label: '', score: score - margin }];
+      const labels = [
+        { label: first, score },
+        { label: '', score: score - margin },
+      ];
       yield { result: { ok: true, image, label: first, labels } as const, truth, key };
     }
   }

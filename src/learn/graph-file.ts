@@ -1,9 +1,9 @@
 import { copyFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pid } from 'node:process';
+import { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Clip } from '../clip.ts';
 import { messageOf, OutputError, UsageError } from '../errors.ts';
-import { Checkpoint } from '../checkpoint/safetensors.ts';
 import { ProtoWriter } from '../onnx/protobuf.ts';
 import { buildGraph } from '../onnx/towers.ts';
 import { promptsOf } from '../text/prompts.ts';
@@ -33,7 +33,11 @@ async function headOf(learned: Learned, clip: Clip): Promise<Head> {
   const { planes, offsets, words } = pictureEvidence(learned);
   const text = neutralWhereWordless(rows, labels).data;
   const scale = words * clip.logitScale;
-  return { width, weights: Float32Array.from(planes, (plane, at) => plane + scale * (text[at] as number)), biases: Float32Array.from(offsets) };
+  return {
+    width,
+    weights: Float32Array.from(planes, (plane, at) => plane + scale * (text[at] as number)),
+    biases: Float32Array.from(offsets),
+  };
 }
 
 /** `image_embeds [B, D] → logits, probabilities [B, C]`; embeddings need not be of unit length. */
@@ -137,13 +141,17 @@ function addTensor(graph: ProtoWriter, name: string, shape: readonly number[], {
 /** @param field 11 for an input, 12 for an output */
 function addPort(graph: ProtoWriter, field: 11 | 12, name: string, columns: number): void {
   graph.message(field, (port) =>
-    port.string(1, name).message(2, (type) =>
-      type.message(1, (tensor) =>
-        tensor
-          .int(1, FLOAT)
-          .message(2, (shape) => shape.message(1, (size) => size.string(2, 'batch')).message(1, (size) => size.int(1, columns))),
+    port
+      .string(1, name)
+      .message(2, (type) =>
+        type.message(1, (tensor) =>
+          tensor
+            .int(1, FLOAT)
+            .message(2, (shape) =>
+              shape.message(1, (size) => size.string(2, 'batch')).message(1, (size) => size.int(1, columns)),
+            ),
+        ),
       ),
-    ),
   );
 }
 
@@ -161,6 +169,10 @@ async function replace(file: string, bytes: Uint8Array): Promise<void> {
 
 function cannotWrite(file: string): (error: unknown) => never {
   return (error) => {
-    throw new OutputError(`${file} cannot be written: ${messageOf(error)}`, 'check the folder and its permissions', error);
+    throw new OutputError(
+      `${file} cannot be written: ${messageOf(error)}`,
+      'check the folder and its permissions',
+      error,
+    );
   };
 }

@@ -32,9 +32,11 @@ function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number 
 export function missesText(calibration: Calibration): string | undefined {
   const misses = missedAims(calibration);
   if (misses.length === 0) return undefined;
-  const named = misses.slice(0, MOST_MISSES).map(({ name, precision }) =>
-    precision === null ? `${name} (no threshold reaches it)` : `${name} (${percent(precision)})`,
-  );
+  const named = misses
+    .slice(0, MOST_MISSES)
+    .map(({ name, precision }) =>
+      precision === null ? `${name} (no threshold reaches it)` : `${name} (${percent(precision)})`,
+    );
   const more = misses.length > named.length ? ` and ${misses.length - named.length} more` : '';
   return `the precision of ${percent(calibration.target)} is missed on the test split: ${named.join(', ')}${more}; add images, or aim lower with --precision`;
 }

@@ -176,7 +176,9 @@ export function evaluationTable(
       [
         'top-1',
         percent(evaluation.top1),
-        labels.length === 1 ? 'there is only one label' : `95 % interval ${intervalText(intervalsOf(evaluation).top1)}, chance ${percent(chanceOf(evaluation))}`,
+        labels.length === 1
+          ? 'there is only one label'
+          : `95 % interval ${intervalText(intervalsOf(evaluation).top1)}, chance ${percent(chanceOf(evaluation))}`,
       ],
       ...(evaluation.refused === 0
         ? []

@@ -317,7 +317,7 @@ describe('what eval cannot do ends with 2 and one line', () => {
     [
       'another file',
       async () => [root, '-o', 'out.txt'],
-      /E_USAGE: cannot tell the format from the extension of out.txt; use a name that ends in .html or .json/,
+      /E_USAGE: cannot tell the format from the extension of out.txt; use a name that ends in .html, .json or .csv/,
     ],
     ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /use a name that ends in .json/],
     ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision needs --calibrate/],

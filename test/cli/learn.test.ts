@@ -99,7 +99,11 @@ describe('clip-classify learn', () => {
     const all = await openSession({ path: whole }, machine);
     const feed = { type: 'float32', data: pixels, shape: [1, 3, size, size] } as const;
     const [embedding, fromPixels] = await all.run({ pixel_values: feed }, ['image_embeds', 'probabilities']);
-    const embeds = { type: 'float32', data: embedding?.data ?? new Float32Array(), shape: [1, embedding?.columns ?? 0] } as const;
+    const embeds = {
+      type: 'float32',
+      data: embedding?.data ?? new Float32Array(),
+      shape: [1, embedding?.columns ?? 0],
+    } as const;
     const last = await openSession({ path: head }, machine);
     const [fromEmbedding] = await last.run({ image_embeds: embeds }, ['probabilities']);
     await all.release();
@@ -108,7 +112,9 @@ describe('clip-classify learn', () => {
     for (const probabilities of [fromPixels, fromEmbedding])
       for (const [c, label] of ['cat', 'dog'].entries())
         expect(Math.abs((probabilities?.data[c] ?? Number.NaN) - Number(scores.get(label)))).toBeLessThan(1e-5);
-    expect((await learn(file, '--export', inFolder('other.onnx'))).stderr).toMatch(/name the file head.onnx or whole.onnx/);
+    expect((await learn(file, '--export', inFolder('other.onnx'))).stderr).toMatch(
+      /name the file head.onnx or whole.onnx/,
+    );
   });
 
   it('says what is odd about the examples', async () => {

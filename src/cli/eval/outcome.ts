@@ -4,6 +4,7 @@ import { learnedJson } from '../../learn/file.ts';
 import type { Learned } from '../../learn/learned.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile, missesText, thresholdsOf } from '../../output/calibration.ts';
+import type { LabelledRun } from '../../output/evaluation.ts';
 import {
   type EvaluationRun,
   evaluationJson,
@@ -11,7 +12,6 @@ import {
   type Provenance,
   predictionsCsv,
 } from '../../output/evaluation.ts';
-import type { LabelledRun } from '../../output/evaluation.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
 import { calibratedPoint, compareRuns, coverageCurve, keepPredictions, type Prediction } from '../../predictions.ts';
 import type { Label } from '../../text/labels.ts';

@@ -110,7 +110,10 @@ function checkUsage({ output = [], compare, calibrate = false, precision, ...giv
   const isLearned = learnedPath(given.labels ?? []) !== undefined;
   const plain = output.find((file) => calibrate && isLearned && !isLearnedFile(file));
   if (plain !== undefined)
-    throw new UsageError(`the thresholds of a learned classifier do not fit ${plain}`, 'use a name that ends in .clf.json');
+    throw new UsageError(
+      `the thresholds of a learned classifier do not fit ${plain}`,
+      'use a name that ends in .clf.json',
+    );
   const known = calibrate ? /\.json$/iu : /\.(json|html|csv)$/iu;
   const odd = output.find((file) => !known.test(file));
   if (odd !== undefined)

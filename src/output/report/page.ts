@@ -1,8 +1,8 @@
 import type { Evaluation } from '../../evaluate.ts';
 import type { Interval } from '../../intervals.ts';
 import {
-  chanceOf,
   type ComparedRun,
+  chanceOf,
   comparisonText,
   type EvaluationRun,
   imagesPerSecond,
