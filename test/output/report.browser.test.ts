@@ -112,7 +112,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
       [...document.querySelectorAll('figure svg')].filter((svg) => svg.checkVisibility()).map((svg) => ({
         width: svg.getBoundingClientRect().right, scrolls: svg.closest('.scroll') !== null,
         marks: svg.querySelectorAll('rect, path, text').length }))`);
-    expect(plots).toHaveLength(4);
+    expect(plots).toHaveLength(5);
     for (const plot of plots) {
       expect(plot.marks).toBeGreaterThan(5);
       if (!plot.scrolls) expect(plot.width).toBeLessThanOrEqual(width);
