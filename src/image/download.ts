@@ -2,6 +2,7 @@ import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
+import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { withoutCredentials } from './url.ts';
@@ -19,7 +20,6 @@ export interface DownloadPatience {
 
 const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
@@ -76,7 +76,7 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     await response.body?.cancel();
     if (!REDIRECTS.has(response.status))
       throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
-    url = redirectTarget(name, url, response.headers.get('location'));
+    url = checkedTarget(name, url, response.headers.get('location'));
     allowed ??= new Set([...(await networksOf(first)), 'public']);
     for (const network of await networksOf(url))
       if (!allowed.has(network))
@@ -85,15 +85,14 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
 
-function redirectTarget(name: string, from: URL, location: string | null): URL {
-  const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
-  if (location === null || !URL.canParse(location, from.href))
-    throw badUrl(name, `is redirected to ${shown}, no address`, 'check it');
-  const to = new URL(location, from);
-  if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is refused`, 'check it');
-  to.username = to.password = '';
-  return to;
+function checkedTarget(name: string, from: URL, location: string | null): URL {
+  const to = redirectTarget(from, location);
+  if (to instanceof URL) return to;
+  throw badUrl(
+    name,
+    `is redirected to ${JSON.stringify(withoutCredentials(location ?? '').slice(0, 200))}: ${to}`,
+    'check the address',
+  );
 }
 
 /** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
