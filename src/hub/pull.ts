@@ -139,7 +139,17 @@ async function chooseFiles(
 ): Promise<{ listing: Listing; choice: Choice; files: readonly ListedFile[] }> {
   const listing = await listSource(hub, source, pin);
   const choice = chooseSource(listing.paths, source.repo);
-  return { listing, choice, files: await Promise.all(choice.paths.map((path) => listing.describe(path))) };
+  const files = await Promise.all(choice.paths.map((path) => listing.describe(path)));
+  return { listing, choice, files: hub.settings.offline && pin !== undefined ? files.map(asPinned(pin)) : files };
+}
+
+/** Offline, a cache without links tells no digest but that of the bytes it has: what was pinned must still be there. */
+function asPinned({ files }: Pin): (file: ListedFile) => ListedFile {
+  return (file) => {
+    const pinned = files[file.path];
+    if (pinned === undefined || file.digest.algorithm !== 'sha256') return file;
+    return { ...file, size: pinned.size, digest: { algorithm: 'sha256', hex: pinned.sha256 } };
+  };
 }
 
 function isIntact(name: string, pin: Pin, env: Env): Promise<boolean> {

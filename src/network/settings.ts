@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Env, expandPath, hubCacheFolder, hubHome } from '../disk/environment.ts';
-import { UsageError } from '../errors.ts';
+import { readInput } from '../disk/input.ts';
+import { messageOf, UsageError } from '../errors.ts';
 
 /** Where the Hub is and how to reach it. */
 export interface HubSettings extends NetworkSettings {
@@ -82,7 +82,7 @@ function parseEndpoint(text: string): Pick<HubSettings, 'endpoint' | 'login'> {
 async function readToken(env: Env): Promise<HubToken | undefined> {
   const variable = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'].find((name) => env[name]?.trim());
   const file = expandPath(env['HF_TOKEN_PATH'] || join(hubHome(env), 'token'), env);
-  const text = variable === undefined ? await readFile(file, 'utf8').catch(() => '') : env[variable];
+  const text = variable === undefined ? await readTokenFile(file) : env[variable];
   const value = text?.trim();
   if (!value) return undefined;
   const from = variable ?? file;
@@ -117,6 +117,19 @@ function proxyUrl(text: string): string {
       'set https_proxy to an HTTP proxy, such as http://proxy:3128',
     );
   return url;
+}
+
+/** Tokens have some forty characters; a longer file is not a token file (CWE-770). */
+const MAX_TOKEN_BYTES = 65_536;
+
+/** @returns '' if nobody has logged in */
+async function readTokenFile(path: string): Promise<string> {
+  try {
+    return (await readInput(path, MAX_TOKEN_BYTES)).toString();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))) return '';
+    throw new UsageError(`the token file ${path} cannot be read: ${messageOf(error)}`, 'check HF_TOKEN_PATH', error);
+  }
 }
 
 function isTrue(value: string | undefined): boolean {

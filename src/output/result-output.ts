@@ -12,6 +12,9 @@ export interface Counts {
   readonly failed: number;
 }
 
+/** An output that does not continue an earlier run has no rows of it. */
+export const NONE_KEPT: Counts = { ok: 0, failed: 0 };
+
 /** Where rows go. */
 export interface ResultOutput {
   /** The images that still need a row, of those that there are. */
@@ -43,7 +46,7 @@ export async function openStream(file: string | undefined, stdout: Writable): Pr
     remaining: (images) => images,
     head: (text) => sink.write(text),
     row: (text) => sink.write(text),
-    tail: (text) => sink.write(text).then(() => ({ ok: 0, failed: 0 })),
+    tail: (text) => sink.write(text).then(() => NONE_KEPT),
     close: () => sink.close(),
   };
 }

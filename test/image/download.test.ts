@@ -97,7 +97,7 @@ describe('an image by its URL', () => {
     ['/file', 'E_URL', /is redirected to "file:\/\/\/etc\/passwd": file: is refused/],
     ['/data', 'E_URL', /data: is refused/],
     ['/ftp', 'E_URL', /ftp: is refused/],
-    ['/no-address', 'E_URL', /is redirected to "http:\/\/", no address/],
+    ['/no-address', 'E_URL', /is redirected to "http:\/\/": no address/],
     ['/private', 'E_URL', /is redirected into a private network, to 10.1.2.3/],
     ['/metadata', 'E_URL', /is redirected into a link-local network, to 169.254.169.254/],
     ['/metadata6', 'E_URL', /link-local network/],
@@ -189,6 +189,18 @@ describe('addresses', () => {
     ['255.255.255.255', 'reserved'],
     ['::', 'reserved'],
     ['64:ff9b::a00:1', 'translated'],
+    ['64:ff9b::5db8:d822', 'public'], // NAT64 of 93.184.216.34
+    ['::7f00:1', 'translated'], // IPv4-compatible
+    ['::ffff:0:7f00:1', 'translated'], // SIIT
+    ['2001:0:7f00:1::1', 'translated'], // Teredo
+    ['2002:7f00:1::1', 'translated'], // 6to4
+    ['2606:4700::5efe:7f00:1', 'translated'], // ISATAP
+    ['64:ff9b:1::1', 'translated'],
+    ['fe80::1%eth0', 'link-local'],
+    ['fec0::1', 'private'],
+    ['100::1', 'reserved'], // discard
+    ['224.0.0.1', 'reserved'],
+    ['203.0.113.5', 'documentation'],
   ])('%s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });

@@ -4,18 +4,12 @@ import { npyHeader } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, nameLine, namesHead, npyRow } from '../../output/embeddings.ts';
 import { FileOutput } from '../../output/file-output.ts';
-import { type Counts, openStream } from '../../output/result-output.ts';
-import { type Io, unlessInterrupted } from '../io.ts';
-import type { Progress } from '../progress.ts';
+import { type Counts, NONE_KEPT, openStream, type ResultOutput } from '../../output/result-output.ts';
+import type { ResultSink } from '../../output/result-sink.ts';
+import type { Io } from '../io.ts';
 
 export const EMBEDDING_FORMATS = ['jsonl', 'npy'] as const;
 export type EmbeddingFormat = (typeof EMBEDDING_FORMATS)[number];
-
-/** Where embeddings go. */
-interface EmbeddingOutput {
-  row(one: Embedded): Promise<void>;
-  close(): Promise<void>;
-}
 
 /**
  * The format that was asked for, else that of the file's extension, else jsonl.
@@ -37,73 +31,60 @@ export function filesWritten(format: EmbeddingFormat, file: string): string[] {
   return format === 'npy' ? [file, namesBeside(file)] : [file];
 }
 
-/** Opens the output at once, so that a wrong path is told before the work. @throws OutputError */
-export async function openEmbeddings(
+/** Takes embeddings and writes them in a format. @throws OutputError when it begins */
+export function embeddingSink(
   format: EmbeddingFormat,
   file: string | undefined,
   run: EmbeddingRun,
   io: Io,
-): Promise<EmbeddingOutput> {
-  if (format === 'npy' && file !== undefined) return NpyOutput.create(file, run);
-  const output = await openStream(file, io.stdout);
-  return { row: (one) => output.row(embeddingLine(run, one), one.ok), close: () => output.close() };
+): ResultSink<Embedded> {
+  if (format === 'npy' && file !== undefined) return new NpySink(file, run);
+  let output: ResultOutput | undefined;
+  return {
+    async begin() {
+      output = await openStream(file, io.stdout);
+    },
+    add: async (one) => output?.row(embeddingLine(run, one), one.ok),
+    end: async () => NONE_KEPT,
+    close: async () => output?.close(),
+  };
 }
 
 /** A .npy file, and beside it a file of lines that says what its rows are. */
-class NpyOutput implements EmbeddingOutput {
+class NpySink implements ResultSink<Embedded> {
   private rows = 0;
   private columns = 0;
+  private files: { readonly numbers: FileOutput; readonly names: FileOutput } | undefined;
 
-  private constructor(
-    private readonly numbers: FileOutput,
-    private readonly names: FileOutput,
+  constructor(
+    private readonly file: string,
     private readonly run: EmbeddingRun,
   ) {}
 
-  static async create(file: string, run: EmbeddingRun): Promise<NpyOutput> {
-    const numbers = await FileOutput.create(file);
-    const names = await FileOutput.create(namesBeside(file));
+  async begin(): Promise<void> {
+    const numbers = await FileOutput.create(this.file);
+    const names = await FileOutput.create(namesBeside(this.file));
+    this.files = { numbers, names };
     await numbers.write(npyHeader(0, 0));
-    await names.write(namesHead(run));
-    return new NpyOutput(numbers, names, run);
+    await names.write(namesHead(this.run));
   }
 
-  async row(one: Embedded): Promise<void> {
-    if (one.ok) await this.numbers.write(npyRow(one));
-    await this.names.write(nameLine(this.run, one, this.rows));
+  async add(one: Embedded): Promise<void> {
+    if (one.ok) await this.files?.numbers.write(npyRow(one));
+    await this.files?.names.write(nameLine(this.run, one, this.rows));
     if (!one.ok) return;
     this.rows++;
     this.columns = one.embedding.columns;
   }
 
   /** Whatever ended the run: the header says how many rows there are. */
-  async close(): Promise<void> {
-    await this.numbers.rewrite(npyHeader(this.rows, this.columns));
-    await this.numbers.close();
-    await this.names.close();
+  async end(): Promise<Counts> {
+    await this.files?.numbers.rewrite(npyHeader(this.rows, this.columns));
+    return NONE_KEPT;
   }
-}
 
-/** Writes every embedding as soon as it is there. @throws ClosedPipe, OutputError or Interruption */
-export async function writeEmbeddings(
-  embeddings: AsyncIterator<Embedded>,
-  open: () => Promise<EmbeddingOutput>,
-  progress: Progress,
-  io: Pick<Io, 'interruption'>,
-): Promise<Counts> {
-  const counts = { ok: 0, failed: 0 };
-  let next = await unlessInterrupted(embeddings.next(), io); // where the model cannot run, nothing is written
-  const output = await open();
-  try {
-    for (; !next.done; next = await unlessInterrupted(embeddings.next(), io)) {
-      counts[next.value.ok ? 'ok' : 'failed']++;
-      progress.makeRoom();
-      await output.row(next.value);
-      progress.step();
-    }
-  } finally {
-    progress.end();
-    await output.close();
+  async close(): Promise<void> {
+    await this.files?.numbers.close();
+    await this.files?.names.close();
   }
-  return counts;
 }
