@@ -60,7 +60,7 @@ export async function readPins(env?: Env): Promise<Pins> {
   } catch (error) {
     throw new CacheError(
       `${path} is damaged: ${messageOf(error)}`,
-      'delete it, and pull again: what is cached is kept',
+      'delete the file and pull the models again; cached files are not downloaded again',
       error,
     );
   }

@@ -128,7 +128,7 @@ export function connectionError(url: URL, error: unknown): ClipError | Transient
   const nextStep = UNTRUSTED.test(code)
     ? 'its certificate is not trusted: behind a company proxy, set NODE_EXTRA_CA_CERTS to the file with its certificate'
     : 'check the connection, HF_ENDPOINT and https_proxy';
-  const failure = new HubError(`${url.host} cannot be reached: ${code || messageOf(cause)}`, nextStep, error);
+  const failure = new HubError(`cannot reach ${url.host}: ${code || messageOf(cause)}`, nextStep, error);
   return LASTING.test(code) ? failure : new Transient(failure);
 }
 
@@ -136,7 +136,7 @@ function checkedTarget(from: URL, location: string | null, what: string): URL {
   const to = redirectTarget(from, location);
   const isDowngrade = to instanceof URL && from.protocol === 'https:' && to.protocol === 'http:';
   if (to instanceof URL && !isDowngrade) return to;
-  const reason = to instanceof URL ? 'https to http is refused' : to;
+  const reason = to instanceof URL ? 'a redirect from https to http is not allowed' : to;
   throw new HubError(
     `${what} is redirected to ${JSON.stringify(location?.replace(/\/\/[^/]*@/u, '//').slice(0, 200))}: ${reason}`,
     'check HF_ENDPOINT and the proxy',

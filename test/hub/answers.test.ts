@@ -221,7 +221,7 @@ describe('a mirror', () => {
       { HF_ENDPOINT: 'http://me:p%40ss@127.0.0.1:1', HF_HUB_CACHE: join(home.folder, 'x') },
       'a/b',
     );
-    expect(said).toMatch(/E_HUB: 127\.0\.0\.1:1 cannot be reached/);
+    expect(said).toMatch(/E_HUB: cannot reach 127\.0\.0\.1:1: /);
   });
 });
 
