@@ -2,10 +2,14 @@ import {
   CacheError,
   ChecksumError,
   ClipError,
+  HubError,
   ImageError,
   type ImageErrorCode,
+  LabelsError,
   ModelError,
   messageOf,
+  OfflineError,
+  OutputError,
   ProviderError,
   UsageError,
 } from '../errors.ts';
@@ -65,6 +69,10 @@ export function imageErrorOf({ code, fact, nextStep }: PlainError): ImageError {
 
 const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
   E_USAGE: UsageError,
+  E_LABELS: LabelsError,
+  E_HUB: HubError,
+  E_OFFLINE: OfflineError,
+  E_OUTPUT: OutputError,
   E_PROVIDER: ProviderError,
   E_CHECKSUM: ChecksumError,
   E_CACHE: CacheError,
