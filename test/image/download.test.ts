@@ -107,8 +107,8 @@ describe('an image by its URL', () => {
     ['/long', 'E_FILE_SIZE', /has 200000001 bytes; the limit is 200000000/],
     ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
     ['/short', 'E_URL', /ended too early: the connection was closed by the other side/],
-    ['/silent', 'E_URL', /brings nothing for 0.6 s/],
-    ['/stall', 'E_URL', /brings nothing for 0.6 s/],
+    ['/silent', 'E_URL', /sends no data for 0.6 s/],
+    ['/stall', 'E_URL', /sends no data for 0.6 s/],
     ['/drip', 'E_URL', /takes longer than 1.5 s/],
   ])('%s is an error', async (path, code, message) => {
     const withLogin = url(path).replace('//', '//me:secret@');
