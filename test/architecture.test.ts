@@ -34,11 +34,14 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
+  'p-retry': /^src\/hub\/retry\.ts$/,
+  valibot: /^src\/hub\//,
+  'fastest-levenshtein': /^src\/hub\/near-names\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|learn\/file|cli\/classify\/explain|image\/spool)\.ts$/,
+    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|process-lock|cache-files)|hub\/partial-file|learn\/file|image\/spool)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
