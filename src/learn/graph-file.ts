@@ -1,13 +1,13 @@
-import { copyFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pid } from 'node:process';
 import { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Clip } from '../clip.ts';
-import { messageOf, OutputError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { ProtoWriter } from '../onnx/protobuf.ts';
 import { buildGraph } from '../onnx/towers.ts';
 import { promptsOf } from '../text/prompts.ts';
 import { type Learned, pictureEvidence } from './learned.ts';
+import { cannotWrite, writeWholeFile } from './whole-file.ts';
 import { neutralWhereWordless } from './words.ts';
 
 /** The inputs and outputs of the graphs. */
@@ -77,7 +77,7 @@ async function wholeGraph(learned: Learned, clip: Clip, data: string): Promise<U
 
 /** Writes the head alone. @throws OutputError */
 export async function writeHead(learned: Learned, clip: Clip, file: string): Promise<void> {
-  await replace(file, await headGraph(learned, clip));
+  await writeWholeFile(file, await headGraph(learned, clip));
 }
 
 /**
@@ -90,7 +90,7 @@ export async function writeWhole(learned: Learned, clip: Clip, file: string): Pr
   const data = `${file}.data`;
   const graph = await wholeGraph(learned, clip, basename(data));
   await copyFile(checkpoint.file, data).catch(cannotWrite(data));
-  await replace(file, graph);
+  await writeWholeFile(file, graph);
 }
 
 function requireCheckpoint({ name, contents }: Clip) {
@@ -153,26 +153,4 @@ function addPort(graph: ProtoWriter, field: 11 | 12, name: string, columns: numb
         ),
       ),
   );
-}
-
-async function replace(file: string, bytes: Uint8Array): Promise<void> {
-  const whole = `${file}.${pid}.tmp`;
-  try {
-    await writeFile(whole, bytes);
-    await rename(whole, file);
-  } catch (error) {
-    cannotWrite(file)(error);
-  } finally {
-    await rm(whole, { force: true });
-  }
-}
-
-function cannotWrite(file: string): (error: unknown) => never {
-  return (error) => {
-    throw new OutputError(
-      `${file} cannot be written: ${messageOf(error)}`,
-      'check the folder and its permissions',
-      error,
-    );
-  };
 }

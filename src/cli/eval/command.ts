@@ -6,7 +6,7 @@ import { withWalkOptions } from '../options/input-options.ts';
 import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import { anyNumber, collectOne, outputFile } from '../options/values.ts';
-import type { EvalOptions } from './run.ts';
+import type { EvalOptions } from './options.ts';
 
 const EXAMPLES = `
 The labels are the class names, unless --labels or --labels-file is given.

@@ -18,7 +18,7 @@ import type { Label } from '../../text/labels.ts';
 import type { Io } from '../io.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import type { EarlierRun } from './earlier.ts';
-import type { EvalOptions } from './run.ts';
+import type { EvalOptions } from './options.ts';
 
 const DEFAULT_PRECISION = 0.95;
 

@@ -1,14 +1,12 @@
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { isLearnedFile } from '../../learn/file.ts';
-import type { EvaluationFormat } from '../../output/evaluation.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { checkLabels } from '../../text/labels.ts';
-import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
+import { runOnModel, warner } from '../image-run.ts';
 import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
-import type { WalkOptions } from '../options/input-options.ts';
-import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { classifierOptions, givenLabels } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
@@ -16,19 +14,12 @@ import { packageVersion } from '../version.ts';
 import { readEarlier } from './earlier.ts';
 import { checkWritable, writeExport } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
+import type { EvalOptions } from './options.ts';
 import { calibrated, evaluated } from './outcome.ts';
 import { openTruth } from './truth.ts';
 
 /** Labels looked at for an image: top-5 needs no more. */
 const TOP = 5;
-
-export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ImageRunOptions {
-  readonly format?: EvaluationFormat;
-  readonly output?: readonly string[];
-  readonly compare?: string;
-  readonly calibrate?: boolean;
-  readonly precision?: number;
-}
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
