@@ -97,7 +97,9 @@ export async function createClassifier(
     templates,
     classify(images, { top, signal, ...decoding } = {}) {
       const embedded = clip.encodeImages(images, decoding);
-      return classifier.rank(signal === undefined ? embedded : untilAborted(embedded, signal), { ...(top !== undefined && { top }) });
+      return classifier.rank(signal === undefined ? embedded : untilAborted(embedded, signal), {
+        ...(top !== undefined && { top }),
+      });
     },
     async classifyOne(image, options) {
       for await (const result of classifier.classify([image], options)) return result;

@@ -23,8 +23,8 @@ import { withTextTower } from './embed/text-tower.ts';
 import type { Patience } from './embed/watchdog.ts';
 import { UsageError } from './errors.ts';
 import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-options.ts';
-import { decoderVersions } from './image/libvips.ts';
 import { type ImageInputs, sourcesOf } from './image/given.ts';
+import { decoderVersions } from './image/libvips.ts';
 import { spooled } from './image/spool.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -78,10 +78,7 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
    *
    * @throws ModelError or ProviderError if the image graph cannot be opened or run; the reason of an aborted signal
    */
-  encodeImages(
-    images: ImageInputs,
-    options?: Partial<DecodeOptions>,
-  ): AsyncIterable<Embedded>;
+  encodeImages(images: ImageInputs, options?: Partial<DecodeOptions>): AsyncIterable<Embedded>;
   /** @param texts T texts, which are tokenized; longer ones are truncated; @returns [T, D] */
   encodeTexts(texts: readonly string[]): Promise<UnitRows>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
@@ -163,7 +160,13 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       requireOneOf('resize', decode.resize, RESIZE);
-      return encodeAll(images, sourcesOf(sources), decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
+      return encodeAll(
+        images,
+        sourcesOf(sources),
+        decode,
+        processes * BATCHES_AHEAD * Math.max(batch, DECODERS),
+        options.signal,
+      );
     },
     encodeTexts: async (given) => {
       const odd = given.findIndex((text) => typeof text !== 'string');
