@@ -128,7 +128,7 @@ export function cosines(images: UnitRows, labels: UnitRows): Matrix {
   if (images.columns !== labels.columns) {
     throw new ModelError(
       `images become ${images.columns} numbers, labels ${labels.columns}`,
-      'the two towers are not of one model: fetch or export it again',
+      'one encoder was exported without its projection, or the two are not of one model: export both again',
     );
   }
   const data = new Float32Array(images.rows * labels.rows);

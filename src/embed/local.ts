@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { ImageError, UsageError } from '../errors.ts';
 import { type DecodeOptions, decode } from '../image/decode.ts';
+import { shortSideWanted } from '../image/preprocess.ts';
 import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
@@ -74,7 +75,7 @@ export function encodeInProcess(
         onStage?.('decoding');
         const bytes = await readSource(source);
         tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-        return preparePixels(model, await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo));
+        return preparePixels(model, await decode(bytes, nameOf(source), options, shortSideWanted(model.preprocessing)));
       });
     } finally {
       preparing--;

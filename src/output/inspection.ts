@@ -6,7 +6,11 @@ import { columns } from './columns.ts';
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
 export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
   const { size, fit, resizeTo, filter } = preprocessing;
-  const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'squashed';
+  const images = {
+    crop: `short side to ${resizeTo}, centre crop`,
+    squash: resizeTo === size ? 'squashed' : `squashed to ${resizeTo}, centre crop`,
+    none: 'not resized, centre crop',
+  }[fit];
   const scale = scoring === undefined ? 'not in the files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
