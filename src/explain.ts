@@ -1,7 +1,8 @@
-import { availableParallelism } from 'node:os';
 import type { Clip } from './clip.ts';
+import { usableCores } from './disk/machine.ts';
 import { ImageError, UsageError } from './errors.ts';
-import { completeDecode, type DecodeOptions, decode } from './image/decode.ts';
+import { decode } from './image/decode.ts';
+import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
 import { drawOverlay } from './image/overlay.ts';
 import { fitImage, normalize, shortSideWanted } from './image/preprocess.ts';
 import { type ImageIdentity, type ImageSource, identityOf, nameOf, readSource } from './image/source.ts';
@@ -47,7 +48,7 @@ export async function explainImage(
   options: ExplainOptions = {},
 ): Promise<Explanation> {
   const contents = requireCheckpoint(clip);
-  const { templates = ['photo'], threads = availableParallelism(), ...decoding } = options;
+  const { templates = ['photo'], threads = usableCores(), ...decoding } = options;
   const [checked] = checkLabels([label]) as [Label];
   const { rows } = await clip.encodeLabels([promptsOf(checked, expandTemplates(templates))]);
   const identity = identityOf(source);
@@ -73,8 +74,8 @@ type Source = Extract<Clip['contents'], { kind: 'checkpoint' }>;
 export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'contents'>): Source {
   if (contents.kind === 'checkpoint') return contents;
   throw new UsageError(
-    `patch features need a checkpoint, and ${name} is made of ONNX graphs`,
-    'take the same model as safetensors',
+    `a heat map needs a checkpoint, but ${name} is an ONNX model`,
+    'use the same model as safetensors',
   );
 }
 

@@ -203,7 +203,7 @@ function sizeOf(prepare: Fields, side: unknown, folder: string): Fields {
     default:
       throw new ModelError(
         `resize_mode of the preprocessing in ${folder} is ${JSON.stringify(prepare['resize_mode'])}`,
-        'supported are shortest and squash',
+        'supported values: shortest, squash',
       );
   }
 }

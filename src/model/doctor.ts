@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeFolder } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { usableCores } from '../disk/machine.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
-import { decoderVersions } from '../image/decode.ts';
+import { decoderVersions } from '../image/libvips.ts';
 import { hubSettings } from '../network/settings.ts';
 import type { Probe } from './probe-provider.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
@@ -36,23 +37,36 @@ const OLDEST_NODE = [20, 9] as const;
 export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
-  yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
-  yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
-  for (const provider of builtInProviders()) yield await tryProvider(provider);
-  if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  yield finding('image decoder', decoderVersions);
+  const runtime = finding('onnxruntime', runtimeVersion);
+  yield runtime;
+  if (runtime.state === 'ok') {
+    for (const provider of builtInProviders()) yield await tryProvider(provider);
+    if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  }
   yield await cache(env);
   yield await hub(env, offline);
 }
 
+/** What a library says of itself, or why it cannot be loaded. */
+function finding(topic: string, detail: () => string): Finding {
+  try {
+    return { topic, state: 'ok', detail: detail() };
+  } catch (error) {
+    if (!(error instanceof ClipError)) throw error;
+    return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
+  }
+}
+
 /** Whether models could be pulled; nothing else needs the hub. */
 async function hub(env: Env, offline: boolean): Promise<Finding> {
-  const topic = 'hub';
+  const topic = 'Hugging Face Hub';
   try {
     const settings = await hubSettings(env, offline);
-    if (settings.offline) return { topic, state: 'absent', detail: 'not asked: this is offline' };
-    const { send } = await connectHub(settings, PATIENCE);
+    if (settings.offline) return { topic, state: 'absent', detail: 'not contacted, because offline mode is set' };
+    const { send } = await connectHub(settings, { patience: PATIENCE });
     const url = new URL(`${settings.endpoint}/api/models?limit=1`);
-    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the hub' });
+    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), repo: '', what: 'the Hub' });
     return { topic, state: 'ok', detail: settings.endpoint };
   } catch (error) {
     const cause = error instanceof Transient ? error.lasting : error;
@@ -61,7 +75,7 @@ async function hub(env: Env, offline: boolean): Promise<Finding> {
       topic,
       state: 'absent',
       detail,
-      fix: 'check HF_ENDPOINT and https_proxy; models import takes a folder without it',
+      fix: 'check HF_ENDPOINT and https_proxy; "models import" works without the Hub',
     };
   }
 }
@@ -83,7 +97,7 @@ async function processor(): Promise<Finding> {
   );
   const model = cpus()[0]?.model.trim() || arch;
   const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
-  const detail = [`${model}, ${availableParallelism()} cores`, ...flags, memory].join(', ');
+  const detail = [`${model}, ${usableCores()} cores`, ...flags, memory].join(', ');
   return { topic: 'processor', state: 'ok', detail };
 }
 
@@ -99,7 +113,7 @@ async function tryProvider(provider: string): Promise<Finding> {
     return { topic, state: 'problem', detail, ...mend };
   } catch (error) {
     const { signal, code } = error as { signal?: string; code?: number | string };
-    return { topic, state: 'problem', detail: `the process that tried it ended by ${signal ?? code}`, ...mend };
+    return { topic, state: 'problem', detail: `the test process ended with ${signal ?? code}`, ...mend };
   }
 }
 
@@ -109,7 +123,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
     yield {
       topic,
       state: 'absent',
-      detail: "onnxruntime's own are not installed; for an NVIDIA GPU",
+      detail: "onnxruntime's CUDA libraries are not installed (needed only for an NVIDIA GPU)",
       fix: installCuda(),
     };
   }
@@ -126,7 +140,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
       topic,
       state: 'absent',
       detail: `not found: ${missing.join(', ')}`,
-      fix: 'install CUDA and cuDNN of these versions and name their folder in LD_LIBRARY_PATH',
+      fix: 'install CUDA and cuDNN in these versions, and add their folder to LD_LIBRARY_PATH',
     };
   }
 }
@@ -167,7 +181,7 @@ async function cache(env: Env): Promise<Finding> {
       topic,
       state: 'problem',
       detail: messageOf(error),
-      fix: 'set CLIP_CLASSIFY_CACHE to a folder that can be written',
+      fix: 'set CLIP_CLASSIFY_CACHE to a writable folder',
     };
   }
 }

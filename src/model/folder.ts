@@ -67,7 +67,7 @@ export async function readImageProcessor(folder: string, names: readonly string[
   }
   throw new ModelError(
     `${folder} does not say how images are prepared: it has neither preprocessor_config.json nor processor_config.json`,
-    'put the file of the model there',
+    'copy the file of the model into the folder',
   );
 }
 

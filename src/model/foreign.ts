@@ -55,7 +55,7 @@ export function refuseByConfig(config: Fields, folder: string): void {
 
 /** What a folder without a checkpoint and without ONNX graphs holds instead, and what to do about it. */
 export function whatIsThere(folder: string, names: readonly string[]): ModelError {
-  const refuse = (what: string, next: string) => new ModelError(`${folder} holds ${what}`, next);
+  const refuse = (what: string, next: string) => new ModelError(`${folder} contains ${what}`, next);
   if (names.includes('adapter_config.json')) {
     return refuse(
       'a LoRA adapter, not a whole model',
@@ -72,5 +72,5 @@ export function whatIsThere(folder: string, names: readonly string[]): ModelErro
       `convert it where you trust it: python -c "from transformers import AutoModel as M; M.from_pretrained('${folder}').save_pretrained('${join(folder, 'safetensors')}')"`,
     );
   }
-  return refuse('no model.safetensors and no ONNX graphs', `name the folder of a model; ${SUPPORTED}`);
+  return refuse('no model.safetensors and no ONNX files', `use the folder of a model; ${SUPPORTED}`);
 }

@@ -33,7 +33,7 @@ export function parsePreprocessing(
   folder: string,
   rounding: Preprocessing['rounding'],
 ): Preprocessing {
-  const wrong = (field: string, next = `this model takes RGB images of ${imageSize} × ${imageSize} pixels`) =>
+  const wrong = (field: string, next = `use a config for RGB images of ${imageSize} × ${imageSize} pixels`) =>
     new ModelError(`${field} in the image processor's config (${folder}) is ${JSON.stringify(config[field])}`, next);
   const filter = FILTERS.get(config['resample'] ?? 3);
   if (filter === undefined) throw wrong('resample', 'supported are 1 (Lanczos), 2 (bilinear) and 3 (bicubic)');

@@ -58,8 +58,8 @@ export async function readReadyMade(folder: string, dtype: Dtype | undefined): P
   const text = candidates.find(({ wiring }) => wiring.text !== undefined);
   if (image?.wiring.image === undefined || text?.wiring.text === undefined) {
     throw new ModelError(
-      `${folder} holds no ${dtype ?? 'fp32'} graph of ${image === undefined ? 'an image' : 'a text'} tower`,
-      `there are ${files.join(', ')}; --dtype says which precision to take`,
+      `${folder} has no ${dtype ?? 'fp32'} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
+      `choose the precision of one of ${files.join(', ')} with \`dtype\``,
     );
   }
   checkWidths(image.wiring.image.output, text.wiring.text.output, folder);
@@ -102,15 +102,15 @@ async function readPreprocessing(folder: string, { size }: ImageWiring): Promise
   const config = isRecord(hugging) ? hugging : openClip && preprocessorOfOpenClip(openClip, size, folder);
   if (config === undefined) {
     throw new ModelError(
-      `${folder} does not say how images are prepared`,
-      'put the preprocessor_config.json of the model there',
+      `${folder} does not define the image preprocessing`,
+      'copy the preprocessor_config.json of the model into the folder',
     );
   }
   const side = size ?? sideOf(config);
   if (side === undefined) {
     throw new ModelError(
-      `${folder} does not say the size of its images`,
-      'put the preprocessor_config.json of the model there',
+      `${folder} does not define the image size`,
+      'copy the preprocessor_config.json of the model into the folder',
     );
   }
   return parsePreprocessing(config, side, folder, isRecord(hugging) ? 'down' : 'even');

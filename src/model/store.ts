@@ -7,8 +7,9 @@ import { inCache, replaceFile } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
+import { nearNames } from '../hub/near-names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
-import { findCard } from '../hub/registry.ts';
+import { findCard, modelCards } from '../hub/registry.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
 import { findImport, importNames, STARTER } from './imports.ts';
 
@@ -59,7 +60,7 @@ function defaultFile(env?: Env): string {
  * @throws ModelError saying what to pull, or listing the known names; ChecksumError if a pulled model has changed
  */
 export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelLocation> {
-  if (nameOrFolder === '') throw new UsageError('the name of the model is empty', 'give a name or a folder');
+  if (nameOrFolder === '') throw new UsageError('the model name is empty', 'use a model name or a folder');
   if (nameOrFolder === STARTER) {
     return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
   }
@@ -76,16 +77,23 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (info?.isDirectory()) return { name: basename(resolve(nameOrFolder)), folder: resolve(nameOrFolder) };
   if (info !== undefined)
     throw new ModelError(
-      `${nameOrFolder} is not a folder`,
-      'name the folder that holds model.safetensors and config.json',
+      `${nameOrFolder} is not a model folder`,
+      'use the folder that contains model.safetensors and config.json',
     );
   const known = (await findCard(nameOrFolder))?.name ?? (looksLikeRepo(nameOrFolder) ? nameOrFolder : undefined);
   if (known !== undefined) {
-    throw new ModelError(`${nameOrFolder} has not been pulled`, `clip-classify models pull ${known} fetches it`);
+    throw new ModelError(`${nameOrFolder} is not downloaded`, `run clip-classify models pull ${known}`);
   }
+  const near = await nearNames(nameOrFolder);
+  if (near.length > 0)
+    throw new ModelError(
+      `there is no model or folder called ${nameOrFolder}`,
+      `did you mean ${near.join(' or ')}? Run clip-classify models pull ${near[0]}`,
+    );
+  const cards = (await modelCards()).map(({ name: card }) => card);
   throw new ModelError(
     `there is no model or folder called ${nameOrFolder}`,
-    `known are ${(await modelNames(env)).join(', ')}; clip-classify models import <folder> adds one`,
+    `use one of ${(await modelNames(env)).join(', ')}, or download one with clip-classify models pull: ${cards.join(', ')}`,
   );
 }
 

@@ -1,20 +1,26 @@
 import { createColors } from 'picocolors';
-import type { Calibration, Limit, Reached } from '../calibrate.ts';
+import { type Calibration, type Limit, missedAims, type Reached } from '../calibrate.ts';
 import { oneLine } from '../errors.ts';
 import type { Label } from '../text/labels.ts';
 import { columns } from './columns.ts';
 import { type LabelledRun, percent, reportJson } from './evaluation.ts';
+import { errorText } from './flags.ts';
 import type { Canvas } from './table.ts';
 
 /** For programs: the proposals and what they reach, after how they came about. */
 export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
-  return reportJson({ ...run, ...calibration });
+  return reportJson({ ...run, ...calibration, misses: missedAims(calibration) });
 }
 
 /** The labels as a labels file, each with the threshold below which it is better not said. */
 export function labelsFile(calibration: Calibration, labels: readonly Label[]): string {
-  const limits = new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
+  const limits = thresholdsOf(calibration);
   return reportJson(labels.map((label) => ({ ...label, threshold: limits.get(label.label) })));
+}
+
+/** The threshold of each label that can be used. */
+export function thresholdsOf(calibration: Calibration): ReadonlyMap<string, number> {
+  return new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
 }
 
 /** Without an image to choose by, the threshold for all; where none reaches the target, 1: hardly ever an answer. */
@@ -22,11 +28,27 @@ function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number 
   return (chosenOn.images === 0 ? threshold.value : value) ?? 1;
 }
 
+/** The proposals that miss the aim, in one sentence; undefined if there are none. */
+export function missesText(calibration: Calibration): string | undefined {
+  const misses = missedAims(calibration);
+  if (misses.length === 0) return undefined;
+  const named = misses
+    .slice(0, MOST_MISSES)
+    .map(({ name, precision }) =>
+      precision === null ? `${name} (no threshold reaches it)` : `${name} (${percent(precision)})`,
+    );
+  const more = misses.length > named.length ? ` and ${misses.length - named.length} more` : '';
+  return `the precision of ${percent(calibration.target)} is missed on the test split: ${named.join(', ')}${more}; add images, or aim lower with --precision`;
+}
+
+/** Misses that are named. */
+const MOST_MISSES = 5;
+
 /** For people: each proposal, and what it reaches on the images that it was not chosen on. */
 export function calibrationTable(calibration: Calibration, { color }: Pick<Canvas, 'color'>): string {
   const paint = createColors(color);
   const { target, threshold, minMargin, together, failures, failed } = calibration;
-  const counts = `chosen on ${threshold.chosenOn.images} images, tried on the other ${threshold.triedOn.images}`;
+  const counts = `chosen on ${threshold.chosenOn.images} images (calibration split), measured on the other ${threshold.triedOn.images} (test split)`;
   const line = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>) => [
     name,
     value === null ? 'none' : String(value),
@@ -35,15 +57,15 @@ export function calibrationTable(calibration: Calibration, { color }: Pick<Canva
     String(triedOn.images),
   ];
   const all = (triedOn: Reached) => [
-    'all of these together',
+    'all labels together',
     '',
     percent(triedOn.precision),
     percent(triedOn.coverage),
     String(triedOn.images),
   ];
-  const head = ['', 'limit', 'precision', 'answered', 'images'];
+  const head = ['', 'threshold', 'precision', 'answered', 'images'];
   return [
-    `limits for a precision of ${percent(target)}, ${counts}; what they reach there:\n\n`,
+    `thresholds for a precision of ${percent(target)}, ${counts}:\n\n`,
     columns(
       [
         head,
@@ -56,7 +78,7 @@ export function calibrationTable(calibration: Calibration, { color }: Pick<Canva
       ],
       'lrrrr',
     ),
-    ...failures.map(({ code, message }) => `${paint.red(`${code}: ${message}`)}\n`),
+    ...failures.map((failure) => `${paint.red(errorText(failure))}\n`),
     ...(failed > failures.length ? [`… and ${failed - failures.length} more failed\n`] : []),
   ].join('');
 }

@@ -1,32 +1,36 @@
-import type { Contents, ModelDescription } from '../model/description.ts';
+import type { CardDescription } from '../model/blueprint.ts';
+import type { ModelDescription } from '../model/description.ts';
 import type { Port } from '../onnx/ports.ts';
 import { type Stage, stages } from '../onnx/stages.ts';
 import { columns } from './columns.ts';
 
+/** A model in a folder, or what a card says about one that is not here. */
+type Inspectable = ModelDescription | CardDescription;
+
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
-export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
+export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
   const { size, fit, resizeTo, filter } = preprocessing;
   const images = {
     crop: `short side to ${resizeTo}, centre crop`,
-    squash: resizeTo === size ? 'squashed' : `squashed to ${resizeTo}, centre crop`,
+    squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
     none: 'not resized, centre crop',
   }[fit];
-  const scale = scoring === undefined ? 'not in the files' : Number(scoring.logitScale.toPrecision(6));
+  const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
 }
 
-function towers(contents: Contents): string {
+function towers(contents: Inspectable['contents']): string {
   if (contents.kind === 'checkpoint') {
     const { image, text } = stages(contents.checkpoint, contents.architecture);
-    return `${stageTable('image tower', image)}\n${stageTable('text tower', text)}`;
+    return `${stageTable('image encoder', image)}\n${stageTable('text encoder', text)}`;
   }
   const { image, text } = contents.readyMade;
   const ports = (title: string, path: string, input: Port, output: Port) =>
     `${title}  ${path}\n  in   ${portText(input)}\n  out  ${portText(output)}\n`;
   return (
-    ports('image tower', image.path, image.wiring.image.input, image.wiring.image.output) +
-    ports('text tower', text.path, text.wiring.text.input, text.wiring.text.output)
+    ports('image encoder', image.path, image.wiring.image.input, image.wiring.image.output) +
+    ports('text encoder', text.path, text.wiring.text.input, text.wiring.text.output)
   );
 }
 
@@ -35,8 +39,9 @@ function portText({ name, shape }: Port): string {
 }
 
 /** The same, for programs. */
-export function inspectionJson({ name, folder, contents, preprocessing, scoring }: ModelDescription): object {
-  const shared = { name, folder, preprocessing, ...scoring };
+export function inspectionJson(model: Inspectable): object {
+  const { name, contents, preprocessing, scoring } = model;
+  const shared = { name, ...('folder' in model && { folder: model.folder }), preprocessing, ...scoring };
   if (contents.kind === 'onnx') {
     const { image, text } = contents.readyMade;
     return {
@@ -45,7 +50,8 @@ export function inspectionJson({ name, folder, contents, preprocessing, scoring 
     };
   }
   const { checkpoint, architecture } = contents;
-  return { ...shared, file: checkpoint.file, architecture, stages: stages(checkpoint, architecture) };
+  const file = 'folder' in model ? { file: checkpoint.file } : {};
+  return { ...shared, ...file, architecture, stages: stages(checkpoint, architecture) };
 }
 
 /** A tower as a table: stage, output shape, parameters, bytes, detail. */
@@ -55,7 +61,7 @@ function stageTable(title: string, stages: readonly Stage[]): string {
     ...stages.map(({ name, detail, shape, parameters, bytes }) => {
       return [name, `[${shape.join(', ')}]`, count(parameters), count(bytes), detail];
     }),
-    ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'in all'],
+    ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'total'],
   ];
   return columns(rows, 'llrrl');
 }

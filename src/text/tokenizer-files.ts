@@ -53,7 +53,7 @@ export async function readTokenizer(folder: string): Promise<TokenizerSource> {
   throw new ModelError(`${folder} has no tokenizer.json`, next);
 }
 
-const next = 'put the tokenizer.json of the model there';
+const next = 'copy the tokenizer.json of the model into the folder';
 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(

@@ -17,6 +17,8 @@ export interface Tokenizer {
   encode(text: string): Tokens;
   /** The special token that a text spells out, if it does: it would end or start the prompt in its middle. */
   specialTokenIn(text: string): string | undefined;
+  /** A pattern of it is not one of the usual ones: matching it may take for ever. */
+  readonly isForeign: boolean;
 }
 
 /** The text tower that the tokens are for, and what its library does to texts around the tokenizer. */
@@ -48,15 +50,18 @@ export async function loadTokenizer(folder: string, shape: TextShape): Promise<T
     readTokenizer(folder),
   ]);
   let model: HuggingFaceTokenizer;
+  let isForeign: boolean;
   try {
     checkVocabulary(json);
+    const { normalizer, pre_tokenizer: split } = Object(json);
+    isForeign = ![...patternsIn(normalizer), ...patternsIn(split)].every(isUsual);
     model = new Model(Object(json), {});
   } catch (error) {
     throw new ModelError(`${path} is not a readable tokenizer: ${messageOf(error)}`, mend, error);
   }
   const greatest = [...model.get_vocab().values()].reduce((a, b) => Math.max(a, b), 0);
   if (greatest >= vocabulary) {
-    throw new ModelError(`${path} has the token id ${greatest}, the model a vocabulary of ${vocabulary}`, mend);
+    throw new ModelError(`${path} has the token id ${greatest}, but the model has a vocabulary of ${vocabulary}`, mend);
   }
   checkEnd(model, path, shape);
   const specials = [...model.get_added_tokens_decoder().values()]
@@ -71,7 +76,30 @@ export async function loadTokenizer(folder: string, shape: TextShape): Promise<T
       return { ids: pad(truncated ? [...ids.slice(0, context - 1), ids.at(-1) as number] : ids), truncated };
     },
     specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
+    isForeign,
   };
+}
+
+/** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py), as tokenizer.json has it. */
+const CLIP_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+
+/** transformers puts these before it. */
+const CONTROL_TOKENS = '<\\|startoftext\\|>|<\\|endoftext\\|>|';
+
+/** A pattern without groups and alternatives, and with one quantifier at most, takes no more than quadratic time. */
+function isUsual(pattern: string): boolean {
+  if (pattern.replace(CONTROL_TOKENS, '') === CLIP_PATTERN) return true;
+  const bare = pattern.replace(/\\p?\{[^}]*\}|\\./gu, 'x').replace(/\[[^\]]*\]/gu, 'x');
+  return !/[()|]/u.test(bare) && (bare.match(/[*+?{]/gu) ?? []).length <= 1;
+}
+
+/** The regular expressions in a part of tokenizer.json: `{"Regex": "…"}`, at any depth. */
+function* patternsIn(part: unknown): Generator<string> {
+  if (typeof part !== 'object' || part === null) return;
+  for (const [key, value] of Object.entries(part)) {
+    if (key === 'Regex' && typeof value === 'string') yield value;
+    else yield* patternsIn(value);
+  }
 }
 
 /** Letters, a digit and a sign. */
@@ -101,7 +129,7 @@ function endsRightly(ids: readonly unknown[], end: unknown, pooling: TextPooling
   return true;
 }
 
-const mend = 'put the tokenizer.json of the model there';
+const mend = 'copy the tokenizer.json of the model into the folder';
 
 async function padder(
   folder: string,
@@ -121,8 +149,8 @@ async function padToken(folder: string, model: HuggingFaceTokenizer): Promise<nu
   const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
   if (id !== undefined) return id;
   throw new ModelError(
-    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is no token`,
-    'put the tokenizer_config.json of the model there',
+    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is not a token`,
+    'copy the tokenizer_config.json of the model into the folder',
   );
 }
 
@@ -134,7 +162,7 @@ function checkVocabulary(json: unknown): void {
   const { model, added_tokens: added } = Object(json);
   const vocabulary: Record<string, unknown> = Object(Object(model).vocab);
   const ids = Object.values(vocabulary);
-  if (ids.length === 0) throw new TypeError('it knows no word');
+  if (ids.length === 0) throw new TypeError('its vocabulary is empty');
   for (const token of Array.isArray(added) ? added : []) ids.push(Object(token).id);
   const wrong = ids.find((id) => typeof id === 'number' && !(Number.isInteger(id) && id >= 0 && id < MOST_IDS));
   if (wrong !== undefined) throw new TypeError(`a token has the id ${wrong}`);
