@@ -7,7 +7,7 @@ import { shortHelp } from './help/short.ts';
 import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
-import { packageVersion } from './version.ts';
+import { packageVersion, versions } from './version.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
@@ -33,6 +33,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const named = commandNamed(words[0]);
   const command = await createCommand(named, io, onExit);
   if (named === undefined && words.includes('--help')) command.description(await overview(io));
+  if (argv.length === 2 && argv.includes('--version') && argv.includes('--verbose')) {
+    io.stdout.write(await versions());
+    return 0;
+  }
   if (argv.length === 0) {
     io.stderr.write(fitted(shortHelp(command), helpWidth(io)));
     return 2;

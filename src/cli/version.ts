@@ -7,3 +7,9 @@ export async function packageVersion(): Promise<string> {
   };
   return version;
 }
+
+/** The versions of the parts, for reports of errors. */
+export async function versions(): Promise<string> {
+  const { parts } = await import('../model/doctor.ts');
+  return [`clip-classify ${await packageVersion()}`, ...parts(), ''].join('\n');
+}
