@@ -25,25 +25,33 @@ export async function writeResults(
   io: Pick<Io, 'interruption'>,
 ): Promise<Counts> {
   const counts = { ok: 0, failed: 0 };
-  try {
-    let next = await unlessInterrupted(results.next(), io); // where the model cannot run, nothing is written
+  const rows = async () => {
+    let next = await unlessInterrupted(results.next(), io); // if the model cannot run, nothing is written
     await output.head(await writer.begin());
     try {
       for (; !next.done; next = await unlessInterrupted(results.next(), io)) {
         counts[next.value.ok ? 'ok' : 'failed']++;
         progress.makeRoom();
-        await output.row(writer.row(next.value), next.value.ok);
+        await output.row(writer.row(next.value), next.value.ok ? undefined : next.value.error.code);
         progress.step();
       }
     } finally {
       void results.return(undefined).catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
       progress.end();
-      const kept = await output.tail(writer.end());
-      counts.ok += kept.ok;
-      counts.failed += kept.failed;
     }
-  } finally {
-    await output.close();
-  }
+  };
+  const tail = async () => {
+    const kept = await output.tail(writer.end());
+    counts.ok += kept.ok;
+    counts.failed += kept.failed;
+  };
+  await firstError([rows, tail, () => output.close()]);
   return counts;
+}
+
+/** Takes all steps, also after one that failed. @throws what failed first; what follows from it hides the cause */
+async function firstError(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
 }

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
+import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, commandNamed } from './commands.ts';
@@ -80,11 +80,4 @@ function usageError(error: CommanderError, command: Command): UsageError {
     fact === '(outputHelp)' ? 'a subcommand is missing' : fact,
     `${command.name()} --help lists what there is`,
   );
-}
-
-async function packageVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pid } from 'node:process';
-import { fileURLToPath } from 'node:url';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { inCache, makeFolder } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { packageVersion } from '../disk/package-version.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Graphs } from '../onnx/towers.ts';
@@ -138,8 +138,7 @@ async function readGraph(folder: string, record: Readonly<Record<string, unknown
 
 /** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
 async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
-  const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
-  const parts = [String(version), checkpoint.file, JSON.stringify(architecture), checkpoint.header];
+  const parts = [await packageVersion(), checkpoint.file, JSON.stringify(architecture), checkpoint.header];
   return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 

@@ -2,8 +2,9 @@ import { Command } from 'commander';
 import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
 import { createClassifier } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
-import type { RunSettings } from '../../output/resumable-output.ts';
+import { packageVersion } from '../../disk/package-version.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
 import { ClosedPipe } from '../../output/sink.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
@@ -83,7 +84,10 @@ async function rank(
 ): Promise<number> {
   const { quiet = false, verbose = false, from } = options;
   const read = [...(given?.args ?? []), ...filesRead(options)];
-  if (options.output !== undefined) await refuseToOverwrite(options.output, read);
+  if (options.output !== undefined) {
+    await refuseToOverwrite(options.output, read);
+    await refusePicture(options.output);
+  }
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
 
@@ -100,7 +104,7 @@ async function rank(
     const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
     if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
     const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
-    const output = await openOutput(shape, settings, options, io);
+    const output = await openOutput(shape, settings, options, io, warn);
     const embedded =
       given === undefined
         ? storedEmbeddings(String(from), await unlessInterrupted(clip.digest(), io))
@@ -148,5 +152,5 @@ async function modelSettings(
   { output }: ClassifyOptions,
 ): Promise<RunSettings> {
   if (output === undefined) return {};
-  return { model: { name, digest: await digest(), dtype, logitScale, logitBias } };
+  return { version: await packageVersion(), model: { name, digest: await digest(), dtype, logitScale, logitBias } };
 }

@@ -3,7 +3,7 @@ import type { Clip } from '../../clip.ts';
 import type { Embedded } from '../../embed/encoder.ts';
 import { LabelsError } from '../../errors.ts';
 import type { EmbeddingRun } from '../../output/embeddings.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { rowOf } from '../../tensor.ts';
 import { splitLabels } from '../../text/labels.ts';
 import { readTextsFile } from '../../text/labels-file.ts';
@@ -13,7 +13,7 @@ import { say } from '../messages.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
 import { decodeOptions, type ModelOptions, openModel, withModelOptions } from '../options/model-options.ts';
-import { collect, collectOne, outputFile } from '../options/values.ts';
+import { collect, collectOne, withOutputFile } from '../options/values.ts';
 import { createProgress } from '../progress.ts';
 import {
   EMBEDDING_FORMATS,
@@ -49,8 +49,11 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
       new Option('-f, --format <format>', 'output format (default: that of the file, else jsonl)').choices(
         EMBEDDING_FORMATS,
       ),
-    )
-    .option('-o, --output <file>', 'write to a file; beside a .npy file another says what its rows are', outputFile);
+    );
+  withOutputFile(
+    command,
+    'write to a file; a .npy file gets a second file that names its rows (- for standard output)',
+  );
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'no progress, warnings or summary')
     .option('--verbose', 'also say the causes of an error')
@@ -93,7 +96,10 @@ async function write(
   const { output, quiet = false, textsFile = [], filesFrom } = options;
   const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
   const files = output === undefined ? [] : filesWritten(format, output);
-  for (const file of files) await refuseToOverwrite(file, [...read, ...lists]);
+  for (const file of files) {
+    await refuseToOverwrite(file, [...read, ...lists]);
+    await refusePicture(file);
+  }
 
   const clip = await openModel(options, amount, io);
   try {

@@ -1,10 +1,15 @@
+import { rm } from 'node:fs/promises';
 import { namesBeside } from '../../cache/stored.ts';
 import type { Embedded } from '../../embed/encoder.ts';
 import { npyHeader } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, nameLine, namesHead, npyRow } from '../../output/embeddings.ts';
-import { FileOutput } from '../../output/file-output.ts';
-import { type Counts, openStream } from '../../output/result-output.ts';
+import { openOutputFile } from '../../output/open-output.ts';
+import { OutputLock } from '../../output/output-lock.ts';
+import type { Counts } from '../../output/result-output.ts';
+import { throwCannotWrite } from '../../output/sink.ts';
+import { standardOutput, streamOutput } from '../../output/stream-output.ts';
+import { WholeFile } from '../../output/whole-file.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import type { Progress } from '../progress.ts';
 
@@ -45,8 +50,8 @@ export async function openEmbeddings(
   io: Io,
 ): Promise<EmbeddingOutput> {
   if (format === 'npy' && file !== undefined) return NpyOutput.create(file, run);
-  const output = await openStream(file, io.stdout);
-  return { row: (one) => output.row(embeddingLine(run, one), one.ok), close: () => output.close() };
+  const output = file === undefined ? streamOutput(standardOutput(io.stdout)) : await openOutputFile(file, 'lines');
+  return { row: (one) => output.row(embeddingLine(run, one)), close: () => output.close() };
 }
 
 /** A .npy file, and beside it a file of lines that says what its rows are. */
@@ -55,17 +60,28 @@ class NpyOutput implements EmbeddingOutput {
   private columns = 0;
 
   private constructor(
-    private readonly numbers: FileOutput,
-    private readonly names: FileOutput,
+    private readonly lock: OutputLock,
+    private readonly numbers: WholeFile,
+    private readonly names: WholeFile,
     private readonly run: EmbeddingRun,
   ) {}
 
   static async create(file: string, run: EmbeddingRun): Promise<NpyOutput> {
-    const numbers = await FileOutput.create(file);
-    const names = await FileOutput.create(namesBeside(file));
-    await numbers.write(npyHeader(0, 0));
-    await names.write(namesHead(run));
-    return new NpyOutput(numbers, names, run);
+    const lock = await OutputLock.take(file);
+    const opened: WholeFile[] = [];
+    try {
+      const numbers = await WholeFile.create(lock.path, lock);
+      opened.push(numbers);
+      const names = await WholeFile.create(namesBeside(lock.path), lock);
+      opened.push(names);
+      await numbers.write(npyHeader(0, 0));
+      await names.write(namesHead(run));
+      return new NpyOutput(lock, numbers, names, run);
+    } catch (error) {
+      for (const one of opened) await one.discard();
+      await lock.release();
+      throw error;
+    }
   }
 
   async row(one: Embedded): Promise<void> {
@@ -76,11 +92,22 @@ class NpyOutput implements EmbeddingOutput {
     this.columns = one.embedding.columns;
   }
 
-  /** Whatever ended the run: the header says how many rows there are. */
+  /** Whatever ended the run, both files have the same rows, and the header says how many. */
   async close(): Promise<void> {
-    await this.numbers.rewrite(npyHeader(this.rows, this.columns));
-    await this.numbers.close();
-    await this.names.close();
+    const { numbers, names, lock } = this;
+    try {
+      const header = npyHeader(this.rows, this.columns);
+      await numbers.cutAt(header.length + 4 * this.rows * this.columns).catch(throwCannotWrite(lock.path));
+      await numbers.rewrite(header);
+      // Between the two renames there is no .npy file: rows never belong to the names of another run.
+      await rm(lock.path, { force: true }).catch(throwCannotWrite(lock.path));
+      await names.commit();
+      await numbers.commit();
+    } finally {
+      await names.discard();
+      await numbers.discard();
+      await lock.release();
+    }
   }
 }
 
@@ -101,9 +128,12 @@ export async function writeEmbeddings(
       await output.row(next.value);
       progress.step();
     }
-  } finally {
+  } catch (error) {
     progress.end();
-    await output.close();
+    await output.close().catch(() => {}); // what follows from a failure hides its cause
+    throw error;
   }
+  progress.end();
+  await output.close();
   return counts;
 }

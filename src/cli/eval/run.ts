@@ -5,8 +5,9 @@ import { evaluate, type Judged } from '../../evaluate.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
 import { type EvaluationFormat, evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
+import { writeWhole } from '../../output/open-output.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
 import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
@@ -15,7 +16,7 @@ import type { WalkOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
 import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
-import { checkWritable, writeExport } from './exports.ts';
+import { checkWritable } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import { openTruth } from './truth.ts';
 
@@ -37,7 +38,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const { quiet = false, verbose = false, output = [] } = options;
   const warn = (message: string) => quiet || say(io, 'warning', message);
   checkUsage(options);
-  for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
+  for (const file of output) {
+    await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
+    await refusePicture(file);
+  }
   const left = { beside: 0, passedOver: 0 };
   const { hidden, follow } = options;
   const onLoop = (path: string) => warn(`${path} is not entered: it was, by another path`);
@@ -75,7 +79,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
 
   const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-  for (const file of output) await writeExport(file, await outcome.file(file)); // first: a closed pipe costs no file
+  for (const file of output) await writeWhole(file, await outcome.file(file)); // first: a closed pipe costs no file
   await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
   if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
   if (verbose && left.passedOver > 0)

@@ -3,13 +3,16 @@ import { type Command, Option } from 'commander';
 import { LabelsError, UsageError } from '../../errors.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../../output/format.ts';
 import { matchWriter } from '../../output/match.ts';
-import { openStream, type ResultOutput } from '../../output/result-output.ts';
-import { ResumableOutput, type RunSettings } from '../../output/resumable-output.ts';
+import { openOutputFile } from '../../output/open-output.ts';
+import type { ResultOutput } from '../../output/result-output.ts';
+import { ResumableOutput } from '../../output/resumable-output.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
+import { standardOutput, streamOutput } from '../../output/stream-output.ts';
 import type { ResultWriter, RunInfo } from '../../output/writer.ts';
 import type { Label } from '../../text/labels.ts';
 import { type Io, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
-import { outputFile, topCount } from './values.ts';
+import { topCount, withOutputFile } from './values.ts';
 
 /** What is written, and where. */
 export interface OutputOptions {
@@ -17,6 +20,7 @@ export interface OutputOptions {
   readonly format?: Format;
   readonly output?: string;
   readonly resume?: true;
+  readonly checksum?: true;
   readonly match?: string;
   readonly print0?: boolean;
   readonly failFast?: boolean;
@@ -27,18 +31,21 @@ export type Shape = { readonly format: Format } | { readonly match: string };
 
 /** The options of {@link OutputOptions}. */
 export function withOutputOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup('Output:')
     .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
+    );
+  return withOutputFile(command, 'write to a file; its extension sets the format, unless --format is given')
+    .option(
+      '--resume',
+      'continue an earlier run: keep the rows of unchanged images, classify the rest (needs --output)',
     )
     .option(
-      '-o, --output <file>',
-      'write to a file; unless --format is given, its extension says the format',
-      outputFile,
+      '--checksum',
+      'with --resume, compare the contents of images, not their times of change (use it in the first run too)',
     )
-    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
     .option('--match <label>', 'only the paths of images with this label, one a line')
     .option('--print0', 'after each of these paths a zero byte instead, for xargs -0')
     .option('--fail-fast', 'stop at the first image that fails');
@@ -94,16 +101,23 @@ export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptio
 export async function openOutput(
   shape: Shape,
   settings: RunSettings,
-  { output, resume, from }: OutputOptions & { readonly from?: string },
+  { output, resume, checksum, from }: OutputOptions & { readonly from?: string },
   io: Io,
+  onWarning: (message: string) => void,
 ): Promise<ResultOutput> {
+  if (checksum && output === undefined)
+    throw new UsageError('--checksum needs --output', 'name the file that a later run resumes, or remove --checksum');
   if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
   if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
   const lines = from === undefined && 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
   if (resume && !lines)
     throw new UsageError(`${'format' in shape ? shape.format : 'this'} cannot be resumed`, 'write jsonl, csv or tsv');
-  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
-  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io.stdout);
+  if (output === undefined) return streamOutput(standardOutput(io.stdout));
+  const info = await stat(output).catch(() => undefined);
+  const isJson = 'format' in shape && shape.format === 'json';
+  if (!lines || (info !== undefined && !info.isFile())) return openOutputFile(output, isJson ? 'whole' : 'lines');
   const all = { ...shape, ...settings };
-  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
+  return resume
+    ? ResumableOutput.resume(output, all, { ...(checksum && { checksum }), onWarning })
+    : ResumableOutput.create(output, all, { ...(checksum && { checksum }) });
 }

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 
 /** A whole number from 1 to `most`, for commander. */
 export function wholeNumber(most: number): (text: string) => number {
@@ -24,10 +24,14 @@ export function collect<T>(
 /** A repeatable option: each use adds itself to the list. */
 export const collectOne = collect((text) => [text]);
 
-/** `--output`: elsewhere `-` is standard output; here none is. */
-export function outputFile(text: string): string {
-  if (text !== '-') return text;
-  throw new InvalidArgumentError('to write to standard output, leave it out.');
+const STANDARD_OUTPUT: readonly string[] = ['-', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
+
+/** Adds `--output`. Standard output may be named too; it is written to as it is, so what a file holds already stays. */
+export function withOutputFile(command: Command, description: string): Command {
+  return command.option('-o, --output <file>', description).hook('preAction', () => {
+    const output: unknown = command.opts()['output'];
+    if (typeof output === 'string' && STANDARD_OUTPUT.includes(output)) command.setOptionValue('output', undefined);
+  });
 }
 
 /** `--device`: 0 is the first. */
