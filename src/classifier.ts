@@ -2,7 +2,7 @@ import type { Clip } from './clip.ts';
 import { doubts } from './embed/doubts.ts';
 import type { Embedded } from './embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from './errors.ts';
-import type { DecodeOptions } from './image/decode.ts';
+import type { DecodeOptions } from './image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from './image/source.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import type { Clip } from './clip.ts';
 import { ImageError, UsageError } from './errors.ts';
-import { completeDecode, type DecodeOptions, decode } from './image/decode.ts';
+import { decode } from './image/decode.ts';
+import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
 import { drawOverlay } from './image/overlay.ts';
 import { fitImage, normalize } from './image/preprocess.ts';
 import { type ImageIdentity, type ImageSource, identityOf, nameOf, readSource } from './image/source.ts';

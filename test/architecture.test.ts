@@ -28,7 +28,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
-  sharp: /^src\/image\/(decode|thumbnail|overlay)\.ts$/,
+  sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   picocolors: /^src\/(output|cli)\//,
@@ -40,6 +40,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,
+  'ipaddr.js': /^src\/network\/address\.ts$/,
   undici: /^src\/(network\/(proxy|connection)|image\/download)\.ts$/,
 };
 

@@ -2,13 +2,15 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Architecture, inferArchitecture } from '../src/checkpoint/architecture.ts';
+import type { Architecture, TextTransformer, VisionTransformer } from '../src/checkpoint/architecture.ts';
+import { inferArchitecture } from '../src/checkpoint/infer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/checkpoint/safetensors.ts';
 import { createClassifier, type ImageResult } from '../src/classifier.ts';
 import { type LoadOptions, loadModel } from '../src/clip.ts';
-import { clipImageGraph, clipImageTower, clipTextGraph, clipTextTower } from '../src/onnx/clip.ts';
+import { clipImageTower, clipTextTower } from '../src/onnx/clip.ts';
 import { GraphBuilder, type GraphPort } from '../src/onnx/graph.ts';
 import { readPorts } from '../src/onnx/ports.ts';
+import { buildGraph } from '../src/onnx/towers.ts';
 import { fixture } from './paths.ts';
 
 /** The weights of tiny-class in the graphs of every common exporter: the scores must be those of the checkpoint itself. */
@@ -19,12 +21,16 @@ const IMAGES = ['rgb.png', 'odd.jpg', 'grey.png'].map((name) => fixture(`images/
 let root: string;
 let checkpoint: Checkpoint;
 let architecture: Architecture;
+let image: VisionTransformer;
+let text: TextTransformer;
 let native: ImageResult[];
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'ready-made-'));
   checkpoint = await readCheckpoint(join(SOURCE, 'model.safetensors'));
   architecture = inferArchitecture(checkpoint, JSON.parse(await readFile(join(SOURCE, 'config.json'), 'utf8')));
+  if (architecture.image.kind !== 'vit' || architecture.text.kind !== 'clip') throw new TypeError('not a CLIP');
+  [image, text] = [architecture.image, architecture.text];
   native = await scores(SOURCE);
 });
 afterAll(() => rm(root, { recursive: true }));
@@ -98,7 +104,7 @@ function imageGraph(input: GraphPort, output: GraphPort): Uint8Array {
   const g = builder();
   const pixels = input.type === 'U8' ? normalizeInside(g, input.name) : input.name;
   const raw = g.node('Identity', [pixels]);
-  clipImageTower(g, architecture.image, raw, output.name);
+  clipImageTower(g, image, raw, output.name);
   return g.finish([input], [output]);
 }
 
@@ -115,14 +121,14 @@ function normalizeInside(g: GraphBuilder, bytes: string): string {
 
 function textGraph(input: GraphPort, output: GraphPort, ...unused: GraphPort[]): Uint8Array {
   const g = builder();
-  clipTextTower(g, architecture.text, input.name, output.name);
+  clipTextTower(g, text, input.name, output.name);
   return g.finish([input, ...unused], [output]);
 }
 
 function jointGraph(): Uint8Array {
   const g = builder();
-  clipImageTower(g, architecture.image, 'pixel_values', 'image_embeds');
-  clipTextTower(g, architecture.text, 'input_ids', 'text_embeds');
+  clipImageTower(g, image, 'pixel_values', 'image_embeds');
+  clipTextTower(g, text, 'input_ids', 'text_embeds');
   const unit = (x: string) => g.node('LpNormalization', [x], { axis: { int: 1 }, p: { int: 2 } });
   const cosines = g.node('Gemm', [unit('image_embeds'), unit('text_embeds')], { transB: { int: 1 } });
   g.node('Mul', [cosines, g.node('Exp', [g.weight('logit_scale')])], {}, 'logits_per_image');
@@ -296,7 +302,7 @@ describe('ready-made graphs are refused', () => {
   it('when weights lie outside the folder', async () => {
     const outside = Object.create(checkpoint, { location: { value: '../outside.bin' } });
     await cp(join(SOURCE, 'model.safetensors'), join(root, 'outside.bin'));
-    const graphs = { ...both(), 'vision_model.onnx': clipImageGraph(outside, architecture) };
+    const graphs = { ...both(), 'vision_model.onnx': buildGraph(outside, architecture, 'image') };
     await expect(scores(await folderOf('outside', graphs, HUGGING_FACE), { logitScale: 40 })).rejects.toMatchObject({
       code: 'E_MODEL',
     });
@@ -305,7 +311,7 @@ describe('ready-made graphs are refused', () => {
 
 describe('readPorts', () => {
   it('reads what the exporter wrote', async () => {
-    await writeFile(join(root, 'text.onnx'), clipTextGraph(checkpoint, architecture));
+    await writeFile(join(root, 'text.onnx'), buildGraph(checkpoint, architecture, 'text'));
     expect(await readPorts(join(root, 'text.onnx'))).toEqual({
       inputs: [{ name: 'input_ids', elementType: 7, shape: ['batch', 'tokens'] }],
       outputs: [{ name: 'text_embeds', elementType: 1, shape: ['batch', 20] }],

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { decoding, preprocessing } from '../library.ts';
 import { mosaic } from '../photos.ts';
 import { type Row, ratioRow } from '../report.ts';
@@ -14,7 +15,7 @@ const PICTURES = [
 
 /** Exact resampling and cropping to 224 pixels, against sharp's decoding of the same JPEG to the pixels that it begins with. */
 export const resampling: Measurement = async ({ photos, cache, quick }) => {
-  const { decode, DEFAULT_DECODE } = await decoding();
+  const { decode } = await decoding();
   const { fitImage } = await preprocessing();
   const clip = { size: 224, fit: 'crop', resizeTo: 224, filter: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] } as const;
   const rows: Row[] = [];

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import type { Embedded, ImageEncoder, Stage } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';

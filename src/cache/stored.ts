@@ -1,6 +1,7 @@
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isRecord } from '../checkpoint/safetensors.ts';
+import { openInput } from '../disk/input.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { type NpyShape, parseNpyHeader } from '../embed/npy.ts';
 import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
@@ -10,6 +11,9 @@ import { type UnitRows, unitRows } from '../tensor.ts';
 /** Longer lines are no rows: a name and 4,096 numbers take a tenth of it (CWE-770). */
 const MAX_LINE = 1_000_000;
 const MAX_COLUMNS = 65_536;
+
+/** Opening a FIFO does not wait for its writer. Windows has no such flag. */
+const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** What the file that lies beside a .npy file is called: it says what its rows are. */
 export const namesBeside = (npy: string) => `${npy}.jsonl`;
@@ -43,7 +47,7 @@ async function* jsonRows(path: string, digest: string): AsyncGenerator<Embedded>
 }
 
 async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> {
-  const handle = await open(path).catch((error: unknown) => {
+  const handle = await open(path, AT_ONCE).catch((error: unknown) => {
     throw unreadable(path, error);
   });
   try {
@@ -74,10 +78,12 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
 
 async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
   try {
+    const info = await handle.stat();
+    if (!info.isFile()) throw new TypeError('it is no file');
     const start = Buffer.alloc(10 + 65_535);
     const { bytesRead } = await handle.read(start, 0, start.length, 0);
     const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));
-    const { size } = await handle.stat();
+    const { size } = info;
     const wanted = shape.start + 4 * shape.rows * shape.columns;
     if (shape.columns > MAX_COLUMNS) throw new TypeError(`its rows have ${shape.columns} numbers`);
     if (size !== wanted) throw new TypeError(`it has ${size} bytes, its header promises ${wanted}`);
@@ -173,7 +179,8 @@ function unreadable(path: string, error: unknown): ClipError {
 async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = '';
   try {
-    for await (const chunk of createReadStream(path, { encoding: 'utf8', highWaterMark: 1 << 18 })) {
+    const stream = (await openInput(path)).setEncoding('utf8');
+    for await (const chunk of stream) {
       const lines = (rest + String(chunk)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line.trim() !== '') yield line;

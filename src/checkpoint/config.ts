@@ -25,7 +25,7 @@ export class ConfigReader {
   constructor(
     fields: unknown,
     private readonly name: string,
-    private readonly folder: string,
+    readonly folder: string,
   ) {
     if (!isRecord(fields)) {
       throw new ModelError(`${name} in ${folder} is not an object`, mend);

@@ -24,7 +24,10 @@ export interface Conversion {
   convert(write: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void>;
 }
 
-const TOWERS = { image: /^(vision_model|visual_projection)\./u, text: /^(text_model|text_projection)\./u } as const;
+const TOWERS = {
+  image: /^(vision_model|visual|visual_projection)\./u,
+  text: /^(text_model|text_projection)\./u,
+} as const;
 
 /**
  * The matrices of attention and MLPs, where nine tenths of the time goes; but for the first block's, whose errors pass

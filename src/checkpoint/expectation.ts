@@ -8,7 +8,7 @@ export const unsupported =
 const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
 
 /** Tensors that no graph needs: buffers of older exports, and the scale and bias of the scores, which are read apart. */
-const UNUSED = /(^|\.)(position_ids|attn_mask|logit_scale|logit_bias)$/u;
+const UNUSED = /(^|\.)(position_ids|token_type_ids|attn_mask|num_batches_tracked|logit_scale|logit_bias)$/u;
 
 /** Checks a checkpoint against what an architecture has, tensor by tensor, and in the end that there is nothing else. */
 export class Expectation {
@@ -46,6 +46,12 @@ export class Expectation {
   norm(name: string, width: number): void {
     this.shape(`${name}.weight`, [width]);
     this.shape(`${name}.bias`, [width]);
+  }
+
+  /** A batch normalisation as it is used after training. */
+  batchNorm(name: string, width: number): void {
+    this.norm(name, width);
+    for (const part of ['running_mean', 'running_var']) this.shape(`${name}.${part}`, [width]);
   }
 
   attention(name: string, width: number): void {

@@ -1,6 +1,6 @@
 import { pMapIterable } from 'p-map';
 import type { ImageError } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import type { UnitRows } from '../tensor.ts';

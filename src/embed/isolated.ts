@@ -1,5 +1,5 @@
 import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';

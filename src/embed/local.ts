@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { ImageError, UsageError } from '../errors.ts';
-import { type DecodeOptions, decode } from '../image/decode.ts';
+import { decode } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';

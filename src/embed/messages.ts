@@ -9,7 +9,7 @@ import {
   ProviderError,
   UsageError,
 } from '../errors.ts';
-import type { DecodeOptions } from '../image/decode.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import type { Dtype } from '../model/ready-made.ts';

@@ -47,7 +47,8 @@ export function serveImages(channel: Channel): void {
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
     else if (result) {
-      if (!hasMemory()) channel.exit(OUT_OF_MEMORY); // a later process can do better
+      // A decoder without memory calls an image broken; a later process can do better.
+      if (result.error.code === 'E_DECODE' && !hasMemory()) channel.exit(OUT_OF_MEMORY);
       post({ kind: 'bad image', id, error: toPlain(result.error) });
     }
   };

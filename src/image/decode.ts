@@ -1,68 +1,21 @@
-import { createRequire } from 'node:module';
-import type sharpModule from 'sharp';
-import type { Metadata, Sharp } from 'sharp';
-import { ImageError, messageOf } from '../errors.ts';
-import { formatOf, type ImageFormat, MAX_SIDE, pixelLimit } from './format.ts';
-import type { RgbImage } from './resample.ts';
-import { type Extent, shrunkExtent } from './shrink.ts';
-
-// sharp's CommonJS form is the same code and loads in a third of the time.
-const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
-
-export const RESIZE = ['exact', 'fast'] as const;
-export type Resize = (typeof RESIZE)[number];
-
-/** How images are decoded. */
-export interface DecodeOptions {
-  /** Turn the image upright by its EXIF orientation; the reference implementations of CLIP do not. */
-  readonly exif: boolean;
-  /** Images of more pixels are refused before they are decoded; formats that take much memory have a lower limit. */
-  readonly maxPixels: number;
-  /** Draw SVG files, on white, as large as they say; they reach no file and no network. @default false */
-  readonly svg?: boolean;
-  /**
-   * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP far larger than what is wanted are shrunk while they
-   * are decoded, which moves pixels by about one level. @default 'exact'
-   */
-  readonly resize?: Resize;
-}
-
-export const DEFAULT_DECODE: Required<DecodeOptions> = {
-  exif: true,
-  maxPixels: 100_000_000,
-  svg: false,
-  resize: 'exact',
-};
-
-/** Everything that decoding depends on, and nothing else: what is not said is as {@link DEFAULT_DECODE} has it. */
-export function completeDecode(options: Partial<DecodeOptions>): Required<DecodeOptions> {
-  const { exif, maxPixels, svg, resize } = { ...DEFAULT_DECODE, ...options };
-  return { exif, maxPixels, svg, resize };
-}
-
-/** The loaders of libvips that may run at all, by the names of their classes: those of {@link formatOf}. */
-const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
-
-/** Seconds that an SVG may take: a few lines of it can ask for hours of drawing. */
-const SVG_SECONDS = 5;
-
-let prepared = false;
+import { ImageError } from '../errors.ts';
+import { decodeBmp } from './bmp.ts';
+import type { DecodeOptions } from './decode-options.ts';
+import { foreignImage } from './foreign.ts';
+import { formatOf, type LibvipsFormat } from './format.ts';
+import { decodeHeic } from './heic/decode.ts';
+import { asStill, heifKind } from './heif.ts';
+import { type DecodedImage, decodeWithLibvips, heifHeader } from './libvips.ts';
+import { countPages } from './pages.ts';
+import { decodeRaw, rawOf } from './raw/raw.ts';
+import { tiffRaw } from './raw/tiff-raw.ts';
+import { layoutOf } from './tiff/blocks.ts';
+import { type Directory, directoriesOf } from './tiff/directory.ts';
+import { fullPages } from './tiff/pages.ts';
+import { needsOwnReader, readTiff } from './tiff/tiff.ts';
 
 /**
- * Once for the process, when the first image is decoded: libvips loses every loader but those of our formats (which
- * concerns all of a program that uses sharp), keeps nothing of an image for the next, and takes one thread an image.
- */
-function prepareLibvips(): void {
-  if (prepared) return;
-  prepared = true;
-  sharp.cache(false);
-  sharp.concurrency(1);
-  sharp.block({ operation: ['VipsForeignLoad'] });
-  sharp.unblock({ operation: LOADERS });
-}
-
-/**
- * Decodes the first frame or page to 8-bit RGB, as Pillow's `convert("RGB")` does for what CLIP was trained on:
+ * Decodes one frame or page to 8-bit RGB, as Pillow's `convert("RGB")` does for what CLIP was trained on:
  * embedded ICC profiles are ignored, alpha is dropped (not blended), grey is repeated. Where Pillow is wrong (16-bit
  * grey saturates there, CMYK is inverted naively), libvips is followed.
  *
@@ -74,120 +27,61 @@ export async function decode(
   name: string,
   options: DecodeOptions,
   wanted?: number,
-): Promise<RgbImage> {
-  const format = allowedFormat(bytes, name, options.svg === true);
-  prepareLibvips();
-  if (format === 'SVG') sharp.unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
-  try {
-    const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: false, pages: 1 });
-    const metadata = await image.metadata();
-    checkKind(metadata, format, name);
-    const { pixels, large } = checkSize(metadata, format, name, options.maxPixels);
-    const shown = options.exif ? metadata.autoOrient : metadata;
-    const shrunk = options.resize === 'fast' && wanted !== undefined ? shrunkExtent(format, shown, wanted) : undefined;
-    const decoded = () => toPixels(image, format, options.exif, shrunk, name);
-    return await (pixels > large ? inTurn(decoded) : decoded());
-  } catch (error) {
-    if (error instanceof ImageError) throw error;
-    if (format === 'SVG' && /^timeout/.test(messageOf(error))) {
-      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
-    }
-    const message = `${name} cannot be decoded as ${format}: ${messageOf(error)}`;
-    throw new ImageError('E_DECODE', message, 'fetch or export it again', error);
-  }
-}
-
-function allowedFormat(bytes: Uint8Array, name: string, svg: boolean): ImageFormat {
+): Promise<DecodedImage> {
   const format = formatOf(bytes);
-  if (format === undefined) {
-    throw new ImageError(
-      'E_FORMAT',
-      `${name} is none of JPEG, PNG, WebP, GIF, TIFF, AVIF`,
-      'convert it to one of these',
-    );
+  const { page = 1 } = options;
+  if (page > 1) checkPage(bytes, name, page);
+  const plainly = (one: LibvipsFormat, content = bytes) =>
+    decodeWithLibvips({ bytes: content, name, format: one, page: page - 1 }, options, wanted);
+  switch (format) {
+    case undefined:
+      throw foreignImage(bytes, name);
+    case 'SVG':
+      if (options.svg === true) return plainly('SVG');
+      throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'allow it with --allow-svg, or convert it to PNG');
+    case 'BMP':
+      return decodeBmp(bytes, name, options.maxPixels);
+    case 'RAW':
+      return decodeRaw(bytes, name, rawOf(bytes), options, wanted);
+    case 'TIFF':
+      return decodeTiff(bytes, name, options, wanted);
+    case 'HEIF': {
+      const header = heifKind(bytes) === 'AVIF' ? undefined : await heifHeader(bytes);
+      const isHeic = header ? header.compression === 'hevc' : heifKind(bytes) === 'HEIC';
+      return isHeic ? decodeHeic(bytes, name, header, options) : plainly('AVIF', asStill(bytes));
+    }
+    default:
+      return plainly(format);
   }
-  if (format === 'SVG' && !svg) {
-    throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'allow it with --allow-svg, or convert it to PNG');
-  }
-  return format;
 }
 
-/** libvips looks at the bytes itself: what it sees must be what we saw. */
-function checkKind({ format: seen, compression }: Metadata, format: ImageFormat, name: string): void {
-  if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
-    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
-  }
-  if (format === 'AVIF' && compression !== 'av1') {
-    throw new ImageError(
-      'E_FORMAT',
-      `${name} is a HEIF image of another kind than AVIF (${compression})`,
-      'convert it to JPEG or PNG',
-    );
-  }
+function checkPage(bytes: Uint8Array, name: string, page: number): void {
+  const pages = countPages(bytes);
+  if (page <= pages) return;
+  throw new ImageError('E_DECODE', `${name} has no page ${page}, only ${pages}`, 'use --page 1 or --page all');
 }
 
-/** Of the images that may be decoded at all, those of more than a sixth of their limit are decoded one at a time. */
-const LARGE = 1 / 6;
-
-/** How many pixels the image has, and from how many on it is large. */
-function checkSize(
-  { width, height, isProgressive: progressive }: Metadata,
-  format: ImageFormat,
+/** A camera's RAW file looks like a TIFF: it is told apart by what it holds, not by its name. */
+async function decodeTiff(
+  bytes: Uint8Array,
   name: string,
-  maxPixels: number,
-): { readonly pixels: number; readonly large: number } {
-  const nextStep = 'make a smaller copy of it, or raise the limit';
-  const pixels = width * height;
-  const limit = pixelLimit({ format, progressive }, maxPixels);
-  if (pixels > limit) {
-    const kind = limit < maxPixels ? ` for ${progressive ? 'a progressive or interlaced' : 'a'} ${format}` : '';
-    const fact = `${name} has ${width} × ${height} pixels, the limit${kind} is ${limit}`;
-    throw new ImageError('E_PIXEL_LIMIT', fact, nextStep);
+  options: DecodeOptions,
+  wanted: number | undefined,
+): Promise<DecodedImage> {
+  const directories = directoriesOf(bytes);
+  const raw = tiffRaw(bytes, directories);
+  if (raw !== undefined) return decodeRaw(bytes, name, raw, options, wanted);
+  const picture = fullPages(directories)[(options.page ?? 1) - 1];
+  if (picture !== undefined && needsOwnReader(layoutOf(picture))) {
+    const image = readTiff(bytes, picture, name, options);
+    if (image !== undefined) return image;
   }
-  if (Math.max(width, height) > MAX_SIDE) {
-    const fact = `${name} has ${width} × ${height} pixels, the limit of a side is ${MAX_SIDE}`;
-    throw new ImageError('E_PIXEL_LIMIT', fact, 'cut a part out of it');
-  }
-  return { pixels, large: LARGE * pixelLimit({ format, progressive }, DEFAULT_DECODE.maxPixels) };
+  return decodeWithLibvips({ bytes, name, format: 'TIFF', ...placeOf(picture) }, options, wanted);
 }
 
-let last: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work);
-  last = mine.catch(() => {});
-  return mine;
-}
-
-async function toPixels(
-  image: Sharp,
-  format: ImageFormat,
-  exif: boolean,
-  shrunk: Extent | undefined,
-  name: string,
-): Promise<RgbImage> {
-  const whole = exif ? image.autoOrient() : image;
-  const upright = shrunk === undefined ? whole : whole.resize({ ...shrunk, fit: 'fill', kernel: 'cubic' });
-  // An SVG has no pixels below its transparent ones: the page is white.
-  const opaque =
-    format === 'SVG'
-      ? upright.flatten({ background: '#fff' }).timeout({ seconds: SVG_SECONDS })
-      : upright.removeAlpha();
-  const rgb = opaque.toColourspace('srgb').raw({ depth: 'uchar' });
-  const { data, info } = await rgb.toBuffer({ resolveWithObject: true });
-  return toRgb(data, info.width, info.height, info.channels, name);
-}
-
-/** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
-function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
-  if (channels === 3) return { width, height, data };
-  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert it to RGB');
-  const rgb = new Uint8Array(data.length * 3);
-  for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
-  return { width, height, data: rgb };
-}
-
-/** The versions of sharp and of the libvips in it. */
-export function decoderVersions(): string {
-  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+/** Where libvips finds a page. */
+function placeOf(picture: Directory | undefined): { readonly page: number; readonly subifd?: number } {
+  if (picture?.page !== undefined) return { page: picture.page };
+  const { sub, parent } = picture ?? {};
+  return { page: parent?.page ?? 0, ...(sub !== undefined && { subifd: sub }) };
 }

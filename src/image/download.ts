@@ -1,6 +1,6 @@
 import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
-import { networksOf } from '../network/address.ts';
+import { type Network, networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
@@ -19,6 +19,7 @@ export interface DownloadPatience {
 
 const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
+const PUBLIC: readonly Network[] = ['public'];
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -54,7 +55,10 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
   first.username = first.password = ''; // for the first origin alone, as a header
   let url = first;
-  let allowed: Awaited<ReturnType<typeof networksOf>> | undefined;
+  // Every connection is held to these networks by the address that it is made to: a name that moves meanwhile gains nothing.
+  const own = await networksOf(first);
+  const allowed: ReadonlySet<Network> = new Set([...own, ...(own.size === 0 ? PUBLIC : [])]);
+  const redirected: ReadonlySet<Network> = new Set([...own, ...PUBLIC]);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const response = await send(
       url,
@@ -67,7 +71,7 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
         },
         signal,
       },
-      allowed,
+      hops === 0 ? allowed : redirected,
     ).catch((error: unknown) => {
       throw signal.aborted ? error : badUrl(name, `cannot be reached: ${lowest(error)}`, 'check the address', error);
     });
@@ -77,9 +81,8 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     if (!REDIRECTS.has(response.status))
       throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
     url = redirectTarget(name, url, response.headers.get('location'));
-    allowed ??= new Set([...(await networksOf(first)), 'public']);
     for (const network of await networksOf(url))
-      if (!allowed.has(network))
+      if (!redirected.has(network))
         throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');

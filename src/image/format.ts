@@ -1,5 +1,8 @@
-/** What this package reads. libvips knows more; only these get to it. */
-export type ImageFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF' | 'SVG';
+/** What libvips reads for us. It knows more; only these get to it. */
+export type LibvipsFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF' | 'SVG';
+
+/** What this package reads. HEIF is AVIF or HEIC; RAW is a camera's file that does not begin like a TIFF. */
+export type ImageFormat = Exclude<LibvipsFormat, 'AVIF'> | 'BMP' | 'HEIF' | 'RAW';
 
 /** The first bytes of each; a file's name says nothing. */
 const MAGIC: readonly (readonly [format: ImageFormat, at: number, magic: RegExp])[] = [
@@ -8,38 +11,47 @@ const MAGIC: readonly (readonly [format: ImageFormat, at: number, magic: RegExp]
   ['GIF', 0, /^GIF8[79]a/],
   ['WebP', 0, /^RIFF[\s\S]{4}WEBP/],
   ['TIFF', 0, /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b])/],
-  ['AVIF', 4, /^ftyp(avif|avis|mif1|msf1|miaf)/],
+  ['RAW', 0, /^(FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0)/],
+  ['RAW', 4, /^ftypcrx /],
+  ['HEIF', 4, /^ftyp(avif|avis|hei[cxms]|hev[cxms]|mif[12]|msf1|miaf)/],
+  ['BMP', 0, /^BM[\s\S]{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0/],
   ['SVG', 0, /^(\xef\xbb\xbf)?\s*<[\s\S]*<(\w{1,20}:)?svg[\s>/]|^(\xef\xbb\xbf)?\s*<svg[\s>/]/],
 ];
 
 /** A format must show itself in so many bytes. */
 const SNIFFED = 1024;
 
+/** The first bytes, a character each. */
+export function startOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SNIFFED)).toString('latin1');
+}
+
 /** The format that the first bytes announce, if it is one of ours. */
 export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SNIFFED)).toString('latin1');
+  const start = startOf(bytes);
   return MAGIC.find(([, at, magic]) => magic.test(start.slice(at)))?.[0];
 }
 
 /** What decides how much memory a picture takes while it is decoded. */
 export interface Header {
-  readonly format: ImageFormat;
+  readonly format: LibvipsFormat | 'BMP' | 'HEIC';
   /** Several scans, or interlaced: the picture is whole only at the end. */
   readonly progressive: boolean;
 }
 
-/** Longer lines could not be worked on in strips; no camera makes them, and only PNG and TIFF can hold them at all. */
-export const MAX_SIDE = 1_000_000;
-
 /** Bytes of memory for a pixel grow two- to fivefold where libvips cannot read line by line. */
 const WHOLE_PICTURE_PIXELS = 40_000_000;
 
+/** libheif holds some ten bytes a pixel; phones make pictures of 50 megapixels. */
+const HEIC_PIXELS = 60_000_000;
+
 /**
  * How many pixels a picture may have: `maxPixels` where it is decoded line by line or in three bytes a pixel; where a
- * decoder holds more than that, 40 million, or four tenths of `maxPixels` if that is raised. So no picture takes
+ * decoder holds more than that, 40 million (HEIC: 60 million), or four tenths of `maxPixels` if that is raised. So no picture takes
  * more than a gigabyte.
  */
 export function pixelLimit({ format, progressive }: Header, maxPixels: number): number {
+  if (format === 'HEIC') return Math.min(maxPixels, Math.max(HEIC_PIXELS, 0.4 * maxPixels));
   const whole = format === 'AVIF' || format === 'GIF' || format === 'SVG' || progressive;
   return whole ? Math.min(maxPixels, Math.max(WHOLE_PICTURE_PIXELS, 0.4 * maxPixels)) : maxPixels;
 }

@@ -10,7 +10,7 @@ const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
 export interface GridMap {
   /** Patches on a side. */
   readonly grid: number;
-  /** Pixels of the model's input on a side of a patch. */
+  /** Pixels of the model's input on a side of a patch; need not be whole. */
   readonly patch: number;
   /** grid², row after row */
   readonly values: ArrayLike<number>;
@@ -43,7 +43,7 @@ export function drawOverlay(
   const { size, resizeTo } = preprocessing;
   const seen = fitImage(image, { ...preprocessing, size: size * zoom, resizeTo: resizeTo * zoom });
   const cell = patch * zoom;
-  const side = grid * cell;
+  const side = Math.round(grid * cell);
   const colours = coloursOf(values);
   const data = new Uint8Array(side * (side + SCALE_LINES) * 3);
   for (let y = 0, to = 0; y < side + SCALE_LINES; y++) {
@@ -53,7 +53,7 @@ export function drawOverlay(
         ? colourAt(x / (side - 1))
         : (colours[Math.floor(y / cell) * grid + Math.floor(x / cell)] as Colour);
       const from = inScale ? -1 : (y * seen.width + x) * 3;
-      const isLine = !inScale && (x % cell === 0 || y % cell === 0);
+      const isLine = !inScale && (begins(x, cell) || begins(y, cell));
       for (let c = 0; c < 3; c++) {
         const tint = colour[c] as number;
         const picture = seen.data[from + c] as number;
@@ -65,6 +65,11 @@ export function drawOverlay(
   }
   const raw = { width: side, height: side + SCALE_LINES, channels: 3 } as const;
   return sharp(data, { raw, limitInputPixels: false }).png().toBuffer();
+}
+
+/** Whether a cell begins at a pixel; cells of a convolution's map need not be whole pixels wide. */
+function begins(pixel: number, cell: number): boolean {
+  return pixel === 0 || Math.floor(pixel / cell) !== Math.floor((pixel - 1) / cell);
 }
 
 type Colour = readonly [red: number, green: number, blue: number];

@@ -1,4 +1,4 @@
-import type { ImageFormat } from './format.ts';
+import type { LibvipsFormat } from './format.ts';
 
 /** A picture's width and height as it is shown. */
 export interface Extent {
@@ -23,7 +23,7 @@ const LEFT = 2;
  *
  * @param wanted the short side that the model's preprocessing resizes to
  */
-export function shrunkExtent(format: ImageFormat, { width, height }: Extent, wanted: number): Extent | undefined {
+export function shrunkExtent(format: LibvipsFormat, { width, height }: Extent, wanted: number): Extent | undefined {
   const short = Math.min(width, height);
   if ((format !== 'JPEG' && format !== 'WebP') || short < Math.max(SMALL, WORTHWHILE * wanted)) return undefined;
   const shrunk = (side: number) => Math.round((side * LEFT * wanted) / short);

@@ -1,32 +1,17 @@
-import { constants, createReadStream, openSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { openInput } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { type Path, pathOfBytes } from './path.ts';
 
 /** Longer entries are none: the separator is another one. The longest path of Linux has 4,096 bytes. */
 const LONGEST_ENTRY = 65_536;
 
-/** Opening a FIFO does not wait for its writer. Windows has no such flag. */
-const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
 const [NUL, LF, CR] = [0, 10, 13] as const;
 
-/**
- * Opens a list of paths. A FIFO is waited for without a thread of its own, so that the program can end while nobody writes.
- *
- * @throws UsageError if there is no such file
- */
+/** Opens a list of paths. @throws UsageError if there is no such file */
 export async function openList(file: string): Promise<Readable> {
   try {
-    const handle = await open(file, AT_ONCE);
-    const info = await handle.stat();
-    if (info.isFile()) return handle.createReadStream();
-    await handle.close();
-    if (info.isDirectory()) throw new Error('it is a folder');
-    if (!info.isFIFO()) return createReadStream(file);
-    return new Socket({ fd: openSync(file, AT_ONCE), readable: true, writable: false });
+    return await openInput(file);
   } catch (error) {
     throw new UsageError(`the list ${file} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
   }

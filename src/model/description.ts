@@ -1,5 +1,6 @@
-import { type Architecture, inferArchitecture } from '../checkpoint/architecture.ts';
+import type { Architecture } from '../checkpoint/architecture.ts';
 import { storageOf } from '../checkpoint/convert.ts';
+import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Env } from '../disk/environment.ts';
 import { ModelError } from '../errors.ts';
@@ -13,6 +14,7 @@ import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
+import { refuseLinksOut } from './links.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import type { Graph, GraphSource } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
@@ -80,6 +82,7 @@ export interface DescribeOptions {
  */
 export async function describeModel(nameOrFolder: string, options: DescribeOptions = {}): Promise<ModelDescription> {
   const location = await findModel(nameOrFolder, options.env);
+  await refuseLinksOut(location.folder);
   if (await holdsCheckpoint(location.folder)) return describeCheckpoint(location, options);
   const readyMade = await readReadyMade(location.folder, options.dtype ?? 'fp32');
   if (readyMade === undefined) throw nothingToRun(location.folder);
@@ -92,14 +95,23 @@ async function describeCheckpoint(
 ): Promise<ModelDescription> {
   const { checkpoint, config, preprocessor } = await readModelFolder(folder);
   const architecture = inferArchitecture(checkpoint, config);
+  if (dtype === 'int8' && architecture.image.kind !== 'vit') {
+    throw new ModelError(
+      `${name} has no int8 form: its image encoder is made of convolutions, which lose too much in 8 bits`,
+      'remove --dtype int8, or use fp16',
+    );
+  }
   const graphs = async () =>
     (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
     buildGraphs(checkpoint, architecture);
   const graph = async (tower: keyof Graphs): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
-    if (storage === undefined) return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder } };
+    const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
+    if (storage === undefined) {
+      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+    }
     const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
-    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights };
+    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
   };
   return {
     name,
@@ -151,16 +163,16 @@ async function scoringOfCard(repo: string): Promise<Scoring | undefined> {
 }
 
 /** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
-async function readScoring(checkpoint: Checkpoint, { family }: Architecture): Promise<Scoring> {
+async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Promise<Scoring> {
   const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
-  const logitBias = family === 'siglip' ? await checkpoint.scalar('logit_bias') : 0;
+  const logitBias = loss === 'sigmoid' ? await checkpoint.scalar('logit_bias') : 0;
   if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
     throw new ModelError(
       `logit_scale in ${checkpoint.file} is not a finite number`,
       'fetch or export the checkpoint again',
     );
   }
-  return family === 'siglip' ? { logitScale, logitBias } : { logitScale };
+  return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

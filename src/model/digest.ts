@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { replaceFile } from '../disk/cache-files.ts';
 import { digestFile, stampOf } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
@@ -124,17 +124,26 @@ async function filesOf({ folder, contents }: Described): Promise<ModelFile[]> {
 /** A graph names the files of its weights; any beside it may be one. */
 async function weightFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries
+  const paths = entries
     .filter((entry) => !entry.isDirectory() && !/^\.|\.(onnx|json|txt|md)$/iu.test(entry.name))
     .map(({ name }) => join(folder, name))
     .sort();
+  return onlyFiles(paths);
 }
 
 async function tokenizerFiles(folder: string): Promise<ModelFile[]> {
-  const names = await readdir(folder);
-  return ['tokenizer.json', 'tokenizer_config.json']
-    .filter((name) => names.includes(name))
-    .map((role) => ({ role, path: join(folder, role) }));
+  const paths = await onlyFiles(['tokenizer.json', 'tokenizer_config.json'].map((name) => join(folder, name)));
+  return paths.map((path) => ({ role: basename(path), path }));
+}
+
+/** Those that are files: a FIFO would be waited for. */
+async function onlyFiles(paths: readonly string[]): Promise<string[]> {
+  const isFile = (path: string) =>
+    stat(path)
+      .then((info) => info.isFile())
+      .catch(() => false);
+  const found = await Promise.all(paths.map(isFile));
+  return paths.filter((_, n) => found[n]);
 }
 
 /** The hyper-parameters stand in files too, but a card has a say in them. */

@@ -10,7 +10,7 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
-import { decoderVersions } from '../image/decode.ts';
+import { decoderVersions } from '../image/libvips.ts';
 import { hubSettings } from '../network/settings.ts';
 import type { Probe } from './probe-provider.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';

@@ -8,6 +8,7 @@ import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
+import { FOLDERS } from './links.ts';
 
 /** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
@@ -19,9 +20,6 @@ const VARIANTS: Readonly<Record<Dtype, RegExp>> = {
   fp16: /_fp16\.onnx$/u,
   int8: /_(int8|quantized|uint8)\.onnx$/u,
 };
-
-/** Where the common layouts keep graphs and configs: at the root, or one folder down. */
-const FOLDERS = ['.', 'onnx', 'visual', 'textual', 'vision', 'text'] as const;
 
 /** A tower of a ready-made model. */
 interface Tower<W> {

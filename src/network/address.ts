@@ -1,32 +1,61 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 
-/** Addresses that mean another machine to everyone who uses them (IANA's special-purpose registries, RFC 6890). */
-const SPECIAL = {
-  loopback: ['127.0.0.0/8', '::1/128'],
-  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7', 'fec0::/10'],
-  'link-local': ['169.254.0.0/16', 'fe80::/10'],
-  reserved: ['0.0.0.0/8', '192.0.0.0/24', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4', '::/128', 'ff00::/8'],
-  // Another address inside: what it stands for is not known here.
-  translated: ['64:ff9b::/96', '64:ff9b:1::/48', '2002::/16'],
-} as const;
+/** What kind of network an address belongs to (IANA's special-purpose registries, RFC 6890). */
+export type Network = 'public' | 'loopback' | 'private' | 'link-local' | 'reserved' | 'documentation' | 'translated';
 
-/** What kind of network an address belongs to. */
-export type Network = keyof typeof SPECIAL | 'public';
+/** The ranges of ipaddr.js that are not reserved; every range that stands in neither list is. */
+const NETWORKS: Readonly<Record<string, Network>> = {
+  unicast: 'public',
+  loopback: 'loopback',
+  private: 'private',
+  carrierGradeNat: 'private',
+  uniqueLocal: 'private',
+  linkLocal: 'link-local',
+  // Each holds an IPv4 address, which somebody else translates: what it stands for is not known here.
+  rfc6145: 'translated',
+  rfc6052: 'translated',
+  '6to4': 'translated',
+  teredo: 'translated',
+  amt: 'translated',
+};
 
-const NETWORKS = Object.entries(SPECIAL).map(([network, ranges]) => {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/');
-    list.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
-  }
-  return { network: network as keyof typeof SPECIAL, list };
-});
+/** What ipaddr.js has no name for. Examples in manuals are a network of their own: they lead to nothing reserved. */
+const UNNAMED: readonly (readonly [range: readonly [ipaddr.IPv4 | ipaddr.IPv6, number], network: Network])[] = (
+  [
+    ['192.0.2.0/24', 'documentation'],
+    ['198.51.100.0/24', 'documentation'],
+    ['203.0.113.0/24', 'documentation'],
+    ['2001:db8::/32', 'documentation'],
+    ['3fff::/20', 'documentation'],
+    ['fec0::/10', 'private'],
+    ['64:ff9b:1::/48', 'translated'],
+    ['::/96', 'translated'],
+  ] as const
+).map(([range, network]) => [ipaddr.parseCIDR(range), network]);
 
-/** @param address an IPv4 or IPv6 address; an IPv4 address inside of an IPv6 one counts as itself */
+/** NAT64's well-known prefix: in a network without IPv4 every public IPv4 host is reached through it. */
+const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
+
+/** @param address an IPv4 or IPv6 address; an IPv4 address that is mapped into IPv6 counts as itself */
 export function networkOf(address: string): Network {
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-  return NETWORKS.find(({ list }) => list.check(address, family))?.network ?? 'public';
+  const parsed = ipaddr.process(address.replace(/%.*$/u, ''));
+  const range = parsed.range();
+  if (range === 'unspecified' || range === 'loopback') return NETWORKS[range] ?? 'reserved';
+  const unnamed = UNNAMED.find(([[base, bits]]) => base.kind() === parsed.kind() && parsed.match(base, bits));
+  if (unnamed !== undefined) return unnamed[1];
+  if (parsed instanceof ipaddr.IPv6) {
+    if (isIsatap(parsed)) return 'translated';
+    const inside = new ipaddr.IPv4(parsed.toByteArray().slice(-4)).toString();
+    if (parsed.match(NAT64)) return networkOf(inside) === 'public' ? 'public' : 'translated';
+  }
+  return NETWORKS[range] ?? 'reserved';
+}
+
+/** ISATAP (RFC 5214) keeps an IPv4 address in the lower half, after 0:5efe or 200:5efe. */
+function isIsatap({ parts }: ipaddr.IPv6): boolean {
+  return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200);
 }
 
 /** The networks that a host's addresses belong to; none where its name is not known here, but perhaps to a proxy. */

@@ -6,20 +6,20 @@ import { openProxied } from './proxy.ts';
 import type { NetworkSettings } from './settings.ts';
 
 /** Sends one request; redirects are the caller's. */
-export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network> | undefined) => Promise<Response>;
+export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network>) => Promise<Response>;
 
 /**
- * Opens connections, through a proxy where one is set. Where networks are named, a host outside of them is refused when its
- * address is known, so that a name that changes its address between check and use gains nothing.
+ * Opens connections, through a proxy where one is set. A host outside of the allowed networks is
+ * refused when its address is known, so that a name that changes its address between check and use gains nothing.
  */
 export async function openConnections({ proxies }: NetworkSettings): Promise<Send> {
   const { Agent, fetch } = await import('undici');
   const dispatchers = new Map<string, Promise<(url: URL) => Dispatcher>>();
   return async (url, init, allowed) => {
-    const key = allowed === undefined ? '' : [...allowed].sort().join();
+    const key = [...allowed].sort().join();
     let dispatcher = dispatchers.get(key);
     if (dispatcher === undefined) {
-      const options = allowed === undefined ? {} : { connect: { lookup: lookupWithin(allowed) } };
+      const options = { connect: { lookup: lookupWithin(allowed) } };
       const direct = () => {
         const agent = new Agent(options);
         return Promise.resolve(() => agent);

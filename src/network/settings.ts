@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Env, hubCacheFolder, hubHome } from '../disk/environment.ts';
-import { UsageError } from '../errors.ts';
+import { readInput } from '../disk/input.ts';
+import { messageOf, UsageError } from '../errors.ts';
 
 /** Where the hub is and how to reach it. */
 export interface HubSettings extends NetworkSettings {
@@ -51,8 +51,18 @@ export function networkSettings(env: Env, offline = false): NetworkSettings {
   };
 }
 
-function tokenFile(env: Env): Promise<string | undefined> {
-  return readFile(env['HF_TOKEN_PATH'] || join(hubHome(env), 'token'), 'utf8').catch(() => undefined);
+/** Tokens have some forty characters; what is longer is another file (CWE-770). */
+const MAX_TOKEN_BYTES = 65_536;
+
+async function tokenFile(env: Env): Promise<string | undefined> {
+  const path = env['HF_TOKEN_PATH'] || join(hubHome(env), 'token');
+  try {
+    return (await readInput(path, MAX_TOKEN_BYTES)).toString();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code)))
+      return undefined; // nobody has logged in
+    throw new UsageError(`the token file ${path} cannot be read: ${messageOf(error)}`, 'check HF_TOKEN_PATH', error);
+  }
 }
 
 function isTrue(value: string | undefined): boolean {

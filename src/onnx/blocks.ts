@@ -1,4 +1,4 @@
-import type { Tower } from '../checkpoint/architecture.ts';
+import type { Transformer } from '../checkpoint/architecture.ts';
 import type { GraphBuilder, Shape, Value } from './graph.ts';
 import { quantizedLinear, type Range } from './quantized-linear.ts';
 
@@ -13,10 +13,12 @@ export interface Tokens {
   readonly split: Split;
   /** A token sees itself and those before it, and no other. */
   readonly causal: boolean;
+  /** `[B, T]`, 1 for each token that others see and 0 for padding; all are seen if absent. */
+  readonly seen?: Value;
 }
 
 /** A residual attention block over all tokens: `x + attention(norm(x))`, then `x + mlp(norm(x))`, on `[B·T, width]`. */
-export function block(g: GraphBuilder, layer: string, x: Value, tower: Tower, { split, causal }: Tokens): Value {
+export function block(g: GraphBuilder, layer: string, x: Value, tower: Transformer, { split, causal }: Tokens): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
   const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, { split, causal });
   return residualMlp(g, layer, g.node('Add', [x, attended]), tower);
@@ -32,7 +34,7 @@ export function oneTokenBlock(
   g: GraphBuilder,
   layer: string,
   x: Value,
-  tower: Tower,
+  tower: Transformer,
   split: Split,
   index: 0 | -1,
 ): Value {
@@ -60,7 +62,7 @@ export function readTokenBlock(
   g: GraphBuilder,
   layer: string,
   x: Value,
-  tower: Tower,
+  tower: Transformer,
   tokens: Tokens,
   read: (x: Value) => Value,
 ): Value {
@@ -71,7 +73,7 @@ export function readTokenBlock(
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
-export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Tower): Value {
+export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Transformer): Value {
   return g.reshape(g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), ['batch', tower.width]);
 }
 
@@ -87,8 +89,8 @@ export function attention(
   name: string,
   asking: Value,
   rows: Value,
-  tower: Tower,
-  { split, causal }: Tokens,
+  tower: Transformer,
+  { split, causal, seen }: Tokens,
   { count, read }: { readonly count?: number; readonly read?: (x: Value) => Value } = {},
 ): Value {
   const heads = (projection: string, from: Value, { shape, by }: Split) =>
@@ -99,6 +101,7 @@ export function attention(
       heads('q_proj', asking, count === undefined ? split : { shape: ['batch', count, tower.width] }),
       heads('k_proj', rows, split),
       heads('v_proj', rows, split),
+      ...(seen === undefined ? [] : ['', seen]), // the bias is in the projections
     ],
     { num_heads: { int: tower.heads }, unidirectional: { int: causal ? 1 : 0 } },
   );
@@ -112,24 +115,24 @@ export function attentionTo(g: GraphBuilder, name: string, rows: Value): Value {
 }
 
 /** `x + mlp(norm(x))` of a block. */
-export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tower): Value {
+export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Transformer): Value {
   return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
 }
 
 /** The least value of each activation, rounded down; above, none has a bound. */
-const LEAST: Readonly<Record<Tower['activation'], number>> = {
+const LEAST: Readonly<Record<Transformer['activation'], number>> = {
   quick_gelu: -0.1637,
   gelu: -0.17,
   gelu_pytorch_tanh: -0.1701,
 };
 
 /** Two layers with the tower's activation between them. */
-export function mlp(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
+export function mlp(g: GraphBuilder, name: string, x: Value, tower: Transformer): Value {
   const hidden = activate(g, linear(g, `${name}.fc1`, x), tower.activation);
   return linear(g, `${name}.fc2`, hidden, { least: LEAST[tower.activation] });
 }
 
-function activate(g: GraphBuilder, x: Value, activation: Tower['activation']): Value {
+function activate(g: GraphBuilder, x: Value, activation: Transformer['activation']): Value {
   switch (activation) {
     case 'quick_gelu': // x · sigmoid(1.702 x)
       return g.node('com.microsoft.QuickGelu', [x], { alpha: { float: 1.702 } });
@@ -153,25 +156,31 @@ export function linear(g: GraphBuilder, name: string, x: Value, range: Range = '
   return g.node('Gemm', [x, g.weight(weight), ...bias], { transB }, output);
 }
 
-export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Tower): Value {
+export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Transformer): Value {
   return g.node('LayerNormalization', [x, g.weight(`${name}.weight`), g.weight(`${name}.bias`)], {
     epsilon: { float: tower.epsilon },
   });
 }
 
-/** `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them. */
+/**
+ * `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them.
+ *
+ * @param first the row of the first token's position
+ */
 export function textEmbedding(
   g: GraphBuilder,
   name: string,
   ids: Value,
   width: number,
+  first = 0,
 ): { readonly x: Value; readonly split: Split } {
   const length = g.node('Shape', [ids], { start: { int: 1 }, end: { int: 2 } });
   const table = `${name}.token_embedding.weight`;
   const stored = g.node('Gather', [g.storedWeight(table), ids]);
   // Of a table in half precision only the rows that are looked up are widened.
   const tokens = g.storedType(table) === 'F32' ? stored : g.cast(stored, 'F32');
-  const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(0), length]);
+  const end = first === 0 ? length : g.node('Add', [length, g.int64s(first)]);
+  const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(first), end]);
   return {
     x: g.reshape(g.node('Add', [tokens, positions]), ['rows', width]),
     split: {

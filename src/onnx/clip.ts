@@ -1,4 +1,4 @@
-import type { Architecture, ImageTower, TextTower } from '../checkpoint/architecture.ts';
+import type { Architecture, TextPooling, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { block, layerNorm, linear, oneTokenBlock, readTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
@@ -13,9 +13,12 @@ const MODEL = 'vision_model';
  * Between the attention parts tokens are rows of one matrix, `[B·T, width]`, so that every product is a `Gemm`
  * on the checkpoint's own `[out, in]` matrix with its bias inside: the fastest form on the CPU provider.
  */
-export function clipImageGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
+export function clipImageGraph(
+  checkpoint: Checkpoint,
+  image: VisionTransformer,
+  { embedding }: Architecture,
+): Uint8Array {
   const g = new GraphBuilder('clip image tower', checkpoint);
-  const { image, embedding } = architecture;
   clipImageTower(g, image, 'pixel_values', 'image_embeds');
   return g.finish(
     [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
@@ -24,7 +27,7 @@ export function clipImageGraph(checkpoint: Checkpoint, architecture: Architectur
 }
 
 /** Adds the image tower to a graph: `pixels [B, 3, S, S] → output [B, D]` */
-export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value, output: Value): void {
+export function clipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { x, split } = clipTokens(g, image, pixels);
   const last = `${MODEL}.encoder.layers.${image.layers - 1}`;
   const pooled =
@@ -39,14 +42,14 @@ export function clipImageTower(g: GraphBuilder, image: ImageTower, pixels: Value
 }
 
 /** Pooled rows `[N, width]` → the space that images and texts share, `output [N, D]` */
-export function clipProjection(g: GraphBuilder, image: ImageTower, pooled: Value, output: Value): void {
+export function clipProjection(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
   linear(g, 'visual_projection', layerNorm(g, `${MODEL}.post_layernorm`, pooled, image), 'symmetric', output);
 }
 
 /** The class token and the patches of each image as the last block gets them, and the shape that parts the rows. */
 export function clipTokens(
   g: GraphBuilder,
-  image: ImageTower,
+  image: VisionTransformer,
   pixels: Value,
 ): { readonly x: Value; readonly split: Split } {
   const { width, tokens, grid } = image;
@@ -75,17 +78,17 @@ export function clipTokens(
  * CLIP's text tower as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length, for any T up to
  * the context. A token sees itself and those before it, so what follows the end of text never matters.
  */
-export function clipTextGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
+export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('clip text tower', checkpoint);
-  clipTextTower(g, architecture.text, 'input_ids', 'text_embeds');
+  clipTextTower(g, text, 'input_ids', 'text_embeds');
   return g.finish(
     [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
-    [{ name: 'text_embeds', type: 'F32', shape: ['batch', architecture.embedding] }],
+    [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
   );
 }
 
 /** Adds the text tower to a graph: `ids [B, T] → output [B, D]` */
-export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, output: Value): void {
+export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value, output: Value): void {
   const model = 'text_model';
   let { x, split } = textEmbedding(g, `${model}.embeddings`, ids, text.width); // [B·T, width]
   const layer = (n: number) => `${model}.encoder.layers.${n}`;
@@ -97,7 +100,7 @@ export function clipTextTower(g: GraphBuilder, text: TextTower, ids: Value, outp
 }
 
 /** Takes the row of the first end-of-text token: `[B, T, width] → [B, width]` */
-function endOfText(g: GraphBuilder, ids: Value, pooling: TextTower['pooling']): (x: Value) => Value {
+function endOfText(g: GraphBuilder, ids: Value, pooling: TextPooling): (x: Value) => Value {
   const scores =
     pooling.at === 'end of text' ? g.cast(g.node('Equal', [g.cast(ids, 'I64'), g.int64s(pooling.id)]), 'I32') : ids;
   const index = g.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 1 } }); // [B, 1]

@@ -1,7 +1,8 @@
-import type { Architecture, ImageTower } from '../checkpoint/architecture.ts';
+import type { Architecture, EfficientNetLite, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { attentionTo, block, layerNorm, residualMlp } from './blocks.ts';
 import { clipProjection, clipTokens } from './clip.ts';
+import { efficientNetHead, efficientNetMap } from './efficientnet.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { HEAD, siglipHead, siglipTokens } from './siglip.ts';
 
@@ -16,8 +17,13 @@ export const PATCH_EMBEDS = 'patch_embeds';
  */
 export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('patch features', checkpoint);
-  const add = { class: classFeatures, mean: meanFeatures, attention: attentionFeatures }[image.pooling];
-  add(g, image);
+  switch (image.kind) {
+    case 'vit':
+      ({ class: classFeatures, mean: meanFeatures, attention: attentionFeatures })[image.pooling](g, image);
+      break;
+    case 'efficientnet-lite':
+      cellFeatures(g, image);
+  }
   return g.finish(
     [{ name: PATCH_PIXELS, type: 'F32', shape: [1, 3, image.imageSize, image.imageSize] }],
     [{ name: PATCH_EMBEDS, type: 'F32', shape: [image.grid ** 2, embedding] }],
@@ -25,7 +31,7 @@ export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: 
 }
 
 /** The class token of the last block, which sees this patch alone: not itself either. */
-function classFeatures(g: GraphBuilder, image: ImageTower): void {
+function classFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const layer = `vision_model.encoder.layers.${image.layers - 1}`;
   const { x } = clipTokens(g, image, PATCH_PIXELS);
   const patches = layerNorm(g, `${layer}.layer_norm1`, rows(g, x, 1, image.tokens), image);
@@ -35,16 +41,23 @@ function classFeatures(g: GraphBuilder, image: ImageTower): void {
 }
 
 /** The mean of one token is the token. */
-function meanFeatures(g: GraphBuilder, image: ImageTower): void {
+function meanFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x, split } = clipTokens(g, image, PATCH_PIXELS);
   const last = block(g, `vision_model.encoder.layers.${image.layers - 1}`, x, image, { split, causal: false });
   clipProjection(g, image, rows(g, last, 1, image.tokens), PATCH_EMBEDS);
 }
 
 /** SigLIP's probe, which sees this patch alone. */
-function attentionFeatures(g: GraphBuilder, image: ImageTower): void {
+function attentionFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x } = siglipTokens(g, image, PATCH_PIXELS);
   siglipHead(g, image, attentionTo(g, `${HEAD}.attention`, x), PATCH_EMBEDS);
+}
+
+/** The mean over a map of one cell is the cell. */
+function cellFeatures(g: GraphBuilder, image: EfficientNetLite): void {
+  const map = efficientNetMap(g, image, PATCH_PIXELS);
+  const columns = g.reshape(map, [image.features, image.grid ** 2]); // of the one image
+  efficientNetHead(g, g.node('Transpose', [columns], { perm: { ints: [1, 0] } }), PATCH_EMBEDS);
 }
 
 /** Some of the tokens of the one image. */

@@ -1,4 +1,4 @@
-import type { Architecture, ImageTower } from '../checkpoint/architecture.ts';
+import type { Architecture, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { attention, block, layerNorm, linear, mlp, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
@@ -11,7 +11,11 @@ export const HEAD = `${MODEL}.head`;
  * SigLIP's image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. No class token: one learned
  * query, the probe, attends to all patches, and a residual MLP follows (Zhai et al. 2023; the head of Zhai et al. 2022).
  */
-export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
+export function siglipImageGraph(
+  checkpoint: Checkpoint,
+  image: VisionTransformer,
+  { embedding }: Architecture,
+): Uint8Array {
   const g = new GraphBuilder('siglip image tower', checkpoint);
   const { width } = image;
   const { x, split } = siglipTokens(g, image, 'pixel_values');
@@ -29,7 +33,7 @@ export function siglipImageGraph(checkpoint: Checkpoint, { image, embedding }: A
 /** The patches of each image, `[B·T, width]`, as the probe sees them, and the shape that parts the rows. */
 export function siglipTokens(
   g: GraphBuilder,
-  image: ImageTower,
+  image: VisionTransformer,
   pixels: Value,
 ): { readonly x: Value; readonly split: Split } {
   const { width, tokens } = image;
@@ -43,7 +47,7 @@ export function siglipTokens(
 }
 
 /** What the probe has gathered, `[N, width]`, and the residual MLP after it: `output [N, width]`; width is D here. */
-export function siglipHead(g: GraphBuilder, image: ImageTower, pooled: Value, output: Value): void {
+export function siglipHead(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
   const hidden = mlp(g, `${HEAD}.mlp`, layerNorm(g, `${HEAD}.layernorm`, pooled, image), image);
   g.node('Add', [pooled, hidden], {}, output);
 }
@@ -52,7 +56,11 @@ export function siglipHead(g: GraphBuilder, image: ImageTower, pooled: Value, ou
  * SigLIP's text tower: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length. Every token sees every other, the
  * padding too, and the last one is read: prompts must be padded to the context, as in training.
  */
-export function siglipTextGraph(checkpoint: Checkpoint, { text, embedding }: Architecture): Uint8Array {
+export function siglipTextGraph(
+  checkpoint: Checkpoint,
+  text: TextTransformer,
+  { embedding }: Architecture,
+): Uint8Array {
   const g = new GraphBuilder('siglip text tower', checkpoint);
   const model = 'text_model';
   let { x, split } = textEmbedding(g, `${model}.embeddings`, 'input_ids', text.width); // [B·T, width]

@@ -1,6 +1,8 @@
 import type { Architecture } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import { bertTextGraph } from './bert.ts';
 import { clipImageGraph, clipTextGraph } from './clip.ts';
+import { efficientNetGraph } from './efficientnet.ts';
 import type { GraphPorts } from './ports.ts';
 import { siglipImageGraph, siglipTextGraph } from './siglip.ts';
 
@@ -30,11 +32,29 @@ export function builtPorts({ image, embedding }: Architecture): {
 
 /** One of the graphs of {@link buildGraphs}. @param checkpoint holds at least the tensors of that tower */
 export function buildGraph(checkpoint: Checkpoint, architecture: Architecture, tower: keyof Graphs): Uint8Array {
-  const build = {
-    clip: { image: clipImageGraph, text: clipTextGraph },
-    siglip: { image: siglipImageGraph, text: siglipTextGraph },
-  }[architecture.family][tower];
-  return build(checkpoint, architecture);
+  return tower === 'image' ? imageGraph(checkpoint, architecture) : textGraph(checkpoint, architecture);
+}
+
+function imageGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
+  const { image } = architecture;
+  switch (image.kind) {
+    case 'vit':
+      return (image.pooling === 'attention' ? siglipImageGraph : clipImageGraph)(checkpoint, image, architecture);
+    case 'efficientnet-lite':
+      return efficientNetGraph(checkpoint, image, architecture);
+  }
+}
+
+function textGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
+  const { text } = architecture;
+  switch (text.kind) {
+    case 'clip':
+      return clipTextGraph(checkpoint, text, architecture);
+    case 'siglip':
+      return siglipTextGraph(checkpoint, text, architecture);
+    case 'bert':
+      return bertTextGraph(checkpoint, text, architecture);
+  }
 }
 
 /** The graphs of a checkpoint: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, `input_ids [B, T] → text_embeds [B, D]`. */

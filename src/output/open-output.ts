@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { FileOutput } from './file-output.ts';
 import { OutputLock } from './output-lock.ts';
-import type { ResultOutput } from './result-output.ts';
+import { NONE_KEPT, type ResultOutput } from './result-output.ts';
 import { openDevice, streamOutput } from './stream-output.ts';
 import { WholeFile } from './whole-file.ts';
 
@@ -48,7 +48,7 @@ function lines(file: FileOutput, lock: OutputLock): ResultOutput {
     remaining: (images) => images,
     head: (text) => file.write(text),
     row: (text) => file.write(text),
-    tail: (text) => file.write(text).then(() => ({ ok: 0, failed: 0 })),
+    tail: (text) => file.write(text).then(() => NONE_KEPT),
     close: () => file.close().finally(() => lock.release()),
   };
 }
@@ -66,7 +66,7 @@ function whole(file: WholeFile, lock: OutputLock): ResultOutput {
     async tail(text) {
       await file.write(text);
       hasTail = true;
-      return { ok: 0, failed: 0 };
+      return NONE_KEPT;
     },
     close: () => (hasHead && hasTail ? file.commit() : file.discard()).finally(() => lock.release()),
   };

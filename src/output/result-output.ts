@@ -9,6 +9,9 @@ export interface Counts {
   readonly failed: number;
 }
 
+/** An output that does not continue an earlier run has no rows of it. */
+export const NONE_KEPT: Counts = { ok: 0, failed: 0 };
+
 /** Where rows go. */
 export interface ResultOutput {
   /** The images that still need a row, of those that there are. */

@@ -2,7 +2,7 @@ import { constants, createWriteStream, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { OutputError } from '../errors.ts';
-import type { ResultOutput } from './result-output.ts';
+import { NONE_KEPT, type ResultOutput } from './result-output.ts';
 import { cannotWrite, Sink } from './sink.ts';
 
 /** Rows that go to a stream: standard output, a FIFO, a device. */
@@ -11,7 +11,7 @@ export function streamOutput(sink: Sink): ResultOutput {
     remaining: (images) => images,
     head: (text) => sink.write(text),
     row: (text) => sink.write(text),
-    tail: (text) => sink.write(text).then(() => ({ ok: 0, failed: 0 })),
+    tail: (text) => sink.write(text).then(() => NONE_KEPT),
     close: () => sink.close(),
   };
 }

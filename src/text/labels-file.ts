@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
+import { readInput } from '../disk/input.ts';
 import { LabelsError, messageOf } from '../errors.ts';
 import { checkLabels, type Label } from './labels.ts';
 
@@ -8,6 +8,9 @@ interface Entry {
   readonly at: string;
   readonly label: Label;
 }
+
+/** A million labels take a third of it (CWE-770). */
+const MAX_BYTES = 64_000_000;
 
 /** What a label of a file may have. */
 const KEYS = ['label', 'prompts', 'aliases', 'threshold'] as const;
@@ -45,7 +48,7 @@ export async function readTextsFile(path: string): Promise<string[]> {
 async function readText(path: string, what: 'labels' | 'texts'): Promise<string> {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path)); // takes a byte-order mark away
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await readInput(path, MAX_BYTES)); // takes a byte-order mark away
   } catch (error) {
     throw new LabelsError(
       `the ${what} file ${path} cannot be read: ${messageOf(error)}`,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import type { TextTower } from '../checkpoint/architecture.ts';
+import type { TextPooling, TextTower } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import { readModelText } from '../checkpoint/model-file.ts';
 import { ModelError, messageOf } from '../errors.ts';
@@ -63,7 +63,9 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     ? vocabulary === SIGLIP_1_VOCABULARY
       ? cleanForSiglip
       : cleanForSiglip2
-    : cleanForClip(decodeHTML);
+    : isBert(pooling)
+      ? collapse
+      : cleanForClip(decodeHTML);
   const padding = siglip ? await paddingId(folder, model) : undefined;
   return {
     encode(text) {
@@ -81,7 +83,7 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
 const PROBE = 'a photo of 1 dog!';
 
 /** The tower reads a prompt where its end of text is: a tokenizer that does not put it there would make all labels alike. */
-function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number, pooling: TextShape['pooling']): void {
+function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number, pooling: TextPooling): void {
   let ids: readonly unknown[];
   try {
     ids = model.encode(PROBE).ids;
@@ -92,6 +94,7 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
   const whole = ids.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary);
   const last =
     pooling.at === 'last token' ||
+    isBert(pooling) ||
     (pooling.at === 'end of text' ? end === pooling.id : ids.slice(0, -1).every((id) => Number(id) < Number(end)));
   if (ids.length > 0 && whole && last) return;
   const wanted = pooling.at === 'end of text' ? `, and the end of text ${pooling.id} at the end` : '';
@@ -102,6 +105,11 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
 }
 
 const mend = 'put the tokenizer.json of the model there';
+
+/** A BERT's tokenizer.json says itself how a text is cleaned, and its tower does not read a prompt at its end. */
+function isBert({ at }: TextPooling): boolean {
+  return at === 'class token' || at === 'mean';
+}
 
 /** A SigLIP sees its padding, so it must be the one of its training: `pad_token` of tokenizer_config.json. */
 async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<number> {

@@ -1,9 +1,9 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inferArchitecture } from '../../src/checkpoint/architecture.ts';
+import { inferArchitecture } from '../../src/checkpoint/infer.ts';
 import { readCheckpoint } from '../../src/checkpoint/safetensors.ts';
-import { clipTextGraph } from '../../src/onnx/clip.ts';
 import { ProtoWriter } from '../../src/onnx/protobuf.ts';
+import { buildGraph } from '../../src/onnx/towers.ts';
 import { fixture } from '../paths.ts';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
@@ -17,7 +17,7 @@ export async function endlessModel(folder: string): Promise<string> {
   for (const name of ['model.safetensors', 'config.json', 'preprocessor_config.json', 'tokenizer.json'])
     await cp(join(source, name), join(folder, name === 'model.safetensors' ? 'weights.bin' : name));
   const elsewhere = Object.create(checkpoint, { location: { value: 'weights.bin' } });
-  await writeFile(join(folder, 'text_model.onnx'), clipTextGraph(elsewhere, architecture));
+  await writeFile(join(folder, 'text_model.onnx'), buildGraph(elsewhere, architecture, 'text'));
   const { imageSize } = architecture.image;
   await writeFile(join(folder, 'vision_model.onnx'), endlessGraph(imageSize, architecture.embedding));
   return folder;

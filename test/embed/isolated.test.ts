@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/clip.ts';
 import { type Embedded, encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
 import { IsolatedEncoder } from '../../src/embed/isolated.ts';
-import { DEFAULT_DECODE } from '../../src/image/decode.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { fixture } from '../paths.ts';
 import { starve } from './starve.ts';
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
 import { encodeInProcesses } from '../../src/embed/parallel.ts';
-import { DEFAULT_DECODE } from '../../src/image/decode.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { fixture } from '../paths.ts';
 
 const SETUP = {

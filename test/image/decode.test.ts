@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_DECODE, decode } from '../../src/image/decode.ts';
+import { decode } from '../../src/image/decode.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { MAX_FILE_BYTES, readSource } from '../../src/image/source.ts';
 import { fixture } from '../paths.ts';
 

@@ -189,6 +189,18 @@ describe('addresses', () => {
     ['255.255.255.255', 'reserved'],
     ['::', 'reserved'],
     ['64:ff9b::a00:1', 'translated'],
+    ['64:ff9b::5db8:d822', 'public'], // NAT64 of 93.184.216.34
+    ['::7f00:1', 'translated'], // IPv4-compatible
+    ['::ffff:0:7f00:1', 'translated'], // SIIT
+    ['2001:0:7f00:1::1', 'translated'], // Teredo
+    ['2002:7f00:1::1', 'translated'], // 6to4
+    ['2606:4700::5efe:7f00:1', 'translated'], // ISATAP
+    ['64:ff9b:1::1', 'translated'],
+    ['fe80::1%eth0', 'link-local'],
+    ['fec0::1', 'private'],
+    ['100::1', 'reserved'], // discard
+    ['224.0.0.1', 'reserved'],
+    ['203.0.113.5', 'documentation'],
   ])('%s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { ImageError } from '../../src/errors.ts';
-import { DEFAULT_DECODE, decode } from '../../src/image/decode.ts';
+import { decode } from '../../src/image/decode.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { fitImage, normalize, type Preprocessing } from '../../src/image/preprocess.ts';
 
 const SIZE = 32;

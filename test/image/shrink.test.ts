@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_DECODE, decode } from '../../src/image/decode.ts';
+import { decode } from '../../src/image/decode.ts';
+import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { fitImage } from '../../src/image/preprocess.ts';
 import { fixture } from '../paths.ts';
 import { PREPROCESSING } from './outcome.ts';

@@ -4,10 +4,13 @@ import { createClassifier } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
+import { rowSink } from '../../output/result-sink.ts';
 import type { RunSettings } from '../../output/run-settings.ts';
 import { ClosedPipe } from '../../output/sink.ts';
+import type { RunInfo } from '../../output/writer.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
+import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
@@ -20,7 +23,7 @@ import {
   withLabelOptions,
   withScoreOptions,
 } from '../options/label-options.ts';
-import { decodeOptions, type ModelOptions, openModel, withModelOptions } from '../options/model-options.ts';
+import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import {
   chooseShape,
   isOnTerminal,
@@ -29,8 +32,6 @@ import {
   withOutputOptions,
   writerFor,
 } from '../options/output-options.ts';
-import { createProgress } from '../progress.ts';
-import { untilFailure, writeResults } from '../results.ts';
 import { type ExplainOptions, planExplanation, withExplainOptions } from './explain.ts';
 
 interface ClassifyOptions
@@ -39,10 +40,8 @@ interface ClassifyOptions
     ScoreOptions,
     OutputOptions,
     ExplainOptions,
-    ModelOptions {
+    ImageRunOptions {
   readonly from?: string;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }
 
 const EXAMPLES = `
@@ -62,15 +61,17 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
 };
 
 async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
-  const { quiet = false, from } = options;
-  const warn = (message: string) => quiet || say(io, 'warning', message);
-  const labelsGiven = await givenLabels(options);
-  if (from !== undefined) refuseImages(args, options, `--from ${from}`);
-  const given = from === undefined ? await givenImages(args, options, io, warn) : undefined;
+  const { from } = options;
+  const labels = await givenLabels(options);
+  if (from !== undefined) {
+    refuseImages(args, options, `--from ${from}`);
+    return rank(undefined, labels, options, io);
+  }
+  const given = await givenImages(args, options, io, warner(options, io));
   try {
-    return await rank(given, labelsGiven, options, io, warn);
+    return await rank(given, labels, options, io);
   } finally {
-    given?.stop();
+    given.stop();
   }
 }
 
@@ -80,9 +81,8 @@ async function rank(
   labelsGiven: readonly (string | Label)[],
   options: ClassifyOptions,
   io: Io,
-  warn: (message: string) => unknown,
 ): Promise<number> {
-  const { quiet = false, verbose = false, from } = options;
+  const { failFast = false } = options;
   const read = [...(given?.args ?? []), ...filesRead(options)];
   if (options.output !== undefined) {
     await refuseToOverwrite(options.output, read);
@@ -90,45 +90,38 @@ async function rank(
   }
   const labels = checkLabels(labelsGiven);
   const shape = chooseShape(options, labels, io);
-
-  const clip = await openModel(options, given?.amount ?? 'one', io);
-  try {
+  const onTerminal = isOnTerminal(options, io) || 'match' in shape;
+  return runOnModel(given ?? { amount: 'one' }, options, onTerminal, io, async (clip, progress) => {
     const explanation = await planExplanation({ clip, labels, images: given?.images, read }, options, io);
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warner(options, io) }),
       io,
     );
     const { templates } = classifier;
-    const machine = from === undefined ? clip : { provider: async () => null, dtype: null }; // nothing runs on images
-    const run = { model: clip.name, provider: () => machine.provider(), dtype: machine.dtype, templates };
-    const progress = createProgress(io.stderr, quiet, options.batch, isOnTerminal(options, io) || 'match' in shape);
-    if (progress.wantsTotal) void given?.count().then(progress.total, () => {});
     const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
-    const output = await openOutput(shape, settings, options, io, warn);
-    const embedded =
-      given === undefined
-        ? storedEmbeddings(String(from), await unlessInterrupted(clip.digest(), io))
-        : clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options));
-    const results = classifier.rank(embedded, options);
-    const counts = await writeResults(
-      options.failFast ? untilFailure(results) : results,
-      await writerFor(shape, run, options, io),
-      output,
+    const output = await openOutput(shape, settings, options, io, warner(options, io));
+    const embedded = given
+      ? clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options))
+      : storedEmbeddings(String(options.from), await unlessInterrupted(clip.digest(), io));
+    const writer = await writerFor(shape, runInfo(clip, templates, given !== undefined), options, io);
+    const counts = await writeResults(classifier.rank(embedded, options), rowSink(writer, output), {
       progress,
       io,
-    ).catch(async (error) => {
-      if (error instanceof ClosedPipe) await explanation?.draw(); // the picture was asked for beside the rows
+      failFast,
+    }).catch(async (error) => {
+      if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has gone, the picture is a file
       throw error;
     });
     if (counts.failed === 0) await explanation?.draw();
-    if (verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
-    if (verbose && given && given.passedOver() > 0)
-      say(io, 'note', `${given.passedOver()} files passed over: no images by their names, or links or devices`);
-    if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
-    return counts.failed > 0 ? 1 : 0;
-  } finally {
-    await clip.release();
-  }
+    if (options.verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
+    return counts;
+  });
+}
+
+/** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */
+function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean): RunInfo {
+  const provider = async () => (runsOnImages ? clip.provider() : null);
+  return { model: clip.name, provider, dtype: runsOnImages ? clip.dtype : null, templates };
 }
 
 /** Files that the output must not be. */

@@ -8,28 +8,19 @@ import { rowOf } from '../../tensor.ts';
 import { splitLabels } from '../../text/labels.ts';
 import { readTextsFile } from '../../text/labels-file.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
+import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
-import { say } from '../messages.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
-import { decodeOptions, type ModelOptions, openModel, withModelOptions } from '../options/model-options.ts';
+import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { collect, collectOne, withOutputFile } from '../options/values.ts';
-import { createProgress } from '../progress.ts';
-import {
-  EMBEDDING_FORMATS,
-  type EmbeddingFormat,
-  embeddingFormat,
-  filesWritten,
-  openEmbeddings,
-  writeEmbeddings,
-} from './output.ts';
+import { EMBEDDING_FORMATS, type EmbeddingFormat, embeddingFormat, embeddingSink, filesWritten } from './output.ts';
 
-interface EmbedOptions extends InputOptions, ModelOptions {
+interface EmbedOptions extends InputOptions, ImageRunOptions {
   readonly texts?: readonly string[];
   readonly textsFile?: readonly string[];
   readonly format?: EmbeddingFormat;
   readonly output?: string;
-  readonly quiet?: boolean;
 }
 
 const EXAMPLES = `
@@ -62,15 +53,14 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
 };
 
 async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
-  const warn = (message: string) => options.quiet || say(io, 'warning', message);
   const format = embeddingFormat(options.format, options.output);
   const texts = await givenTexts(options);
   if (texts !== undefined) {
     refuseImages(args, options, 'texts');
-    const encode = (clip: Clip) => encodeTexts(clip, texts, warn);
+    const encode = (clip: Clip) => encodeTexts(clip, texts, warner(options, io));
     return write({ kind: 'text', encode, amount: 'one', read: [] }, format, options, io);
   }
-  const given = await givenImages(args, options, io, warn);
+  const given = await givenImages(args, options, io, warner(options, io));
   try {
     const encode = (clip: Clip) => clip.encodeImages(given.images, decodeOptions(options));
     return await write({ ...given, kind: 'image', encode, read: given.args }, format, options, io);
@@ -80,44 +70,27 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
 }
 
 /** What is embedded. */
-interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count'>> {
+interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'passedOver'>> {
   readonly kind: EmbeddingRun['kind'];
   readonly encode: (clip: Clip) => AsyncIterable<Embedded>;
   /** Files that the output must not be. */
   readonly read: readonly string[];
 }
 
-async function write(
-  { kind, encode, amount, count, read }: Work,
-  format: EmbeddingFormat,
-  options: EmbedOptions,
-  io: Io,
-): Promise<number> {
-  const { output, quiet = false, textsFile = [], filesFrom } = options;
+async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions, io: Io): Promise<number> {
+  const { output, textsFile = [], filesFrom } = options;
   const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
   const files = output === undefined ? [] : filesWritten(format, output);
   for (const file of files) {
-    await refuseToOverwrite(file, [...read, ...lists]);
+    await refuseToOverwrite(file, [...work.read, ...lists]);
     await refusePicture(file);
   }
-
-  const clip = await openModel(options, amount, io);
-  try {
+  const onTerminal = output === undefined && io.stdout.isTTY === true;
+  return runOnModel(work, options, onTerminal, io, async (clip, progress) => {
     const digest = await unlessInterrupted(clip.digest(), io);
-    const run = { kind, model: clip.name, digest, dtype: clip.dtype };
-    const progress = createProgress(io.stderr, quiet, options.batch, output === undefined && io.stdout.isTTY === true);
-    if (progress.wantsTotal) void count?.().then(progress.total, () => {});
-    const counts = await writeEmbeddings(
-      encode(clip)[Symbol.asyncIterator](),
-      () => openEmbeddings(format, output, run, io),
-      progress,
-      io,
-    );
-    if (!quiet && counts.ok + counts.failed > 1) say(io, 'note', `${counts.ok} ok, ${counts.failed} failed`);
-    return counts.failed > 0 ? 1 : 0;
-  } finally {
-    await clip.release();
-  }
+    const sink = embeddingSink(format, output, { kind: work.kind, model: clip.name, digest, dtype: clip.dtype }, io);
+    return writeResults(work.encode(clip), sink, { progress, io });
+  });
 }
 
 /** @throws LabelsError if there is an empty one */

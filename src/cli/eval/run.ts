@@ -10,12 +10,12 @@ import { thumbnails } from '../../output/report/thumbnails.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
+import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
 import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
-import { say } from '../messages.ts';
 import type { WalkOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
-import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
-import { createProgress, withProgress } from '../progress.ts';
+import { decodeOptions } from '../options/model-options.ts';
+import { withProgress } from '../progress.ts';
 import { checkWritable } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import { openTruth } from './truth.ts';
@@ -24,26 +24,23 @@ import { openTruth } from './truth.ts';
 const TOP = 5;
 const DEFAULT_PRECISION = 0.95;
 
-export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ModelOptions {
+export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ImageRunOptions {
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
   readonly calibrate?: boolean;
   readonly precision?: number;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { quiet = false, verbose = false, output = [] } = options;
-  const warn = (message: string) => quiet || say(io, 'warning', message);
+  const { output = [], hidden, follow } = options;
+  const warn = warner(options, io);
   checkUsage(options);
   for (const file of output) {
     await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
     await refusePicture(file);
   }
   const left = { beside: 0, passedOver: 0 };
-  const { hidden, follow } = options;
   const onLoop = (path: string) => warn(`${path} is not entered: it was, by another path`);
   const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
   const truth = await openTruth(source, walk, () => left.beside++);
@@ -52,15 +49,12 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const clip = await openModel(options, 'many', io);
-  let outcome: Outcome;
-  try {
+  const images = { amount: 'many', count: () => truth.count(), passedOver: () => left.passedOver } as const;
+  return runOnModel(images, options, false, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
-    const progress = createProgress(io.stderr, quiet, options.batch, false);
-    if (progress.wantsTotal) void truth.count().then(progress.total, () => {});
     const judged = withProgress(
       judge(classifier, truth.images(), names, { ...decodeOptions(options), top: TOP }),
       progress,
@@ -71,21 +65,16 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const work = options.calibrate
       ? calibrated(judged, labels, run, options)
       : evaluated(judged, labels, run, options, io.env);
-    outcome = await unlessInterrupted(work, io);
-  } finally {
-    await clip.release();
-  }
-  if (outcome.images + outcome.failed === 0)
-    throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
+    const outcome = await unlessInterrupted(work, io);
+    if (outcome.images + outcome.failed === 0)
+      throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
 
-  const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-  for (const file of output) await writeWhole(file, await outcome.file(file)); // first: a closed pipe costs no file
-  await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
-  if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
-  if (verbose && left.passedOver > 0)
-    say(io, 'note', `${left.passedOver} files passed over: no images by their names, or links or devices`);
-  if (!quiet) say(io, 'note', `${outcome.images} ok, ${outcome.failed} failed`);
-  return outcome.failed > 0 ? 1 : 0;
+    const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
+    for (const file of output) await writeWhole(file, await outcome.file(file)); // first: a closed pipe costs no file
+    await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
+    if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
+    return { ok: outcome.images, failed: outcome.failed };
+  });
 }
 
 /** What a run came to, and how to put it. */

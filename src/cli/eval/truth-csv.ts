@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { CsvError, type Options, parse } from 'csv-parse';
+import { openInput } from '../../disk/input.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { isUrl } from '../../image/url.ts';
@@ -20,7 +20,10 @@ const CSV: Options = { bom: true, skip_empty_lines: true, max_record_size: 1_000
 export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
   const folder = dirname(file) === '.' && !file.startsWith('./') ? '' : `${dirname(file)}/`.replace('//', '/');
   const parser = parse(CSV);
-  const bytes = createReadStream(file).on('error', (error) => parser.destroy(error));
+  const bytes = await openInput(file).catch((error: unknown) => {
+    throw unreadable(file, 'cannot be read', error);
+  });
+  bytes.on('error', (error) => parser.destroy(error));
   let columns: { readonly path: number; readonly label: number } | undefined;
   try {
     for await (const { record, info } of bytes.pipe(parser) as AsyncIterable<CsvRecord>) {
@@ -35,11 +38,14 @@ export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    const what = error instanceof CsvError ? 'is no CSV as RFC 4180 has it' : 'cannot be read';
-    throw new UsageError(`${file} ${what}: ${messageOf(error)}`, 'give a CSV with the columns path and label', error);
+    throw unreadable(file, error instanceof CsvError ? 'is no CSV as RFC 4180 has it' : 'cannot be read', error);
   } finally {
     bytes.destroy();
   }
+}
+
+function unreadable(file: string, what: string, error: unknown): UsageError {
+  return new UsageError(`${file} ${what}: ${messageOf(error)}`, 'give a CSV with the columns path and label', error);
 }
 
 /** What csv-parse gives with `info`. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Clip, loadModel } from '../../clip.ts';
-import { type DecodeOptions, RESIZE, type Resize } from '../../image/decode.ts';
+import { type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
 import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
 import { DTYPES, type Dtype } from '../../model/ready-made.ts';
 import { defaultModel } from '../../model/store.ts';
@@ -58,7 +58,7 @@ export function withModelOptions(command: Command): Command {
 
 /** How the options want images decoded. */
 export function decodeOptions({ exif, maxPixels, allowSvg = false, resize }: ModelOptions): Required<DecodeOptions> {
-  return { exif, maxPixels, svg: allowSvg, resize };
+  return { exif, maxPixels, svg: allowSvg, resize, background: null, page: 1 };
 }
 
 /**

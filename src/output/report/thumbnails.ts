@@ -1,5 +1,6 @@
 import { ImageError } from '../../errors.ts';
-import { type DecodeOptions, decode } from '../../image/decode.ts';
+import { decode } from '../../image/decode.ts';
+import type { DecodeOptions } from '../../image/decode-options.ts';
 import type { FetchImage } from '../../image/download.ts';
 import { type ImageIdentity, readSource } from '../../image/source.ts';
 import { thumbnail } from '../../image/thumbnail.ts';

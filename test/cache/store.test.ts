@@ -191,7 +191,7 @@ describe('processes that share a store', () => {
     const code = `
       const { createHash } = await import('node:crypto');
       const { setTimeout: sleep } = await import('node:timers/promises');
-      const { EmbeddingStore } = await import(${built('embed/store.js')});
+      const { EmbeddingStore } = await import(${built('cache/store.js')});
       const { l2Normalize } = await import(${built('tensor.js')});
       const store = await EmbeddingStore.open(${JSON.stringify(parent)}, ${JSON.stringify(FACTS)}, (e) => { throw e; });
       for (let n = ${from}; n < ${to}; n++) {

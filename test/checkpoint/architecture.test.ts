@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { inferArchitecture } from '../../src/checkpoint/architecture.ts';
+import { inferArchitecture } from '../../src/checkpoint/infer.ts';
 import { withHuggingFaceNames } from '../../src/checkpoint/layout.ts';
 import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/checkpoint/safetensors.ts';
 import { ModelError } from '../../src/errors.ts';
@@ -26,6 +26,7 @@ describe('inferArchitecture', () => {
   it('reads every hyper-parameter from names and shapes', () => {
     expect(inferArchitecture(checkpoint, config)).toEqual({
       image: {
+        kind: 'vit',
         width: 32,
         layers: 2,
         heads: 4,
@@ -40,6 +41,7 @@ describe('inferArchitecture', () => {
         pooling: 'class',
       },
       text: {
+        kind: 'clip',
         width: 24,
         layers: 2,
         heads: 2,
@@ -51,7 +53,7 @@ describe('inferArchitecture', () => {
         pooling: { at: 'end of text', id: 599 },
       },
       embedding: 20,
-      family: 'clip',
+      loss: 'softmax',
     });
   });
 

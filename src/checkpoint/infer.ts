@@ -1,0 +1,39 @@
+import type { Architecture, ImageTower, TextTower } from './architecture.ts';
+import { ConfigReader } from './config.ts';
+import { Expectation } from './expectation.ts';
+import { bert } from './infer/bert.ts';
+import { efficientNetLite } from './infer/efficientnet.ts';
+import { textTransformer } from './infer/text-transformer.ts';
+import { visionTransformer } from './infer/vision-transformer.ts';
+import type { Checkpoint } from './safetensors.ts';
+
+/**
+ * Infers every hyper-parameter from the names and shapes of the tensors, so that it cannot disagree with the weights,
+ * takes from the config what weights cannot tell (heads, activation, epsilon, pooling, end-of-text id),
+ * and refuses a config that contradicts the weights, or a tensor that it does not know.
+ *
+ * @param checkpoint with the names that {@link withHuggingFaceNames} gives
+ * @param config the parsed config.json
+ * @throws ModelError naming the tensor or field at fault
+ */
+export function inferArchitecture(checkpoint: Checkpoint, config: unknown): Architecture {
+  const root = new ConfigReader(config, 'config.json', checkpoint.folder);
+  const expect = new Expectation(checkpoint);
+  const { image, embedding } = imageTower(expect, root);
+  const text = textTower(expect, root, embedding);
+  expect.nothingElse();
+  return { image, text, embedding, loss: checkpoint.has('logit_bias') ? 'sigmoid' : 'softmax' };
+}
+
+function imageTower(
+  expect: Expectation,
+  root: ConfigReader,
+): { readonly image: ImageTower; readonly embedding: number } {
+  if (expect.has('visual.trunk.conv_stem.weight')) return efficientNetLite(expect, root);
+  return visionTransformer(expect, root);
+}
+
+function textTower(expect: Expectation, root: ConfigReader, embedding: number): TextTower {
+  if (expect.has('text_model.embeddings.token_type_embeddings.weight')) return bert(expect, root, embedding);
+  return textTransformer(expect, root, embedding);
+}

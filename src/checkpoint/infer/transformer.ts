@@ -1,0 +1,41 @@
+import { ModelError } from '../../errors.ts';
+import type { Transformer } from '../architecture.ts';
+import type { ConfigReader } from '../config.ts';
+import { type Expectation, unsupported } from '../expectation.ts';
+
+/** Config values that Hugging Face leaves out of config.json where they equal its defaults (configuration_*.py). */
+export interface TransformerDefaults extends Pick<Transformer, 'heads' | 'activation' | 'epsilon'> {}
+
+/** The residual attention blocks under `prefix`, whatever their norms are for. */
+export function transformer(
+  expect: Expectation,
+  prefix: string,
+  width: number,
+  config: ConfigReader,
+  defaults: TransformerDefaults,
+): Transformer {
+  const firstMlp = `${prefix}.encoder.layers.0.mlp.fc1.weight`;
+  let layers = 0;
+  while (expect.has(`${prefix}.encoder.layers.${layers}.mlp.fc1.weight`)) layers++;
+  if (layers === 0) throw new ModelError(`there is no ${firstMlp} in the checkpoint`, unsupported);
+  const mlpWidth = expect.shapeOf(firstMlp)[0] ?? 0;
+  for (let n = 0; n < layers; n++) {
+    const layer = `${prefix}.encoder.layers.${n}`;
+    expect.attention(`${layer}.self_attn`, width);
+    expect.mlp(`${layer}.mlp`, width, mlpWidth);
+    for (const norm of ['layer_norm1', 'layer_norm2']) expect.norm(`${layer}.${norm}`, width);
+  }
+  config.mustAgree('hidden_size', width, prefix);
+  config.mustAgree('num_hidden_layers', layers, prefix);
+  config.mustAgree('intermediate_size', mlpWidth, firstMlp);
+  const heads = config.whole('num_attention_heads') ?? defaults.heads;
+  if (heads < 1 || width % heads !== 0) throw config.contradiction('num_attention_heads', heads, `a width of ${width}`);
+  return {
+    width,
+    layers,
+    heads,
+    mlpWidth,
+    activation: config.choice('hidden_act', ['quick_gelu', 'gelu', 'gelu_pytorch_tanh']) ?? defaults.activation,
+    epsilon: config.number('layer_norm_eps') ?? defaults.epsilon,
+  };
+}

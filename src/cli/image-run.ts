@@ -1,0 +1,96 @@
+import type { Clip } from '../clip.ts';
+import type { Counts } from '../output/result-output.ts';
+import type { ResultSink } from '../output/result-sink.ts';
+import type { GivenImages } from './given-images.ts';
+import { type Io, unlessInterrupted } from './io.ts';
+import { say } from './messages.ts';
+import { type ModelOptions, openModel } from './options/model-options.ts';
+import { createProgress, type Progress } from './progress.ts';
+
+/** The options of every command that runs a model on images. */
+export interface ImageRunOptions extends ModelOptions {
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** What a run knows of its images before it starts. Texts have no count and nothing that is skipped. */
+type Images = Pick<GivenImages, 'amount'> & Partial<Pick<GivenImages, 'count' | 'passedOver'>>;
+
+/** How warnings of a command reach the user: not at all with `--quiet`. */
+export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io): (message: string) => void {
+  return (message) => {
+    if (!quiet) say(io, 'warning', message);
+  };
+}
+
+/**
+ * What every command does around its own work: it opens the model, shows progress, and after the work prints the summary
+ * and releases the model.
+ *
+ * @param onTerminal whether rows go to the terminal that shows the progress
+ * @returns the exit code: 1 if an image failed
+ */
+export async function runOnModel(
+  images: Images,
+  options: ImageRunOptions,
+  onTerminal: boolean,
+  io: Io,
+  work: (clip: Clip, progress: Progress) => Promise<Counts>,
+): Promise<number> {
+  const { quiet = false, verbose = false, batch } = options;
+  const clip = await openModel(options, images.amount, io);
+  try {
+    const progress = createProgress(io.stderr, quiet, batch, onTerminal);
+    if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
+    const { ok, failed } = await work(clip, progress);
+    const skipped = images.passedOver?.() ?? 0;
+    if (verbose && skipped > 0)
+      say(io, 'note', `${skipped} files passed over: no images by their names, or links or devices`);
+    if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
+    return failed > 0 ? 1 : 0;
+  } finally {
+    await clip.release();
+  }
+}
+
+/**
+ * Writes each result as soon as it is ready. Whatever ends the run, the output is whole.
+ *
+ * @throws ClosedPipe, OutputError or Interruption; of two errors the first, which is the cause of the second
+ */
+export async function writeResults<Result extends { readonly ok: boolean }>(
+  results: AsyncIterable<Result>,
+  sink: ResultSink<Result>,
+  { progress, io, failFast = false }: { readonly progress: Progress; readonly io: Io; readonly failFast?: boolean },
+): Promise<Counts> {
+  const rows = results[Symbol.asyncIterator]();
+  const counts = { ok: 0, failed: 0 };
+  const errors: unknown[] = [];
+  let begun = false;
+  try {
+    for (;;) {
+      const next = await unlessInterrupted(rows.next(), io);
+      if (!begun) await sink.begin();
+      begun = true;
+      if (next.done) break;
+      const { ok } = next.value;
+      counts[ok ? 'ok' : 'failed']++;
+      progress.makeRoom();
+      await sink.add(next.value);
+      progress.step();
+      if (failFast && !ok) break;
+    }
+  } catch (error) {
+    errors.push(error);
+  }
+  void rows.return?.().catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
+  progress.end();
+  if (begun) {
+    const kept = await sink.end().catch((error) => void errors.push(error));
+    counts.ok += kept?.ok ?? 0;
+    counts.failed += kept?.failed ?? 0;
+  }
+  await sink.close().catch((error) => void errors.push(error));
+  if (errors.length > 0) throw errors[0];
+  return counts;
+}

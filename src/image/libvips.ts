@@ -1,0 +1,209 @@
+import { createRequire } from 'node:module';
+import type sharpModule from 'sharp';
+import type { Metadata, Sharp } from 'sharp';
+import { ImageError, messageOf } from '../errors.ts';
+import { complaintsOf, isDamaged, reasonOf } from './complaints.ts';
+import type { DecodeOptions } from './decode-options.ts';
+import type { LibvipsFormat } from './format.ts';
+import { checkPixels } from './limits.ts';
+import type { RgbImage } from './resample.ts';
+import { type Extent, shrunkExtent } from './shrink.ts';
+import { Turns } from './turns.ts';
+
+// sharp's CommonJS form is the same code and loads in a third of the time.
+const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
+
+/** The loaders of libvips that may run at all, by the names of their classes. */
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
+
+/** Seconds that an SVG may take: a few lines of it can ask for hours of drawing. */
+const SVG_SECONDS = 5;
+
+let prepared = false;
+
+/**
+ * Once for the process, when the first image is decoded: libvips loses every loader but those of our formats (which
+ * concerns all of a program that uses sharp), keeps nothing of an image for the next, and takes one thread an image.
+ */
+function prepareLibvips(): void {
+  if (prepared) return;
+  prepared = true;
+  sharp.cache(false);
+  sharp.concurrency(1);
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: LOADERS });
+}
+
+/** A picture in a file that libvips reads. */
+export interface LibvipsPicture {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+  readonly format: LibvipsFormat;
+  /** As libvips counts pages, from 0. */
+  readonly page: number;
+  /** The sub-directory of the page, in a TIFF. */
+  readonly subifd?: number;
+}
+
+/** A decoded picture, and what is said about it with --verbose. */
+export interface DecodedImage extends RgbImage {
+  readonly notes?: readonly string[];
+}
+
+const turns = new Turns();
+
+/**
+ * Decodes with libvips. The messages of libvips belong to the process, not to an image: an image that libvips complains
+ * about is decoded again while no other is, so that the messages are its own. Then warnings are accepted, unless they tell of
+ * wrong pixels.
+ *
+ * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT or E_TIMEOUT
+ */
+export async function decodeWithLibvips(
+  picture: LibvipsPicture,
+  options: DecodeOptions,
+  wanted: number | undefined,
+): Promise<DecodedImage> {
+  const { name, format } = picture;
+  prepareLibvips();
+  if (format === 'SVG') sharp.unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
+  try {
+    return await turns.together(() => read(picture, options, wanted, 'warning'));
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    if (format === 'SVG' && /^timeout/.test(messageOf(error)))
+      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
+  }
+  return turns.alone(() => readWithWarnings(picture, options, wanted));
+}
+
+async function readWithWarnings(
+  picture: LibvipsPicture,
+  options: DecodeOptions,
+  wanted: number | undefined,
+): Promise<DecodedImage> {
+  const warnings: string[] = [];
+  const failed = (complaints: readonly string[], error?: unknown) => {
+    const { reason, nextStep } = reasonOf(complaints);
+    const fact = `${picture.name} cannot be decoded as ${picture.format}: ${reason}`;
+    return new ImageError('E_DECODE', fact, nextStep, error);
+  };
+  await forgetMessages();
+  try {
+    const image = await read(picture, options, wanted, 'error', (warning) => warnings.push(warning));
+    const complaints = complaintsOf(warnings);
+    if (isDamaged(complaints)) throw failed(complaints);
+    return { ...image, notes: complaints };
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    throw failed(complaintsOf([error instanceof Error ? error.message : String(error), ...warnings]), error);
+  } finally {
+    await forgetMessages();
+  }
+}
+
+/** An error takes the messages of libvips along; warnings leave theirs for the next error. */
+async function forgetMessages(): Promise<void> {
+  await sharp(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
+    .metadata()
+    .catch(() => {});
+}
+
+async function read(
+  { bytes, name, format, page, subifd }: LibvipsPicture,
+  options: DecodeOptions,
+  wanted: number | undefined,
+  failOn: 'warning' | 'error',
+  onWarning?: (warning: string) => void,
+): Promise<RgbImage> {
+  const image = sharp(bytes, {
+    ignoreIcc: true,
+    limitInputPixels: false,
+    failOn,
+    pages: 1,
+    ...(page > 0 && { page }),
+    ...(subifd !== undefined && { tiff: { subifd } }),
+  });
+  if (onWarning) image.on('warning', onWarning);
+  const metadata = await image.metadata();
+  checkKind(metadata, format, name);
+  const { width, height, isProgressive: progressive } = metadata;
+  const { pixels, large } = checkPixels({ width, height, format, progressive }, name, options.maxPixels);
+  const shown = options.exif ? metadata.autoOrient : metadata;
+  const shrunk = options.resize === 'fast' && wanted !== undefined ? shrunkExtent(format, shown, wanted) : undefined;
+  const decoded = () => toPixels(image, format, options, shrunk, name);
+  return pixels > large ? inTurn(decoded) : decoded();
+}
+
+/** libvips looks at the bytes itself: what it sees must be what we saw. */
+function checkKind({ format: seen, compression }: Metadata, format: LibvipsFormat, name: string): void {
+  if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
+    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
+  }
+  if (format === 'AVIF' && compression !== 'av1') {
+    throw new ImageError(
+      'E_FORMAT',
+      `${name} is a HEIF image with ${compression} compression`,
+      'convert it to JPEG or PNG',
+    );
+  }
+}
+
+/** What sharp says about a HEIF file: its compression, and its size after rotation. */
+export async function heifHeader(
+  bytes: Uint8Array,
+): Promise<{ readonly compression: string; readonly width: number; readonly height: number } | undefined> {
+  prepareLibvips();
+  try {
+    const {
+      format,
+      compression = '',
+      width,
+      height,
+    } = await turns.together(() => sharp(bytes, { limitInputPixels: false }).metadata());
+    return format === 'heif' ? { compression, width, height } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const mine = last.then(work);
+  last = mine.catch(() => {});
+  return mine;
+}
+
+async function toPixels(
+  image: Sharp,
+  format: LibvipsFormat,
+  { exif, background }: DecodeOptions,
+  shrunk: Extent | undefined,
+  name: string,
+): Promise<RgbImage> {
+  const whole = exif ? image.autoOrient() : image;
+  const upright = shrunk === undefined ? whole : whole.resize({ ...shrunk, fit: 'fill', kernel: 'cubic' });
+  // An SVG has no pixels below its transparent ones: the page is white.
+  const [r, g, b] = background ?? [255, 255, 255];
+  const onColour = () => upright.flatten({ background: { r, g, b } });
+  const opaque =
+    format === 'SVG' ? onColour().timeout({ seconds: SVG_SECONDS }) : background ? onColour() : upright.removeAlpha();
+  const rgb = opaque.toColourspace('srgb').raw({ depth: 'uchar' });
+  const { data, info } = await rgb.toBuffer({ resolveWithObject: true });
+  return toRgb(data, info.width, info.height, info.channels, name);
+}
+
+/** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
+function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
+  if (channels === 3) return { width, height, data };
+  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert it to RGB');
+  const rgb = new Uint8Array(data.length * 3);
+  for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
+  return { width, height, data: rgb };
+}
+
+/** The versions of sharp and of the libvips in it. */
+export function decoderVersions(): string {
+  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+}

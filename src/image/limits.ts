@@ -1,0 +1,35 @@
+import { ImageError } from '../errors.ts';
+import { DEFAULT_DECODE } from './decode-options.ts';
+import { type Header, pixelLimit } from './format.ts';
+
+/** Longer lines could not be worked on in strips; no camera makes them, and only PNG and TIFF can hold them at all. */
+const MAX_SIDE = 1_000_000;
+
+/** Of the images that may be decoded at all, those of more than a sixth of their limit are decoded one at a time. */
+const LARGE = 1 / 6;
+
+/**
+ * How many pixels the image has, and from how many on it is large.
+ *
+ * @throws ImageError E_PIXEL_LIMIT
+ */
+export function checkPixels(
+  { width, height, ...header }: Header & { readonly width: number; readonly height: number },
+  name: string,
+  maxPixels: number,
+): { readonly pixels: number; readonly large: number } {
+  const nextStep = 'make a smaller copy of it, or raise the limit';
+  const pixels = width * height;
+  const limit = pixelLimit(header, maxPixels);
+  if (!(pixels <= limit)) {
+    const kind =
+      limit < maxPixels ? ` for ${header.progressive ? 'a progressive or interlaced' : 'a'} ${header.format}` : '';
+    const fact = `${name} has ${width} × ${height} pixels, the limit${kind} is ${limit}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, nextStep);
+  }
+  if (Math.max(width, height) > MAX_SIDE) {
+    const fact = `${name} has ${width} × ${height} pixels, the limit of a side is ${MAX_SIDE}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, 'cut a part out of it');
+  }
+  return { pixels, large: LARGE * pixelLimit(header, DEFAULT_DECODE.maxPixels) };
+}

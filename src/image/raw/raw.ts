@@ -1,0 +1,54 @@
+import { ImageError } from '../../errors.ts';
+import type { DecodeOptions } from '../decode-options.ts';
+import { type DecodedImage, decodeWithLibvips } from '../libvips.ts';
+import { turnUpright } from '../orient.ts';
+import { cr3 } from './cr3.ts';
+import { largestPreview, type Preview, type RawFile } from './preview.ts';
+import { raf } from './raf.ts';
+import { orf, rw2 } from './tiff-raw.ts';
+
+/** The size of the thumbnails that the EXIF standard (DCF) asks for: never taken for the photograph. */
+const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
+
+/** RAW files that do not begin like a TIFF, by their first bytes. */
+export function rawOf(bytes: Uint8Array): RawFile {
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 15)).toString('latin1');
+  if (start.startsWith('FUJIFILM')) return raf(bytes);
+  if (start.startsWith('IIU')) return rw2(bytes);
+  return start.startsWith('IIR') || start.startsWith('MMO') ? orf(bytes) : cr3(bytes);
+}
+
+/**
+ * Decodes the largest JPEG in a camera's RAW file.
+ *
+ * @param wanted the short side of the model's input: a smaller JPEG is refused
+ * @throws ImageError E_FORMAT if there is no such JPEG, or as {@link decodeWithLibvips}
+ */
+export async function decodeRaw(
+  file: Uint8Array,
+  name: string,
+  raw: RawFile,
+  options: DecodeOptions,
+  wanted = 0,
+): Promise<DecodedImage> {
+  const preview = largestPreview(file, raw.candidates);
+  if (preview === undefined) throw noPreview(name, raw.kind, 'no embedded JPEG');
+  const { width, height } = preview;
+  const [short, long] = [Math.min(width, height), Math.max(width, height)];
+  if (short < wanted || (short <= THUMBNAIL_SHORT && long <= THUMBNAIL_LONG))
+    throw noPreview(name, raw.kind, `an embedded JPEG of only ${width} × ${height} pixels`);
+  const picture = { bytes: preview.bytes, name, format: 'JPEG', page: 0 } as const;
+  const image = await decodeWithLibvips(picture, options, wanted || undefined);
+  return options.exif ? { ...image, ...turnUpright(image, orientationFor(preview, raw)) } : image;
+}
+
+/** The RAW file's orientation counts if the JPEG has none. Some previews lie upright already, although the file says otherwise. */
+function orientationFor({ orientation, width, height }: Preview, raw: RawFile): number {
+  if (orientation !== undefined) return 1;
+  const quarter = (raw.orientation ?? 1) > 4;
+  return quarter && raw.landscape && height > width ? 1 : (raw.orientation ?? 1);
+}
+
+function noPreview(name: string, kind: string, found: string): ImageError {
+  return new ImageError('E_FORMAT', `${name} is a camera RAW file (${kind}) with ${found}`, 'export it as JPEG');
+}

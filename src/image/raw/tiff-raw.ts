@@ -1,0 +1,118 @@
+import { type Directory, directoriesFrom, TAG } from '../tiff/directory.ts';
+import type { Candidate, RawFile } from './preview.ts';
+
+/** What a sensor's own data are called (tag PhotometricInterpretation): colour filter array, linear raw. */
+const SENSOR: readonly number[] = [32803, 34892];
+const JPEGS: readonly number[] = [6, 7, 99];
+
+/**
+ * CR2, NEF, ARW, DNG and others that are built like a TIFF. Only what holds sensor data, or says that it is RAW, or has no other picture than
+ * JPEGs, counts: software of camera makers writes ordinary TIFF files too.
+ *
+ * @returns undefined for an ordinary TIFF
+ */
+export function tiffRaw(bytes: Uint8Array, directories: readonly Directory[]): RawFile | undefined {
+  const first = directories[0];
+  if (first === undefined) return undefined;
+  const isCr2 = bytes[8] === 0x43 && bytes[9] === 0x52 && bytes[10] === 2;
+  const isDng = first.has(TAG.dngVersion);
+  const sensor = directories.find((one) => SENSOR.includes(one.value(TAG.photometric) ?? -1));
+  const candidates = candidatesOf(directories);
+  const onlyJpegs = candidates.length > 0 && !directories.some(isOrdinary);
+  const inCamera = /nikon|sony|canon|pentax|olympus|panasonic|samsung|leica/iu.test(first.text(TAG.make));
+  const hidden = inCamera && candidates.some(({ length }) => length > 0) && directories.every((one) => !isFull(one));
+  if (!isCr2 && !isDng && sensor === undefined && !onlyJpegs && !hidden) return undefined;
+  return { ...common(directories, sensor), kind: isCr2 ? 'CR2' : isDng ? 'DNG' : kindOf(first), candidates };
+}
+
+/** A picture that an ordinary TIFF reader shows. */
+function isOrdinary(one: Directory): boolean {
+  const hasPixels = one.has(TAG.stripOffsets) || one.has(TAG.tileOffsets);
+  return hasPixels && !SENSOR.includes(one.value(TAG.photometric) ?? -1) && one.value(TAG.compression) !== 6;
+}
+
+function isFull(one: Directory): boolean {
+  return isOrdinary(one) && ((one.value(TAG.subfileType) ?? 0) & 1) === 0;
+}
+
+function kindOf(first: Directory): string {
+  const make = first.text(TAG.make).toLowerCase();
+  return make.includes('nikon')
+    ? 'NEF'
+    : make.includes('sony')
+      ? 'ARW'
+      : make.includes('pentax')
+        ? 'PEF'
+        : 'camera RAW';
+}
+
+function common(directories: readonly Directory[], sensor?: Directory): Pick<RawFile, 'orientation' | 'landscape'> {
+  const orientation = directories[0]?.value(TAG.orientation);
+  const [width, height] = [sensor?.value(TAG.width), sensor?.value(TAG.height)];
+  return {
+    ...(orientation !== undefined && { orientation }),
+    ...(width !== undefined && height !== undefined && { landscape: width > height }),
+  };
+}
+
+/** JPEGs that directories point to, or hold as their only strip. */
+function candidatesOf(directories: readonly Directory[]): Candidate[] {
+  return directories.flatMap((one) => {
+    const found: Candidate[] = [];
+    const [at, length] = [one.value(TAG.jpegOffset), one.value(TAG.jpegLength)];
+    if (at !== undefined && length !== undefined) found.push({ at, length });
+    const [strips, lengths] = [one.values(TAG.stripOffsets), one.values(TAG.stripByteCounts)];
+    const isJpeg = JPEGS.includes(one.value(TAG.compression) ?? 1) && !SENSOR.includes(one.value(TAG.photometric) ?? 6);
+    if (isJpeg && strips.length === 1 && lengths.length === 1)
+      found.push({ at: strips[0] as number, length: lengths[0] as number });
+    return found;
+  });
+}
+
+/** Panasonic's RW2: a TIFF with a magic number of its own; the JPEG is the value of a tag. */
+export function rw2(bytes: Uint8Array): RawFile {
+  const directories = directoriesOfRaw(bytes);
+  const entry = directories[0]?.entries.get(TAG.panasonicJpeg);
+  const larger = directories[0]?.entries.get(0x127);
+  const candidates = [entry, larger].flatMap((one) => (one ? [{ at: one.at, length: one.count }] : []));
+  return { ...common(directories), kind: 'RW2', candidates: [...candidates, ...candidatesOf(directories)] };
+}
+
+const [OLYMPUS_SETTINGS, OLYMPUS_START, OLYMPUS_LENGTH] = [0x2020, 0x101, 0x102] as const;
+
+/** Olympus's ORF: the JPEG is named in the maker note, whose offsets count from its own start. */
+export function orf(bytes: Uint8Array): RawFile {
+  const directories = directoriesOfRaw(bytes);
+  return {
+    ...common(directories),
+    kind: 'ORF',
+    candidates: [...olympusNote(bytes, directories), ...candidatesOf(directories)],
+  };
+}
+
+function olympusNote(bytes: Uint8Array, directories: readonly Directory[]): Candidate[] {
+  const littleEndian = bytes[0] === 0x49;
+  const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const exif = directories[0]?.value(TAG.exif);
+  if (exif === undefined) return [];
+  const note = directoriesFrom(whole, littleEndian, false, exif)[0]?.entries.get(TAG.makerNote);
+  if (note === undefined || note.at + 16 > bytes.length) return [];
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset + note.at, 12).toString('latin1');
+  if (!/^(OLYMPUS\0|OM SYSTEM\0)/u.test(start)) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset + note.at);
+  const first = start.startsWith('OM') ? 16 : 12;
+  const main = directoriesFrom(view, littleEndian, false, first)[0];
+  const settings = main?.entries.get(OLYMPUS_SETTINGS);
+  if (main === undefined || settings === undefined) return [];
+  const at = settings.type === 4 || settings.type === 13 ? main.value(OLYMPUS_SETTINGS) : settings.at;
+  const camera = directoriesFrom(view, littleEndian, false, at ?? 0)[0];
+  const [jpeg, length] = [camera?.value(OLYMPUS_START), camera?.value(OLYMPUS_LENGTH)];
+  return jpeg === undefined || length === undefined ? [] : [{ at: note.at + jpeg, length }];
+}
+
+function directoriesOfRaw(bytes: Uint8Array): Directory[] {
+  if (bytes.length < 16) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const littleEndian = bytes[0] === 0x49;
+  return directoriesFrom(view, littleEndian, false, view.getUint32(4, littleEndian));
+}

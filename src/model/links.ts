@@ -1,0 +1,33 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import { ModelError, messageOf } from '../errors.ts';
+
+/** Where the common layouts keep graphs and configs: at the root, or one folder down. */
+export const FOLDERS = ['.', 'onnx', 'visual', 'textual', 'vision', 'text'] as const;
+
+/** Notes for people, which are not read. */
+const NOTES = /^\.|\.(md|txt)$/iu;
+
+/**
+ * Refuses a model folder with a link that leads out of it: a model from elsewhere has no say in which files are read. The
+ * links of the hub's cache, from a snapshot into the blobs of its repository, are followed.
+ *
+ * @throws ModelError naming the link
+ */
+export async function refuseLinksOut(folder: string): Promise<void> {
+  const root = await realpath(folder);
+  const blobs = basename(dirname(root)) === 'snapshots' ? [join(dirname(dirname(root)), 'blobs')] : [];
+  const isInside = (path: string) => [root, ...blobs].some((one) => path.startsWith(`${one}${sep}`));
+  const refuse = async (part: string, name: string) => {
+    const path = join(folder, part, name);
+    const target = await realpath(path).catch((error: unknown) => {
+      throw new ModelError(`${path} is a link that leads nowhere: ${messageOf(error)}`, 'put the file itself there');
+    });
+    if (!isInside(target))
+      throw new ModelError(`${path} is a link out of the model folder, to ${target}`, 'put the file itself there');
+  };
+  for (const part of FOLDERS) {
+    const entries = await readdir(join(folder, part), { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) if (entry.isSymbolicLink() && !NOTES.test(entry.name)) await refuse(part, entry.name);
+  }
+}
