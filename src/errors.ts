@@ -103,12 +103,22 @@ export class ImageError extends ClipError {
   }
 }
 
-/** File names and foreign messages may hold anything: line breaks and control bytes never reach a terminal raw. */
+/** What a terminal obeys: control characters, and the controls that turn text around (Unicode's bidirectional ones). */
+const OBEYED = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+
+/** A text on one line: file names and foreign messages may hold anything, and line breaks and controls reach no terminal raw. */
 export function oneLine(text: string): string {
-  return text
-    .replace(/\s+/gu, ' ')
-    .replace(/\p{Cc}/gu, '\uFFFD')
-    .trim();
+  return plain(text.replace(/\s+/gu, ' ')).trim();
+}
+
+/** A label or path as it was given, on one line and without what a terminal would obey. */
+export function plain(text: string): string {
+  return text.replace(OBEYED, '\uFFFD');
+}
+
+/** The same for a text of several lines. */
+export function printable(text: string): string {
+  return text.split('\n').map(plain).join('\n');
 }
 
 /** The message of whatever was thrown. */

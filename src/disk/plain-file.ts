@@ -15,9 +15,14 @@ export class NotARegularFile extends Error {
 
 /** Reads a file that this tool wrote. @throws NotARegularFile for a FIFO, a device, a folder */
 export async function readPlainFile(path: string): Promise<string> {
+  return (await readPlainBytes(path)).toString();
+}
+
+/** The same as bytes. */
+export async function readPlainBytes(path: string): Promise<Buffer> {
   const file = await openPlainFile(path, O_RDONLY | O_NONBLOCK);
   try {
-    return await file.readFile('utf8');
+    return await file.readFile();
   } finally {
     await file.close();
   }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { inCache, makeFolder, replaceFile } from '../disk/cache-files.ts';
+import { inCache, isAbsent, makeFolder, replaceFile, unreadableCache } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { readPlainFile } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { CacheError, messageOf } from '../errors.ts';
 import { isCommit, isSafePath } from './names.ts';
@@ -45,17 +45,24 @@ export async function readPins(env?: Env): Promise<Pins> {
   const path = pinsFile(env);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return new Map(); // nothing has been pulled, or nothing can be known of it
+    text = await readPlainFile(path);
+  } catch (error) {
+    if (isAbsent(error)) return new Map(); // nothing has been pulled
+    throw unreadableCache(path, error);
   }
   try {
     const { version, models } = JSON.parse(text) as { version?: unknown; models?: Record<string, Pin> };
+    if (typeof version === 'number' && version > VERSION)
+      throw new CacheError(
+        `${path} was written by a later version of clip-classify`,
+        'update clip-classify, or set CLIP_CLASSIFY_CACHE to another folder',
+      );
     if (version !== VERSION || typeof models !== 'object') throw new TypeError(`version ${version} is not known`);
     const pins = Object.entries(models);
     for (const [name, pin] of pins) checkPin(name, pin);
     return new Map(pins);
   } catch (error) {
+    if (error instanceof CacheError) throw error;
     throw new CacheError(
       `${path} is damaged: ${messageOf(error)}`,
       'delete it, and pull again: what is cached is kept',

@@ -25,8 +25,15 @@ export interface NetworkSettings {
  */
 export async function hubSettings(env: Env, offline = false): Promise<HubSettings> {
   const endpoint = (env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/u, '');
+  const shown = JSON.stringify(endpoint.slice(endpoint.lastIndexOf('@') + 1));
   if (!URL.canParse(endpoint) || !/^https?:$/u.test(new URL(endpoint).protocol))
-    throw new UsageError(`HF_ENDPOINT is ${JSON.stringify(endpoint)}`, 'give a URL such as https://huggingface.co');
+    throw new UsageError(`HF_ENDPOINT is not a URL: ${shown}`, 'give a URL such as https://huggingface.co');
+  const { username, password } = new URL(endpoint);
+  if (username !== '' || password !== '')
+    throw new UsageError(
+      `HF_ENDPOINT must not hold a user and a password: ${shown}`,
+      'remove them, and set HF_TOKEN if the server needs a token',
+    );
   const token = (env['HF_TOKEN'] || (await tokenFile(env)))?.trim() || undefined;
   if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token))
     throw new UsageError('the token of the hub holds characters that no token has', 'set HF_TOKEN again, or unset it');
