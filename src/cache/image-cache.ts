@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import pLimit from 'p-limit';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Embedded, ImageEncoder, Stage } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
@@ -7,32 +8,40 @@ import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
+import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
+import { stampKey } from './stamp.ts';
 import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once, by Node's four threads. */
 const READERS = 4;
+/** Readers that do not come back keep a thread each, of the 64 that such a run has. */
+const WARY_READERS = 32;
 /** Larger files are read again by whoever decodes them; smaller ones are handed over. */
 const LARGE_BYTES = 16_000_000;
 
 /**
  * Encodes each image once: an image whose bytes this model has met before, decoded with the same options, comes from disk.
- * Where all do, the image graph is not opened.
+ * Where all do, the image graph is not opened. A file whose size, inode and times have not changed is not even read.
  *
  * An embedding is kept together with the number of pixels that was allowed when it was made: where fewer are allowed, the
  * image is looked at again.
  */
 export class CachedImages implements ImageEncoder {
-  private readonly reading = pLimit(READERS);
+  private readonly reading: LimitFunction;
   private readonly smallFiles = new SmallFileReader();
   private store: Promise<EmbeddingStore | undefined> | undefined;
   private encodes = false;
   private lastProvider: Provider | undefined;
 
+  /** @param patience seconds that reading a file may take, where it may lie on a disk that does not answer */
   constructor(
     private readonly encoder: ImageEncoder,
     private readonly cache: EmbeddingCache,
-  ) {}
+    private readonly patience?: number,
+  ) {
+    this.reading = pLimit(patience === undefined ? READERS : WARY_READERS);
+  }
 
   /** What images run on, or ran on where all came from disk. */
   async provider(): Promise<Provider> {
@@ -43,17 +52,22 @@ export class CachedImages implements ImageEncoder {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const identity = identityOf(source);
+    const inTime = <T>(work: Promise<T>) => within(this.patience, identity.image, work);
     try {
-      const small = typeof source === 'string' && !isUrl(source) ? this.smallFiles.read(source) : undefined;
+      const stamp = await this.reading(async () => inTime(Promise.resolve(stampOf(source, options))));
+      const known = stamp && this.lookUp(store, stamp, options);
+      if (known) return { ok: true, ...identity, embedding: known };
+      const small =
+        this.patience === undefined && typeof source === 'string' && !isUrl(source)
+          ? this.smallFiles.read(source)
+          : undefined;
       const { key, bytes } = small
         ? { key: keyOf(small, options), bytes: small }
-        : await this.reading(() => read(source, options));
-      const stored = store?.get(key);
-      if (stored !== undefined && stored.notes[0] <= options.maxPixels) {
-        this.lastProvider = PROVIDERS.filter((one) => one !== 'auto').find(
-          (one) => PROVIDERS.indexOf(one) === stored.notes[1],
-        );
-        return { ok: true, ...identity, embedding: stored.embedding };
+        : await this.reading(() => inTime(read(source, options)));
+      const stored = this.lookUp(store, key, options);
+      if (stored !== undefined) {
+        if (stamp) await this.keepStamp(store, stamp, source, options, stored);
+        return { ok: true, ...identity, embedding: stored };
       }
       this.encodes = true;
       // The reader of small files will use its buffer again.
@@ -62,6 +76,7 @@ export class CachedImages implements ImageEncoder {
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
         store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
+        if (stamp) await this.keepStamp(store, stamp, source, options, result.embedding);
       }
       return result;
     } catch (error) {
@@ -70,9 +85,46 @@ export class CachedImages implements ImageEncoder {
     }
   }
 
+  private lookUp(store: EmbeddingStore | undefined, key: Buffer, { maxPixels }: DecodeOptions): UnitRows | undefined {
+    const stored = store?.get(key);
+    if (stored === undefined || stored.notes[0] > maxPixels) return undefined;
+    const providers = PROVIDERS.filter((one) => one !== 'auto');
+    this.lastProvider = providers.find((one) => PROVIDERS.indexOf(one) === stored.notes[1]);
+    return stored.embedding;
+  }
+
+  /** The next run knows the file without reading it, unless the file changed while it was read. */
+  private async keepStamp(
+    store: EmbeddingStore | undefined,
+    stamp: Buffer,
+    source: ImageSource,
+    options: DecodeOptions,
+    embedding: UnitRows,
+  ): Promise<void> {
+    const after = await stampOf(source, options);
+    if (!after?.equals(stamp)) return;
+    const provider = PROVIDERS.indexOf(await this.provider());
+    store?.put({ key: stamp, embedding, notes: [options.maxPixels, provider] });
+  }
+
   async release(): Promise<void> {
     await this.encoder.release();
     await (await this.store)?.close();
+  }
+}
+
+/** @throws ImageError if it takes longer; the work goes on, for what waits for a disk cannot be ended */
+async function within<T>(seconds: number | undefined, name: string, work: Promise<T>): Promise<T> {
+  if (seconds === undefined) return work;
+  const gone = new AbortController();
+  const late = sleep(seconds * 1000, undefined, { signal: gone.signal }).then(() => {
+    throw new ImageError('E_TIMEOUT', `${name} timed out after ${seconds} s`, 'check its disk, or remove this image');
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    gone.abort();
+    late.catch(() => {});
   }
 }
 
@@ -82,6 +134,12 @@ async function read(source: ImageSource, options: DecodeOptions): Promise<{ key:
   const key = keyOf(bytes, options);
   const isFile = typeof source === 'string' || 'path' in source;
   return isFile && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
+}
+
+/** The stamp of a file; undefined for what is not a file, or has just changed. */
+function stampOf(source: ImageSource, options: DecodeOptions): Promise<Buffer | undefined> | undefined {
+  if (typeof source === 'string') return isUrl(source) ? undefined : stampKey(source, options);
+  return 'path' in source ? stampKey(Buffer.from(source.path), options) : undefined;
 }
 
 /** Whether a large file was the same when it was decoded. */

@@ -7,6 +7,7 @@ import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import { type ImageTower, type Preparing, preparePixels } from './image-tower.ts';
+import { Lock } from './lock.ts';
 
 /** How the work is spread. */
 export interface Workload {
@@ -15,6 +16,9 @@ export interface Workload {
   /** Images decoded at once: no more than Node's thread pool has threads. */
   readonly decoders: number;
 }
+
+/** Of files larger than this, one at a time is in memory. */
+const LARGE_BYTES = 32_000_000;
 
 /** A prepared image that waits for its batch. */
 interface Ready {
@@ -38,13 +42,14 @@ export function encodeInProcess(
   { batch, decoders }: Workload,
 ): ImageEncoder {
   const decoding = pLimit(decoders);
+  const largeFiles = new Lock();
   const ready: Ready[] = [];
   let preparing = 0;
   let busy = false;
   let opened: Promise<ImageTower> | undefined;
   let released = false;
   const tower = () => {
-    if (released) throw new UsageError('the model has been released', 'load it again');
+    if (released) throw new UsageError('the model has been released', 'call loadModel again');
     opened ??= open();
     return opened;
   };
@@ -73,9 +78,16 @@ export function encodeInProcess(
     try {
       return await decoding(async () => {
         onStage?.('decoding');
-        const bytes = await readSource(source);
-        tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-        return preparePixels(model, await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo));
+        let release = () => {};
+        try {
+          const bytes = await readSource(source, async (size) => {
+            if (size > LARGE_BYTES) release = await largeFiles.lock();
+          });
+          tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
+          return await preparePixels(model, await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo));
+        } finally {
+          release();
+        }
       });
     } finally {
       preparing--;

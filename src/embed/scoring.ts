@@ -15,36 +15,37 @@ export interface ScoringOptions {
 /**
  * The scale that was asked for, else the checkpoint's, else what a joint graph computes with; it is never assumed.
  *
+ * @param measure runs {@link measureLogitScale}, here or in a process of its own
  * @throws UsageError or ModelError if there are two, or none
  */
 export async function chooseScoring(
   description: ModelDescription,
   { logitScale, logitBias }: ScoringOptions,
-  threads: number,
+  measure: () => Promise<number>,
 ): Promise<Scoring> {
   const { name, scoring, tokens } = description;
   if (scoring !== undefined && logitScale === undefined && logitBias === undefined) return scoring;
   if (scoring !== undefined) {
     throw new UsageError(
-      `${name} has a logit scale of its own, ${scoring.logitScale}`,
-      'leave --logit-scale and --logit-bias out',
+      `${name} already contains its logit scale (${scoring.logitScale})`,
+      'remove `logitScale` and `logitBias`',
     );
   }
   if (tokens.pooling.at === 'last token') {
     if (logitScale !== undefined && logitBias !== undefined) return { logitScale, logitBias };
     throw new ModelError(
-      `the logit scale and bias of ${name} are not known: its graphs do not hold them`,
-      'say both with --logit-scale and --logit-bias, as the model was trained with them',
+      `the logit scale and bias of ${name} are unknown, because its ONNX files do not contain them`,
+      'set `logitScale` and `logitBias` to the values of the trained model',
     );
   }
   if (logitScale !== undefined) return { logitScale };
   const towers = await description.towers();
   if (towers.logits !== undefined && isJoint(towers)) {
-    return { logitScale: await measureLogitScale(description, towers, towers.logits.name, threads) };
+    return { logitScale: await measure() };
   }
   throw new ModelError(
-    `the logit scale of ${name} is not known: split graphs do not hold it`,
-    'say it with --logit-scale (the CLIPs of OpenAI and LAION have 100)',
+    `the logit scale of ${name} is unknown, because ONNX models with one file per encoder do not contain it`,
+    'set `logitScale` (100 for the CLIP models of OpenAI and LAION)',
   );
 }
 
@@ -52,13 +53,17 @@ function isJoint({ image, text }: Towers): boolean {
   return 'path' in image.graph && 'path' in text.graph && image.graph.path === text.graph.path;
 }
 
-/** `logit = scale · cosine`: the scale that fits best over a blank image and some prompts. */
-async function measureLogitScale(
-  { preprocessing, tokenizer }: ModelDescription,
-  { image, text }: Towers,
-  logits: string,
+/**
+ * Of a joint graph, `logit = scale · cosine`: the scale that fits best over a blank image and some prompts.
+ *
+ * @throws ModelError if it puts out no logits
+ */
+export async function measureLogitScale(
+  { preprocessing, tokenizer, towers }: ModelDescription,
   threads: number,
 ): Promise<number> {
+  const { image, text, logits } = await towers();
+  if (logits === undefined) throw new ModelError('the graph puts out no logits', 'say --logit-scale');
   const { encode } = await tokenizer();
   const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0, once: true });
   let [products, squares] = [0, 0];
@@ -66,10 +71,10 @@ async function measureLogitScale(
     for (const prompt of ['a photo', 'a dog on a street', 'blue']) {
       const ids = textFeeds(text.wiring.text, [encode(prompt).ids], 1);
       const feeds = { ...ids, ...blankImage(image.wiring.image, preprocessing.size) };
-      const outputs = [logits, image.wiring.image.output.name, text.wiring.text.output.name];
+      const outputs = [logits.name, image.wiring.image.output.name, text.wiring.text.output.name];
       const [logit, imageRow, textRow] = await session.run(feeds, outputs);
       if (!(logit && imageRow && textRow))
-        throw new ModelError('the joint graph put out too little', 'export it again');
+        throw new ModelError('the ONNX model returned too few values', 'export the model again');
       const cosine = cosines(l2Normalize(imageRow), l2Normalize(textRow)).data[0] as number;
       products += (logit.data[0] as number) * cosine;
       squares += cosine * cosine;

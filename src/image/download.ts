@@ -5,6 +5,7 @@ import { openConnections, type Send } from '../network/connection.ts';
 import { withoutCredentials } from '../network/credentials.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
+import { type Collector, inMemory } from './spool.ts';
 
 /** The bytes of the image that a URL names. @throws ImageError E_URL or E_FILE_SIZE */
 export type FetchImage = (url: string) => Promise<Uint8Array>;
@@ -28,19 +29,28 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * @param settings asked for when there is a URL
  */
 export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
+  return fetcherInto(inMemory, settings, patience);
+}
+
+/** The same, into what `collect` makes for each image. */
+export function fetcherInto<T>(
+  collect: () => Collector<T>,
+  settings: () => NetworkSettings,
+  patience: DownloadPatience = PATIENCE,
+): (url: string) => Promise<T> {
   let connections: Promise<Send> | undefined;
   return async (given) => {
     const name = withoutCredentials(given);
     const network = settings();
     if (network.offline)
-      throw badUrl(name, 'would need a connection', 'leave out --offline and HF_HUB_OFFLINE, or download it first');
-    if (!URL.canParse(given)) throw badUrl(name, 'is no URL', 'check it');
+      throw badUrl(name, 'needs the network', 'remove `offline` and HF_HUB_OFFLINE, or download the image first');
+    if (!URL.canParse(given)) throw badUrl(name, 'is not a valid URL', 'check the URL');
     connections ??= openConnections(network);
     const send = await connections;
     return inTime(name, patience, async (signal, progress) => {
       const response = await follow(send, name, new URL(given), signal, progress);
       try {
-        return await receive(name, response, progress);
+        return await receive(name, response, collect(), progress);
       } catch (error) {
         await response.body?.cancel().catch(() => {});
         throw error;
@@ -79,11 +89,11 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     if (response.ok) return response;
     await response.body?.cancel();
     if (!REDIRECTS.has(response.status))
-      throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
+      throw badUrl(name, `is answered with the status ${response.status}`, 'check the address');
     url = redirectTarget(name, url, response.headers.get('location'));
     for (const network of await networksOf(url))
       if (!redirected.has(network))
-        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
+        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
@@ -91,27 +101,36 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
 function redirectTarget(name: string, from: URL, location: string | null): URL {
   const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
   if (location === null || !URL.canParse(location, from.href))
-    throw badUrl(name, `is redirected to ${shown}, no address`, 'check it');
+    throw badUrl(name, `is redirected to ${shown}, which is not an address`, 'check the URL');
   const to = new URL(location, from);
   if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is refused`, 'check it');
+    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is not allowed`, 'check the URL');
   to.username = to.password = '';
   return to;
 }
 
 /** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
-async function receive(name: string, { body, headers }: Response, progress: () => void): Promise<Uint8Array> {
+async function receive<T>(
+  name: string,
+  { body, headers }: Response,
+  collector: Collector<T>,
+  progress: () => void,
+): Promise<T> {
   const promised = Number(headers.get('content-length') ?? 1);
   if (promised > MAX_FILE_BYTES) checkSize(name, promised);
-  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body ?? []) {
-    progress();
-    size += chunk.length;
-    if (size > MAX_FILE_BYTES) checkSize(name, size);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body ?? []) {
+      progress();
+      size += chunk.length;
+      if (size > MAX_FILE_BYTES) checkSize(name, size);
+      await collector.add(chunk);
+    }
+    return await collector.end();
+  } catch (error) {
+    await collector.discard();
+    throw error;
   }
-  return Buffer.concat(chunks, size);
 }
 
 /** Cuts work that makes no progress, or takes too long. */
@@ -121,14 +140,14 @@ async function inTime<T>(
   work: (signal: AbortSignal, progress: () => void) => Promise<T>,
 ): Promise<T> {
   const cut = new AbortController();
-  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download it first'));
-  const stall = setTimeout(() => giveUp(`brings nothing for ${stallMs / 1000} s`), stallMs);
+  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download the image first'));
+  const stall = setTimeout(() => giveUp(`sends no data for ${stallMs / 1000} s`), stallMs);
   const total = setTimeout(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
   try {
     return await work(cut.signal, () => stall.refresh());
   } catch (error) {
     if (cut.signal.aborted) throw cut.signal.reason;
-    throw error instanceof ImageError ? error : badUrl(name, `breaks off: ${lowest(error)}`, 'try again', error);
+    throw error instanceof ImageError ? error : badUrl(name, `ended too early: ${lowest(error)}`, 'try again', error);
   } finally {
     clearTimeout(stall);
     clearTimeout(total);

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type sharpModule from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
+import { requireNative } from '../disk/native.ts';
 import { ImageError, messageOf } from '../errors.ts';
 import { complaintsOf, isDamaged, reasonOf } from './complaints.ts';
 import type { DecodeOptions } from './decode-options.ts';
@@ -10,8 +10,13 @@ import type { RgbImage } from './resample.ts';
 import { type Extent, shrunkExtent } from './shrink.ts';
 import { Turns } from './turns.ts';
 
-// sharp's CommonJS form is the same code and loads in a third of the time.
-const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
+let loaded: typeof sharpModule | undefined;
+
+/** @throws ProviderError if its native library cannot be loaded */
+export function sharp(): typeof sharpModule {
+  loaded ??= requireNative('sharp') as typeof sharpModule;
+  return loaded;
+}
 
 /** The loaders of libvips that may run at all, by the names of their classes. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
@@ -28,10 +33,10 @@ let prepared = false;
 function prepareLibvips(): void {
   if (prepared) return;
   prepared = true;
-  sharp.cache(false);
-  sharp.concurrency(1);
-  sharp.block({ operation: ['VipsForeignLoad'] });
-  sharp.unblock({ operation: LOADERS });
+  sharp().cache(false);
+  sharp().concurrency(1);
+  sharp().block({ operation: ['VipsForeignLoad'] });
+  sharp().unblock({ operation: LOADERS });
 }
 
 /** A picture in a file that libvips reads. */
@@ -66,13 +71,18 @@ export async function decodeWithLibvips(
 ): Promise<DecodedImage> {
   const { name, format } = picture;
   prepareLibvips();
-  if (format === 'SVG') sharp.unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
+  if (format === 'SVG') sharp().unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
   try {
     return await turns.together(() => read(picture, options, wanted, 'warning'));
   } catch (error) {
     if (error instanceof ImageError) throw error;
     if (format === 'SVG' && /^timeout/.test(messageOf(error)))
-      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
+      throw new ImageError(
+        'E_TIMEOUT',
+        `${name} took more than ${SVG_SECONDS} s to draw`,
+        'convert the file to PNG',
+        error,
+      );
   }
   return turns.alone(() => readWithWarnings(picture, options, wanted));
 }
@@ -104,7 +114,7 @@ async function readWithWarnings(
 
 /** An error takes the messages of libvips along; warnings leave theirs for the next error. */
 async function forgetMessages(): Promise<void> {
-  await sharp(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
+  await sharp()(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
     .metadata()
     .catch(() => {});
 }
@@ -116,7 +126,7 @@ async function read(
   failOn: 'warning' | 'error',
   onWarning?: (warning: string) => void,
 ): Promise<RgbImage> {
-  const image = sharp(bytes, {
+  const image = sharp()(bytes, {
     ignoreIcc: true,
     limitInputPixels: false,
     failOn,
@@ -138,13 +148,13 @@ async function read(
 /** libvips looks at the bytes itself: what it sees must be what we saw. */
 function checkKind({ format: seen, compression }: Metadata, format: LibvipsFormat, name: string): void {
   if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
-    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
+    throw new ImageError('E_FORMAT', `${name} starts like ${format} but is ${seen}`, 'convert the file to JPEG or PNG');
   }
   if (format === 'AVIF' && compression !== 'av1') {
     throw new ImageError(
       'E_FORMAT',
       `${name} is a HEIF image with ${compression} compression`,
-      'convert it to JPEG or PNG',
+      'convert the file to JPEG or PNG',
     );
   }
 }
@@ -160,7 +170,7 @@ export async function heifHeader(
       compression = '',
       width,
       height,
-    } = await turns.together(() => sharp(bytes, { limitInputPixels: false }).metadata());
+    } = await turns.together(() => sharp()(bytes, { limitInputPixels: false }).metadata());
     return format === 'heif' ? { compression, width, height } : undefined;
   } catch {
     return undefined;
@@ -197,7 +207,7 @@ async function toPixels(
 /** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
 function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
   if (channels === 3) return { width, height, data };
-  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert it to RGB');
+  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert the file to RGB');
   const rgb = new Uint8Array(data.length * 3);
   for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
   return { width, height, data: rgb };
@@ -205,5 +215,5 @@ function toRgb(data: Buffer, width: number, height: number, channels: number, na
 
 /** The versions of sharp and of the libvips in it. */
 export function decoderVersions(): string {
-  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+  return `sharp ${sharp().versions.sharp}, libvips ${sharp().versions.vips}`;
 }

@@ -36,23 +36,36 @@ const OLDEST_NODE = [20, 9] as const;
 export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
-  yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
-  yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
-  for (const provider of builtInProviders()) yield await tryProvider(provider);
-  if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  yield finding('image decoder', decoderVersions);
+  const runtime = finding('onnxruntime', runtimeVersion);
+  yield runtime;
+  if (runtime.state === 'ok') {
+    for (const provider of builtInProviders()) yield await tryProvider(provider);
+    if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  }
   yield await cache(env);
   yield await hub(env, offline);
 }
 
+/** What a library says of itself, or why it cannot be loaded. */
+function finding(topic: string, detail: () => string): Finding {
+  try {
+    return { topic, state: 'ok', detail: detail() };
+  } catch (error) {
+    if (!(error instanceof ClipError)) throw error;
+    return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
+  }
+}
+
 /** Whether models could be pulled; nothing else needs the hub. */
 async function hub(env: Env, offline: boolean): Promise<Finding> {
-  const topic = 'hub';
+  const topic = 'Hugging Face Hub';
   try {
     const settings = await hubSettings(env, offline);
-    if (settings.offline) return { topic, state: 'absent', detail: 'not asked: this is offline' };
+    if (settings.offline) return { topic, state: 'absent', detail: 'not contacted, because offline mode is set' };
     const { send } = await connectHub(settings, PATIENCE);
     const url = new URL(`${settings.endpoint}/api/models?limit=1`);
-    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the hub' });
+    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the Hub' });
     return { topic, state: 'ok', detail: settings.endpoint };
   } catch (error) {
     const cause = error instanceof Transient ? error.lasting : error;
@@ -61,7 +74,7 @@ async function hub(env: Env, offline: boolean): Promise<Finding> {
       topic,
       state: 'absent',
       detail,
-      fix: 'check HF_ENDPOINT and https_proxy; models import takes a folder without it',
+      fix: 'check HF_ENDPOINT and https_proxy; "models import" works without the Hub',
     };
   }
 }
@@ -99,7 +112,7 @@ async function tryProvider(provider: string): Promise<Finding> {
     return { topic, state: 'problem', detail, ...mend };
   } catch (error) {
     const { signal, code } = error as { signal?: string; code?: number | string };
-    return { topic, state: 'problem', detail: `the process that tried it ended by ${signal ?? code}`, ...mend };
+    return { topic, state: 'problem', detail: `the test process ended with ${signal ?? code}`, ...mend };
   }
 }
 
@@ -109,7 +122,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
     yield {
       topic,
       state: 'absent',
-      detail: "onnxruntime's own are not installed; for an NVIDIA GPU",
+      detail: "onnxruntime's CUDA libraries are not installed (needed only for an NVIDIA GPU)",
       fix: installCuda(),
     };
   }
@@ -126,7 +139,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
       topic,
       state: 'absent',
       detail: `not found: ${missing.join(', ')}`,
-      fix: 'install CUDA and cuDNN of these versions and name their folder in LD_LIBRARY_PATH',
+      fix: 'install CUDA and cuDNN in these versions, and add their folder to LD_LIBRARY_PATH',
     };
   }
 }
@@ -167,7 +180,7 @@ async function cache(env: Env): Promise<Finding> {
       topic,
       state: 'problem',
       detail: messageOf(error),
-      fix: 'set CLIP_CLASSIFY_CACHE to a folder that can be written',
+      fix: 'set CLIP_CLASSIFY_CACHE to a writable folder',
     };
   }
 }

@@ -9,7 +9,7 @@ import { cannotWrite, throwCannotWrite } from './sink.ts';
 /** How long a check holds: rows can come faster than a disk can be asked. */
 const CHECK_MS = 100;
 const MOST_LINKS = 40;
-const WAIT = 'wait until it ends, or name another file';
+const WAIT = 'wait until the other run ends, or use another file';
 
 /**
  * One run at a time writes an output, under whatever name. The file next to it, `<file>.run.lock`, is the lock of the path; the
@@ -34,7 +34,7 @@ export class OutputLock {
     const folder = dirname(path);
     if (!(await stat(folder).catch(() => undefined))?.isDirectory())
       throw new OutputError(
-        `${given} cannot be written: the folder ${folder} does not exist`,
+        `cannot write ${given}: the folder ${folder} does not exist`,
         'create the folder, or name another file',
       );
     const name = `${path}.run.lock`;
@@ -42,10 +42,10 @@ export class OutputLock {
       if (error instanceof NotALock) throw new OutputError(error.message, 'remove it, or name another output', error);
       if (!isDenied(error)) throw cannotWrite(given, error);
       if (await lstat(name).catch(() => undefined))
-        throw new OutputError(`another user's run writes ${given}: ${name} cannot be opened`, WAIT, error);
+        throw new OutputError(`another user's run is writing ${given}: ${name} cannot be opened`, WAIT, error);
       return 'impossible' as const;
     });
-    if (lock === undefined) throw new OutputError(`another run writes ${given}${await holderOf(name)}`, WAIT);
+    if (lock === undefined) throw new OutputError(`another run is writing ${given}${await holderOf(name)}`, WAIT);
     return new OutputLock(path, lock === 'impossible' ? undefined : lock);
   }
 
@@ -56,7 +56,8 @@ export class OutputLock {
    */
   async watch(file: FileHandle): Promise<void> {
     const state = await kernelLock(file);
-    if (state === 'busy') throw new OutputError(`another run writes ${this.path}, by this or another name of it`, WAIT);
+    if (state === 'busy')
+      throw new OutputError(`another run is writing ${this.path}, under this or another name`, WAIT);
     if (state === 'unknown' && (await file.stat()).nlink > 1)
       throw new OutputError(
         `${this.path} has several names (hard links), and this system cannot lock it under all of them`,

@@ -264,7 +264,11 @@ async function readSettings(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readPlainFile(settingsFile(path)));
   } catch (error) {
-    throw notResumable(path, `${settingsFile(path)} does not tell how it was made: ${messageOf(error)}`, error);
+    throw notResumable(
+      path,
+      `its settings file ${settingsFile(path)} is missing or damaged (${messageOf(error)})`,
+      error,
+    );
   }
 }
 
@@ -289,17 +293,13 @@ async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<Jou
 }
 
 function notResumable(path: string, why: string, cause?: unknown): UsageError {
-  return new UsageError(
-    `cannot resume ${path}: ${why}`,
-    'leave out --resume to write it again from the start, or name another file',
-    cause,
-  );
+  return new UsageError(`cannot resume ${path}: ${why}`, 'remove --resume to start again, or use another file', cause);
 }
 
 function cannotWriteBeside(path: string): (error: unknown) => never {
   return (error) => {
     if (error instanceof OutputError) throw error;
-    const fact = `the files next to ${path}, which --resume needs, cannot be written: ${messageOf(error)}`;
+    const fact = `cannot write the files for --resume next to ${path}: ${messageOf(error)}`;
     throw new OutputError(fact, 'check the permissions of the folder and the free space', error);
   };
 }

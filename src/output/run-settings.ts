@@ -25,7 +25,7 @@ export function requireSame(
   if (other.length > 0)
     throw new UsageError(
       `${path} was written with different ${other.join(', ')}`,
-      'resume with the same, leave out --resume to write it again from the start, or name another file',
+      'use the same options, remove --resume to start again, or use another file',
     );
   if (old === version) return;
   const writer = typeof old === 'string' ? `version ${old}` : 'an earlier version';

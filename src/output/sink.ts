@@ -47,8 +47,8 @@ export class Sink {
 /** What it means that a file, or what lies next to it, cannot be written. */
 export function cannotWrite(name: string, error: unknown): ClipError {
   if (error instanceof ClipError) return error;
-  const fact = `${name} cannot be written: ${messageOf(error)}`;
-  return new OutputError(fact, 'check the path, its permissions and the free space', error);
+  const fact = `cannot write ${name}: ${messageOf(error)}`;
+  return new OutputError(fact, 'check the path, the permissions and the free space', error);
 }
 
 /** The same, to be thrown if a promise fails. */

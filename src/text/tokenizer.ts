@@ -17,6 +17,8 @@ export interface Tokenizer {
   encode(text: string): Tokens;
   /** The special token that a text spells out, if it does: it would end or start the prompt in its middle. */
   specialTokenIn(text: string): string | undefined;
+  /** A pattern of it is not one of the usual ones: matching it may take for ever. */
+  readonly isForeign: boolean;
 }
 
 /** The text tower that the tokens are for. */
@@ -34,24 +36,27 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     import('@huggingface/tokenizers'),
     import('entities'),
   ]);
-  const text = await readModelText(path, 'put the tokenizer.json of the model there');
+  const text = await readModelText(path, 'copy the tokenizer.json of the model into the folder');
   let model: HuggingFaceTokenizer;
+  let isForeign: boolean;
   try {
     const json: unknown = JSON.parse(text);
     checkVocabulary(json);
+    const { normalizer, pre_tokenizer: split } = Object(json);
+    isForeign = ![...patternsIn(normalizer), ...patternsIn(split)].every(isUsual);
     model = new Model(Object(json), {});
   } catch (error) {
     throw new ModelError(
       `${path} is not a readable tokenizer: ${messageOf(error)}`,
-      'put the tokenizer.json of the model there',
+      'copy the tokenizer.json of the model into the folder',
       error,
     );
   }
   const greatest = [...model.get_vocab().values()].reduce((a, b) => Math.max(a, b), 0);
   if (greatest >= vocabulary) {
     throw new ModelError(
-      `${path} has the token id ${greatest}, the model a vocabulary of ${vocabulary}`,
-      'put the tokenizer.json of the model there',
+      `${path} has the token id ${greatest}, but the model has a vocabulary of ${vocabulary}`,
+      'copy the tokenizer.json of the model into the folder',
     );
   }
   checkEnd(model, path, vocabulary, pooling);
@@ -76,7 +81,27 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
       return { ids: [...kept, ...Array<number>(context - kept.length).fill(padding)], truncated };
     },
     specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
+    isForeign,
   };
+}
+
+/** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py), as tokenizer.json has it. */
+const CLIP_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+
+/** A pattern without groups and alternatives, and with one quantifier at most, takes no more than quadratic time. */
+function isUsual(pattern: string): boolean {
+  if (pattern === CLIP_PATTERN) return true;
+  const bare = pattern.replace(/\\p?\{[^}]*\}|\\./gu, 'x').replace(/\[[^\]]*\]/gu, 'x');
+  return !/[()|]/u.test(bare) && (bare.match(/[*+?{]/gu) ?? []).length <= 1;
+}
+
+/** The regular expressions in a part of tokenizer.json: `{"Regex": "…"}`, at any depth. */
+function* patternsIn(part: unknown): Generator<string> {
+  if (typeof part !== 'object' || part === null) return;
+  for (const [key, value] of Object.entries(part)) {
+    if (key === 'Regex' && typeof value === 'string') yield value;
+    else yield* patternsIn(value);
+  }
 }
 
 /** Letters, a digit and a sign. */
@@ -104,7 +129,7 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
   );
 }
 
-const mend = 'put the tokenizer.json of the model there';
+const mend = 'copy the tokenizer.json of the model into the folder';
 
 /** A BERT's tokenizer.json says itself how a text is cleaned, and its tower does not read a prompt at its end. */
 function isBert({ at }: TextPooling): boolean {
@@ -118,8 +143,8 @@ async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<n
   const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
   if (id !== undefined) return id;
   throw new ModelError(
-    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is no token`,
-    'put the tokenizer_config.json of the model there',
+    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is not a token`,
+    'copy the tokenizer_config.json of the model into the folder',
   );
 }
 
@@ -159,7 +184,7 @@ function checkVocabulary(json: unknown): void {
   const { model, added_tokens: added } = Object(json);
   const vocabulary: Record<string, unknown> = Object(Object(model).vocab);
   const ids = Object.values(vocabulary);
-  if (ids.length === 0) throw new TypeError('it knows no word');
+  if (ids.length === 0) throw new TypeError('its vocabulary is empty');
   for (const token of Array.isArray(added) ? added : []) ids.push(Object(token).id);
   const wrong = ids.find((id) => typeof id === 'number' && !(Number.isInteger(id) && id >= 0 && id < MOST_IDS));
   if (wrong !== undefined) throw new TypeError(`a token has the id ${wrong}`);

@@ -3,6 +3,8 @@ import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
 import { createClassifier } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
 import { packageVersion } from '../../disk/package-version.ts';
+import { learnedDigest } from '../../learn/file.ts';
+import { isLearned, type Learned } from '../../learn/learned.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { rowSink } from '../../output/result-sink.ts';
 import type { RunSettings } from '../../output/run-settings.ts';
@@ -23,6 +25,7 @@ import {
   withLabelOptions,
   withScoreOptions,
 } from '../options/label-options.ts';
+import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import {
   chooseShape,
@@ -51,18 +54,22 @@ Examples:
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
-  withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
+  withInputOptions(command).option(
+    '--from <file>',
+    'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
+  );
   withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'no progress, warnings or summary')
-    .option('--verbose', 'also say what ran, how many files were passed over, and the causes of an error')
+    .option('--quiet', 'show no progress, warnings or summary')
+    .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };
 
 async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
   const { from } = options;
-  const labels = await givenLabels(options);
+  const learned = await givenLearned(options);
+  const labels = learned ?? checkLabels(await givenLabels(options));
   if (from !== undefined) {
     refuseImages(args, options, `--from ${from}`);
     return rank(undefined, labels, options, io);
@@ -78,7 +85,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
 /** @param given absent where embeddings are ranked */
 async function rank(
   given: GivenImages | undefined,
-  labelsGiven: readonly (string | Label)[],
+  classes: readonly Label[] | Learned,
   options: ClassifyOptions,
   io: Io,
 ): Promise<number> {
@@ -88,17 +95,23 @@ async function rank(
     await refuseToOverwrite(options.output, read);
     await refusePicture(options.output);
   }
-  const labels = checkLabels(labelsGiven);
+  const labels = isLearned(classes) ? classes.labels : classes;
   const shape = chooseShape(options, labels, io);
   const onTerminal = isOnTerminal(options, io) || 'match' in shape;
   return runOnModel(given ?? { amount: 'one' }, options, onTerminal, io, async (clip, progress) => {
     const explanation = await planExplanation({ clip, labels, images: given?.images, read }, options, io);
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warner(options, io) }),
+      createClassifier(clip, classes, { ...classifierOptions(options), onWarning: warner(options, io) }),
       io,
     );
     const { templates } = classifier;
-    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
+    const settings = {
+      labels,
+      ...(isLearned(classes) && { learned: learnedDigest(classes) }),
+      ...rowOptions(options),
+      templates,
+      ...(await modelSettings(clip, options)),
+    };
     const output = await openOutput(shape, settings, options, io, warner(options, io));
     const embedded = given
       ? clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options))
@@ -125,8 +138,10 @@ function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean
 }
 
 /** Files that the output must not be. */
-function filesRead({ labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+function filesRead({ labels = [], labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+  const learned = learnedPath(labels);
   return [
+    ...(learned === undefined ? [] : [learned]),
     ...labelsFile,
     ...(filesFrom === undefined ? [] : [filesFrom]),
     ...(from === undefined ? [] : [from, namesBeside(from)]),

@@ -33,7 +33,7 @@ export type Shape = { readonly format: Format } | { readonly match: string };
 export function withOutputOptions(command: Command): Command {
   command
     .optionsGroup('Output:')
-    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
+    .option('-k, --top <n>', 'number of labels to show for each image, or "all"', topCount, 5)
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     );
@@ -46,8 +46,8 @@ export function withOutputOptions(command: Command): Command {
       '--checksum',
       'with --resume, compare the contents of images, not their times of change (use it in the first run too)',
     )
-    .option('--match <label>', 'only the paths of images with this label, one a line')
-    .option('--print0', 'after each of these paths a zero byte instead, for xargs -0')
+    .option('--match <label>', 'print only the paths of images with this label, one per line')
+    .option('--print0', 'end each path of --match with NUL instead of a newline, for xargs -0')
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
@@ -58,17 +58,14 @@ export function withOutputOptions(command: Command): Command {
 export function chooseShape(options: OutputOptions, labels: readonly Label[], io: Pick<Io, 'stdout'>): Shape {
   const { match, print0, format, resume } = options;
   if (match === undefined) {
-    if (print0) throw new UsageError('--print0 belongs to --match', 'name a label to match, or leave it out');
+    if (print0) throw new UsageError('--print0 needs --match', 'add --match <label>, or remove --print0');
     return { format: chooseFormat(options, io) };
   }
   if (format !== undefined || resume)
-    throw new UsageError(
-      `--match writes paths, not ${format ?? 'rows'}`,
-      `leave out --${format ? 'format' : 'resume'}`,
-    );
+    throw new UsageError(`--match writes paths, not ${format ?? 'rows'}`, `remove --${format ? 'format' : 'resume'}`);
   const found = labels.find(({ label }) => label.toLowerCase() === match.trim().toLowerCase());
   if (found !== undefined) return { match: found.label };
-  throw new LabelsError(`--match "${match}" is none of the labels`, 'match one of --labels or --labels-file');
+  throw new LabelsError(`--match "${match}" is not one of the labels`, 'use a label from --labels or --labels-file');
 }
 
 function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>): Format {
@@ -77,8 +74,8 @@ function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>)
   const byExtension = formatOfFile(output);
   if (byExtension !== undefined) return byExtension;
   throw new UsageError(
-    `the extension of ${output} says no format`,
-    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
+    `cannot tell the output format from the extension of ${output}`,
+    `use .jsonl, .json, .csv or .tsv, or add --format ${FORMATS.join('|')}`,
   );
 }
 
@@ -107,11 +104,16 @@ export async function openOutput(
 ): Promise<ResultOutput> {
   if (checksum && output === undefined)
     throw new UsageError('--checksum needs --output', 'name the file that a later run resumes, or remove --checksum');
-  if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
-  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
+  if (from !== undefined && resume)
+    throw new UsageError('--resume does not work with --from', 'remove --resume; ranking embeddings takes seconds');
+  if (output === undefined && resume)
+    throw new UsageError('--resume needs --output', 'add --output with the file to continue');
   const lines = from === undefined && 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
   if (resume && !lines)
-    throw new UsageError(`${'format' in shape ? shape.format : 'this'} cannot be resumed`, 'write jsonl, csv or tsv');
+    throw new UsageError(
+      `--resume does not support ${'format' in shape ? `${shape.format} output` : 'this output'}`,
+      'use jsonl, csv or tsv',
+    );
   if (output === undefined) return streamOutput(standardOutput(io.stdout));
   const info = await stat(output).catch(() => undefined);
   const isJson = 'format' in shape && shape.format === 'json';
