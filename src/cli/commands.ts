@@ -1,6 +1,6 @@
 import type { Commands } from './command.ts';
 
-/** Each command is loaded when it is called: a start pays for no other. */
+/** Each command is loaded when it is called, so that a start does not load the others. */
 export const COMMANDS = {
   classify: async () => (await import('./classify/command.ts')).classifyCommand,
   completion: async () => (await import('./completion/command.ts')).completionCommand,
@@ -12,7 +12,9 @@ export const COMMANDS = {
   models: async () => (await import('./models/command.ts')).modelsCommand,
 } as const satisfies Commands;
 
+export type CommandName = keyof typeof COMMANDS;
+
 /** The command that a word names. */
-export function commandNamed(word: string | undefined): keyof typeof COMMANDS | undefined {
-  return word !== undefined && Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
+export function commandNamed(word: string | undefined): CommandName | undefined {
+  return word !== undefined && Object.hasOwn(COMMANDS, word) ? (word as CommandName) : undefined;
 }
