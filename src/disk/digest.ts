@@ -38,16 +38,14 @@ export class Hasher {
 }
 
 /** Digests of a file, read from beginning to end in pieces. @param size in bytes, as {@link Hasher} needs it */
-export async function digestFile(path: string, algorithm: Digest['algorithm'], size: number): Promise<FileDigests> {
+export async function digestFile(
+  path: string | Buffer,
+  algorithm: Digest['algorithm'],
+  size: number,
+): Promise<FileDigests> {
   const hasher = new Hasher(algorithm, size);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hasher.update(chunk);
   return hasher.digests();
-}
-
-/** The digest that the hub's own headers tell of a file: `X-Linked-Etag` for one in LFS, else `ETag`. */
-export function etagDigest(hubHeaders: Headers): Digest | undefined {
-  const etag = hubHeaders.get('x-linked-etag') ?? hubHeaders.get('etag');
-  return toDigest(etag?.replace(/^W\//u, '').replaceAll('"', ''));
 }
 
 /** 64 hex digits are a sha256, 40 the sha1 of a git blob. */

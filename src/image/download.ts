@@ -3,6 +3,7 @@ import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
 import { withoutCredentials } from '../network/credentials.ts';
+import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { type Collector, inMemory } from './spool.ts';
@@ -21,7 +22,6 @@ export interface DownloadPatience {
 const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
 const PUBLIC: readonly Network[] = ['public'];
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
@@ -90,7 +90,7 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     await response.body?.cancel();
     if (!REDIRECTS.has(response.status))
       throw badUrl(name, `is answered with the status ${response.status}`, 'check the address');
-    url = redirectTarget(name, url, response.headers.get('location'));
+    url = checkedTarget(name, url, response.headers.get('location'));
     for (const network of await networksOf(url))
       if (!redirected.has(network))
         throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
@@ -98,15 +98,14 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
 
-function redirectTarget(name: string, from: URL, location: string | null): URL {
-  const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
-  if (location === null || !URL.canParse(location, from.href))
-    throw badUrl(name, `is redirected to ${shown}, which is not an address`, 'check the URL');
-  const to = new URL(location, from);
-  if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is not allowed`, 'check the URL');
-  to.username = to.password = '';
-  return to;
+function checkedTarget(name: string, from: URL, location: string | null): URL {
+  const to = redirectTarget(from, location);
+  if (to instanceof URL) return to;
+  throw badUrl(
+    name,
+    `is redirected to ${JSON.stringify(withoutCredentials(location ?? '').slice(0, 200))}: ${to}`,
+    'check the URL',
+  );
 }
 
 /** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
@@ -124,11 +123,11 @@ async function receive<T>(
       progress();
       size += chunk.length;
       if (size > MAX_FILE_BYTES) checkSize(name, size);
-      await collector.add(chunk);
+      collector.add(chunk);
     }
-    return await collector.end();
+    return collector.end();
   } catch (error) {
-    await collector.discard();
+    collector.discard();
     throw error;
   }
 }

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { access, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pid } from 'node:process';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, isAbsent, makeFolder, unreadableCache } from '../disk/cache-files.ts';
+import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
@@ -54,7 +53,6 @@ export async function storeImport(name: string, { folder: source, contents }: Im
     );
   }
   const folder = importFolder(name, env);
-  const beside = `${folder}.${pid}.tmp`;
   const graphs = contents.kind === 'checkpoint' ? await contents.graphs() : undefined;
   const record = {
     source,
@@ -64,16 +62,13 @@ export async function storeImport(name: string, { folder: source, contents }: Im
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
     await makeFolder(dirname(folder));
     await withLock(join(cacheFolder(env), 'import.lock'), async () => {
-      try {
-        await makeFolder(beside);
-        if (graphs) await writeFile(join(beside, 'image.onnx'), graphs.image);
-        if (graphs) await writeFile(join(beside, 'text.onnx'), graphs.text);
-        await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
+      await writeWhole(folder, async (temporary) => {
+        await makeFolder(temporary);
+        if (graphs) await writeFile(join(temporary, 'image.onnx'), graphs.image);
+        if (graphs) await writeFile(join(temporary, 'text.onnx'), graphs.text);
+        await writeFile(join(temporary, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
         await rm(folder, { recursive: true, force: true });
-        await rename(beside, folder);
-      } finally {
-        await rm(beside, { recursive: true, force: true });
-      }
+      });
     });
   });
   return folder;
@@ -86,7 +81,7 @@ export async function storeImport(name: string, { folder: source, contents }: Im
  */
 export async function findImport(name: string, env?: Env): Promise<Import | undefined> {
   const folder = importFolder(name, env);
-  if (!isName(name) || !(await isThere(join(folder, 'import.json')))) return undefined;
+  if (!isName(name) || !(await isInCache(join(folder, 'import.json')))) return undefined;
   const { source } = await readModelJson(folder, 'import.json');
   if (typeof source === 'string' && (await exists(source))) return { source, folder };
   throw new ModelError(
@@ -104,7 +99,7 @@ export async function importNames(env?: Env): Promise<string[]> {
     throw unreadableCache(folder, error);
   });
   for (const name of found) {
-    if (isName(name) && (await isThere(join(importFolder(name, env), 'import.json')))) names.push(name);
+    if (isName(name) && (await isInCache(join(importFolder(name, env), 'import.json')))) names.push(name);
   }
   return names;
 }
@@ -153,7 +148,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** @throws CacheError if that cannot be known */
-async function isThere(path: string): Promise<boolean> {
+async function isInCache(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

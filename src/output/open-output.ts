@@ -26,7 +26,7 @@ export async function openOutputFile(file: string, kind: 'lines' | 'whole'): Pro
 }
 
 /** Writes a file that is there whole or not at all; a FIFO or device gets it as it comes. @throws OutputError */
-export async function writeWhole(file: string, text: string | Uint8Array): Promise<void> {
+export async function writeOutput(file: string, text: string | Uint8Array): Promise<void> {
   const output = await openOutputFile(file, 'whole');
   try {
     await output.head('');

@@ -5,7 +5,7 @@ import { evaluate, type Judged } from '../../evaluate.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
 import { type EvaluationFormat, evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
-import { writeWhole } from '../../output/open-output.ts';
+import { writeOutput } from '../../output/open-output.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
@@ -72,7 +72,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');
 
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-    for (const file of output) await writeWhole(file, await outcome.file(file)); // first: a closed pipe costs no file
+    for (const file of output) await writeOutput(file, await outcome.file(file)); // first: a closed pipe costs no file
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
     return { ok: outcome.images, failed: outcome.failed };

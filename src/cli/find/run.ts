@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.ts';
 import { embedQuery, type Findings, findImages } from '../../find.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { FINDING_FORMATS, type FindingFormat, formatFindings } from '../../output/findings.ts';
-import { openOutputFile, writeWhole } from '../../output/open-output.ts';
+import { openOutputFile, writeOutput } from '../../output/open-output.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { standardOutput, streamOutput } from '../../output/stream-output.ts';
 import type { UnitRows } from '../../tensor.ts';
@@ -124,5 +124,5 @@ async function writePage(file: string, query: string, findings: Findings, option
   const { imageFetcher } = await import('../../image/download.ts');
   const fetchImage = imageFetcher(() => networkSettings(io.env, options.offline));
   const pictures = await thumbnails(findings.found, decodeOptions(options), fetchImage);
-  await writeWhole(file, galleryPage(query, findings, pictures));
+  await writeOutput(file, galleryPage(query, findings, pictures));
 }

@@ -17,3 +17,8 @@ export async function print(io: Io, json: true | undefined, value: unknown, text
 export function examples(...commands: readonly string[]): string {
   return ['\nExamples:', ...commands.map((command) => `  $ clip-classify models ${command}`)].join('\n');
 }
+
+/** 605143284 → 605.1 MB. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
