@@ -130,7 +130,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   EEXIST: 'it exists already',
   EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
+  ENOSPC: 'no space is left, the disk is full',
   EDQUOT: 'the disk quota is used up',
   EMFILE: 'too many files are open',
   ENAMETOOLONG: 'the path is too long',

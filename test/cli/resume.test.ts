@@ -174,7 +174,10 @@ describe('a disk that fails', () => {
     const args = [...few(), ...TINY, '-o', output];
     const env = { ...process.env, FAILING_WRITE: String(n), NODE_OPTIONS: `--import=${shim}` };
     const { code, stderr } = await start(args, env).ended;
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*EIO[^\n]*\n$/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*read or write error[^\n]*\n$/),
+    ]);
     expect(await readFile(output, 'utf8')).toMatch(/^$|\n$/);
     expect((await cli([...args, '--resume'])).code).toBe(0);
     const rows = (await cli([...few(), ...TINY, '-f', 'csv'])).stdout;
@@ -201,7 +204,7 @@ describe.skipIf(!canMount)('a full disk (skipped where no file system may be mou
       const full = await resume(output);
       expect([full.code, full.stderr]).toEqual([
         2,
-        expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*ENOSPC[^\n]*\n$/),
+        expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*no space[^\n]*\n$/),
       ]);
       const begun = await readFile(output, 'utf8');
       expect(begun.endsWith('\n')).toBe(true);
