@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../disk/environment.ts';
+import { limitedMemoryFlags } from '../image/memory-flags.ts';
 import { OUT_OF_MEMORY, type Reply, type Request, type Setup } from './messages.ts';
 
 /** How a child process is started. */
@@ -43,7 +44,7 @@ export class EncoderProcess {
     this.child = fork(program, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: THRIFTY_HEAP,
+      execArgv: [...THRIFTY_HEAP, ...limitedMemoryFlags()],
       // Each decoder needs a thread of Node's pool.
       env: { ...THRIFTY_MALLOC, ...env, UV_THREADPOOL_SIZE: String(setup.decoders + 2) },
       ...(signal && { signal, killSignal: 'SIGKILL' }),

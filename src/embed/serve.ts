@@ -1,3 +1,4 @@
+import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
@@ -27,6 +28,7 @@ function hasMemory(): boolean {
 
 /** Encodes images for the parent process: the first request names the model, the others are images. */
 export function serveImages(channel: Channel): void {
+  decodeHeicInThisProcess();
   let encoder: Promise<ImageEncoder> | undefined;
   const outbox: Reply[] = [];
   const flush = () => {

@@ -10,6 +10,7 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
+import { HEIC_PACKAGE, heicVersion, INSTALL_HEIC, isTooOld } from '../image/heic.ts';
 import { decoderVersions } from '../image/libvips.ts';
 import { hubSettings } from '../network/settings.ts';
 import type { Probe } from './probe-provider.ts';
@@ -37,11 +38,22 @@ export async function* examine(env: Env, offline: boolean): AsyncGenerator<Findi
   yield nodeVersion();
   yield await processor();
   yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
+  yield heic();
   yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
   for (const provider of builtInProviders()) yield await tryProvider(provider);
   if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
   yield await cache(env);
   yield await hub(env, offline);
+}
+
+/** The optional decoder of HEIC. */
+function heic(): Finding {
+  const [topic, version] = ['HEIC images', heicVersion()];
+  if (version === undefined)
+    return { topic, state: 'absent', detail: `${HEIC_PACKAGE} is not installed`, fix: INSTALL_HEIC };
+  if (isTooOld(version))
+    return { topic, state: 'problem', detail: `${HEIC_PACKAGE} ${version} is too old`, fix: INSTALL_HEIC };
+  return { topic, state: 'ok', detail: `${HEIC_PACKAGE} ${version}` };
 }
 
 /** Whether models could be pulled; nothing else needs the hub. */
