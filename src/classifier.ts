@@ -71,7 +71,7 @@ export async function createClassifier(
   const needsNeutral = rule.several && clip.logitBias === undefined;
   const background = backgroundPrompts(options, needsNeutral);
   if (checked.length === 1 && activation === 'softmax' && !rule.none)
-    onWarning?.(`with "${rule.names[0]}" as the only label every image scores 1`);
+    onWarning?.(`"${rule.names[0]}" is the only label, so every image gets score 1; add labels or \`none\``);
 
   const prompts = checked.map((label) => promptsOf(label, templates));
   const encoded = await clip.encodeLabels([...prompts, ...background]);
@@ -89,7 +89,7 @@ export async function createClassifier(
     },
     async *rank(embedded, { top = checked.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
-        throw new UsageError(`top is ${top}`, 'a whole number from 1 is needed');
+        throw new UsageError(`\`top\` is ${top}`, 'use a whole number from 1');
       for await (const one of embedded) {
         yield one.ok ? resultOf(one, (image) => decide(scoreLabels(image, classes, clip, activation), rule, top)) : one;
       }
@@ -113,12 +113,15 @@ function ruleOf(labels: readonly Label[], options: ClassifierOptions): Rule {
   const { none = false, nonePrompts = [], multiLabel = false, minMargin = 0 } = options;
   const { threshold = multiLabel ? EVEN : 0 } = options;
   for (const [name, value] of Object.entries({ threshold, minMargin })) {
-    if (!(value >= 0 && value <= 1)) throw new UsageError(`${name} is ${value}`, 'scores lie between 0 and 1');
+    if (!(value >= 0 && value <= 1)) throw new UsageError(`\`${name}\` is ${value}`, 'use a number from 0 to 1');
   }
   if (nonePrompts.some((prompt) => prompt.trim() === ''))
-    throw new LabelsError('a prompt of the background is empty', 'write what else the images might show');
+    throw new LabelsError('a background prompt is empty', 'write a prompt for what else the images might show');
   if (multiLabel && minMargin > 0)
-    throw new UsageError('of several labels none needs a margin', 'leave out --min-margin or --multi-label');
+    throw new UsageError(
+      '`minMargin` does not work with `multiLabel`, because labels are scored independently',
+      'remove one of them',
+    );
   return {
     names: labels.map(({ label }) => label),
     thresholds: labels.map((label) => label.threshold ?? threshold),

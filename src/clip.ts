@@ -155,10 +155,10 @@ async function isolated(
 function requireCounts(counts: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(counts)) {
     if (Number.isInteger(value) && value >= 1) continue;
-    throw new UsageError(`${name} is ${value}`, 'a whole number from 1 is needed');
+    throw new UsageError(`\`${name}\` is ${value}`, 'use a whole number from 1');
   }
 }
 
 function requireOneOf(name: string, value: string, known: readonly string[]): void {
-  if (!known.includes(value)) throw new UsageError(`${name} is ${value}`, `known are ${known.join(', ')}`);
+  if (!known.includes(value)) throw new UsageError(`\`${name}\` is ${value}`, `use one of ${known.join(', ')}`);
 }

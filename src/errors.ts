@@ -111,7 +111,37 @@ export function oneLine(text: string): string {
     .trim();
 }
 
-/** The message of whatever was thrown. */
+/** What the codes of the operating system and of undici mean. */
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'the operation is not permitted',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EEXIST: 'it exists already',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EMFILE: 'too many files are open',
+  ENAMETOOLONG: 'the path is too long',
+  ELOOP: 'the path has too many symbolic links',
+  EIO: 'the device reports a read or write error',
+  EBUSY: 'another program is using it',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was closed by the other side',
+  ETIMEDOUT: 'the connection timed out',
+  ENETUNREACH: 'the network cannot be reached',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  UND_ERR_SOCKET: 'the connection was closed by the other side',
+  UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
+};
+
+/** The message of whatever was thrown; an error of the operating system in words. */
 export function messageOf(error: unknown): string {
-  return oneLine(error instanceof Error ? error.message : String(error));
+  if (!(error instanceof Error)) return oneLine(String(error));
+  const known = 'code' in error && typeof error.code === 'string' ? SYSTEM_ERRORS[error.code] : undefined;
+  if (error.message === 'bad port') return 'clients do not open this port';
+  return known ?? oneLine(error.message);
 }

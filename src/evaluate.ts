@@ -118,7 +118,7 @@ export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly s
   const index = new Map(labels.map((label, n) => [label, n]));
   const numberOf = (label: string) => {
     const number = index.get(label);
-    if (number === undefined) throw new RangeError(`${JSON.stringify(label)} is none of the labels`);
+    if (number === undefined) throw new RangeError(`${JSON.stringify(label)} is not one of the labels`);
     return number;
   };
   const columns = labels.length + 1;

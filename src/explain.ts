@@ -74,8 +74,8 @@ type Source = Extract<Clip['contents'], { kind: 'checkpoint' }>;
 export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'contents'>): Source {
   if (contents.kind === 'checkpoint') return contents;
   throw new UsageError(
-    `patch features need a checkpoint, and ${name} is made of ONNX graphs`,
-    'take the same model as safetensors',
+    `a heat map needs a checkpoint, but ${name} is an ONNX model`,
+    'use the same model as safetensors',
   );
 }
 

@@ -59,8 +59,8 @@ export function l2Normalize(embeddings: Matrix): UnitRows {
     const length = Math.sqrt(dot(source, source));
     if (!(length > 0 && Number.isFinite(length))) {
       throw new ModelError(
-        `the model put out an embedding of length ${length}`,
-        'its weights are damaged or do not fit the graph: fetch or export the model again',
+        `the model returned an embedding of length ${length}`,
+        'the weights are damaged or do not match the graph; download or export the model again',
       );
     }
     for (let d = 0; d < embeddings.columns; d++) data[n * embeddings.columns + d] = (source[d] as number) / length;
@@ -127,8 +127,8 @@ export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitR
 export function cosines(images: UnitRows, labels: UnitRows): Matrix {
   if (images.columns !== labels.columns) {
     throw new ModelError(
-      `images become ${images.columns} numbers, labels ${labels.columns}`,
-      'the two towers are not of one model: fetch or export it again',
+      `image embeddings have ${images.columns} dimensions, label embeddings ${labels.columns}`,
+      'the encoders come from different models; download or export the model again',
     );
   }
   const data = new Float32Array(images.rows * labels.rows);

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts'],
+  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts', 'src/find.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],

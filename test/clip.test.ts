@@ -116,11 +116,11 @@ describe('a model', () => {
     const odd = { dtype: 'fp8' as 'fp16' };
     await expect(loadModel(fixture('tiny-class'), odd)).rejects.toMatchObject({
       code: 'E_USAGE',
-      fact: 'dtype is fp8',
+      fact: '`dtype` is fp8',
     });
     const clip = await loadModel(fixture('tiny-class'));
     expect(() => clip.encodeImages([], { resize: 'quick' as 'fast' })).toThrow(
-      'resize is quick; known are exact, fast',
+      '`resize` is quick; use one of exact, fast',
     );
   });
 });

@@ -81,9 +81,7 @@ describe('explainImage', () => {
   it('refuses ready-made graphs, whose inside it cannot reach', async () => {
     const readyMade = Object.create(null);
     const clip = { name: 'graphs', contents: { kind: 'onnx', readyMade } } as const;
-    expect(() => requireCheckpoint(clip)).toThrow(
-      /^patch features need a checkpoint, and graphs is made of ONNX graphs/,
-    );
+    expect(() => requireCheckpoint(clip)).toThrow(/^a heat map needs a checkpoint, but graphs is an ONNX model/);
   });
 
   it('has an error for a bad image, and throws for a label that cannot be', async () => {

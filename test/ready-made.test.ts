@@ -220,7 +220,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     const folder = await folderOf('int8', graphs, HUGGING_FACE);
     expectNative(await scores(folder, { logitScale: 40, dtype: 'int8' }));
     await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(
-      /no fp32 graph of an image tower; there are onnx\/text_model_quantized.onnx/,
+      /no fp32 ONNX file of an image encoder; choose the precision of one of onnx\/text_model_quantized.onnx/,
     );
   });
 });
@@ -241,7 +241,7 @@ describe('ready-made graphs are refused', () => {
       'tokenizer_config.json': { pad_token: '!' },
     };
     const folder = await folderOf('siglip', both(), configs);
-    await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(/logit scale and bias of siglip are not known/);
+    await expect(loadModel(folder, { logitScale: 40 })).rejects.toThrow(/logit scale and bias of siglip are unknown/);
     const model = await loadModel(folder, { logitScale: 40, logitBias: -1, threads: 1 });
     expect(model).toMatchObject({ logitScale: 40, logitBias: -1 });
     await model.release();
@@ -250,7 +250,7 @@ describe('ready-made graphs are refused', () => {
   it('when the towers disagree', async () => {
     const graphs = { ...both(), 'text_model.onnx': textGraph(ids, port('text_embeds', 'F32', ['batch', 24])) };
     await expect(loadModel(await folderOf('widths', graphs, HUGGING_FACE))).rejects.toThrow(
-      /images become 20 numbers, texts 24/,
+      /do not match: 20 and 24 dimensions/,
     );
   });
 
@@ -260,16 +260,18 @@ describe('ready-made graphs are refused', () => {
       'vision_model.onnx': imageGraph(floats, port('last_hidden_state', 'F32', ['batch', 17, 32])),
     };
     await expect(loadModel(await folderOf('projection', graphs, HUGGING_FACE))).rejects.toThrow(
-      /no embedding \[batch, D\]; it was exported without its projection/,
+      /no embedding \[batch, D\]; export the model with its projection/,
     );
   });
 
   it('when a tower or a config is missing', async () => {
     const { 'vision_model.onnx': image } = both();
     await expect(loadModel(await folderOf('half', { 'vision_model.onnx': image }, HUGGING_FACE))).rejects.toThrow(
-      /no fp32 graph of a text tower/,
+      /no fp32 ONNX file of a text encoder/,
     );
-    await expect(loadModel(await folderOf('bare', both(), {}))).rejects.toThrow(/does not say how images are prepared/);
+    await expect(loadModel(await folderOf('bare', both(), {}))).rejects.toThrow(
+      /does not define the image preprocessing/,
+    );
   });
 
   it.each([0, 1, 100, 5_000])('when %i bytes are left of a file', async (length) => {
@@ -281,7 +283,7 @@ describe('ready-made graphs are refused', () => {
     );
     await expect(loadModel(folder)).rejects.toMatchObject({
       code: 'E_MODEL',
-      message: /vision_model.onnx (is cut short|holds no graph)/,
+      message: /vision_model.onnx (is incomplete|contains no graph)/,
     });
   });
 

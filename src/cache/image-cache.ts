@@ -7,7 +7,9 @@ import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
+import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
+import { stampKey } from './stamp.ts';
 import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once, by Node's four threads. */
@@ -17,7 +19,7 @@ const LARGE_BYTES = 16_000_000;
 
 /**
  * Encodes each image once: an image whose bytes this model has met before, decoded with the same options, comes from disk.
- * Where all do, the image graph is not opened.
+ * Where all do, the image graph is not opened. A file whose size, inode and times have not changed is not even read.
  *
  * An embedding is kept together with the number of pixels that was allowed when it was made: where fewer are allowed, the
  * image is looked at again.
@@ -43,17 +45,18 @@ export class CachedImages implements ImageEncoder {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const identity = identityOf(source);
+    const stamp = await stampOf(source, options);
+    const known = stamp && this.lookUp(store, stamp, options);
+    if (known) return { ok: true, ...identity, embedding: known };
     try {
       const small = typeof source === 'string' && !isUrl(source) ? this.smallFiles.read(source) : undefined;
       const { key, bytes } = small
         ? { key: keyOf(small, options), bytes: small }
         : await this.reading(() => read(source, options));
-      const stored = store?.get(key);
-      if (stored !== undefined && stored.notes[0] <= options.maxPixels) {
-        this.lastProvider = PROVIDERS.filter((one) => one !== 'auto').find(
-          (one) => PROVIDERS.indexOf(one) === stored.notes[1],
-        );
-        return { ok: true, ...identity, embedding: stored.embedding };
+      const stored = this.lookUp(store, key, options);
+      if (stored !== undefined) {
+        if (stamp) await this.keepStamp(store, stamp, source, options, stored);
+        return { ok: true, ...identity, embedding: stored };
       }
       this.encodes = true;
       // The reader of small files will use its buffer again.
@@ -62,12 +65,35 @@ export class CachedImages implements ImageEncoder {
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
         store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
+        if (stamp) await this.keepStamp(store, stamp, source, options, result.embedding);
       }
       return result;
     } catch (error) {
       if (error instanceof ImageError) return { ok: false, ...identity, error };
       throw error;
     }
+  }
+
+  private lookUp(store: EmbeddingStore | undefined, key: Buffer, { maxPixels }: DecodeOptions): UnitRows | undefined {
+    const stored = store?.get(key);
+    if (stored === undefined || stored.notes[0] > maxPixels) return undefined;
+    const providers = PROVIDERS.filter((one) => one !== 'auto');
+    this.lastProvider = providers.find((one) => PROVIDERS.indexOf(one) === stored.notes[1]);
+    return stored.embedding;
+  }
+
+  /** The next run knows the file without reading it, unless the file changed while it was read. */
+  private async keepStamp(
+    store: EmbeddingStore | undefined,
+    stamp: Buffer,
+    source: ImageSource,
+    options: DecodeOptions,
+    embedding: UnitRows,
+  ): Promise<void> {
+    const after = await stampOf(source, options);
+    if (!after?.equals(stamp)) return;
+    const provider = PROVIDERS.indexOf(await this.provider());
+    store?.put({ key: stamp, embedding, notes: [options.maxPixels, provider] });
   }
 
   async release(): Promise<void> {
@@ -82,6 +108,12 @@ async function read(source: ImageSource, options: DecodeOptions): Promise<{ key:
   const key = keyOf(bytes, options);
   const isFile = typeof source === 'string' || 'path' in source;
   return isFile && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
+}
+
+/** The stamp of a file; undefined for what is not a file, or has just changed. */
+function stampOf(source: ImageSource, options: DecodeOptions): Promise<Buffer | undefined> | undefined {
+  if (typeof source === 'string') return isUrl(source) ? undefined : stampKey(source, options);
+  return 'path' in source ? stampKey(Buffer.from(source.path), options) : undefined;
 }
 
 /** Whether a large file was the same when it was decoded. */

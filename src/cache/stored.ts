@@ -85,8 +85,8 @@ async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
     const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));
     const { size } = info;
     const wanted = shape.start + 4 * shape.rows * shape.columns;
-    if (shape.columns > MAX_COLUMNS) throw new TypeError(`its rows have ${shape.columns} numbers`);
-    if (size !== wanted) throw new TypeError(`it has ${size} bytes, its header promises ${wanted}`);
+    if (shape.columns > MAX_COLUMNS) throw new TypeError(`its rows have ${shape.columns} columns`);
+    if (size !== wanted) throw new TypeError(`it has ${size} bytes, but its header says ${wanted}`);
     return shape;
   } catch (error) {
     throw unreadable(path, error);
@@ -135,7 +135,7 @@ function codeOf(value: unknown): ImageErrorCode {
 
 function badRow(identity: ImageIdentity): Extract<Embedded, { ok: false }> {
   const { image } = identity;
-  return { ok: false, ...identity, error: new ImageError('E_DECODE', `${image} has no embedding of length 1`, AGAIN) };
+  return { ok: false, ...identity, error: new ImageError('E_DECODE', `${image} has no unit-length embedding`, AGAIN) };
 }
 
 function toUnitRow(value: unknown, columns: number | undefined): UnitRows | undefined {
@@ -147,14 +147,14 @@ function toUnitRow(value: unknown, columns: number | undefined): UnitRows | unde
 function requireDigest(fields: Readonly<Record<string, unknown>>, digest: string, path: string): void {
   const { digest: own, model } = fields;
   if (own === digest) return;
-  if (typeof own !== 'string') throw new UsageError(`${path} does not say of which model its embeddings are`, EMBED);
+  if (typeof own !== 'string') throw new UsageError(`${path} does not name the model of its embeddings`, EMBED);
   throw new ModelError(
-    `the embeddings in ${path} are of another model (${typeof model === 'string' ? `${model}, ` : ''}${own.slice(0, 12)})`,
-    `name that one with --model, or embed the images again (this one is ${digest.slice(0, 12)})`,
+    `the embeddings in ${path} come from another model (${typeof model === 'string' ? `${model}, ` : ''}${own.slice(0, 12)})`,
+    `use that model, or embed the images again (this model is ${digest.slice(0, 12)})`,
   );
 }
 
-const EMBED = 'give a file that clip-classify embed wrote of images, a .npy or .jsonl';
+const EMBED = 'use a .npy or .jsonl file that clip-classify embed wrote for images';
 
 /** The first line of a .jsonl tells whether it is one. @throws UsageError */
 function requireImages({ image, text }: Readonly<Record<string, unknown>>, path: string): void {
@@ -162,17 +162,15 @@ function requireImages({ image, text }: Readonly<Record<string, unknown>>, path:
 }
 
 function notImages(path: string, isTexts: boolean): UsageError {
-  return new UsageError(`${path} holds ${isTexts ? 'embeddings of texts' : 'no embeddings of images'}`, EMBED);
+  return new UsageError(`${path} contains ${isTexts ? 'embeddings of texts' : 'no embeddings of images'}`, EMBED);
 }
 
 function unlike(path: string, rows: number): UsageError {
-  return new UsageError(`${path} has ${rows} rows, ${namesBeside(path)} names others`, 'embed the images again');
+  return new UsageError(`${path} has ${rows} rows, but ${namesBeside(path)} has other rows`, 'embed the images again');
 }
 
 function unreadable(path: string, error: unknown): ClipError {
-  return error instanceof ClipError
-    ? error
-    : new UsageError(`${path} cannot be used: ${messageOf(error)}`, EMBED, error);
+  return error instanceof ClipError ? error : new UsageError(`cannot use ${path}: ${messageOf(error)}`, EMBED, error);
 }
 
 /** @throws UsageError if the file cannot be read, or a line is longer than any row */
@@ -184,7 +182,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
       const lines = (rest + String(chunk)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) if (line.trim() !== '') yield line;
-      if (rest.length > MAX_LINE) throw new TypeError(`a line of it has more than ${MAX_LINE} characters`);
+      if (rest.length > MAX_LINE) throw new TypeError(`one line has more than ${MAX_LINE} characters`);
     }
   } catch (error) {
     throw unreadable(path, error);

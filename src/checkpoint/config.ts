@@ -12,7 +12,7 @@ export async function readModelJson(folder: string, file: string): Promise<Recor
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, next, error);
+    throw new ModelError(`cannot read ${path}: ${messageOf(error)}`, next, error);
   }
   if (!isRecord(value)) throw new ModelError(`${path} is not a JSON object`, next);
   return value;
@@ -40,13 +40,16 @@ export class ConfigReader {
   number(key: string): number | undefined {
     const value = this.fields[key] ?? undefined;
     if (value === undefined || (typeof value === 'number' && Number.isFinite(value) && value >= 0)) return value;
-    throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}, not a number`, mend);
+    throw new ModelError(
+      `${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}; it must be a number`,
+      mend,
+    );
   }
 
   whole(key: string): number | undefined {
     const value = this.number(key);
     if (value === undefined || Number.isSafeInteger(value)) return value;
-    throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${value}, not a whole number`, mend);
+    throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${value}; it must be a whole number`, mend);
   }
 
   choice<const T extends string>(key: string, choices: readonly T[]): T | undefined {
@@ -56,19 +59,19 @@ export class ConfigReader {
     if (choice !== undefined) return choice;
     throw new ModelError(
       `${key} in ${this.name} (${this.folder}) is ${JSON.stringify(value)}`,
-      `supported are ${choices.join(', ')}`,
+      `supported values: ${choices.join(', ')}`,
     );
   }
 
   mustAgree(key: string, actual: number, tensor: string): void {
     const said = this.number(key);
     if (said !== undefined && said !== actual) {
-      throw this.contradiction(key, said, `${actual} in the weights (${tensor})`);
+      throw this.contradiction(key, said, `${actual} (${tensor})`);
     }
   }
 
   contradiction(key: string, said: number | string, actual: string): ModelError {
-    return new ModelError(`${key} in ${this.name} (${this.folder}) says ${said}, which contradicts ${actual}`, mend);
+    return new ModelError(`${key} in ${this.name} (${this.folder}) is ${said}, but the model has ${actual}`, mend);
   }
 }
 

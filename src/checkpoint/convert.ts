@@ -133,7 +133,10 @@ async function quantize(handle: FileHandle, { file }: Checkpoint, source: Tensor
   const [outputs = 1] = source.shape;
   const quantized = quantizeMatrix(weight, [outputs, weight.length / outputs], source.transposed);
   if (quantized !== undefined) return quantized;
-  throw new ModelError(`${source.name} in ${file} holds what is not a finite number`, 'fetch or export it again');
+  throw new ModelError(
+    `${source.name} in ${file} contains a value that is not finite`,
+    'download or export the model again',
+  );
 }
 
 async function copy(
@@ -160,7 +163,7 @@ async function copy(
     }
     const values = widen(piece, dtype);
     if (!values.every((value) => Math.abs(value) <= LARGEST_HALF)) {
-      throw new ModelError(`${name} in ${file} holds numbers that fp16 cannot`, 'leave --dtype out');
+      throw new ModelError(`${name} in ${file} has values outside the range of fp16`, 'use dtype fp32');
     }
     await write(bytesOf(toHalves(values)), from / 2);
   }

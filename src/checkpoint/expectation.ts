@@ -28,7 +28,7 @@ export class Expectation {
     const entry = this.checkpoint.tensor(name);
     if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i] || size === 0)) {
       throw new ModelError(
-        `${name} has shape [${entry.shape.join(', ')}], the other tensors ask for [${shape.join(', ')}]`,
+        `${name} has shape [${entry.shape.join(', ')}], the other tensors require [${shape.join(', ')}]`,
         unsupported,
       );
     }

@@ -15,12 +15,12 @@ export async function openModelFile(path: string, next: string): Promise<{ handl
   try {
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, next, error);
+    throw new ModelError(`cannot read ${path}: ${messageOf(error)}`, next, error);
   }
   const found = await handle.stat();
   if (found.isFile()) return { handle, size: found.size };
   await handle.close();
-  throw new ModelError(`${path} cannot be read: it is ${found.isDirectory() ? 'a folder' : 'no file'}`, next);
+  throw new ModelError(`cannot read ${path}: it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}`, next);
 }
 
 /**

@@ -93,7 +93,7 @@ function sizeOf(prepare: Fields, side: unknown, folder: string): Fields {
     default:
       throw new ModelError(
         `resize_mode of the preprocessing in ${folder} is ${JSON.stringify(prepare['resize_mode'])}`,
-        'supported are shortest and squash',
+        'supported values: shortest, squash',
       );
   }
 }
@@ -110,7 +110,7 @@ function section(fields: Fields, name: string, folder: string): Fields {
   if (unknown !== undefined) {
     throw new ModelError(
       `${name} in open_clip_config.json (${folder}) has the field ${unknown}`,
-      'only the plain ViTs and text transformers of open_clip are supported',
+      'only plain ViT and text transformer models of open_clip are supported',
     );
   }
   return { ...value };

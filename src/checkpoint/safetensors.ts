@@ -70,10 +70,7 @@ export class Checkpoint {
   tensor(name: string): TensorEntry {
     const entry = this.tensors.get(name);
     if (entry === undefined) {
-      throw new ModelError(
-        `${this.file} has no tensor ${name}`,
-        'a CLIP or SigLIP checkpoint with both towers is needed',
-      );
+      throw new ModelError(`${this.file} has no tensor ${name}`, 'use a CLIP or SigLIP checkpoint with both encoders');
     }
     return entry;
   }
@@ -83,7 +80,10 @@ export class Checkpoint {
     const entry = this.tensor(name);
     const size = ELEMENT_BYTES[entry.dtype] as number;
     if (entry.bytes !== size) {
-      throw new ModelError(`${name} in ${this.file} has shape [${entry.shape.join(', ')}], not one element`, damaged);
+      throw new ModelError(
+        `${name} in ${this.file} has shape [${entry.shape.join(', ')}], but one element is expected`,
+        damaged,
+      );
     }
     const handle = await open(this.file);
     try {
@@ -104,14 +104,14 @@ const damaged = 'the file is damaged: fetch or export it again';
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const file = await realpath(path).catch((error: unknown) => {
-    throw new ModelError(`${path} cannot be read: ${messageOf(error)}`, 'check the path and its permissions', error);
+    throw new ModelError(`cannot read ${path}: ${messageOf(error)}`, 'check the path and its permissions', error);
   });
   const { handle, size } = await openModelFile(file, 'check the path and its permissions');
   try {
-    if (size < 8) throw new ModelError(`${path} has ${size} bytes: not a safetensors file`, damaged);
+    if (size < 8) throw new ModelError(`${path} has only ${size} bytes and is not a safetensors file`, damaged);
     const length = Number((await readExactly(handle, path, 0, 8)).readBigUInt64LE());
     if (length > MAX_HEADER_BYTES || 8 + length > size) {
-      throw new ModelError(`${path} claims a header of ${length} bytes in a file of ${size}`, damaged);
+      throw new ModelError(`${path} declares a header of ${length} bytes, but the file has ${size} bytes`, damaged);
     }
     const header = await readExactly(handle, path, 8, length);
     return new Checkpoint(file, parseHeader(header, path, size), header);
@@ -137,14 +137,14 @@ function parseHeader(header: Buffer, path: string, fileSize: number): Map<string
   for (const entry of entries) {
     if (entry.offset !== end) {
       throw new ModelError(
-        `${entry.name} in ${path} begins at byte ${entry.offset}, not where the one before ends (${end})`,
+        `${entry.name} in ${path} starts at byte ${entry.offset}, but the previous tensor ends at ${end}`,
         damaged,
       );
     }
     end += entry.bytes;
   }
   if (end !== fileSize)
-    throw new ModelError(`the header of ${path} promises ${end} bytes, the file has ${fileSize}`, damaged);
+    throw new ModelError(`the header of ${path} describes ${end} bytes, but the file has ${fileSize}`, damaged);
   return new Map(entries.map((entry) => [entry.name, entry]));
 }
 
@@ -161,7 +161,7 @@ function parseEntry(name: string, value: unknown, start: number, path: string): 
   const [begin, end] = offsets as [number, number];
   const bytes = shape.reduce((product, size) => product * size, elementBytes);
   if (!Number.isSafeInteger(bytes) || end - begin !== bytes) {
-    throw lie(`takes ${end - begin} bytes, its shape [${shape.join(', ')}] and type ${dtype} ask for ${bytes}`);
+    throw lie(`has ${end - begin} bytes, but its shape [${shape.join(', ')}] and type ${dtype} require ${bytes}`);
   }
   return { name, dtype, shape, offset: start + begin, bytes };
 }

@@ -7,6 +7,7 @@ export const COMMANDS = {
   doctor: async () => (await import('./doctor/command.ts')).doctorCommand,
   embed: async () => (await import('./embed/command.ts')).embedCommand,
   eval: async () => (await import('./eval/command.ts')).evalCommand,
+  find: async () => (await import('./find/command.ts')).findCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
 } as const satisfies Commands;
 

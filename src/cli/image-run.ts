@@ -45,7 +45,7 @@ export async function runOnModel(
     const { ok, failed } = await work(clip, progress);
     const skipped = images.passedOver?.() ?? 0;
     if (verbose && skipped > 0)
-      say(io, 'note', `${skipped} files passed over: no images by their names, or links or devices`);
+      say(io, 'note', `skipped ${skipped} files: not an image extension, or a link or device`);
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
     return failed > 0 ? 1 : 0;
   } finally {

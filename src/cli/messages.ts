@@ -1,5 +1,6 @@
 import { createColors } from 'picocolors';
 import { ClipError, messageOf, oneLine } from '../errors.ts';
+import { withFlags } from '../output/flags.ts';
 import { type Io, wantsColor } from './io.ts';
 
 type Kind = 'error' | 'warning' | 'note';
@@ -8,7 +9,7 @@ type Kind = 'error' | 'warning' | 'note';
 export function say({ stderr, env }: Pick<Io, 'stderr' | 'env'>, kind: Kind, message: string): void {
   const paint = createColors(wantsColor(stderr, env));
   const word = { error: paint.red('error'), warning: paint.yellow('warning'), note: '' }[kind];
-  const line = oneLine(message);
+  const line = oneLine(withFlags(message));
   stderr.write(kind === 'note' ? `${line}\n` : `clip-classify: ${word}: ${line}\n`);
 }
 

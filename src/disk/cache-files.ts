@@ -11,8 +11,8 @@ export async function requireSpace(folder: string, bytes: number, variable = 'HF
   const disk = await statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.bavail * disk.bsize >= bytes) return;
   throw new CacheError(
-    `${folder} has ${megabytes(disk.bavail * disk.bsize)} MB free, ${megabytes(bytes)} MB are needed`,
-    `free some, or set ${variable} to a folder with more`,
+    `${folder} has ${megabytes(disk.bavail * disk.bsize)} MB free, but ${megabytes(bytes)} MB are needed`,
+    `free some space, or set ${variable} to a folder on a larger disk`,
   );
 }
 
@@ -22,11 +22,7 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
     return await work();
   } catch (error) {
     if (error instanceof ClipError || !(error instanceof Error && 'syscall' in error)) throw error;
-    throw new CacheError(
-      `${folder} cannot be used: ${messageOf(error)}`,
-      `set ${variable} to a folder that can be written`,
-      error,
-    );
+    throw new CacheError(`cannot use ${folder}: ${messageOf(error)}`, `set ${variable} to a writable folder`, error);
   }
 }
 

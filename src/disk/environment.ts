@@ -33,6 +33,6 @@ function userCache(env: Env, variable: string): string {
   try {
     return join(env['HOME'] || homedir(), '.cache');
   } catch (error) {
-    throw new CacheError('this user has no home folder', `set ${variable} to a folder that can be written`, error);
+    throw new CacheError('this user has no home folder', `set ${variable} to a writable folder`, error);
   }
 }

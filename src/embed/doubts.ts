@@ -21,14 +21,14 @@ const ONE = 0.9995;
 export function doubts({ rows, truncated }: LabelRows, names: readonly string[], context: number): string[] {
   const found = truncated
     .slice(0, NAMED)
-    .map((n) => `the prompt of label "${names[n]}" is over ${context} tokens long: its end is cut off`);
-  if (truncated.length > NAMED) found.push(`so are those of ${truncated.length - NAMED} more labels`);
+    .map((n) => `the prompt of label "${names[n]}" has more than ${context} tokens and is truncated`);
+  if (truncated.length > NAMED) found.push(`the prompts of ${truncated.length - NAMED} more labels are truncated too`);
   const pairs = rows.rows > MOST_COMPARED ? [] : likePairs(rows, names);
   if (pairs.length > 0) {
     const named = pairs.slice(0, NAMED).map(([a, b]) => `"${names[a]}" and "${names[b]}"`);
     const more = pairs.length > NAMED ? [`${pairs.length - NAMED} more pairs`] : [];
     found.push(
-      `labels that hardly differ share the score of one: ${named.concat(more).join(', ')}; keep one of each, the other as its alias`,
+      `these labels are nearly identical, so they split one score: ${named.concat(more).join(', ')}; keep one of each pair and make the other its alias in a labels file`,
     );
   }
   return found;

@@ -50,7 +50,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
     provider,
     encode: async (pixels, batch = pixels.length) => {
       if (pixels.some((one) => one.length !== 3 * size ** 2))
-        throw new UsageError('an image has the wrong size', 'encode what preparePixels() makes');
+        throw new UsageError('an image has the wrong size', 'pass the result of preparePixels()');
       // A GPU tunes itself anew for each shape: there the last batch is filled up.
       const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
       return l2Normalize(await encodeImages(session, wiring, pixels, size, rows));

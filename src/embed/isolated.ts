@@ -89,7 +89,7 @@ export class IsolatedEncoder implements ImageEncoder {
   async release(): Promise<void> {
     this.watchdog.stop();
     this.keeping.signal?.removeEventListener('abort', this.onAbort);
-    this.fail(new UsageError('the model has been released', 'load it again'));
+    this.fail(new UsageError('the model has been released', 'call loadModel again'));
   }
 
   private start(): EncoderProcess {
@@ -136,14 +136,16 @@ export class IsolatedEncoder implements ImageEncoder {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
     if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
-      const fact = `the process that encodes images ended with ${how} while it opened ${this.setup.model}`;
-      this.fail(new ModelError(fact, 'free some memory or take a smaller model; clip-classify doctor looks further'));
+      const fact = `the worker process ended with ${how} while it opened ${this.setup.model}`;
+      this.fail(
+        new ModelError(fact, 'free memory or use a smaller model; clip-classify doctor checks the installation'),
+      );
     }
     for (const job of unanswered) {
       job.stage = 'kept';
       job.suspect = true;
       if (job.trials < TRIALS) continue;
-      this.settle(job, 'E_CRASH', `crashed the process that encodes images (${how})`, 'leave it out');
+      this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
     }
     this.sendWhatMayGo();
   }
@@ -154,16 +156,16 @@ export class IsolatedEncoder implements ImageEncoder {
     const running = unanswered.filter(({ stage }) => stage === 'running');
     const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
     if (!wasOpen || (running.length + decoding.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
-      const fact = `the process that encodes images has been stuck for ${seconds.toFixed(0)} s`;
-      this.fail(new ModelError(fact, 'wait longer with --timeout, or fetch the model again'));
+      const fact = `the worker process has made no progress for ${seconds.toFixed(0)} s`;
+      this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     for (const job of unanswered) job.stage = 'kept';
     // A batch takes as long whatever its pictures show: trying each again would only take that long again.
     const guilty = running.length > 0 ? running : decoding.length === 1 ? decoding : [];
     if (guilty.length === 0) for (const job of decoding) job.suspect = true;
     for (const job of guilty) {
-      const fact = `was not done after ${seconds.toFixed(0)} s`;
-      this.settle(job, 'E_TIMEOUT', fact, 'wait longer with --timeout, or leave it out');
+      const fact = `timed out after ${seconds.toFixed(0)} s`;
+      this.settle(job, 'E_TIMEOUT', fact, 'increase `timeout`, or remove this image');
     }
     this.sendWhatMayGo();
   }

@@ -67,7 +67,7 @@ function tokenize(tokenizer: Tokenizer, prompts: LabelPrompts): { tokens: LabelT
     texts.map((text) => {
       const special = tokenizer.specialTokenIn(text);
       if (special !== undefined)
-        throw new LabelsError(`the prompt "${text}" holds the control token ${special}`, 'leave it out');
+        throw new LabelsError(`the prompt "${text}" contains the control token ${special}`, 'remove the token');
       const { ids, truncated: cut } = tokenizer.encode(text);
       if (cut) truncated.add(n);
       return ids;

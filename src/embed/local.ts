@@ -44,7 +44,7 @@ export function encodeInProcess(
   let opened: Promise<ImageTower> | undefined;
   let released = false;
   const tower = () => {
-    if (released) throw new UsageError('the model has been released', 'load it again');
+    if (released) throw new UsageError('the model has been released', 'call loadModel again');
     opened ??= open();
     return opened;
   };

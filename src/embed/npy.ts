@@ -30,15 +30,15 @@ export function npyHeader(rows: number, columns: number): Buffer {
  * @throws TypeError saying what is not as it should be
  */
 export function parseNpyHeader(start: Buffer): NpyShape {
-  if (!start.subarray(0, 6).equals(MAGIC.subarray(0, 6))) throw new TypeError('it does not begin as a .npy file');
+  if (!start.subarray(0, 6).equals(MAGIC.subarray(0, 6))) throw new TypeError('it does not start like a .npy file');
   if (start[6] !== 1) throw new TypeError(`its format is ${start[6]}.${start[7]}, not 1.0`);
   const end = 10 + start.readUInt16LE(8);
-  if (start.length < end) throw new TypeError('its header is cut short');
+  if (start.length < end) throw new TypeError('its header is incomplete');
   const dict = start.toString('latin1', 10, end);
   const type = /'descr': *'([^']*)'/u.exec(dict)?.[1];
-  if (type !== '<f4') throw new TypeError(`it holds numbers of the type ${type}, not float32 (<f4)`);
+  if (type !== '<f4') throw new TypeError(`its data type is ${type}, not float32 (<f4)`);
   const [, rows, columns] = /'shape': *\((\d{1,15}), *(\d{1,9}),? *\)/u.exec(dict) ?? [];
   if (!/'fortran_order': *False/u.test(dict) || rows === undefined)
-    throw new TypeError('it is no table whose rows follow each other');
+    throw new TypeError('it is not a two-dimensional array in row order');
   return { rows: Number(rows), columns: Number(columns), start: end };
 }

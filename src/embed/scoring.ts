@@ -26,15 +26,15 @@ export async function chooseScoring(
   if (scoring !== undefined && logitScale === undefined && logitBias === undefined) return scoring;
   if (scoring !== undefined) {
     throw new UsageError(
-      `${name} has a logit scale of its own, ${scoring.logitScale}`,
-      'leave --logit-scale and --logit-bias out',
+      `${name} already contains its logit scale (${scoring.logitScale})`,
+      'remove `logitScale` and `logitBias`',
     );
   }
   if (tokens.pooling.at === 'last token') {
     if (logitScale !== undefined && logitBias !== undefined) return { logitScale, logitBias };
     throw new ModelError(
-      `the logit scale and bias of ${name} are not known: its graphs do not hold them`,
-      'say both with --logit-scale and --logit-bias, as the model was trained with them',
+      `the logit scale and bias of ${name} are unknown, because its ONNX files do not contain them`,
+      'set `logitScale` and `logitBias` to the values of the trained model',
     );
   }
   if (logitScale !== undefined) return { logitScale };
@@ -43,8 +43,8 @@ export async function chooseScoring(
     return { logitScale: await measureLogitScale(description, towers, towers.logits.name, threads) };
   }
   throw new ModelError(
-    `the logit scale of ${name} is not known: split graphs do not hold it`,
-    'say it with --logit-scale (the CLIPs of OpenAI and LAION have 100)',
+    `the logit scale of ${name} is unknown, because ONNX models with one file per encoder do not contain it`,
+    'set `logitScale` (100 for the CLIP models of OpenAI and LAION)',
   );
 }
 
@@ -69,7 +69,7 @@ async function measureLogitScale(
       const outputs = [logits, image.wiring.image.output.name, text.wiring.text.output.name];
       const [logit, imageRow, textRow] = await session.run(feeds, outputs);
       if (!(logit && imageRow && textRow))
-        throw new ModelError('the joint graph put out too little', 'export it again');
+        throw new ModelError('the ONNX model returned too few values', 'export the model again');
       const cosine = cosines(l2Normalize(imageRow), l2Normalize(textRow)).data[0] as number;
       products += (logit.data[0] as number) * cosine;
       squares += cosine * cosine;

@@ -79,7 +79,7 @@ export class CachedRepo {
         const digest = toDigest((await readlink(file)).split(/[\\/]/u).at(-1));
         const { size } = await stat(file);
         if (digest === undefined)
-          throw new CacheError(`${file} is no link to a blob of the hub's cache`, 'pull it again, online');
+          throw new CacheError(`${file} is not a link to a blob of the Hugging Face cache`, 'download the model again');
         return { path, size, digest };
       },
     };

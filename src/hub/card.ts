@@ -28,7 +28,7 @@ export function parsePreprocessing(
   const wrong = (field: string) =>
     new ModelError(
       `${field} in preprocessor_config.json (${folder}) is ${JSON.stringify(config[field])}`,
-      `this model takes RGB images of ${imageSize} × ${imageSize} pixels, bicubic or bilinear`,
+      `use a config for RGB images of ${imageSize} × ${imageSize} pixels with bicubic or bilinear resampling`,
     );
   const filter = FILTERS.get(config['resample'] ?? 3);
   if (filter === undefined) throw wrong('resample');

@@ -33,7 +33,10 @@ export async function download(hub: HubConnection, partial: PartialFile, wanted:
     const resumed = partial.size > 0;
     if (partial.size < file.size) {
       const stalled = () =>
-        new HubError(`${what} stalls at byte ${partial.size} of ${file.size}`, 'pull again: it goes on there');
+        new HubError(
+          `the download of ${what} stalled at byte ${partial.size} of ${file.size}`,
+          'pull the model again to continue',
+        );
       await untilStall(hub.patience, stalled, async (signal, received) => {
         const range = resumed && {
           range: `bytes=${partial.size}-`,
@@ -49,7 +52,7 @@ export async function download(hub: HubConnection, partial: PartialFile, wanted:
     if (actual.hub === file.digest.hex) return actual.sha256;
     await discard(partial, wanted);
     const wrong = new ChecksumError(
-      `${what} came with ${file.digest.algorithm} ${actual.hub}, it should have ${file.digest.hex}`,
+      `checksum mismatch for ${what}: ${file.digest.algorithm} is ${actual.hub}, expected ${file.digest.hex}`,
       wanted.nextStep,
     );
     throw resumed ? new Transient(wrong, 0) : wrong;
@@ -66,25 +69,28 @@ async function checkAnswer({ response, hubHeaders }: Answer, partial: PartialFil
   const told = etagDigest(hubHeaders);
   if (told !== undefined && told.algorithm === file.digest.algorithm && told.hex !== file.digest.hex) {
     await discard(partial, wanted);
-    const fact = `the hub serves ${what} with digest ${told.hex}, its listing says ${file.digest.hex}`;
+    const fact = `the Hub serves ${what} with the checksum ${told.hex}, but its file list says ${file.digest.hex}`;
     await refuse(new Transient(new HubError(fact, 'try again later')));
   }
   if (/^text\/html\b/iu.test(response.headers.get('content-type') ?? '')) {
-    const fact = `a web page came instead of ${what}`;
-    await refuse(new HubError(fact, 'check HF_ENDPOINT; a proxy or login page may stand between'));
+    const fact = `the server sent a web page instead of ${what}`;
+    await refuse(new HubError(fact, 'check HF_ENDPOINT; a proxy or login page may have answered'));
   }
   if (response.status !== 206) {
     await discard(partial, wanted); // Range is not known there, or the file has changed: the whole file comes
-    if (response.status === 416) await refuse(new Transient(new HubError(`${what} cannot be resumed`, 'try again'), 0));
+    if (response.status === 416)
+      await refuse(new Transient(new HubError(`the download of ${what} cannot be resumed`, 'try again'), 0));
   } else if (rangeStart(response.headers) !== partial.size) {
     const range = response.headers.get('content-range');
     await discard(partial, wanted);
-    await refuse(new Transient(new HubError(`${what} goes on at another place: ${range}`, 'try again later'), 0));
+    await refuse(
+      new Transient(new HubError(`the server resumed ${what} at the wrong place: ${range}`, 'try again later'), 0),
+    );
   }
   const length = response.headers.get('content-length');
   const promised = length === null ? file.size : Number(length) + partial.size;
   if (promised > file.size || (promised < file.size && promised > MAX_POINTER)) {
-    const fact = `${what} comes with ${promised} bytes, it should have ${file.size}`;
+    const fact = `the server announced ${promised} bytes for ${what}, expected ${file.size}`;
     await discard(partial, wanted);
     await refuse(new Transient(new HubError(fact, 'try again later')));
   }
@@ -102,7 +108,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       if (partial.size + chunk.length > file.size) {
         await discard(partial, wanted);
-        throw new Transient(new HubError(`${what} has more than its ${file.size} bytes`, 'try again later'));
+        throw new Transient(new HubError(`${what} is larger than the expected ${file.size} bytes`, 'try again later'));
       }
       received(chunk.length);
       await partial.append(chunk);
@@ -115,10 +121,16 @@ async function receive(
   if (partial.size === file.size) return;
   if (partial.size <= MAX_POINTER && (await partial.head(LFS_POINTER.length)) === LFS_POINTER) {
     await discard(partial, wanted);
-    throw new HubError(`a pointer of git LFS came instead of ${what}`, 'check HF_ENDPOINT: it must serve LFS files');
+    throw new HubError(
+      `the server sent a Git LFS pointer instead of ${what}`,
+      'check HF_ENDPOINT; it must serve LFS files',
+    );
   }
   throw new Transient(
-    new HubError(`${what} ends at byte ${partial.size} of ${file.size}`, 'pull again: it goes on there'),
+    new HubError(
+      `the download of ${what} ended at byte ${partial.size} of ${file.size}`,
+      'pull the model again to continue',
+    ),
   );
 }
 

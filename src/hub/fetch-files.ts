@@ -81,7 +81,10 @@ async function fetchBlob(
   const { offline, endpoint, cache } = hub.settings;
   if (offline) {
     const damaged = `${path} is missing or damaged, and no connection may be opened`;
-    throw new OfflineError(damaged, `clip-classify models pull ${name} --force, without --offline and HF_HUB_OFFLINE`);
+    throw new OfflineError(
+      damaged,
+      `run clip-classify models pull ${name} --force without \`offline\` and HF_HUB_OFFLINE`,
+    );
   }
   const partial = await PartialFile.open(cached.blobs, file);
   try {

@@ -15,7 +15,7 @@ export async function getJson(
   url: URL,
   what: string,
 ): Promise<{ body: unknown; next: URL | undefined }> {
-  const stalled = () => new HubError(`the hub does not answer for ${what}`, 'try again later');
+  const stalled = () => new HubError(`the Hub does not answer for ${what}`, 'try again later');
   return retry(hub.patience, () =>
     untilStall(hub.patience, stalled, async (signal, received) => {
       const { response } = await hub.send({ url, signal, what });
@@ -27,18 +27,21 @@ export async function getJson(
           chunks.push(chunk);
           length += chunk.length;
           if (length > MAX_LISTING_BYTES)
-            throw new HubError(`the hub's list of ${what} has over ${MAX_LISTING_BYTES} bytes`, 'check HF_ENDPOINT');
+            throw new HubError(
+              `the Hub's file list of ${what} has more than ${MAX_LISTING_BYTES} bytes`,
+              'check HF_ENDPOINT',
+            );
         }
       } catch (error) {
         if (error instanceof HubError || signal.aborted) throw error;
-        throw new Transient(new HubError(`the hub's list of ${what} breaks off`, 'try again later', error));
+        throw new Transient(new HubError(`the Hub's file list of ${what} is incomplete`, 'try again later', error));
       }
       try {
         return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), next: nextPage(response, url) };
       } catch (error) {
         throw new HubError(
-          `the hub's answer for ${what} is not JSON: ${messageOf(error)}`,
-          'check HF_ENDPOINT; a proxy or login page may stand between',
+          `the Hub's answer for ${what} is not JSON: ${messageOf(error)}`,
+          'check HF_ENDPOINT; a proxy or login page may have answered',
           error,
         );
       }

@@ -42,7 +42,7 @@ export async function listRepository(hub: HubConnection, repo: string, revision:
   const commit = field(info, 'sha');
   const siblings = field(info, 'siblings');
   if (typeof commit !== 'string' || !isCommit(commit) || !Array.isArray(siblings))
-    throw new HubError(`the hub's answer for ${name} names no commit and files`, 'check HF_ENDPOINT');
+    throw new HubError(`the Hub's answer for ${name} contains no commit and files`, 'check HF_ENDPOINT');
   const paths = new Set(siblings.map((sibling) => checkListedPath(field(sibling, 'rfilename'), repo)));
   let tree: Promise<ReadonlyMap<string, ListedFile>> | undefined;
   return {
@@ -64,7 +64,8 @@ async function readTree(hub: HubConnection, repo: string, commit: string): Promi
   try {
     for (let page = 0; url !== undefined && page < MAX_PAGES; page++) {
       const { body, next } = await getJson(hub, url, repo);
-      if (!Array.isArray(body)) throw new HubError(`the hub's file list of ${repo} is no list`, 'check HF_ENDPOINT');
+      if (!Array.isArray(body))
+        throw new HubError(`the Hub's file list of ${repo} is not an array`, 'check HF_ENDPOINT');
       for (const entry of body) {
         if (field(entry, 'type') !== 'file') continue;
         const path = checkListedPath(field(entry, 'path'), repo);
@@ -93,7 +94,7 @@ async function readHeaders(hub: HubConnection, repo: string, commit: string, pat
         const digest = etagDigest(hubHeaders);
         const size = Number(hubHeaders.get('x-linked-size') ?? response.headers.get('content-length') ?? Number.NaN);
         if (digest === undefined || !isSize(size))
-          throw new HubError(`the hub tells no size and digest of ${what}`, 'check HF_ENDPOINT');
+          throw new HubError(`the Hub sends no size and checksum for ${what}`, 'check HF_ENDPOINT');
         return { path, size, digest };
       },
     ),

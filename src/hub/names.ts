@@ -30,8 +30,8 @@ export function parseRepo(text: string): RepoRevision {
     !/--|\.\.|\.git$/u.test(repo);
   if (!isRepo || (revision !== undefined && !isRevision(revision))) {
     throw new UsageError(
-      `${JSON.stringify(text.slice(0, MAX_NAME))} cannot be a repository of the hub`,
-      'give a name of `clip-classify models list`, or org/name, or org/name@revision',
+      `${JSON.stringify(text.slice(0, MAX_NAME))} is not a valid repository name of the Hugging Face Hub`,
+      'use a name from clip-classify models list, or org/name, or org/name@revision',
     );
   }
   return { repo, revision };
@@ -75,8 +75,8 @@ export function isSafePath(path: string): boolean {
 export function checkListedPath(path: unknown, repo: string): string {
   if (typeof path === 'string' && isSafePath(path)) return path;
   throw new HubError(
-    `the hub lists a file called ${JSON.stringify(path)?.slice(0, MAX_NAME)} in ${repo}: refused`,
-    'name another repository, or check HF_ENDPOINT',
+    `the Hub lists a file with the unsafe name ${JSON.stringify(path)?.slice(0, MAX_NAME)} in ${repo}`,
+    'use another repository, or check HF_ENDPOINT',
   );
 }
 

@@ -46,7 +46,7 @@ export class PartialFile {
     const chunk = Buffer.alloc(1 << 20);
     for (let at = 0; at < partial.size; ) {
       const { bytesRead } = await handle.read(chunk, 0, Math.min(chunk.length, partial.size - at), at);
-      if (bytesRead === 0) throw new Error(`${path} shrinks while it is read`);
+      if (bytesRead === 0) throw new Error(`${path} became shorter while it was read`);
       partial.hasher.update(chunk.subarray(0, bytesRead));
       at += bytesRead;
     }

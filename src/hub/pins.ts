@@ -51,14 +51,14 @@ export async function readPins(env?: Env): Promise<Pins> {
   }
   try {
     const { version, models } = JSON.parse(text) as { version?: unknown; models?: Record<string, Pin> };
-    if (version !== VERSION || typeof models !== 'object') throw new TypeError(`version ${version} is not known`);
+    if (version !== VERSION || typeof models !== 'object') throw new TypeError(`version ${version} is not supported`);
     const pins = Object.entries(models);
     for (const [name, pin] of pins) checkPin(name, pin);
     return new Map(pins);
   } catch (error) {
     throw new CacheError(
       `${path} is damaged: ${messageOf(error)}`,
-      'delete it, and pull again: what is cached is kept',
+      'delete the file and pull the models again; cached files are not downloaded again',
       error,
     );
   }
@@ -106,5 +106,5 @@ function checkPin(name: string, pin: Pin): void {
     Object.entries(pin.files).every(
       ([path, { sha256, size }]) => isSafePath(path) && /^[0-9a-f]{64}$/u.test(sha256) && Number.isSafeInteger(size),
     );
-  if (!ok) throw new TypeError(`the entry of ${name} is not one`);
+  if (!ok) throw new TypeError(`the entry of ${name} is invalid`);
 }

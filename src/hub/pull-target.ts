@@ -34,15 +34,15 @@ export async function resolveTarget(what: string, pins: Pins, name?: string): Pr
     return { name: name ?? what, sources: [{ repo: pin.repo, revision: pin.revision, digests: [] }] };
   if (!looksLikeRepo(what)) {
     const names = (await modelCards()).map((known) => known.name);
-    throw new ModelError(`there is no model called ${what} to pull`, `known are ${names.join(', ')}; or give org/repo`);
+    throw new ModelError(`there is no model called ${what}`, `use one of ${names.join(', ')}, or org/repo`);
   }
   const { repo, revision = 'main' } = parseRepo(what);
   const known = (await findCard(repo))?.name;
   const called = name ?? known ?? repo.slice(repo.indexOf('/') + 1);
   if (!/^[a-z0-9][a-z0-9._-]{0,99}$/iu.test(called))
     throw new UsageError(
-      `"${called}" cannot be the name of a model`,
-      'give one of letters, digits, dots and dashes: --name my-clip',
+      `"${called}" is not a valid model name`,
+      'use letters, digits, dots and dashes, such as --name my-clip',
     );
   return { name: called, sources: [{ repo, revision, digests: [] }] };
 }
@@ -78,7 +78,7 @@ async function list(hub: HubConnection, repo: string, revision: string): Promise
   const cached = await new CachedRepo(hub.settings.cache, repo).listing(revision);
   if (cached !== undefined && cached.paths.size > 0) return cached;
   throw new OfflineError(
-    `${repo} is not in ${hub.settings.cache}, and no connection may be opened`,
-    'pull it without --offline and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that has it',
+    `${repo} is not in ${hub.settings.cache}, and the network must not be used`,
+    'pull the model without `offline` and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that contains it',
   );
 }

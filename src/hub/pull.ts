@@ -77,8 +77,9 @@ function checkAgainstCard(
   for (const { path, digest } of files) {
     const claim = digests.find((known) => known.path === path);
     if (claim === undefined || digest.algorithm !== 'sha256' || claim.sha256 === digest.hex) continue;
-    const fact = `${repo}/${path} has sha256 ${digest.hex} on the hub, its model card says ${claim.sha256}`;
-    if (claim.verified) throw new ChecksumError(fact, 'do not use it; report it to clip-classify');
-    warn?.(`${fact}, which nobody had checked; the hub's is taken`);
+    const fact = `${repo}/${path} has sha256 ${digest.hex} on the Hub, but its model card says ${claim.sha256}`;
+    if (claim.verified)
+      throw new ChecksumError(fact, 'do not use this file; report it to the maintainers of clip-classify');
+    warn?.(`${fact}; the card's value is unverified, so the Hub's is used`);
   }
 }

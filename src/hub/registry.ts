@@ -88,7 +88,11 @@ async function readCard(path: string): Promise<ModelCard> {
   try {
     return parseCard(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
-    throw new ModelError(`${path} is not a model card: ${messageOf(error)}`, 'install clip-classify again', error);
+    throw new ModelError(
+      `${path} is not a valid model card: ${messageOf(error)}`,
+      'install clip-classify again',
+      error,
+    );
   }
 }
 
@@ -152,6 +156,6 @@ function parseSource(value: unknown): CardSource {
 function perChannel(from: Fields, name: string): PerChannel {
   const [r, g, b, ...more] = list(from, name).map((value) => number({ [name]: value }, name));
   if (r === undefined || g === undefined || b === undefined || more.length > 0)
-    throw new TypeError(`${name} is not three numbers`);
+    throw new TypeError(`${name} must be three numbers`);
   return [r, g, b];
 }

@@ -51,13 +51,13 @@ export function chooseSource(paths: ReadonlySet<string>, repo: string): Choice {
   const pickle = [...paths].find((path) => /\.(bin|pt|pth|ckpt|pkl)$/u.test(path));
   if (pickle !== undefined && !['model.safetensors', 'open_clip_model.safetensors'].some((file) => paths.has(file))) {
     throw new NothingToLoad(
-      `${repo} has its weights only as a pickle (${pickle}), which can run code and is never loaded`,
-      `pull a repository with safetensors or ONNX files, or a revision that has them (${repo}@refs/pr/<n>)`,
+      `${repo} has its weights only as a pickle (${pickle}). A pickle can run code, so clip-classify never loads one`,
+      `use a repository with safetensors or ONNX files, or a revision that has them (${repo}@refs/pr/<n>)`,
     );
   }
   const missing = [...CONFIGS].filter((file) => !paths.has(file));
   throw new NothingToLoad(
-    `${repo} holds no CLIP that can be loaded${missing.length > 0 ? `: there is no ${missing.join(', ')}` : ''}`,
-    'pull a repository with model.safetensors, open_clip_model.safetensors or ONNX files, its configs and tokenizer.json',
+    `${repo} contains no supported CLIP model${missing.length > 0 ? `: ${missing.join(', ')} is missing` : ''}`,
+    'use a repository with model.safetensors, open_clip_model.safetensors or ONNX files, their configs and tokenizer.json',
   );
 }

@@ -23,37 +23,37 @@ export function statusError(
   switch (status) {
     case 401:
       return hasToken
-        ? new HubError(`the hub refuses the token for ${what} (401)`, 'set HF_TOKEN to a valid token, or unset it')
+        ? new HubError(`the Hub rejects the token for ${what} (401)`, 'set HF_TOKEN to a valid token, or unset it')
         : new MissingRepository(
-            `the hub shows no ${what} without a token (401)`,
+            `the Hub does not show ${what} without a token (401)`,
             'check the name; for a private or gated repository set HF_TOKEN',
           );
     case 403:
       return new HubError(
-        `the hub refuses access to ${what} (403)`,
-        "accept the repository's terms on its page, then set HF_TOKEN to a token that may read it",
+        `the Hub refuses access to ${what} (403)`,
+        "accept the repository's terms on its page, then set HF_TOKEN to a token with read access",
       );
     case 404:
       return new MissingRepository(
-        `the hub has no ${what} (404${reason(headers)})`,
-        'check the name and the revision; clip-classify models list shows known ones',
+        `the Hub has no ${what} (404${reason(headers)})`,
+        'check the name and the revision; clip-classify models list shows known models',
       );
     default:
-      return new HubError(`the hub answers ${status} for ${what}${reason(headers)}`, 'check HF_ENDPOINT and the proxy');
+      return new HubError(`the Hub answers ${status} for ${what}${reason(headers)}`, 'check HF_ENDPOINT and the proxy');
   }
 }
 
 function passing(status: number, headers: Headers, what: string, longestWaitMs: number): ClipError | Transient {
   const waitMs = retryAfterMs(headers.get('retry-after'));
   const error = new HubError(
-    `the hub answers ${status} for ${what}`,
+    `the Hub answers ${status} for ${what}`,
     status === 429 ? 'wait a while; a token in HF_TOKEN has a higher limit' : 'try again later',
   );
   if (waitMs === undefined) return new Transient(error);
   if (waitMs <= longestWaitMs) return new Transient(error, waitMs);
   return new HubError(
-    `the hub answers ${status} for ${what}`,
-    `pull again in ${Math.ceil(waitMs / 1000)} seconds, as it asks`,
+    `the Hub answers ${status} for ${what}`,
+    `the Hub asks to wait; pull again in ${Math.ceil(waitMs / 1000)} seconds`,
   );
 }
 

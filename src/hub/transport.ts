@@ -41,7 +41,7 @@ export async function connectHub(settings: HubSettings, patience: Patience): Pro
     settings,
     patience,
     async send({ url: start, method = 'GET', headers, signal, what }) {
-      if (offline) throw new OfflineError(`${what} would need a connection`, 'leave out --offline and HF_HUB_OFFLINE');
+      if (offline) throw new OfflineError(`${what} needs the network`, 'remove `offline` and HF_HUB_OFFLINE');
       let url = start;
       let hubHeaders: Headers | undefined;
       for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
@@ -74,7 +74,7 @@ export function connectionError(url: URL, error: unknown): ClipError | Transient
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const failure = new HubError(
-    `${url.host} cannot be reached: ${code || messageOf(cause)}`,
+    `cannot reach ${url.host}: ${messageOf(cause) || code}`,
     'check the connection, HF_ENDPOINT and https_proxy',
     error,
   );
@@ -87,10 +87,11 @@ function redirectTarget(from: URL, location: string | null, what: string): URL {
       `${what} is redirected to ${JSON.stringify(location?.slice(0, 200))}: ${why}`,
       'check HF_ENDPOINT and the proxy',
     );
-  if (location === null || !URL.canParse(location, from.href)) throw refused('no address');
+  if (location === null || !URL.canParse(location, from.href)) throw refused('that is not an address');
   const to = new URL(location, from);
-  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refused(`${to.protocol} is refused`);
-  if (from.protocol === 'https:' && to.protocol === 'http:') throw refused('https to http is refused');
+  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refused(`${to.protocol} is not allowed`);
+  if (from.protocol === 'https:' && to.protocol === 'http:')
+    throw refused('a redirect from https to http is not allowed');
   return to;
 }
 

@@ -51,8 +51,8 @@ export function throwDamage(name: string, pin: Pin, states: readonly FileState[]
   const fact =
     first.state === 'missing'
       ? `${file} is missing`
-      : `${file} has sha256 ${first.actual}, when it was pulled ${first.expected}`;
-  throw new ChecksumError(`${fact}${more}`, `clip-classify models pull ${name} --force`);
+      : `checksum mismatch for ${file}: sha256 is ${first.actual}, expected ${first.expected}`;
+  throw new ChecksumError(`${fact}${more}`, `run clip-classify models pull ${name} --force`);
 }
 
 async function checkFile(pin: Pin, path: string, { size, sha256 }: PinnedFile): Promise<FileState> {

@@ -38,7 +38,7 @@ export async function decode(
       throw foreignImage(bytes, name);
     case 'SVG':
       if (options.svg === true) return plainly('SVG');
-      throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'allow it with --allow-svg, or convert it to PNG');
+      throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'add `svg`, or convert the file to PNG');
     case 'BMP':
       return decodeBmp(bytes, name, options.maxPixels);
     case 'RAW':

@@ -33,8 +33,8 @@ export function imageFetcher(settings: () => NetworkSettings, patience: Download
     const name = withoutCredentials(given);
     const network = settings();
     if (network.offline)
-      throw badUrl(name, 'would need a connection', 'leave out --offline and HF_HUB_OFFLINE, or download it first');
-    if (!URL.canParse(given)) throw badUrl(name, 'is no URL', 'check it');
+      throw badUrl(name, 'needs the network', 'remove `offline` and HF_HUB_OFFLINE, or download the image first');
+    if (!URL.canParse(given)) throw badUrl(name, 'is not a valid URL', 'check the URL');
     connections ??= openConnections(network);
     const send = await connections;
     return inTime(name, patience, async (signal, progress) => {
@@ -79,11 +79,11 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     if (response.ok) return response;
     await response.body?.cancel();
     if (!REDIRECTS.has(response.status))
-      throw badUrl(name, `is answered with status ${response.status}`, 'check the address');
+      throw badUrl(name, `is answered with the status ${response.status}`, 'check the address');
     url = redirectTarget(name, url, response.headers.get('location'));
     for (const network of await networksOf(url))
       if (!redirected.has(network))
-        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check it');
+        throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
@@ -91,10 +91,10 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
 function redirectTarget(name: string, from: URL, location: string | null): URL {
   const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
   if (location === null || !URL.canParse(location, from.href))
-    throw badUrl(name, `is redirected to ${shown}, no address`, 'check it');
+    throw badUrl(name, `is redirected to ${shown}, which is not an address`, 'check the URL');
   const to = new URL(location, from);
   if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is refused`, 'check it');
+    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is not allowed`, 'check the URL');
   to.username = to.password = '';
   return to;
 }
@@ -121,14 +121,14 @@ async function inTime<T>(
   work: (signal: AbortSignal, progress: () => void) => Promise<T>,
 ): Promise<T> {
   const cut = new AbortController();
-  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download it first'));
-  const stall = setTimeout(() => giveUp(`brings nothing for ${stallMs / 1000} s`), stallMs);
+  const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download the image first'));
+  const stall = setTimeout(() => giveUp(`sends no data for ${stallMs / 1000} s`), stallMs);
   const total = setTimeout(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
   try {
     return await work(cut.signal, () => stall.refresh());
   } catch (error) {
     if (cut.signal.aborted) throw cut.signal.reason;
-    throw error instanceof ImageError ? error : badUrl(name, `breaks off: ${lowest(error)}`, 'try again', error);
+    throw error instanceof ImageError ? error : badUrl(name, `ended too early: ${lowest(error)}`, 'try again', error);
   } finally {
     clearTimeout(stall);
     clearTimeout(total);

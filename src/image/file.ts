@@ -28,7 +28,7 @@ export async function readImageFile(path: string | Buffer, name: string): Promis
     const bytes = await readUpTo(handle, size + 1); // the one more tells whether it has grown
     const after = await handle.stat({ bigint: true });
     if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
-    throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when it is whole');
+    throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when the file is complete');
   } catch (error) {
     throw error instanceof ImageError ? error : await unreadable(path, name, error);
   } finally {
@@ -38,12 +38,12 @@ export async function readImageFile(path: string | Buffer, name: string): Promis
 
 /** @throws ImageError E_DECODE for an empty image, E_FILE_SIZE for one over {@link MAX_FILE_BYTES} */
 export function checkSize(name: string, size: number | bigint): void {
-  if (Number(size) === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'fetch or export it again');
+  if (Number(size) === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'download or export the image again');
   if (Number(size) > MAX_FILE_BYTES) {
     throw new ImageError(
       'E_FILE_SIZE',
-      `${name} has ${size} bytes, the limit is ${MAX_FILE_BYTES}`,
-      'make a smaller copy of it',
+      `${name} has ${size} bytes; the limit is ${MAX_FILE_BYTES}`,
+      'make a smaller copy of the image',
     );
   }
 }
@@ -56,12 +56,16 @@ function checkKind(name: string, info: BigIntStats): void {
   if (info.isDirectory()) {
     throw new ImageError(
       'E_UNREADABLE',
-      `${name} is a folder, and an image is wanted here`,
-      'lists hold files alone; give folders as arguments, and check their permissions',
+      `${name} is a folder, not an image`,
+      'pass folders as arguments, not in a list, and check their permissions',
     );
   }
   const kind = info.isFIFO() ? 'a FIFO' : info.isSocket() ? 'a socket' : 'a device';
-  throw new ImageError('E_UNREADABLE', `${name} is ${kind}, no regular file`, 'name a file, or a folder of images');
+  throw new ImageError(
+    'E_UNREADABLE',
+    `${name} is not a regular file, but ${kind}`,
+    'use a file or a folder of images',
+  );
 }
 
 async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
@@ -83,9 +87,20 @@ async function unreadable(path: string | Buffer, name: string, error: unknown): 
     return new ImageError('E_NOT_FOUND', `${name} ${fact}`, 'check the path', error);
   }
   if (code === 'ELOOP')
-    return new ImageError('E_UNREADABLE', `${name} is a link in a loop, or behind too many`, 'name the file', error);
-  if (code === 'ENXIO') return new ImageError('E_UNREADABLE', `${name} is no regular file`, 'name a file', error);
-  return new ImageError('E_UNREADABLE', `${name} cannot be read: ${messageOf(error)}`, 'check its permissions', error);
+    return new ImageError(
+      'E_UNREADABLE',
+      `${name} is a symbolic link in a loop or in a chain that is too long`,
+      'use the path of the file itself',
+      error,
+    );
+  if (code === 'ENXIO')
+    return new ImageError('E_UNREADABLE', `${name} is not a regular file`, 'use a regular file', error);
+  return new ImageError(
+    'E_UNREADABLE',
+    `cannot read ${name}: ${messageOf(error)}`,
+    'check the permissions of the file',
+    error,
+  );
 }
 
 async function linkTarget(path: string | Buffer): Promise<string | undefined> {

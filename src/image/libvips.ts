@@ -72,7 +72,12 @@ export async function decodeWithLibvips(
   } catch (error) {
     if (error instanceof ImageError) throw error;
     if (format === 'SVG' && /^timeout/.test(messageOf(error)))
-      throw new ImageError('E_TIMEOUT', `${name} took more than ${SVG_SECONDS} s to draw`, 'convert it to PNG', error);
+      throw new ImageError(
+        'E_TIMEOUT',
+        `${name} took more than ${SVG_SECONDS} s to draw`,
+        'convert the file to PNG',
+        error,
+      );
   }
   return turns.alone(() => readWithWarnings(picture, options, wanted));
 }
@@ -138,13 +143,13 @@ async function read(
 /** libvips looks at the bytes itself: what it sees must be what we saw. */
 function checkKind({ format: seen, compression }: Metadata, format: LibvipsFormat, name: string): void {
   if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
-    throw new ImageError('E_FORMAT', `${name} begins like ${format} and is ${seen}`, 'convert it to JPEG or PNG');
+    throw new ImageError('E_FORMAT', `${name} starts like ${format} but is ${seen}`, 'convert the file to JPEG or PNG');
   }
   if (format === 'AVIF' && compression !== 'av1') {
     throw new ImageError(
       'E_FORMAT',
       `${name} is a HEIF image with ${compression} compression`,
-      'convert it to JPEG or PNG',
+      'convert the file to JPEG or PNG',
     );
   }
 }
@@ -197,7 +202,7 @@ async function toPixels(
 /** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
 function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
   if (channels === 3) return { width, height, data };
-  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert it to RGB');
+  if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert the file to RGB');
   const rgb = new Uint8Array(data.length * 3);
   for (let i = 0; i < rgb.length; i++) rgb[i] = data[Math.trunc(i / 3)] as number;
   return { width, height, data: rgb };

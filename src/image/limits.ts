@@ -18,18 +18,18 @@ export function checkPixels(
   name: string,
   maxPixels: number,
 ): { readonly pixels: number; readonly large: number } {
-  const nextStep = 'make a smaller copy of it, or raise the limit';
+  const nextStep = 'make a smaller copy of the image, or increase `maxPixels`';
   const pixels = width * height;
   const limit = pixelLimit(header, maxPixels);
   if (!(pixels <= limit)) {
     const kind =
       limit < maxPixels ? ` for ${header.progressive ? 'a progressive or interlaced' : 'a'} ${header.format}` : '';
-    const fact = `${name} has ${width} × ${height} pixels, the limit${kind} is ${limit}`;
+    const fact = `${name} has ${width} × ${height} pixels; the limit${kind} is ${limit}`;
     throw new ImageError('E_PIXEL_LIMIT', fact, nextStep);
   }
   if (Math.max(width, height) > MAX_SIDE) {
-    const fact = `${name} has ${width} × ${height} pixels, the limit of a side is ${MAX_SIDE}`;
-    throw new ImageError('E_PIXEL_LIMIT', fact, 'cut a part out of it');
+    const fact = `${name} has ${width} × ${height} pixels; the limit of a side is ${MAX_SIDE}`;
+    throw new ImageError('E_PIXEL_LIMIT', fact, 'crop the image');
   }
   return { pixels, large: LARGE * pixelLimit(header, DEFAULT_DECODE.maxPixels) };
 }

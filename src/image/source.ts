@@ -42,7 +42,7 @@ export async function readSource(source: ImageSource): Promise<Uint8Array> {
   const name = nameOf(source);
   if (typeof source === 'string') {
     if (isUrl(source))
-      throw new ImageError('E_URL', `${name} is a URL, and nothing here fetches it`, 'download it first');
+      throw new ImageError('E_URL', `${name} is a URL, and URLs are not downloaded here`, 'download the image first');
     return readImageFile(source, name);
   }
   if ('path' in source && source.path instanceof Uint8Array) {

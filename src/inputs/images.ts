@@ -39,8 +39,11 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
   const { filesFrom, separator = 'line', shard, stdin, signal, onNothing } = options;
   const forStdin = args.filter((arg) => arg === STDIN).length + (filesFrom === STDIN ? 1 : 0);
   if (forStdin > 1)
-    throw new UsageError('standard input is asked for twice', 'give it one image (-), or a list (--files-from -)');
-  if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'name files');
+    throw new UsageError(
+      'standard input is used twice',
+      'use it for one image (-) or for a list (--files-from -), not for both',
+    );
+  if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'use files');
   const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
   // Opened first: that there is no such list is told before any work.
   const list = filesFrom === undefined ? undefined : filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
@@ -74,6 +77,9 @@ async function* expand(arg: Path, { hidden, follow, onLoop, onPassedOver }: Imag
 }
 
 function noImage(args: readonly Path[]): UsageError {
-  const fact = args.length === 0 ? 'no images' : `no image in ${args.join(', ')}`;
-  return new UsageError(fact, 'name images, folders of jpg, png, webp, gif, tiff or avif files, or quoted globs');
+  const fact = args.length === 0 ? 'no images' : `no images found in ${args.join(', ')}`;
+  return new UsageError(
+    fact,
+    'give image files, folders with jpg, png, webp, gif, tiff or avif files, quoted globs or URLs',
+  );
 }

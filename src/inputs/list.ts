@@ -13,7 +13,7 @@ export async function openList(file: string): Promise<Readable> {
   try {
     return await openInput(file);
   } catch (error) {
-    throw new UsageError(`the list ${file} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
+    throw new UsageError(`cannot read the list ${file}: ${messageOf(error)}`, 'check --files-from', error);
   }
 }
 
@@ -37,7 +37,7 @@ export async function* readList(
   let isFirst = true;
   const entry = (bytes: Buffer): Path => {
     if (separator === 'line' && bytes.includes(NUL))
-      throw new UsageError(`the list ${name} holds NUL bytes`, 'say -0 where they separate the paths');
+      throw new UsageError(`the list ${name} contains NUL bytes`, 'add -0 if NUL separates the paths');
     const path = pathIn(isFirst && separator === 'line' ? withoutBom(bytes) : bytes);
     isFirst = false;
     return path;
@@ -59,14 +59,14 @@ export async function* readList(
   } catch (error) {
     if (error instanceof UsageError) throw error;
     if (signal?.aborted) return; // the stream was closed on purpose
-    throw new UsageError(`the list ${name} cannot be read: ${messageOf(error)}`, 'check --files-from', error);
+    throw new UsageError(`cannot read the list ${name}: ${messageOf(error)}`, 'check --files-from', error);
   }
 }
 
 function tooLong(name: string, separator: 'line' | 'nul'): UsageError {
   return new UsageError(
-    `the list ${name} holds an entry of more than ${LONGEST_ENTRY} bytes`,
-    separator === 'nul' ? 'leave -0 out where lines separate the paths' : 'give a list of paths, one a line',
+    `the list ${name} has an entry of more than ${LONGEST_ENTRY} bytes`,
+    separator === 'nul' ? 'remove -0 if newlines separate the paths' : 'use a list with one path per line',
   );
 }
 

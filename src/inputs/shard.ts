@@ -13,7 +13,10 @@ export interface Shard {
 export function parseShard(text: string): Shard {
   const [, part = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/u.exec(text) ?? []).map(Number);
   if (part >= 1 && part <= of) return { part, of };
-  throw new UsageError(`the shard is ${JSON.stringify(text)}`, 'give i/n with i from 1 to n, such as --shard 1/8');
+  throw new UsageError(
+    `${JSON.stringify(text)} is not a valid shard`,
+    'use i/n with i from 1 to n, such as --shard 1/8',
+  );
 }
 
 /**

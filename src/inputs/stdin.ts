@@ -22,7 +22,7 @@ async function readAll(stream: Readable): Promise<Uint8Array> {
     }
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw new ImageError('E_UNREADABLE', `standard input cannot be read: ${messageOf(error)}`, 'name a file', error);
+    throw new ImageError('E_UNREADABLE', `cannot read standard input: ${messageOf(error)}`, 'use a file', error);
   }
   return Buffer.concat(chunks, size);
 }

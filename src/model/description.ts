@@ -169,7 +169,7 @@ async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Prom
   if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
     throw new ModelError(
       `logit_scale in ${checkpoint.file} is not a finite number`,
-      'fetch or export the checkpoint again',
+      'download or export the checkpoint again',
     );
   }
   return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };

@@ -58,13 +58,13 @@ function heic(): Finding {
 
 /** Whether models could be pulled; nothing else needs the hub. */
 async function hub(env: Env, offline: boolean): Promise<Finding> {
-  const topic = 'hub';
+  const topic = 'Hugging Face Hub';
   try {
     const settings = await hubSettings(env, offline);
-    if (settings.offline) return { topic, state: 'absent', detail: 'not asked: this is offline' };
+    if (settings.offline) return { topic, state: 'absent', detail: 'not contacted, because offline mode is set' };
     const { send } = await connectHub(settings, PATIENCE);
     const url = new URL(`${settings.endpoint}/api/models?limit=1`);
-    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the hub' });
+    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the Hub' });
     return { topic, state: 'ok', detail: settings.endpoint };
   } catch (error) {
     const cause = error instanceof Transient ? error.lasting : error;
@@ -73,7 +73,7 @@ async function hub(env: Env, offline: boolean): Promise<Finding> {
       topic,
       state: 'absent',
       detail,
-      fix: 'check HF_ENDPOINT and https_proxy; models import takes a folder without it',
+      fix: 'check HF_ENDPOINT and https_proxy; "models import" works without the Hub',
     };
   }
 }
@@ -111,7 +111,7 @@ async function tryProvider(provider: string): Promise<Finding> {
     return { topic, state: 'problem', detail, ...mend };
   } catch (error) {
     const { signal, code } = error as { signal?: string; code?: number | string };
-    return { topic, state: 'problem', detail: `the process that tried it ended by ${signal ?? code}`, ...mend };
+    return { topic, state: 'problem', detail: `the test process ended with ${signal ?? code}`, ...mend };
   }
 }
 
@@ -121,7 +121,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
     yield {
       topic,
       state: 'absent',
-      detail: "onnxruntime's own are not installed; for an NVIDIA GPU",
+      detail: "onnxruntime's CUDA libraries are not installed (needed only for an NVIDIA GPU)",
       fix: installCuda(),
     };
   }
@@ -138,7 +138,7 @@ async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
       topic,
       state: 'absent',
       detail: `not found: ${missing.join(', ')}`,
-      fix: 'install CUDA and cuDNN of these versions and name their folder in LD_LIBRARY_PATH',
+      fix: 'install CUDA and cuDNN in these versions, and add their folder to LD_LIBRARY_PATH',
     };
   }
 }
@@ -179,7 +179,7 @@ async function cache(env: Env): Promise<Finding> {
       topic,
       state: 'problem',
       detail: messageOf(error),
-      fix: 'set CLIP_CLASSIFY_CACHE to a folder that can be written',
+      fix: 'set CLIP_CLASSIFY_CACHE to a writable folder',
     };
   }
 }

@@ -48,11 +48,14 @@ export function wire({ inputs, outputs }: GraphPorts, path: string): Wiring {
   const ids = integers.find(({ name }) => !/mask|position/u.test(name));
   const huge = [image, ids].find((port) => port && sizeOf(port) > MOST_NUMBERS);
   if (huge !== undefined)
-    throw new ModelError(`${path} takes ${describe(huge)} at once`, 'export it for a batch that memory can hold');
+    throw new ModelError(
+      `${path} requires the input ${describe(huge)}, which is too large`,
+      'export the model with a smaller batch',
+    );
   if (image === undefined && ids === undefined) {
     throw new ModelError(
-      `${path} takes ${inputs.map(describe).join(', ')}`,
-      'an image tower takes [batch, 3, S, S] or [batch, S, S, 3], a text tower [batch, tokens]',
+      `${path} has unsupported inputs: ${inputs.map(describe).join(', ')}`,
+      'an image encoder needs [batch, 3, S, S] or [batch, S, S, 3], a text encoder [batch, tokens]',
     );
   }
   return {
@@ -72,7 +75,7 @@ function wireImage(input: Port, output: Port, path: string): ImageWiring {
   const pixels = input.elementType === UINT8 ? 'bytes' : 'planes';
   const [channels, side] = pixels === 'bytes' ? [input.shape[3], input.shape[1]] : [input.shape[1], input.shape[3]];
   if ((fixed(channels) ?? 3) !== 3)
-    throw new ModelError(`${path} takes ${describe(input)}`, 'an image tower for RGB is needed');
+    throw new ModelError(`${path} has the input ${describe(input)}`, 'use an image encoder for RGB');
   return { input, output, size: fixed(side), pixels };
 }
 
@@ -84,8 +87,8 @@ function findOutput(outputs: readonly Port[], names: readonly string[], path: st
   const output = found ?? only;
   if (output !== undefined) return output;
   throw new ModelError(
-    `${path} puts out ${outputs.map(describe).join(', ')}, but no embedding [batch, D]`,
-    'it was exported without its projection: export it with it',
+    `${path} has the outputs ${outputs.map(describe).join(', ')}, but no embedding [batch, D]`,
+    'export the model with its projection',
   );
 }
 
@@ -94,8 +97,8 @@ export function checkWidths(image: Port, text: Port, folder: string): void {
   const [a, b] = [fixed(image.shape[1]), fixed(text.shape[1])];
   if (a === undefined || b === undefined || a === b) return;
   throw new ModelError(
-    `the towers in ${folder} disagree: images become ${a} numbers, texts ${b}`,
-    'one was exported without its projection, or they are of two models: export both again',
+    `the image and text encoders in ${folder} do not match: ${a} and ${b} dimensions`,
+    'export both encoders of the same model again, with their projections',
   );
 }
 

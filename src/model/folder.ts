@@ -47,8 +47,8 @@ export async function holdsCheckpoint(folder: string): Promise<boolean> {
 
 export function nothingToRun(folder: string): ModelError {
   return new ModelError(
-    `${folder} holds no model.safetensors and no ONNX graphs`,
-    'name the folder of a CLIP of Hugging Face or open_clip (pickled weights, pytorch_model.bin, are never loaded)',
+    `${folder} contains no model.safetensors and no ONNX files`,
+    'use the folder of a CLIP model of Hugging Face or open_clip (pickled weights such as pytorch_model.bin are never loaded)',
   );
 }
 

@@ -48,8 +48,8 @@ interface Importable {
 export async function storeImport(name: string, { folder: source, contents }: Importable, env?: Env): Promise<string> {
   if (name === STARTER || !isName(name)) {
     throw new UsageError(
-      `"${name}" cannot be the name of a model`,
-      'give one of letters, digits, dots and dashes: --name my-clip',
+      `"${name}" is not a valid model name`,
+      'use letters, digits, dots and dashes, such as --name my-clip',
     );
   }
   const folder = importFolder(name, env);
@@ -89,8 +89,8 @@ export async function findImport(name: string, env?: Env): Promise<Import | unde
   const { source } = await readModelJson(folder, 'import.json');
   if (typeof source === 'string' && (await exists(source))) return { source, folder };
   throw new ModelError(
-    `${name} was imported from ${JSON.stringify(source)}, which is not there`,
-    `clip-classify models import <folder> --name ${name}, with the folder where it is now`,
+    `${name} was imported from ${JSON.stringify(source)}, which does not exist`,
+    `run clip-classify models import <folder> --name ${name} with the new folder`,
   );
 }
 

@@ -19,7 +19,7 @@ export async function probeProvider(provider: string): Promise<Probe> {
     await session.release();
     const result = y?.data[0];
     if (result === 30) return { state: 'runs', detail: 'runs' };
-    return { state: 'computes wrongly', detail: `computes ${result} where 30 is right` };
+    return { state: 'computes wrongly', detail: `returns ${result} instead of 30` };
   } catch (error) {
     return { state: 'cannot run', detail: error instanceof ClipError ? error.fact : messageOf(error) };
   }

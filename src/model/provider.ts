@@ -53,13 +53,13 @@ async function refuseMissing(provider: Provider): Promise<void> {
   if (!builtIn.includes(provider)) {
     throw new ProviderError(
       `onnxruntime has no ${provider} provider on this platform`,
-      `here it has ${builtIn.join(', ')}: --provider auto takes the best`,
+      `use one of ${builtIn.join(', ')}, or auto`,
     );
   }
   if ((provider === 'cuda' || provider === 'tensorrt') && !(await hasCudaLibrary())) {
     throw new ProviderError(
       `the libraries of onnxruntime's ${provider} provider are not installed`,
-      `fetch them: ${installCuda()}`,
+      `install them with ${installCuda()}`,
     );
   }
 }

@@ -59,8 +59,8 @@ export async function readReadyMade(folder: string, dtype: Dtype): Promise<Ready
   const text = candidates.find(({ wiring }) => wiring.text !== undefined);
   if (image?.wiring.image === undefined || text?.wiring.text === undefined) {
     throw new ModelError(
-      `${folder} holds no ${dtype} graph of ${image === undefined ? 'an image' : 'a text'} tower`,
-      `there are ${files.join(', ')}; --dtype says which precision to take`,
+      `${folder} has no ${dtype} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
+      `choose the precision of one of ${files.join(', ')} with \`dtype\``,
     );
   }
   checkWidths(image.wiring.image.output, text.wiring.text.output, folder);
@@ -95,15 +95,15 @@ async function readPreprocessing(folder: string, { size }: ImageWiring): Promise
     (openClip && preprocessorOfOpenClip(openClip, size, folder));
   if (config === undefined) {
     throw new ModelError(
-      `${folder} does not say how images are prepared`,
-      'put the preprocessor_config.json of the model there',
+      `${folder} does not define the image preprocessing`,
+      'copy the preprocessor_config.json of the model into the folder',
     );
   }
   const side = size ?? sideOf(config);
   if (side === undefined) {
     throw new ModelError(
-      `${folder} does not say the size of its images`,
-      'put the preprocessor_config.json of the model there',
+      `${folder} does not define the image size`,
+      'copy the preprocessor_config.json of the model into the folder',
     );
   }
   return parsePreprocessing(config, side, folder);

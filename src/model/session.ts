@@ -124,17 +124,21 @@ export async function openSession(
     const message = messageOf(error);
     if (provider !== 'cpu') {
       const cause = message.replace(/^\S+\.cc:\d+ .* was false\. /u, ''); // the place in onnxruntime's source
-      throw new ProviderError(`${provider} cannot run here: ${cause}`, 'clip-classify doctor says why', error);
+      throw new ProviderError(
+        `the ${provider} provider does not work here: ${cause}`,
+        'run clip-classify doctor to see why',
+        error,
+      );
     }
     const where =
       'path' in graph ? graph.path : `the model in ${'folder' in graph.weights ? graph.weights.folder : 'memory'}`;
-    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'fetch or export the model again', error);
+    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'download or export the model again', error);
   }
   return {
     async run(feeds, outputs) {
       const tensors = Object.entries(feeds).map(([name, feed]) => [name, toTensor(feed)] as const);
       const results = await session.run(Object.fromEntries(tensors), [...outputs]).catch((error: unknown) => {
-        throw new ModelError(`the model cannot be run: ${messageOf(error)}`, 'fetch or export it again', error);
+        throw new ModelError(`cannot run the model: ${messageOf(error)}`, 'download or export the model again', error);
       });
       return outputs.map((name) => toMatrix(results[name] as runtime.Tensor));
     },
@@ -165,8 +169,8 @@ function toMatrix({ dims, data }: runtime.Tensor): Matrix {
   const [rows = 0, columns = 0] = dims;
   if (dims.length !== 2 || !(data instanceof Float32Array)) {
     throw new ModelError(
-      `an output of the model has the shape [${dims.join(', ')}]`,
-      'a graph that puts out float32 embeddings is needed',
+      `an output of the model has the unexpected shape [${dims.join(', ')}]`,
+      'use a model that returns float32 embeddings',
     );
   }
   return { rows, columns, data };

@@ -59,7 +59,7 @@ function defaultFile(env?: Env): string {
  * @throws ModelError saying what to pull, or listing the known names; ChecksumError if a pulled model has changed
  */
 export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelLocation> {
-  if (nameOrFolder === '') throw new UsageError('the name of the model is empty', 'give a name or a folder');
+  if (nameOrFolder === '') throw new UsageError('the model name is empty', 'use a model name or a folder');
   if (nameOrFolder === STARTER) {
     return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
   }
@@ -76,12 +76,12 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (info?.isDirectory()) return { name: basename(resolve(nameOrFolder)), folder: resolve(nameOrFolder) };
   if (info !== undefined)
     throw new ModelError(
-      `${nameOrFolder} is not a folder`,
-      'name the folder that holds model.safetensors and config.json',
+      `${nameOrFolder} is not a model folder`,
+      'use the folder that contains model.safetensors and config.json',
     );
   const known = (await findCard(nameOrFolder))?.name ?? (looksLikeRepo(nameOrFolder) ? nameOrFolder : undefined);
   if (known !== undefined) {
-    throw new ModelError(`${nameOrFolder} has not been pulled`, `clip-classify models pull ${known} fetches it`);
+    throw new ModelError(`${nameOrFolder} is not downloaded`, `run clip-classify models pull ${known}`);
   }
   throw new ModelError(
     `there is no model or folder called ${nameOrFolder}`,

@@ -26,10 +26,13 @@ export interface NetworkSettings {
 export async function hubSettings(env: Env, offline = false): Promise<HubSettings> {
   const endpoint = (env['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/u, '');
   if (!URL.canParse(endpoint) || !/^https?:$/u.test(new URL(endpoint).protocol))
-    throw new UsageError(`HF_ENDPOINT is ${JSON.stringify(endpoint)}`, 'give a URL such as https://huggingface.co');
+    throw new UsageError(`HF_ENDPOINT is ${JSON.stringify(endpoint)}`, 'use a URL such as https://huggingface.co');
   const token = (env['HF_TOKEN'] || (await tokenFile(env)))?.trim() || undefined;
   if (token !== undefined && !/^[\x21-\x7e]+$/u.test(token))
-    throw new UsageError('the token of the hub holds characters that no token has', 'set HF_TOKEN again, or unset it');
+    throw new UsageError(
+      'the Hugging Face token contains invalid characters',
+      'set HF_TOKEN to a valid token, or unset it',
+    );
   return {
     endpoint,
     cache: hubCacheFolder(env),
@@ -44,7 +47,7 @@ export function networkSettings(env: Env, offline = false): NetworkSettings {
   const [httpProxy, httpsProxy] = [proxy('http_proxy'), proxy('https_proxy')];
   for (const url of [httpProxy, httpsProxy])
     if (url !== '' && !URL.canParse(url))
-      throw new UsageError('a proxy variable holds no URL', 'set https_proxy to one, such as http://proxy:3128');
+      throw new UsageError('a proxy variable is not a URL', 'set https_proxy to a URL such as http://proxy:3128');
   return {
     offline: offline || isTrue(env['HF_HUB_OFFLINE']) || isTrue(env['TRANSFORMERS_OFFLINE']),
     proxies: httpProxy || httpsProxy ? { httpProxy, httpsProxy, noProxy: proxy('no_proxy') } : undefined,

@@ -66,14 +66,17 @@ class PortReader {
       if (field.number === 7) ports = await this.graph(field);
       if (field.number === 8) await this.checkDomain(field);
     }
-    if (ports === undefined) throw this.damaged('holds no graph');
+    if (ports === undefined) throw this.damaged('contains no graph');
     return ports;
   }
 
   private async checkDomain(opset: Field): Promise<void> {
     const name = await this.text(opset, 1);
     if (!DOMAINS.includes(name)) {
-      throw new ModelError(`${this.path} uses operators of ${name}`, 'only those of ONNX and onnxruntime are run');
+      throw new ModelError(
+        `${this.path} uses operators of ${name}`,
+        'only operators of ONNX and onnxruntime are supported',
+      );
     }
   }
 
@@ -131,7 +134,7 @@ class PortReader {
       } else {
         const length = wireType === 2 ? await this.varint(at) : { value: { 1: 8, 5: 4 }[wireType], end: at };
         if (length.value === undefined || length.end + length.value > end)
-          throw this.damaged('is cut short or no ONNX file');
+          throw this.damaged('is incomplete or not an ONNX file');
         at = length.end + length.value;
         yield { number, start: length.end, end: at, value: 0 };
       }
@@ -145,7 +148,7 @@ class PortReader {
       value += ((bytes[i] as number) & 127) * 2 ** (7 * i);
       if ((bytes[i] as number) < 128) return { value, end: at + i + 1 };
     }
-    throw this.damaged('is cut short or no ONNX file');
+    throw this.damaged('is incomplete or not an ONNX file');
   }
 
   private async bytes(at: number, length: number): Promise<Buffer> {
@@ -156,11 +159,11 @@ class PortReader {
       this.windowStart = at;
     }
     const from = at - this.windowStart;
-    if (from + length > this.window.length) throw this.damaged('is cut short or no ONNX file');
+    if (from + length > this.window.length) throw this.damaged('is incomplete or not an ONNX file');
     return this.window.subarray(from, from + length);
   }
 
   private damaged(what: string): ModelError {
-    return new ModelError(`${this.path} ${what}`, 'fetch or export it again');
+    return new ModelError(`${this.path} ${what}`, 'download or export the model again');
   }
 }

@@ -4,6 +4,7 @@ import { oneLine } from '../errors.ts';
 import type { Label } from '../text/labels.ts';
 import { columns } from './columns.ts';
 import { type LabelledRun, percent, reportJson } from './evaluation.ts';
+import { errorText } from './flags.ts';
 import type { Canvas } from './table.ts';
 
 /** For programs: the proposals and what they reach, after how they came about. */
@@ -26,7 +27,7 @@ function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number 
 export function calibrationTable(calibration: Calibration, { color }: Pick<Canvas, 'color'>): string {
   const paint = createColors(color);
   const { target, threshold, minMargin, together, failures, failed } = calibration;
-  const counts = `chosen on ${threshold.chosenOn.images} images, tried on the other ${threshold.triedOn.images}`;
+  const counts = `chosen on ${threshold.chosenOn.images} images (calibration split), measured on the other ${threshold.triedOn.images} (test split)`;
   const line = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>) => [
     name,
     value === null ? 'none' : String(value),
@@ -35,15 +36,15 @@ export function calibrationTable(calibration: Calibration, { color }: Pick<Canva
     String(triedOn.images),
   ];
   const all = (triedOn: Reached) => [
-    'all of these together',
+    'all labels together',
     '',
     percent(triedOn.precision),
     percent(triedOn.coverage),
     String(triedOn.images),
   ];
-  const head = ['', 'limit', 'precision', 'answered', 'images'];
+  const head = ['', 'threshold', 'precision', 'answered', 'images'];
   return [
-    `limits for a precision of ${percent(target)}, ${counts}; what they reach there:\n\n`,
+    `thresholds for a precision of ${percent(target)}, ${counts}:\n\n`,
     columns(
       [
         head,
@@ -56,7 +57,7 @@ export function calibrationTable(calibration: Calibration, { color }: Pick<Canva
       ],
       'lrrrr',
     ),
-    ...failures.map(({ code, message }) => `${paint.red(`${code}: ${message}`)}\n`),
+    ...failures.map((failure) => `${paint.red(errorText(failure))}\n`),
     ...(failed > failures.length ? [`… and ${failed - failures.length} more failed\n`] : []),
   ].join('');
 }

@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import type { ImageResult } from '../classifier.ts';
+import { errorText } from './flags.ts';
 import type { Canvas } from './table.ts';
 import { type ResultWriter, rounded } from './writer.ts';
 
@@ -19,7 +20,7 @@ export function csvWriter(delimiter: ',' | '\t', { terminal }: Pick<Canvas, 'ter
 }
 
 function records(result: ImageResult): (string | number)[][] {
-  if (!result.ok) return [[result.image, '', '', '', '', '', '', `${result.error.code}: ${result.error.message}`]];
+  if (!result.ok) return [[result.image, '', '', '', '', '', '', errorText(result.error)]];
   return result.labels.map(({ label, score, logit, cosine, reason }, n) => [
     result.image,
     n + 1,

@@ -1,5 +1,6 @@
 import type { Embedded } from '../embed/encoder.ts';
 import { row } from '../tensor.ts';
+import { errorField } from './flags.ts';
 import { toJson } from './json.ts';
 
 /** What the embeddings of a run have in common. */
@@ -15,7 +16,7 @@ export interface EmbeddingRun {
 /** A row of `embed` as one line of JSON; nine digits hold a float32 to its last bit. */
 export function embeddingLine({ kind, model, digest }: EmbeddingRun, one: Embedded): string {
   const head = { ...nameOf(kind, one), model };
-  if (!one.ok) return `${toJson({ ...head, ...errorOf(one) })}\n`;
+  if (!one.ok) return `${toJson({ ...head, ...errorField(one.error) })}\n`;
   const embedding = Array.from(row(one.embedding, 0), (value) => Number(value.toPrecision(9)));
   return `${toJson({ ...head, digest, embedding })}\n`;
 }
@@ -28,15 +29,11 @@ export function namesHead({ kind, model, digest, dtype }: EmbeddingRun): string 
 /** Its other lines, in the order of the input: which image is in which row, and which are in none. */
 export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number): string {
   const head = nameOf(kind, one);
-  return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorOf(one) })}\n`;
+  return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorField(one.error) })}\n`;
 }
 
 function nameOf(kind: EmbeddingRun['kind'], { image, pathBytes }: Embedded): object {
   return { [kind]: image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }) };
-}
-
-function errorOf({ error }: Extract<Embedded, { ok: false }>): object {
-  return { error: { code: error.code, message: error.message } };
 }
 
 /** The bytes of a row of a .npy file. */

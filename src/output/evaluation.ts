@@ -2,6 +2,7 @@ import { createColors } from 'picocolors';
 import { oneLine } from '../errors.ts';
 import type { Evaluation } from '../evaluate.ts';
 import { columns } from './columns.ts';
+import { errorText } from './flags.ts';
 import { escapeControls, pathField } from './json.ts';
 import type { Canvas } from './table.ts';
 import { type RunInfo, rounded } from './writer.ts';
@@ -63,11 +64,17 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
   const speed = imagesPerSecond(run, evaluation).toFixed(1);
   const figures = columns(
     [
-      ['top-1', percent(evaluation.top1), labels.length === 1 ? 'there is one label only' : ''],
+      ['top-1', percent(evaluation.top1), labels.length === 1 ? 'there is only one label' : ''],
       ...(evaluation.refused === 0
         ? []
-        : [['given no label', String(evaluation.refused), `of the others ${percent(evaluation.precision)} are right`]]),
-      ['top-5', percent(evaluation.top5), labels.length <= 5 ? `there are ${labels.length} labels only` : ''],
+        : [
+            [
+              'without a label',
+              String(evaluation.refused),
+              `${percent(evaluation.precision)} of the other images are correct`,
+            ],
+          ]),
+      ['top-5', percent(evaluation.top5), labels.length <= 5 ? `there are only ${labels.length} labels` : ''],
       ['mean per-class recall', percent(evaluation.meanPerClassRecall)],
       ['calibration error', percent(evaluation.ece), `ECE, ${evaluation.bins.length} bins`],
       ['images', String(images), `${failed} failed, ${speed} images/s`],
@@ -93,7 +100,7 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
       'lrrr',
     ),
     more(moreClasses),
-    ...(pairs.length === 0 ? [] : [title('confused most')]),
+    ...(pairs.length === 0 ? [] : [title('most confused')]),
     columns(
       pairs.map(({ truth, predicted, images }) => [
         `${oneLine(truth)} → ${predicted === null ? NO_LABEL : oneLine(predicted)}`,
@@ -103,7 +110,9 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
     ),
     more(morePairs),
     ...(failed === 0 ? [] : [title('failed')]),
-    ...failing.map(({ image, code, message }) => `${paint.red(`${code}: ${oneLine(message || image)}`)}\n`),
+    ...failing.map(
+      ({ image, code, message }) => `${paint.red(errorText({ code, message: oneLine(message || image) }))}\n`,
+    ),
     more(failed - failing.length),
   ].join('');
 }
@@ -128,5 +137,5 @@ function shortened<T>(list: readonly T[]): [first: readonly T[], left: number] {
 }
 
 function more(left: number): string {
-  return left === 0 ? '' : `… and ${left} more; the JSON has them\n`;
+  return left === 0 ? '' : `… and ${left} more (all are in the JSON report)\n`;
 }

@@ -6,8 +6,8 @@ import { columns } from './columns.ts';
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
 export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
   const { size, fit, resizeTo, filter } = preprocessing;
-  const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'squashed';
-  const scale = scoring === undefined ? 'not in the files' : Number(scoring.logitScale.toPrecision(6));
+  const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'stretched';
+  const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
 }
@@ -15,14 +15,14 @@ export function inspection({ contents, preprocessing, scoring }: ModelDescriptio
 function towers(contents: Contents): string {
   if (contents.kind === 'checkpoint') {
     const { image, text } = stages(contents.checkpoint, contents.architecture);
-    return `${stageTable('image tower', image)}\n${stageTable('text tower', text)}`;
+    return `${stageTable('image encoder', image)}\n${stageTable('text encoder', text)}`;
   }
   const { image, text } = contents.readyMade;
   const ports = (title: string, path: string, input: Port, output: Port) =>
     `${title}  ${path}\n  in   ${portText(input)}\n  out  ${portText(output)}\n`;
   return (
-    ports('image tower', image.path, image.wiring.image.input, image.wiring.image.output) +
-    ports('text tower', text.path, text.wiring.text.input, text.wiring.text.output)
+    ports('image encoder', image.path, image.wiring.image.input, image.wiring.image.output) +
+    ports('text encoder', text.path, text.wiring.text.input, text.wiring.text.output)
   );
 }
 
@@ -51,7 +51,7 @@ function stageTable(title: string, stages: readonly Stage[]): string {
     ...stages.map(({ name, detail, shape, parameters, bytes }) => {
       return [name, `[${shape.join(', ')}]`, count(parameters), count(bytes), detail];
     }),
-    ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'in all'],
+    ['', '', count(sum(stages, 'parameters')), count(sum(stages, 'bytes')), 'total'],
   ];
   return columns(rows, 'llrrl');
 }

@@ -1,5 +1,6 @@
 import type { ImageResult } from '../classifier.ts';
 import type { ImageIdentity } from '../image/source.ts';
+import { errorField } from './flags.ts';
 import { type ResultWriter, type RunInfo, rounded } from './writer.ts';
 
 /** One JSON object a line: a row can be read as soon as it is there. */
@@ -22,7 +23,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 
 function jsonRow(result: ImageResult, model: string): object {
   const identity = { image: result.image, ...pathField(result), model };
-  if (!result.ok) return { ...identity, error: { code: result.error.code, message: result.error.message } };
+  if (!result.ok) return { ...identity, ...errorField(result.error) };
   const { label, score, reason, background } = result;
   return {
     ...identity,

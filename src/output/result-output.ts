@@ -34,7 +34,7 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
   for (const input of inputs) {
     const info = await stat(input, { bigint: true }).catch(() => undefined);
     if (info?.dev === same.dev && info.ino === same.ino) {
-      throw new UsageError(`${option} ${output} would overwrite ${input}, which is read`, 'name another file');
+      throw new UsageError(`${option} ${output} would overwrite the input ${input}`, 'use another file');
     }
   }
 }

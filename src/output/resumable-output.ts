@@ -72,8 +72,8 @@ export class ResumableOutput implements ResultOutput {
       const rows = await hasRow(file, settings['format'] === 'jsonl' ? 0 : 1);
       await file.close();
       if (rows) {
-        const fact = `${path} cannot be resumed, for ${journalFile(path)} does not tell what its rows are of`;
-        throw new UsageError(fact, 'leave out --resume to write it anew, or name another file');
+        const fact = `cannot resume ${path}: its journal ${journalFile(path)} is missing or damaged`;
+        throw new UsageError(fact, 'remove --resume to start again, or use another file');
       }
       return ResumableOutput.begin(path, settings, unlock);
     });
@@ -197,8 +197,8 @@ async function alone<T>(path: string, open: (unlock: () => Promise<void>) => Pro
   const lock = `${path}.run.lock`;
   const unlock = await takeLock(lock).catch(throwCannotWrite(path));
   if (unlock === undefined) {
-    const fact = `another run writes ${path}: ${(await readFile(lock, 'utf8').catch(() => '')).trim()} holds ${lock}`;
-    throw new OutputError(fact, 'wait until it ends, or name another file');
+    const fact = `another run is writing ${path}: ${(await readFile(lock, 'utf8').catch(() => '')).trim()} holds ${lock}`;
+    throw new OutputError(fact, 'wait until the other run ends, or use another file');
   }
   try {
     return await open(unlock);
@@ -220,8 +220,8 @@ async function readSettings(path: string): Promise<unknown> {
     return JSON.parse(await readFile(settingsFile(path), 'utf8'));
   } catch (error) {
     throw new UsageError(
-      `${path} cannot be resumed, for ${settingsFile(path)} does not tell how it was made: ${messageOf(error)}`,
-      'leave out --resume to write it anew, or name another file',
+      `cannot resume ${path}: its settings file ${settingsFile(path)} is missing or damaged (${messageOf(error)})`,
+      'remove --resume to start again, or use another file',
       error,
     );
   }
@@ -234,8 +234,8 @@ function requireSame(path: string, before: unknown, now: unknown): void {
   );
   if (other.length === 0) return;
   throw new UsageError(
-    `${path} was written with other ${other.join(', ')}`,
-    'resume with the same, leave out --resume to write it anew, or name another file',
+    `${path} was written with different ${other.join(', ')}`,
+    'use the same options, remove --resume to start again, or use another file',
   );
 }
 
@@ -259,7 +259,7 @@ function holds(row: WrittenRow, { key, identity }: Plan): boolean {
 
 function cannotWriteBeside(path: string): (error: unknown) => never {
   return (error) => {
-    const fact = `what ${path} could be resumed with cannot be written beside it: ${messageOf(error)}`;
+    const fact = `cannot write the files for --resume next to ${path}: ${messageOf(error)}`;
     throw new OutputError(fact, 'check the permissions of the folder and the free space', error);
   };
 }

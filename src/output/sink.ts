@@ -41,8 +41,8 @@ export class Sink {
 
 /** What it means that a file, or what lies beside it, cannot be written. */
 export function cannotWrite(name: string, error: unknown): OutputError {
-  const fact = `${name} cannot be written: ${messageOf(error)}`;
-  return new OutputError(fact, 'check the path, its permissions and the free space', error);
+  const fact = `cannot write ${name}: ${messageOf(error)}`;
+  return new OutputError(fact, 'check the path, the permissions and the free space', error);
 }
 
 /** The same, to be thrown where a promise is broken. */

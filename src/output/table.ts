@@ -2,6 +2,7 @@ import { createColors } from 'picocolors';
 import stringWidth from 'string-width';
 import { oneLine } from '../errors.ts';
 import type { Decision, Reason } from '../ranking.ts';
+import { errorText } from './flags.ts';
 import type { ResultWriter } from './writer.ts';
 
 /** What the table is drawn on. */
@@ -15,9 +16,9 @@ export interface Canvas {
 
 /** Why there is no label. */
 const WORDS: Readonly<Record<Reason, (decision: Decision) => string>> = {
-  none: ({ background = 0 }) => `the background comes first, ${percentOf(background)}`,
-  threshold: ({ score }) => `the best, ${percentOf(score)}, is below its threshold`,
-  margin: () => 'the best is too near the second',
+  none: ({ background = 0 }) => `the background class has the best score, ${percentOf(background)}`,
+  threshold: ({ score }) => `the best score, ${percentOf(score)}, is below the threshold`,
+  margin: () => 'the best score is too close to the second-best',
 };
 
 const INDENT = '  ';
@@ -41,7 +42,7 @@ export function tableWriter({ columns, color }: Omit<Canvas, 'terminal'>): Resul
     begin: () => '',
     row(result) {
       const title = paint.bold(oneLine(result.image));
-      if (!result.ok) return `${title}\n${INDENT}${paint.red(`${result.error.code}: ${result.error.message}`)}\n`;
+      if (!result.ok) return `${title}\n${INDENT}${paint.red(errorText(result.error))}\n`;
       const names = result.labels.map(({ label }) => oneLine(label));
       const room = columns - INDENT.length - PERCENT_WIDTH - 4; // two spaces on each side of the bar
       const labelWidth = Math.min(

@@ -23,14 +23,16 @@ type Key = (typeof KEYS)[number];
  */
 export async function readLabelsFile(path: string): Promise<Label[]> {
   const entries = parseLabels(await readText(path, 'labels'), path);
-  if (entries.length === 0) throw new LabelsError(`the labels file ${path} holds no label`, 'write one label a line');
+  if (entries.length === 0)
+    throw new LabelsError(`the labels file ${path} contains no labels`, 'write one label per line');
   const first = new Map<string, string>();
   for (const { at, label } of entries) {
     try {
-      if (label.label.trim() === '') throw new LabelsError('the label is empty', 'name it, or take it out');
+      if (label.label.trim() === '') throw new LabelsError('the label is empty', 'add a name, or remove the entry');
       const [{ label: name } = label] = checkLabels([label]);
       const before = first.get(name.toLowerCase());
-      if (before !== undefined) throw new LabelsError(`"${name}" is there twice, in ${before} and here`, 'keep one');
+      if (before !== undefined)
+        throw new LabelsError(`"${name}" is listed twice, in ${before} and here`, 'remove one of them');
       first.set(name.toLowerCase(), at);
     } catch (error) {
       if (error instanceof LabelsError) throw new LabelsError(`${path}, ${at}: ${error.fact}`, error.nextStep, error);
@@ -51,12 +53,13 @@ async function readText(path: string, what: 'labels' | 'texts'): Promise<string>
     text = new TextDecoder('utf-8', { fatal: true }).decode(await readInput(path, MAX_BYTES)); // takes a byte-order mark away
   } catch (error) {
     throw new LabelsError(
-      `the ${what} file ${path} cannot be read: ${messageOf(error)}`,
-      'check the path, and that it is UTF-8',
+      `cannot read the ${what} file ${path}: ${messageOf(error)}`,
+      'check the path, and save the file as UTF-8',
       error,
     );
   }
-  if (text.includes('\0')) throw new LabelsError(`the ${what} file ${path} holds zero bytes`, 'save it as UTF-8');
+  if (text.includes('\0'))
+    throw new LabelsError(`the ${what} file ${path} contains NUL bytes`, 'save the file as UTF-8 text');
   return text;
 }
 
@@ -65,13 +68,13 @@ function parseLabels(text: string, path: string): Entry[] {
   try {
     return parse(text);
   } catch (error) {
-    throw new LabelsError(`${path} is no labels file: ${messageOf(error)}`, form, error);
+    throw new LabelsError(`${path} is not a valid labels file: ${messageOf(error)}`, form, error);
   }
 }
 
 function formOf(path: string): { parse(text: string): Entry[]; readonly form: string } {
   if (/\.json$/iu.test(path))
-    return { parse: parseJson, form: `write a list of labels, as texts or objects of ${KEYS.join(', ')}` };
+    return { parse: parseJson, form: `write an array of labels, strings or objects with ${KEYS.join(', ')}` };
   if (/\.csv$/iu.test(path))
     return { parse: parseCsv, form: `write a header, of ${KEYS.join(', ')}, and below it a line for each label` };
   return { parse: parseLines, form: 'write one label a line' };
@@ -95,7 +98,7 @@ function linesOf(text: string): { readonly text: string; readonly number: number
 /** A list of texts, or of objects. @throws TypeError or SyntaxError */
 function parseJson(text: string): Entry[] {
   const list: unknown = JSON.parse(text);
-  if (!Array.isArray(list)) throw new TypeError('it is no list');
+  if (!Array.isArray(list)) throw new TypeError('it is not an array');
   return list.map((value: unknown, n) => {
     const at = `entry ${n + 1}`;
     return { at, label: typeof value === 'string' ? { label: value } : parseObject(value, at) };
@@ -104,12 +107,13 @@ function parseJson(text: string): Entry[] {
 
 function parseObject(value: unknown, at: string): Label {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new TypeError(`${at} is neither a text nor an object`);
+    throw new TypeError(`${at} is neither a string nor an object`);
   const { label, prompts, aliases, threshold, ...rest } = value as Readonly<Record<string, unknown>>;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new TypeError(`${at} has an unknown key, "${unknown}"`);
-  if (typeof label !== 'string') throw new TypeError(`label of ${at} is no text`);
-  if (threshold !== undefined && typeof threshold !== 'number') throw new TypeError(`threshold of ${at} is no number`);
+  if (typeof label !== 'string') throw new TypeError(`label of ${at} is not a string`);
+  if (threshold !== undefined && typeof threshold !== 'number')
+    throw new TypeError(`threshold of ${at} is not a number`);
   return {
     label,
     ...(prompts !== undefined && { prompts: textList(prompts, `prompts of ${at}`) }),
@@ -120,7 +124,7 @@ function parseObject(value: unknown, at: string): Label {
 
 function textList(value: unknown, name: string): string[] {
   if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
-  throw new TypeError(`${name} is no list of texts`);
+  throw new TypeError(`${name} is not an array of strings`);
 }
 
 /**
@@ -149,7 +153,7 @@ function columnOf(name: string, column: number, header: readonly string[]): Key 
 
 function parseRecord({ label = '', prompts, aliases, threshold }: Partial<Record<Key, string>>, at: string): Label {
   const value = Number(threshold);
-  if (Number.isNaN(value) && threshold !== undefined) throw new TypeError(`the threshold of ${at} is no number`);
+  if (Number.isNaN(value) && threshold !== undefined) throw new TypeError(`the threshold of ${at} is not a number`);
   return {
     label,
     ...(prompts?.trim() && { prompts: splitField(prompts) }),

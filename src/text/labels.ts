@@ -28,26 +28,26 @@ export function splitLabels(list: string): string[] {
  */
 export function checkLabels(given: readonly (string | Label)[]): Label[] {
   const labels = given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one));
-  if (labels.length === 0) throw new LabelsError('no labels', 'say what the images might show: --labels cat,dog');
+  if (labels.length === 0) throw new LabelsError('there are no labels', 'set `labels`, for example cat,dog');
   const seen = new Map<string, string>();
   for (const [n, { label, prompts = [], aliases = [], threshold = 0 }] of labels.entries()) {
     if (label === '')
-      throw new LabelsError(`label ${n + 1} of ${labels.length} is empty`, 'remove the spare comma or quotes');
+      throw new LabelsError(`label ${n + 1} of ${labels.length} is empty`, 'remove the extra comma or quotes');
     const same = seen.get(label.toLowerCase());
     if (same !== undefined) {
-      const pair = same === label ? `"${label}" is there twice` : `"${same}" and "${label}" are the same label`;
-      throw new LabelsError(oneLine(pair), 'keep one of them');
+      const pair = same === label ? `"${label}" is listed twice` : `"${same}" and "${label}" are the same label`;
+      throw new LabelsError(oneLine(pair), 'remove one of them');
     }
     seen.set(label.toLowerCase(), label);
     if (prompts.includes('') || aliases.includes(''))
-      throw new LabelsError(`the label "${label}" has an empty prompt or alias`, 'write a text, or leave it out');
+      throw new LabelsError(`the label "${label}" has an empty prompt or alias`, 'write a text, or remove it');
     if (!(threshold >= 0 && threshold <= 1))
-      throw new LabelsError(`the threshold of label "${label}" is ${threshold}`, 'scores lie between 0 and 1');
+      throw new LabelsError(`the threshold of label "${label}" is ${threshold}`, 'use a number from 0 to 1');
   }
   for (const { label, aliases = [] } of labels) {
     const taken = aliases.find((alias) => (seen.get(alias.toLowerCase()) ?? label) !== label);
     if (taken !== undefined)
-      throw new LabelsError(`"${taken}" is a label, and an alias of "${label}"`, 'keep one of the two');
+      throw new LabelsError(`"${taken}" is both a label and an alias of "${label}"`, 'remove one of them');
   }
   return labels;
 }

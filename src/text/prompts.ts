@@ -5,6 +5,9 @@ import type { Label } from './labels.ts';
 /** Either of these stands for the label in a template. */
 const PLACEHOLDERS = ['{}', '<label>'] as const;
 
+/** Names of template sets that still work. */
+const OLDER_NAMES: ReadonlyMap<string, string> = new Map([['none', 'bare']]);
+
 /** A set of `models/prompts.json`: templates, or whole prompts that name nothing. */
 type PromptSet = { readonly templates: readonly string[] } | { readonly prompts: readonly string[] };
 
@@ -38,14 +41,15 @@ export function expandTemplates(given: readonly string[]): string[] {
   const sets = templateSets();
   const templates = given.flatMap((one) => {
     if (isTemplate(one)) return [one];
-    const set = sets.get(one);
+    const set = sets.get(OLDER_NAMES.get(one) ?? one);
     if (set !== undefined) return set;
     throw new LabelsError(
-      `"${one}" is neither a prompt template nor a template set`,
-      `put {} or <label> where the label goes, or name one of ${[...sets.keys()].join(', ')}`,
+      `"${one}" is not a prompt template and not a template set`,
+      `write {} or <label> in place of the label, or use one of the sets ${[...sets.keys()].join(', ')}`,
     );
   });
-  if (templates.length === 0) throw new LabelsError('no prompt template', 'give one, such as "a photo of a {}"');
+  if (templates.length === 0)
+    throw new LabelsError('there is no prompt template', 'add one, such as "a photo of a {}"');
   return [...new Set(templates)];
 }
 

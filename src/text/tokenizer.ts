@@ -34,7 +34,7 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
     import('@huggingface/tokenizers'),
     import('entities'),
   ]);
-  const text = await readModelText(path, 'put the tokenizer.json of the model there');
+  const text = await readModelText(path, 'copy the tokenizer.json of the model into the folder');
   let model: HuggingFaceTokenizer;
   try {
     const json: unknown = JSON.parse(text);
@@ -43,15 +43,15 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
   } catch (error) {
     throw new ModelError(
       `${path} is not a readable tokenizer: ${messageOf(error)}`,
-      'put the tokenizer.json of the model there',
+      'copy the tokenizer.json of the model into the folder',
       error,
     );
   }
   const greatest = [...model.get_vocab().values()].reduce((a, b) => Math.max(a, b), 0);
   if (greatest >= vocabulary) {
     throw new ModelError(
-      `${path} has the token id ${greatest}, the model a vocabulary of ${vocabulary}`,
-      'put the tokenizer.json of the model there',
+      `${path} has the token id ${greatest}, but the model has a vocabulary of ${vocabulary}`,
+      'copy the tokenizer.json of the model into the folder',
     );
   }
   checkEnd(model, path, vocabulary, pooling);
@@ -104,7 +104,7 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, vocabulary: number,
   );
 }
 
-const mend = 'put the tokenizer.json of the model there';
+const mend = 'copy the tokenizer.json of the model into the folder';
 
 /** A BERT's tokenizer.json says itself how a text is cleaned, and its tower does not read a prompt at its end. */
 function isBert({ at }: TextPooling): boolean {
@@ -118,8 +118,8 @@ async function paddingId(folder: string, model: HuggingFaceTokenizer): Promise<n
   const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
   if (id !== undefined) return id;
   throw new ModelError(
-    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is no token`,
-    'put the tokenizer_config.json of the model there',
+    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is not a token`,
+    'copy the tokenizer_config.json of the model into the folder',
   );
 }
 
@@ -159,7 +159,7 @@ function checkVocabulary(json: unknown): void {
   const { model, added_tokens: added } = Object(json);
   const vocabulary: Record<string, unknown> = Object(Object(model).vocab);
   const ids = Object.values(vocabulary);
-  if (ids.length === 0) throw new TypeError('it knows no word');
+  if (ids.length === 0) throw new TypeError('its vocabulary is empty');
   for (const token of Array.isArray(added) ? added : []) ids.push(Object(token).id);
   const wrong = ids.find((id) => typeof id === 'number' && !(Number.isInteger(id) && id >= 0 && id < MOST_IDS));
   if (wrong !== undefined) throw new TypeError(`a token has the id ${wrong}`);

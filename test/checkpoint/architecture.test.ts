@@ -66,12 +66,12 @@ describe('inferArchitecture', () => {
   });
 
   it.each([
-    ['vision_config', { hidden_size: 64 }, /hidden_size in vision_config .* says 64, which contradicts 32/],
-    ['vision_config', { num_hidden_layers: 3 }, /num_hidden_layers .* says 3, which contradicts 2/],
+    ['vision_config', { hidden_size: 64 }, /hidden_size in vision_config .* is 64, but the model has 32/],
+    ['vision_config', { num_hidden_layers: 3 }, /num_hidden_layers .* is 3, but the model has 2/],
     ['vision_config', { patch_size: 16 }, /patch_size .* says 16/],
-    ['vision_config', { image_size: 224 }, /image_size .* says 224, which contradicts 4 × 4 patches of 8/],
-    ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* says 5, which contradicts a width of 32/],
-    ['vision_config', { num_attention_heads: 1.5 }, /num_attention_heads .* is 1.5, not a whole number/],
+    ['vision_config', { image_size: 224 }, /image_size .* is 224, but the model has 4 × 4 patches of 8/],
+    ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* is 5, but the model has a width of 32/],
+    ['vision_config', { num_attention_heads: 1.5 }, /num_attention_heads .* is 1.5; it must be a whole number/],
     ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* says 0/],
     ['vision_config', { intermediate_size: 64 }, /intermediate_size .* says 64/],
     [
@@ -82,9 +82,9 @@ describe('inferArchitecture', () => {
     ['vision_config', { position_embedding_type: '2d' }, /position_embedding_type .* contradicts 1d positions/],
     ['vision_config', { pooling: 'max' }, /pooling .* is "max"/],
     ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny", not a number/],
-    ['text_config', { vocab_size: 49408 }, /vocab_size in text_config .* says 49408, which contradicts 600/],
+    ['text_config', { vocab_size: 49408 }, /vocab_size in text_config .* is 49408, but the model has 600/],
     ['text_config', { max_position_embeddings: 77 }, /max_position_embeddings .* says 77/],
-    ['text_config', { eos_token_id: 49407 }, /eos_token_id .* says 49407, which contradicts a vocabulary of 600/],
+    ['text_config', { eos_token_id: 49407 }, /eos_token_id .* is 49407, but the model has a vocabulary of 600/],
   ] as const)('refuses a %s that says %j', (section, fields, message) => {
     const contradictory = { ...config, [section]: { ...config[section], ...fields } };
     expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(ModelError);
@@ -106,7 +106,7 @@ describe('inferArchitecture', () => {
 
   it('refuses a projection_dim that contradicts the weights', () => {
     expect(() => inferArchitecture(checkpoint, { ...config, projection_dim: 512 })).toThrow(
-      /says 512, which contradicts 20/,
+      /is 512, but the model has 20/,
     );
   });
 

@@ -59,8 +59,8 @@ describe('readCheckpoint', () => {
 
   it.each([
     ['an empty file', new Uint8Array(0), /0 bytes/],
-    ['a header longer than the file', file({}, 8, 1n << 60n), /claims a header of/],
-    ['a header over the limit', file({}, 8, 200_000_000n), /claims a header of/],
+    ['a header longer than the file', file({}, 8, 1n << 60n), /declares a header of/],
+    ['a header over the limit', file({}, 8, 200_000_000n), /declares a header of/],
     ['a header that is no JSON', file('{"a":'), /not JSON/],
     ['a header that is a list', file([]), /not a JSON object/],
     ['a tensor without a description', file({ a: 1 }), /a in .* has no description/],
@@ -71,7 +71,7 @@ describe('readCheckpoint', () => {
     [
       'a shape that lies',
       file({ a: tensor({ shape: [3] }) }),
-      /takes 8 bytes, its shape \[3\] and type F32 ask for 12/,
+      /has 8 bytes, but its shape \[3\] and type F32 require 12/,
     ],
     ['offsets the wrong way round', file({ a: tensor({ data_offsets: [8, 0] }) }), /takes -8 bytes/],
     ['offsets of text', file({ a: tensor({ data_offsets: ['0', '8'] }) }), /impossible offsets/],
@@ -86,6 +86,6 @@ describe('readCheckpoint', () => {
   });
 
   it('refuses a file that is not there', async () => {
-    await expect(readCheckpoint(join(folder, 'nothing'))).rejects.toThrow(/cannot be read/);
+    await expect(readCheckpoint(join(folder, 'nothing'))).rejects.toThrow(/cannot read/);
   });
 });

@@ -103,7 +103,7 @@ describe('clip-classify', () => {
     expect(rows(stdout).map((row) => row.image)).toEqual(
       ['B.jpeg', 'a.png', 'a/z.PNG'].map((name) => join(root, name)),
     );
-    expect(stderr).toContain('2 files passed over'); // notes.txt and the link
+    expect(stderr).toContain('skipped 2 files'); // notes.txt and the link
   });
 
   it.each([
@@ -165,21 +165,21 @@ describe('clip-classify', () => {
 describe('what cannot run ends with 2 and one line', () => {
   it.each([
     [[], /E_USAGE: no images; /],
-    [['x.jpg'], /E_LABELS: no labels; .*--labels cat,dog/],
+    [['x.jpg'], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
     [['x.jpg', '-l', 'cat,Cat'], /E_LABELS: "cat" and "Cat" are the same label/],
     [['x.jpg', '-l', 'cat,,dog'], /E_LABELS: label 2 of 3 is empty/],
-    [['x.jpg', '--labels-file', 'nothing.txt'], /E_LABELS: the labels file nothing.txt cannot be read/],
-    [['x.jpg', '--labels-file', '/dev/null'], /E_LABELS: the labels file .* holds no label/],
-    [['x.jpg', ...LABELS, '-t', 'nothing'], /E_LABELS: "nothing" is neither a prompt template nor a template set/],
+    [['x.jpg', '--labels-file', 'nothing.txt'], /E_LABELS: cannot read the labels file nothing.txt/],
+    [['x.jpg', '--labels-file', '/dev/null'], /E_LABELS: the labels file .* contains no labels/],
+    [['x.jpg', ...LABELS, '-t', 'nothing'], /E_LABELS: "nothing" is not a prompt template and not a template set/],
     [['x.jpg', ...LABELS, '--top', '0'], /E_USAGE: .*--top.*whole number/],
     [['x.jpg', ...LABELS, '--batch', 'x'], /E_USAGE: .*--batch/],
     [['x.jpg', ...LABELS, '--format', 'xml'], /E_USAGE: .*jsonl/],
     [['x.jpg', ...LABELS, '--lables', 'x'], /E_USAGE: unknown option '--lables' \(Did you mean --labels\?\)/],
-    [['x.jpg', ...LABELS, '-o', 'out.xml'], /E_USAGE: the extension of out.xml says no format/],
-    [['x.jpg', ...LABELS, '-o', '/nothing/out.csv'], /E_OUTPUT: \/nothing\/out.csv cannot be written/],
+    [['x.jpg', ...LABELS, '-o', 'out.xml'], /E_USAGE: cannot tell the output format from the extension of out.xml/],
+    [['x.jpg', ...LABELS, '-o', '/nothing/out.csv'], /E_OUTPUT: cannot write \/nothing\/out.csv/],
     [['x.jpg', ...LABELS, '-m', 'nothing'], /E_MODEL: there is no model or folder called nothing; known are starter/],
-    [['x.jpg', ...LABELS, '-m', fixture('images')], /E_MODEL: .* holds no model.safetensors and no ONNX graphs/],
-    [[fixture('golden-nothing*'), ...LABELS], /E_USAGE: no image in /],
+    [['x.jpg', ...LABELS, '-m', fixture('images')], /E_MODEL: .* contains no model.safetensors and no ONNX files/],
+    [[fixture('golden-nothing*'), ...LABELS], /E_USAGE: no images found in /],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cli(args.includes('-m') ? args : [...args, ...MODEL]);
     expect([code, stdout]).toEqual([2, '']);
@@ -189,7 +189,10 @@ describe('what cannot run ends with 2 and one line', () => {
 
   it('an empty folder', async () => {
     await mkdir(join(folder, 'empty'));
-    expect(await cli([join(folder, 'empty'), ...LABELS, ...MODEL])).toMatchObject({ code: 2, stderr: /no image in / });
+    expect(await cli([join(folder, 'empty'), ...LABELS, ...MODEL])).toMatchObject({
+      code: 2,
+      stderr: /no images found in /,
+    });
   });
 
   it.each(['jpg', 'txt'])('an output that would overwrite what is read (.%s)', async (extension) => {

@@ -61,7 +61,7 @@ describe('--provider', async () => {
     const { code, stdout, stderr } = await cli([...image, '--provider', 'cuda'], { env });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(
-      /E_PROVIDER: .*(not installed; fetch them: node .*install\.js|no cuda provider on this platform)/,
+      /E_PROVIDER: .*(not installed; install them with node .*install\.js|no cuda provider on this platform)/,
     );
   });
 
@@ -70,7 +70,7 @@ describe('--provider', async () => {
     const { code, stderr } = await cli([...image, '--provider', foreign], { env });
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/E_PROVIDER: .* no (dml|coreml) provider on this platform; here it has cpu/),
+      expect.stringMatching(/E_PROVIDER: .* no (dml|coreml) provider on this platform; use one of cpu/),
     ]);
   });
 

@@ -117,7 +117,7 @@ describe('clip-classify eval', () => {
         image: join(folder, 'broken.csv'),
         truth: 'cat',
         code: 'E_FORMAT',
-        message: expect.stringContaining('is none of'),
+        message: expect.stringContaining('is not a'),
       },
     ]);
     const table = await cli(['eval', file, ...MODEL, '-f', 'table']);
@@ -177,9 +177,11 @@ describe('clip-classify eval', () => {
       ]);
     }
     const table = await cli(['eval', root, ...MODEL, '--threshold', '1', '-f', 'table']);
-    expect(table.stdout).toMatch(/\ngiven no label +6 +of the others – are right\n/);
+    expect(table.stdout).toMatch(/\nwithout a label +6 +– of the other images are correct\n/);
     expect(table.stdout).toMatch(/\ncat → \(no label\) +3\n/);
-    expect((await cli(['eval', root, ...MODEL, '--calibrate', '--none'])).stderr).toMatch(/limits are given/);
+    expect((await cli(['eval', root, ...MODEL, '--calibrate', '--none'])).stderr).toMatch(
+      /--calibrate chooses the thresholds itself; remove/,
+    );
   });
 
   it('takes a background that comes first for no label, as classify does', async () => {
@@ -204,7 +206,7 @@ describe('clip-classify eval', () => {
     const linked = join(folder, 'linked');
     await mkdir(linked);
     for (const label of ['cat', 'dog']) await symlink(join(root, label), join(linked, label));
-    expect((await cli(['eval', linked, ...MODEL])).stderr).toMatch(/there is no class in/);
+    expect((await cli(['eval', linked, ...MODEL])).stderr).toMatch(/contains no classes/);
     expect((await evaluate(linked, '--follow')).figures.images).toBe(6);
   });
 
@@ -217,8 +219,8 @@ describe('clip-classify eval', () => {
     await writeFile(join(beside, 'cat', 'notes.txt'), '');
     const { code, stderr, figures } = await evaluate(beside, '--verbose');
     expect([code, figures.images, figures.labels]).toEqual([0, 1, ['cat', 'dog']]);
-    expect(stderr).toContain('warning: 1 images beside the folders of the classes were left out');
-    expect(stderr).toContain('1 files passed over');
+    expect(stderr).toContain('warning: skipped 1 images that are not in the folder of a class');
+    expect(stderr).toContain('skipped 1 files');
   });
 
   it('writes several files, each in the format of its extension, with the same figures', async () => {
@@ -241,7 +243,9 @@ describe('eval --calibrate', () => {
     expect(labels.map(({ label }: { label: string }) => label)).toEqual(['cat', 'dog']);
     for (const { threshold } of labels) expect(threshold >= 0 && threshold <= 1).toBe(true);
     const table = await cli(['eval', root, ...MODEL, '--calibrate', '-f', 'table']);
-    expect(table.stdout).toMatch(/^limits for a precision of 95\.0 %, chosen on \d images, tried on the other \d/);
+    expect(table.stdout).toMatch(
+      /^thresholds for a precision of 95\.0 %, chosen on \d images \(calibration split\), measured on the other \d/,
+    );
     expect(table.stdout).toMatch(/\n--threshold +\S+/);
     expect(table.stdout).toMatch(/\n--min-margin +\S+/);
   });
@@ -271,15 +275,19 @@ describe('eval --calibrate', () => {
 describe('what eval cannot do ends with 2 and one line', () => {
   it.each<[string, (() => Promise<string[]>) | string[], RegExp]>([
     ['nothing to evaluate', [], /E_USAGE: missing required argument/],
-    ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is neither a folder nor a file/],
-    ['no such folder', ['/nothing'], /E_USAGE: \/nothing cannot be read: .*a CSV with the columns path and label/],
-    ['a folder without classes', async () => [fixture('images')], /E_USAGE: there is no class in /],
+    ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is not a folder and not a regular file/],
+    [
+      'no such folder',
+      ['/nothing'],
+      /E_USAGE: cannot read \/nothing: no such file or folder; .*a CSV file with the columns path and label/,
+    ],
+    ['a folder without classes', async () => [fixture('images')], /E_USAGE: .* contains no classes/],
     [
       'a CSV without the columns',
       async () => [await csv('x.csv', 'file,class\na,b\n')],
-      /the header of .* is "file,class"; it must name the columns path and label/,
+      /the header of .* is "file,class"; the header must have the columns path and label/,
     ],
-    ['an empty CSV', async () => [await csv('x.csv', '')], /there is no class in /],
+    ['an empty CSV', async () => [await csv('x.csv', '')], /contains no classes/],
     [
       'a line without a label',
       async () => [await csv('x.csv', 'path,label\na.png,cat\nb.png,\n')],
@@ -288,13 +296,17 @@ describe('what eval cannot do ends with 2 and one line', () => {
     [
       'a line with too few columns',
       async () => [await csv('x.csv', 'path,label\na.png\n')],
-      /is no CSV as RFC 4180 has it: .*line 2/,
+      /is not a valid CSV file \(RFC 4180\): .*line 2/,
     ],
-    ['an open quote', async () => [await csv('x.csv', 'path,label\n"a.png,cat\n')], /is no CSV as RFC 4180 has it/],
+    [
+      'an open quote',
+      async () => [await csv('x.csv', 'path,label\n"a.png,cat\n')],
+      /is not a valid CSV file \(RFC 4180\)/,
+    ],
     [
       'classes that are not among the labels',
       async () => [root, '-l', 'cat,bird'],
-      /E_LABELS: of the classes, "dog" are not among the labels; add them/,
+      /E_LABELS: these classes are missing from the labels: "dog"; add them/,
     ],
     [
       'one class in two spellings',
@@ -305,15 +317,15 @@ describe('what eval cannot do ends with 2 and one line', () => {
     [
       'another file',
       async () => [root, '-o', 'out.txt'],
-      /E_USAGE: the extension of out.txt says no format; call it .html or .json/,
+      /E_USAGE: cannot tell the format from the extension of out.txt; use a name that ends in .html or .json/,
     ],
-    ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /call it .json/],
-    ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision belongs to --calibrate/],
+    ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /use a name that ends in .json/],
+    ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision needs --calibrate/],
     ['a precision that cannot be', async () => [root, '--calibrate', '--precision', '95'], /above 0, at most 1/],
     [
       'an output in no folder',
       async () => [root, '-o', '/nothing/out.json'],
-      /E_OUTPUT: \/nothing\/out.json cannot be written/,
+      /E_OUTPUT: cannot write \/nothing\/out.json/,
     ],
   ])('%s', async (_, args, message) => {
     const { code, stdout, stderr } = await cli(['eval', ...(Array.isArray(args) ? args : await args()), ...MODEL]);
@@ -326,6 +338,6 @@ describe('what eval cannot do ends with 2 and one line', () => {
     await mkdir(join(folder, 'hollow/cat'), { recursive: true });
     await mkdir(join(folder, 'hollow/dog'));
     const { code, stderr } = await cli(['eval', join(folder, 'hollow'), ...MODEL]);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: no image in /)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: no images found in /)]);
   });
 });

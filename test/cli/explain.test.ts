@@ -75,7 +75,7 @@ describe('--explain', () => {
       [[image, other, '--explain', at('x.png')], 'E_USAGE', 'several'],
       [['--from', at('x.npy'), '--explain', at('x.png')], 'E_USAGE', '--from reads embeddings'],
       [[image, '--explain', at('x.jpg')], 'E_USAGE', 'PNG'],
-      [[image, '--explain-label', 'cat'], 'E_USAGE', '--explain-label belongs to --explain'],
+      [[image, '--explain-label', 'cat'], 'E_USAGE', '--explain-label needs --explain'],
       [[image, '--explain', at('x.png'), '--explain-label', 'bird'], 'E_LABELS', 'bird'],
       [[at('photo.png'), '--explain', at('photo.png')], 'E_USAGE', 'would overwrite'],
       [[image, '-f', 'jsonl', '-o', at('x.png'), '--explain', at('x.png')], 'E_USAGE', '--output'],

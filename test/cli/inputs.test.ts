@@ -203,12 +203,12 @@ it('refuses a FIFO at once, and ends', async () => {
 
 describe('what makes no sense ends with 2 and one line', () => {
   it.each([
-    [['-', '--files-from', '-'], /E_USAGE: standard input is asked for twice/],
-    [['-', '-'], /E_USAGE: standard input is asked for twice/],
-    [['x.png', '-0'], /E_USAGE: -0 is given without a list/],
-    [['x.png', '--shard', '3/2'], /E_USAGE: the shard is "3\/2"; give i\/n/],
-    [['--files-from', '/nothing/list'], /E_USAGE: the list \/nothing\/list cannot be read: ENOENT/],
-    [['--files-from', fixture('images')], /E_USAGE: the list .* cannot be read: it is a folder/],
+    [['-', '--files-from', '-'], /E_USAGE: standard input is used twice/],
+    [['-', '-'], /E_USAGE: standard input is used twice/],
+    [['x.png', '-0'], /E_USAGE: -0 needs --files-from/],
+    [['x.png', '--shard', '3/2'], /E_USAGE: .*"3\/2" is not a valid shard; use i\/n/],
+    [['--files-from', '/nothing/list'], /E_USAGE: cannot read the list \/nothing\/list: no such file or folder/],
+    [['--files-from', fixture('images')], /E_USAGE: cannot read the list .*: it is a folder/],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cli([...args, ...MODEL]);
     expect([code, stdout, stderr.trimEnd().split('\n').length]).toEqual([2, '', 1]);
@@ -217,6 +217,6 @@ describe('what makes no sense ends with 2 and one line', () => {
 
   it('a list with NULs, without -0', async () => {
     const { code, stderr } = await cli(['--files-from', '-', ...MODEL], { stdin: 'a.png\0b.png\0' });
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/on standard input holds NUL bytes; say -0/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/on standard input contains NUL bytes; add -0/)]);
   });
 });

@@ -129,7 +129,7 @@ describe('an image may have no label', () => {
 
   it('and the table says why', async () => {
     const { stdout } = await cli([IMAGES[0] as string, ...LABELS, ...MODEL, '--threshold', '1', '-f', 'table']);
-    expect(stdout).toContain('no label: the best, ');
+    expect(stdout).toContain('no label: the best score, ');
   });
 });
 
@@ -192,13 +192,18 @@ describe('warnings', () => {
   it('of labels that hardly differ, once', async () => {
     const { code, stderr } = await cli([IMAGES[0] as string, '-l', 'red cat,the red cat,dog,dogs', ...MODEL]);
     expect(code).toBe(0);
-    const message = 'labels that hardly differ share the score of one: "red cat" and "the red cat", "dog" and "dogs"';
-    expect(stderr).toBe(`clip-classify: warning: ${message}; keep one of each, the other as its alias\n`);
+    const message =
+      'these labels are nearly identical, so they split one score: "red cat" and "the red cat", "dog" and "dogs"';
+    expect(stderr).toBe(
+      `clip-classify: warning: ${message}; keep one of each pair and make the other its alias in a labels file\n`,
+    );
   });
 
   it('of a single label, unless something else may come first', async () => {
     const args = [IMAGES[0] as string, '-l', 'cat', ...MODEL];
-    expect((await cli(args)).stderr).toContain('warning: with "cat" as the only label every image scores 1');
+    expect((await cli(args)).stderr).toContain(
+      'warning: "cat" is the only label, so every image gets score 1; add labels or --background',
+    );
     expect((await cli([...args, '--none'])).stderr).toBe('');
     expect((await cli([...args, '--multi-label'])).stderr).toBe('');
   });
@@ -206,16 +211,16 @@ describe('warnings', () => {
 
 describe('what makes no sense ends with 2 and one line', () => {
   it.each([
-    [['--threshold', '1.5'], /E_USAGE: .*--threshold.*a number from 0 to 1 is needed/],
-    [['--threshold', 'high'], /E_USAGE: .*--threshold.*a number is needed/],
+    [['--threshold', '1.5'], /E_USAGE: .*--threshold.*use a number from 0 to 1/],
+    [['--threshold', 'high'], /E_USAGE: .*--threshold.*use a number/],
     [['--min-margin', '-1'], /E_USAGE: .*--min-margin/],
-    [['--min-margin', '0.1', '--multi-label'], /E_USAGE: of several labels none needs a margin/],
-    [['--none-prompt', ' '], /E_LABELS: a prompt of the background is empty/],
-    [['--match', 'fox'], /E_LABELS: --match "fox" is none of the labels/],
-    [['--match', 'cat', '-f', 'csv'], /E_USAGE: --match writes paths, not csv; leave out --format/],
-    [['--match', 'cat', '--resume', '-o', 'x.jsonl'], /E_USAGE: --match writes paths, not rows; leave out --resume/],
-    [['--print0'], /E_USAGE: --print0 belongs to --match/],
-    [['-f', 'label', '--print0'], /E_USAGE: --print0 belongs to --match/],
+    [['--min-margin', '0.1', '--multi-label'], /E_USAGE: --min-margin does not work with --multi-label/],
+    [['--none-prompt', ' '], /E_LABELS: a background prompt is empty/],
+    [['--match', 'fox'], /E_LABELS: --match "fox" is not one of the labels/],
+    [['--match', 'cat', '-f', 'csv'], /E_USAGE: --match writes paths, not csv; remove --format/],
+    [['--match', 'cat', '--resume', '-o', 'x.jsonl'], /E_USAGE: --match writes paths, not rows; remove --resume/],
+    [['--print0'], /E_USAGE: --print0 needs --match/],
+    [['-f', 'label', '--print0'], /E_USAGE: --print0 needs --match/],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cli([IMAGES[0] as string, ...LABELS, ...MODEL, ...args]);
     expect([code, stdout]).toEqual([2, '']);

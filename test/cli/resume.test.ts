@@ -105,7 +105,7 @@ describe('--resume', () => {
     const { code, stderr } = await cli([few, ...TINY, '-o', output, '--resume', ...more]);
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(new RegExp(`E_USAGE: .* was written with other .*${what}`)),
+      expect.stringMatching(new RegExp(`E_USAGE: .* was written with different .*${what}`)),
     ]);
     expect(await readFile(output, 'utf8')).toBe(before);
   });
@@ -114,9 +114,12 @@ describe('--resume', () => {
     await writeFile(file('foreign.jsonl'), '{"image":"x"}\n');
     expect(await resume(file('foreign.jsonl'))).toMatchObject({
       code: 2,
-      stderr: /E_USAGE: .*foreign.jsonl cannot be resumed/,
+      stderr: /E_USAGE: cannot resume .*foreign.jsonl/,
     });
-    expect(await resume(file('x.json'))).toMatchObject({ code: 2, stderr: /E_USAGE: json cannot be resumed/ });
+    expect(await resume(file('x.json'))).toMatchObject({
+      code: 2,
+      stderr: /E_USAGE: --resume does not support json output/,
+    });
     expect(await cli([folder, ...TINY, '--resume'])).toMatchObject({
       code: 2,
       stderr: /E_USAGE: --resume needs --output/,
@@ -130,7 +133,7 @@ describe('--resume', () => {
     await unlink(`${output}.run.rows`);
     expect(await resume(output)).toMatchObject({
       code: 2,
-      stderr: /E_USAGE: .*unknown.csv cannot be resumed, for .*\.run\.rows does not tell/,
+      stderr: /E_USAGE: cannot resume .*unknown.csv: its journal .*\.run\.rows is missing/,
     });
     expect(await readFile(output, 'utf8')).toBe(before);
     await truncate(output, before.indexOf('\n') + 1); // it was ended before the first row
@@ -145,7 +148,10 @@ describe('--resume', () => {
     child.kill('SIGSTOP');
     for (const more of [['--resume'], []]) {
       const { code, stderr } = await cli([folder, ...TINY, '-o', output, ...more]);
-      expect([code, stderr]).toEqual([2, expect.stringMatching(/E_OUTPUT: another run writes .*"pid":\d+.*; wait/)]);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/E_OUTPUT: another run is writing .*"pid":\d+.*; wait/),
+      ]);
     }
     child.kill('SIGKILL');
     expect((await ended).signal).toBe('SIGKILL');

@@ -38,7 +38,7 @@ describe('doubts', () => {
   it('name labels that are one to the model, in one warning', () => {
     // cos 1.5° = 0.9997, cos 2° = 0.9994
     expect(doubts({ rows: rowsAt(0, 90, 1.5, 92), truncated: [] }, names, 77)).toEqual([
-      expect.stringMatching(/^labels that hardly differ .*: "grey cat" and "gray cat"; keep one of each/),
+      expect.stringMatching(/^these labels are nearly identical, .*: "grey cat" and "gray cat"; keep one of each/),
     ]);
   });
 
@@ -67,7 +67,7 @@ describe('doubts', () => {
     const found = doubts({ rows: rowsAt(...many.map(() => 0)), truncated: many.map((_, n) => n) }, many, 77);
     expect(found).toHaveLength(7);
     expect(found[0]).toContain('"label 0"');
-    expect(found[5]).toBe('so are those of 95 more labels');
+    expect(found[5]).toBe('the prompts of 95 more labels are truncated too');
     expect(found[6]).toContain('4945 more pairs');
   });
 

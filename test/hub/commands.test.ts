@@ -43,7 +43,7 @@ describe('models list', () => {
 describe('models use', () => {
   it('is the default until another is chosen; the variable and --model go first', async () => {
     await run('models', 'pull', TINY);
-    expect(await run('models', 'use', TINY)).toMatchObject({ code: 0, stdout: 'tiny-clip is the default now\n' });
+    expect(await run('models', 'use', TINY)).toMatchObject({ code: 0, stdout: 'tiny-clip is now the default model\n' });
     expect(await modelOf()).toBe('tiny-clip');
     expect(await modelOf({ CLIP_CLASSIFY_MODEL: fixture('tiny-gelu-f16') })).toBe('tiny-gelu-f16');
     expect(await json('use', fixture('tiny-class'))).toEqual({ default: 'tiny-class', folder: fixture('tiny-class') });
@@ -77,9 +77,12 @@ describe('models rm', () => {
     const other = repositoryOf(fixture('tiny-class'), { 'config.json': '{"another": "commit"}' });
     hub.repositories.set(TINY, other);
     const second = await run('models', 'pull', `${TINY}@${other.commit}`, '--name', 'second');
-    expect(second.stderr).toMatch(/E_MODEL: second is pulled, but cannot be used: .*config/);
+    expect(second.stderr).toMatch(/E_MODEL: second is downloaded but cannot be used: .*config/);
     const { code, stderr } = await run('models', 'rm', 'tiny-clip');
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/tiny-clip was the default; now it is starter/)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/tiny-clip was the default model; the default is now starter/),
+    ]);
     const left = await treeOf(home.hub);
     expect(left.filter((path) => path.includes('/snapshots/')).length).toBe(4);
     expect(left.filter((path) => path.includes('/blobs/') && !path.includes('->')).length).toBe(4);
@@ -113,7 +116,7 @@ it('names the variable to set where the cache cannot be written', async () => {
   const { code, stderr } = await cli(['models', 'pull', TINY], { env: { ...home.env, HF_HUB_CACHE: '/dev/null/x' } });
   expect([code, stderr]).toEqual([
     2,
-    expect.stringMatching(/E_CACHE: \/dev\/null\/x cannot be used: .*; set HF_HUB_CACHE/),
+    expect.stringMatching(/E_CACHE: cannot use \/dev\/null\/x: .*; set HF_HUB_CACHE/),
   ]);
   const own = await cli(['models', 'use', 'starter'], { env: { ...home.env, CLIP_CLASSIFY_CACHE: '/dev/null/x' } });
   expect([own.code, own.stderr]).toEqual([2, expect.stringMatching(/E_CACHE: .*; set CLIP_CLASSIFY_CACHE/)]);

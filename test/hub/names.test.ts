@@ -81,14 +81,14 @@ describe('a name that would leave its folder', () => {
     const siblings = [...['model.safetensors', 'config.json', rfilename]].map((name) => ({ rfilename: name }));
     const body = JSON.stringify({ sha: COMMIT, siblings });
     hub.fault = ({ url }) => (url.includes('/revision/') ? { kind: 'body', body } : undefined);
-    expect(await failure('acme/clip')).toMatch(/^E_HUB: the hub lists a file called .* in acme\/clip: refused/);
+    expect(await failure('acme/clip')).toMatch(/^E_HUB: the Hub lists a file with the unsafe name .* in acme\/clip/);
     expect(await treeOf(home.folder)).toEqual([]);
   });
 
   it.each(['../../x', 'main', '', 'C'.repeat(40), `${COMMIT}/..`])('%j is refused as a commit', async (sha) => {
     const body = JSON.stringify({ sha, siblings: [{ rfilename: 'model.safetensors' }] });
     hub.fault = ({ url }) => (url.includes('/revision/') ? { kind: 'body', body } : undefined);
-    expect(await failure('acme/clip')).toMatch(/^E_HUB: the hub's answer for acme\/clip names no commit/);
+    expect(await failure('acme/clip')).toMatch(/^E_HUB: the Hub's answer for acme\/clip contains no commit/);
     expect(await treeOf(home.folder)).toEqual([]);
   });
 
@@ -101,7 +101,7 @@ describe('a name that would leave its folder', () => {
       if (url.includes('/tree/')) return { kind: 'body', body: JSON.stringify(tree) };
       return { kind: 'body', body: 'x', headers: { etag: `"${oid}"` } };
     };
-    expect(await failure('acme/clip')).toMatch(/^E_HUB: the hub tells no size and digest of acme\/clip/);
+    expect(await failure('acme/clip')).toMatch(/^E_HUB: the Hub sends no size and checksum for acme\/clip/);
     expect(await treeOf(home.folder)).toEqual([]);
   });
 

@@ -52,5 +52,5 @@ it('goes past it to where no_proxy says', async () => {
 });
 
 it('says so where it holds no URL', async () => {
-  await expect(pull({ https_proxy: 'proxy port 3128' })).rejects.toThrow('a proxy variable holds no URL');
+  await expect(pull({ https_proxy: 'proxy port 3128' })).rejects.toThrow('a proxy variable is not a URL');
 });

@@ -37,7 +37,7 @@ describe('models pull', () => {
   it('makes a repository a model that classifies, as the folder does', async () => {
     const { code, stdout, stderr } = await run('models', 'pull', TINY);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain(`tiny-clip: ${TINY} at ${tiny.commit.slice(0, 12)}, 0.3 MB fetched`);
+    expect(stdout).toContain(`tiny-clip: ${TINY} at ${tiny.commit.slice(0, 12)}, 0.3 MB downloaded`);
     const args = [fixture('images/rgb.png'), '-l', 'cat,dog', '-f', 'json'];
     const byFolder = JSON.parse((await run(...args, '-m', fixture('tiny-class'))).stdout);
     for (const name of ['tiny-clip', TINY, `${TINY}@main`]) {
@@ -77,7 +77,7 @@ describe('models pull', () => {
     hub.seen.length = 0;
     for (const offline of [{}, { HF_HUB_OFFLINE: '1' }, { TRANSFORMERS_OFFLINE: 'yes' }]) {
       const env = { ...home.env, ...offline };
-      expect((await cli(['models', 'pull', TINY], { env })).stdout).toContain('was there already');
+      expect((await cli(['models', 'pull', TINY], { env })).stdout).toContain('already downloaded');
       expect((await cli([fixture('images/rgb.png'), '-l', 'a,b', '-m', 'tiny-clip'], { env })).code).toBe(0);
       expect((await cli(['models', 'verify'], { env })).code).toBe(0);
     }
@@ -116,7 +116,7 @@ describe('models pull', () => {
       const { code, stderr } = await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', name);
       expect([code, stderr]).toEqual([
         2,
-        expect.stringMatching(/E_MODEL: .* has not been pulled; clip-classify models pull clip-vit-b-32/),
+        expect.stringMatching(/E_MODEL: .* is not downloaded; run clip-classify models pull clip-vit-b-32/),
       ]);
     }
     expect(hub.seen).toEqual([]);

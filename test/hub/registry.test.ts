@@ -51,7 +51,7 @@ describe('the model cards', () => {
 
   it.each([
     ['sources', [], /sources is empty/],
-    ['family', 'blip', /family is none of clip, siglip/],
+    ['family', 'blip', /family must be one of clip, siglip/],
     ['activation', 3, /activation is no text/],
     ['scoring', { kind: 'softmax', logitScale: '100', logitBias: null }, /logitScale is no number/],
     ['preprocessing', {}, /size is no number/],

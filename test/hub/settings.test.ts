@@ -59,7 +59,7 @@ describe('the variables of the hub', () => {
   });
 
   it.each(['mirror', 'file:///x', 'ftp://x'])('refuses %s as an endpoint', async (endpoint) => {
-    await expect(settings({ HF_ENDPOINT: endpoint })).rejects.toThrow(/HF_ENDPOINT is .*; give a URL/);
+    await expect(settings({ HF_ENDPOINT: endpoint })).rejects.toThrow(/HF_ENDPOINT is .*; use a URL/);
   });
 });
 

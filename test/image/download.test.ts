@@ -90,23 +90,23 @@ describe('an image by its URL', () => {
   });
 
   it.each([
-    ['/nothing', 'E_URL', /is answered with status 404; check the address/],
-    ['/teapot', 'E_URL', /is answered with status 418/],
+    ['/nothing', 'E_URL', /is answered with the status 404; check the address/],
+    ['/teapot', 'E_URL', /is answered with the status 418/],
     ['/six', 'E_URL', /is redirected more than 5 times/],
     ['/loop', 'E_URL', /is redirected more than 5 times/],
-    ['/file', 'E_URL', /is redirected to "file:\/\/\/etc\/passwd": file: is refused/],
-    ['/data', 'E_URL', /data: is refused/],
-    ['/ftp', 'E_URL', /ftp: is refused/],
-    ['/no-address', 'E_URL', /is redirected to "http:\/\/", no address/],
+    ['/file', 'E_URL', /is redirected to "file:\/\/\/etc\/passwd": file: is not allowed/],
+    ['/data', 'E_URL', /data: is not allowed/],
+    ['/ftp', 'E_URL', /ftp: is not allowed/],
+    ['/no-address', 'E_URL', /is redirected to "http:\/\/", which is not an address/],
     ['/private', 'E_URL', /is redirected into a private network, to 10.1.2.3/],
     ['/metadata', 'E_URL', /is redirected into a link-local network, to 169.254.169.254/],
     ['/metadata6', 'E_URL', /link-local network/],
     ['/mapped', 'E_URL', /private network/],
     ['/decimal', 'E_URL', /private network, to 10.0.0.1/],
     ['/login-redirect', 'E_URL', /cannot be reached/],
-    ['/long', 'E_FILE_SIZE', /has 200000001 bytes, the limit is 200000000/],
+    ['/long', 'E_FILE_SIZE', /has 200000001 bytes; the limit is 200000000/],
     ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
-    ['/short', 'E_URL', /breaks off: other side closed/],
+    ['/short', 'E_URL', /ended too early: the connection was closed by the other side/],
     ['/silent', 'E_URL', /brings nothing for 0.6 s/],
     ['/stall', 'E_URL', /brings nothing for 0.6 s/],
     ['/drip', 'E_URL', /takes longer than 1.5 s/],
@@ -122,7 +122,10 @@ describe('an image by its URL', () => {
   });
 
   it('that is none, or where nobody answers, is an error', async () => {
-    await expect(direct('http://')).rejects.toMatchObject({ code: 'E_URL', message: 'http:// is no URL; check it' });
+    await expect(direct('http://')).rejects.toMatchObject({
+      code: 'E_URL',
+      message: 'http:// is not a valid URL; check the URL',
+    });
     await expect(direct('http://127.0.0.1:1/a.png')).rejects.toMatchObject({ code: 'E_URL' });
     await expect(direct('http://nothing.invalid/a.png')).rejects.toMatchObject({ code: 'E_URL' });
   });
@@ -132,7 +135,7 @@ describe('an image by its URL', () => {
     server.seen.length = 0;
     await expect(offline(url('/a.png'))).rejects.toMatchObject({
       code: 'E_URL',
-      message: expect.stringMatching(/would need a connection; leave out --offline/),
+      message: expect.stringMatching(/needs the network; remove `offline`/),
     });
     expect(server.seen).toEqual([]);
   });

@@ -25,7 +25,7 @@ describe('what is no regular file', () => {
     await once(socket, 'listening');
     const start = performance.now();
     await expect(readSource(here('fifo'))).rejects.toMatchObject(
-      wrong('E_UNREADABLE', /fifo is a FIFO, no regular file/),
+      wrong('E_UNREADABLE', /fifo is not a regular file, but a FIFO/),
     );
     await expect(readSource(here('socket'))).rejects.toMatchObject(wrong('E_UNREADABLE', /socket is a socket, no/));
     await expect(readSource('/dev/zero')).rejects.toMatchObject(wrong('E_UNREADABLE', /zero is a device, no/));
@@ -99,7 +99,7 @@ describe('a file', () => {
       source,
       here('locked.png'),
     ]);
-    expect(stdout).toMatch(/^E_UNREADABLE .*locked.png cannot be read: EACCES: permission denied/);
+    expect(stdout).toMatch(/^E_UNREADABLE cannot read .*locked.png: permission denied/);
   });
 
   it('that grows and shrinks while it is read is whole, or an error, never garbage', async () => {
@@ -123,10 +123,12 @@ describe('a file', () => {
     } finally {
       changer.kill();
     }
-    const changed = 'changed while it was read; try again when it is whole';
+    const changed = 'changed while it was read; try again when the file is complete';
     expect(outcomes).toContain(changed);
     expect(
-      [...outcomes].filter((outcome) => ![changed, 'whole', 'is empty; fetch or export it again'].includes(outcome)),
+      [...outcomes].filter(
+        (outcome) => ![changed, 'whole', 'is empty; download or export the image again'].includes(outcome),
+      ),
     ).toEqual([]);
   });
 

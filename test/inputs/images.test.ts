@@ -65,8 +65,8 @@ describe('the images that arguments stand for', () => {
   });
 
   it('are none: wrong usage, but not of a list', async () => {
-    await expect(images([])).rejects.toThrow('no images; name images');
-    await expect(images([here('empty')])).rejects.toThrow(/no image in .*empty/);
+    await expect(images([])).rejects.toThrow('no images; give image files');
+    await expect(images([here('empty')])).rejects.toThrow(/no images found in .*empty/);
     await writeFile(here('nothing-listed'), '\n');
     const nothing: string[] = [];
     const options = { filesFrom: here('nothing-listed'), onNothing: (arg: string) => nothing.push(arg) };
@@ -78,8 +78,8 @@ describe('the images that arguments stand for', () => {
     const stdin = () => Readable.from([Buffer.from('bytes')]);
     const { value } = await imagePaths(['-'], { stdin }).next();
     expect(value).toMatchObject({ name: '-' });
-    await expect(images(['-', '-'], { stdin })).rejects.toThrow('standard input is asked for twice');
-    await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is asked for twice');
+    await expect(images(['-', '-'], { stdin })).rejects.toThrow('standard input is used twice');
+    await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is used twice');
   });
 
   it('come no more when the signal says so, though the list is open', async () => {
@@ -118,10 +118,10 @@ describe('shards', () => {
   it('without an image are fine, but not where there is none at all', async () => {
     const parts = await Promise.all([1, 2].map((part) => images([here('a.PNG')], { shard: { part, of: 2 } })));
     expect(parts.map(({ length }) => length).sort()).toEqual([0, 1]);
-    await expect(images([here('empty')], { shard: { part: 1, of: 2 } })).rejects.toThrow('no image in');
+    await expect(images([here('empty')], { shard: { part: 1, of: 2 } })).rejects.toThrow('no images found in');
   });
 
   it.each(['0/3', '4/3', '1', '1/0', '-1/3', '1.5/3', 'a/b', '1/3/5', ''])('%j is none', (text) => {
-    expect(() => parseShard(text)).toThrow(/the shard is .*; give i\/n/);
+    expect(() => parseShard(text)).toThrow(/is not a valid shard; use i\/n/);
   });
 });

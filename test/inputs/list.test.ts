@@ -48,9 +48,9 @@ describe('a list of paths', () => {
   });
 
   it('says so where -0 is missing, or too much, or it is none', async () => {
-    await expect(read(['a\0b\0'])).rejects.toThrow('it holds NUL bytes; say -0');
-    await expect(read([Buffer.alloc(70_000, 97)], 'nul')).rejects.toThrow('leave -0 out');
-    await expect(read([Buffer.alloc(70_000, 97)])).rejects.toThrow('it holds an entry of more than 65536 bytes');
+    await expect(read(['a\0b\0'])).rejects.toThrow('it contains NUL bytes; add -0');
+    await expect(read([Buffer.alloc(70_000, 97)], 'nul')).rejects.toThrow('remove -0');
+    await expect(read([Buffer.alloc(70_000, 97)])).rejects.toThrow('it has an entry of more than 65536 bytes');
   });
 
   it('is passed on path by path', async () => {
@@ -77,6 +77,6 @@ describe('a list of paths', () => {
 
   it('that is missing, or a folder, is wrong usage', async () => {
     await expect(openList(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'E_USAGE' });
-    await expect(openList(folder)).rejects.toThrow(/the list .* cannot be read: it is a folder; check --files-from/);
+    await expect(openList(folder)).rejects.toThrow(/cannot read the list .*: it is a folder; check --files-from/);
   });
 });

@@ -133,9 +133,9 @@ describe('writers', () => {
   it('table: says in words why there is no label', async () => {
     const lines = (await writeUndecided('table')).split('\n').filter((line) => line.includes('no label'));
     expect(lines).toEqual([
-      '  no label: the background comes first, 71.2 %',
-      '  no label: the best, 60.0 %, is below its threshold',
-      '  no label: the best is too near the second',
+      '  no label: the background class has the best score, 71.2 %',
+      '  no label: the best score, 60.0 %, is below the threshold',
+      '  no label: the best score is too close to the second-best',
     ]);
   });
 

@@ -28,18 +28,18 @@ describe('a labels file of lines', () => {
   });
 
   it.each([
-    ['cat\n\nCat\n', /l\.txt, line 3: "Cat" is there twice, in line 1 and here; keep one/],
-    ['# nothing\n', /l\.txt holds no label; write one label a line/],
-    ['c\0a\0t\0', /l\.txt holds zero bytes; save it as UTF-8/],
-    [Uint8Array.of(0xff, 0xfe, 0x63, 0x00), /l\.txt cannot be read: .*; check the path, and that it is UTF-8/],
+    ['cat\n\nCat\n', /l\.txt, line 3: "Cat" is listed twice, in line 1 and here; remove one of them/],
+    ['# nothing\n', /l\.txt contains no labels; write one label per line/],
+    ['c\0a\0t\0', /l\.txt contains NUL bytes; save the file as UTF-8/],
+    [Uint8Array.of(0xff, 0xfe, 0x63, 0x00), /cannot read .*l\.txt: .*; check the path, and save the file as UTF-8/],
   ])('%j is refused', async (content, message) => {
     await expect(read('l.txt', content)).rejects.toThrow(LabelsError);
     await expect(read('l.txt', content)).rejects.toThrow(message);
   });
 
   it('is named where it cannot be read', async () => {
-    await expect(readLabelsFile(fixture('images/rgb.png'))).rejects.toThrow(/rgb.png cannot be read/); // no UTF-8
-    await expect(readLabelsFile(`${repository}nothing.txt`)).rejects.toThrow(/nothing.txt cannot be read/);
+    await expect(readLabelsFile(fixture('images/rgb.png'))).rejects.toThrow(/cannot read .*rgb.png/); // no UTF-8
+    await expect(readLabelsFile(`${repository}nothing.txt`)).rejects.toThrow(/cannot read .*nothing.txt/);
   });
 });
 
@@ -55,22 +55,25 @@ describe('a labels file in JSON', () => {
   });
 
   it.each([
-    ['{"label":"cat"}', /l\.json is no labels file: it is no list; write a list of labels/],
-    ['["cat"', /l\.json is no labels file: .*JSON/],
-    ['[1]', /entry 1 is neither a text nor an object/],
-    ['["cat", null]', /entry 2 is neither a text nor an object/],
-    ['[["cat"]]', /entry 1 is neither a text nor an object/],
+    ['{"label":"cat"}', /l\.json is not a valid labels file: it is not an array; write/],
+    ['["cat"', /l\.json is not a valid labels file: .*JSON/],
+    ['[1]', /entry 1 is neither a string nor an object/],
+    ['["cat", null]', /entry 2 is neither a string nor an object/],
+    ['[["cat"]]', /entry 1 is neither a string nor an object/],
     ['[{"label":"cat","treshold":1}]', /entry 1 has an unknown key, "treshold"/],
     ['[{"name":"cat"}]', /entry 1 has an unknown key, "name"/],
-    ['[{"threshold":1}]', /label of entry 1 is no text/],
-    ['[{"label":"cat","threshold":"1"}]', /threshold of entry 1 is no number/],
-    ['[{"label":"cat","threshold":2}]', /l\.json, entry 1: the threshold of label "cat" is 2; scores lie/],
-    ['[{"label":"cat","prompts":"a {}"}]', /prompts of entry 1 is no list of texts/],
-    ['[{"label":"cat","aliases":[1]}]', /aliases of entry 1 is no list of texts/],
+    ['[{"threshold":1}]', /label of entry 1 is not a string/],
+    ['[{"label":"cat","threshold":"1"}]', /threshold of entry 1 is not a number/],
+    [
+      '[{"label":"cat","threshold":2}]',
+      /l\.json, entry 1: the threshold of label "cat" is 2; use a number from 0 to 1/,
+    ],
+    ['[{"label":"cat","prompts":"a {}"}]', /prompts of entry 1 is not an array of strings/],
+    ['[{"label":"cat","aliases":[1]}]', /aliases of entry 1 is not an array of strings/],
     ['[{"label":"cat","aliases":[""]}]', /l\.json, entry 1: the label "cat" has an empty prompt or alias/],
-    ['["cat", {"label":" CAT "}]', /l\.json, entry 2: "CAT" is there twice, in entry 1 and here/],
+    ['["cat", {"label":" CAT "}]', /l\.json, entry 2: "CAT" is listed twice, in entry 1 and here/],
     ['["cat", " "]', /l\.json, entry 2: the label is empty/],
-    ['[]', /holds no label/],
+    ['[]', /contains no labels/],
   ])('%s is refused', async (content, message) => {
     await expect(read('l.json', content)).rejects.toThrow(LabelsError);
     await expect(read('l.json', content)).rejects.toThrow(message);
@@ -93,19 +96,19 @@ describe('a labels file in CSV', () => {
   });
 
   it.each([
-    ['name\ncat\n', /l\.csv is no labels file: its header has an unknown column, "name"; write a header/],
+    ['name\ncat\n', /l\.csv is not a valid labels file: its header has an unknown column, "name"; write a header/],
     ['cat\ndog\n', /its header has an unknown column, "cat"/],
     ['threshold\n1\n', /its header has no column label/],
     ['label,label\na,b\n', /its header has the column label twice/],
-    ['label,threshold\ncat,1\ndog,high\n', /the threshold of line 3 is no number/],
+    ['label,threshold\ncat,1\ndog,high\n', /the threshold of line 3 is not a number/],
     ['label,threshold\ncat,-1\n', /l\.csv, line 2: the threshold of label "cat" is -1/],
-    ['label,threshold\ncat\n', /l\.csv is no labels file: .*line 2/],
-    ['label\n"cat\n', /l\.csv is no labels file: .*line 2/],
-    ['label\ncat\ndog\ncat\n', /l\.csv, line 4: "cat" is there twice, in line 2 and here/],
+    ['label,threshold\ncat\n', /l\.csv is not a valid labels file: .*line 2/],
+    ['label\n"cat\n', /l\.csv is not a valid labels file: .*line 2/],
+    ['label\ncat\ndog\ncat\n', /l\.csv, line 4: "cat" is listed twice, in line 2 and here/],
     ['label,threshold\n,0.5\n', /l\.csv, line 2: the label is empty/],
     ['label,aliases\ncat,a||b\n', /l\.csv, line 2: the label "cat" has an empty prompt or alias/],
-    ['label\n', /holds no label/],
-    ['', /holds no label/],
+    ['label\n', /contains no labels/],
+    ['', /contains no labels/],
   ])('%j is refused', async (content, message) => {
     await expect(read('l.csv', content)).rejects.toThrow(LabelsError);
     await expect(read('l.csv', content)).rejects.toThrow(message);

@@ -20,7 +20,7 @@ describe('labels', () => {
   it.each([
     [[], /no labels/],
     [['cat', '  '], /label 2 of 2 is empty/],
-    [['cat', 'cat'], /"cat" is there twice/],
+    [['cat', 'cat'], /"cat" is listed twice/],
     [['cat', 'dog', 'CAT'], /"cat" and "CAT" are the same label/],
   ])('refuses %j', (labels, message) => {
     expect(() => checkLabels(labels)).toThrow(LabelsError);
@@ -28,11 +28,11 @@ describe('labels', () => {
   });
 
   it.each([
-    [{ label: 'cat', threshold: 1.5 }, /the threshold of label "cat" is 1.5; scores lie between 0 and 1/],
+    [{ label: 'cat', threshold: 1.5 }, /the threshold of label "cat" is 1.5; use a number from 0 to 1/],
     [{ label: 'cat', threshold: Number.NaN }, /the threshold of label "cat" is NaN/],
     [{ label: 'cat', aliases: [' '] }, /the label "cat" has an empty prompt or alias/],
     [{ label: 'cat', prompts: ['', 'x'] }, /the label "cat" has an empty prompt or alias/],
-    [{ label: 'cat', aliases: ['Dog'] }, /"Dog" is a label, and an alias of "cat"/],
+    [{ label: 'cat', aliases: ['Dog'] }, /"Dog" is both a label and an alias of "cat"/],
   ])('refuses %j', (label, message) => {
     expect(() => checkLabels(['dog', label])).toThrow(LabelsError);
     expect(() => checkLabels(['dog', label])).toThrow(message);
@@ -58,7 +58,7 @@ describe('templates', () => {
     expect(expandTemplates(['photo', 'a {}', 'a photo of a {}'])).toEqual(['a photo of a {}', 'a {}']);
     expect(expandTemplates(['openai-80'])).toHaveLength(80);
     expect(expandTemplates(['openai-7'])).toHaveLength(7);
-    expect(expandTemplates(['none'])).toEqual(['{}']);
+    expect(expandTemplates(['bare'])).toEqual(['{}']);
   });
 
   it('all have a placeholder', () => {
@@ -66,7 +66,9 @@ describe('templates', () => {
   });
 
   it('are refused without a placeholder', () => {
-    expect(() => expandTemplates(['a photo'])).toThrow(/neither a prompt template nor a template set; .*openai-80/);
+    expect(() => expandTemplates(['a photo'])).toThrow(
+      /is not a prompt template and not a template set; .*bare, .*openai-80/,
+    );
   });
 });
 
@@ -87,6 +89,6 @@ describe('the prompts of a label', () => {
   it('of the background name nothing', () => {
     expect(neutralPrompts().length).toBeGreaterThan(1);
     for (const prompt of neutralPrompts()) expect(prompt).not.toContain('{}');
-    expect(() => expandTemplates(['background'])).toThrow(/neither/);
+    expect(() => expandTemplates(['background'])).toThrow(/not a prompt template/);
   });
 });

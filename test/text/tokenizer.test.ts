@@ -49,7 +49,7 @@ describe('loadTokenizer', () => {
 
   it('refuses a tokenizer with more tokens than the model', async () => {
     await expect(loadTokenizer(fixture('tiny-class'), shape(77, 599))).rejects.toThrow(
-      /token id 599, the model a vocabulary of 599/,
+      /token id 599, but the model has a vocabulary of 599/,
     );
   });
 
@@ -58,7 +58,7 @@ describe('loadTokenizer', () => {
     const { ids } = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('a cat.');
     const tokenizer = await loadTokenizer(fixture('tiny-siglip'), siglip);
     expect(tokenizer.encode(' A  Cat.').ids).toEqual([...ids, ...Array<number>(12 - ids.length).fill(0)]);
-    await expect(loadTokenizer(fixture('tiny-class'), siglip)).rejects.toThrow(/tokenizer_config.json cannot be read/);
+    await expect(loadTokenizer(fixture('tiny-class'), siglip)).rejects.toThrow(/cannot read .*tokenizer_config.json/);
   });
 
   it('refuses a tokenizer that has its end of text elsewhere', async () => {

@@ -17,7 +17,7 @@ export function transformer(
   const firstMlp = `${prefix}.encoder.layers.0.mlp.fc1.weight`;
   let layers = 0;
   while (expect.has(`${prefix}.encoder.layers.${layers}.mlp.fc1.weight`)) layers++;
-  if (layers === 0) throw new ModelError(`there is no ${firstMlp} in the checkpoint`, unsupported);
+  if (layers === 0) throw new ModelError(`the checkpoint has no tensor ${firstMlp}`, unsupported);
   const mlpWidth = expect.shapeOf(firstMlp)[0] ?? 0;
   for (let n = 0; n < layers; n++) {
     const layer = `${prefix}.encoder.layers.${n}`;

@@ -50,11 +50,14 @@ Examples:
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
-  withInputOptions(command).option('--from <file>', 'rank the embeddings that embed wrote, .npy or .jsonl, not images');
+  withInputOptions(command).option(
+    '--from <file>',
+    'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
+  );
   withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
   return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'no progress, warnings or summary')
-    .option('--verbose', 'also say what ran, how many files were passed over, and the causes of an error')
+    .option('--quiet', 'show no progress, warnings or summary')
+    .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };

@@ -46,8 +46,11 @@ type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly outp
 /** The options of {@link ExplainOptions}. */
 export function withExplainOptions(command: Command): Command {
   return command
-    .option('--explain <file.png>', 'of a single image: also draw how similar each of its patches is to a label')
-    .option('--explain-label <label>', 'to this one of the labels (default: the first)');
+    .option(
+      '--explain <file.png>',
+      'also write a heat map: the similarity of each image patch to a label (one image only)',
+    )
+    .option('--explain-label <label>', 'label of the heat map of --explain (default: the first label)');
 }
 
 /**
@@ -60,24 +63,33 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
   const { explain: file, explainLabel: name, output } = options;
   if (file === undefined) {
     if (name === undefined) return undefined;
-    throw new UsageError('--explain-label belongs to --explain', 'name a file to draw to, or leave it out');
+    throw new UsageError('--explain-label needs --explain', 'add --explain <file.png>, or remove --explain-label');
   }
   if (run.images === undefined)
-    throw new UsageError('--explain draws an image, and --from reads embeddings', 'name the image instead');
+    throw new UsageError(
+      '--explain does not work with --from, because it needs the image',
+      'give the image instead of --from',
+    );
   const { first, all } = await unlessInterrupted(peek(readableTwice(run.images, options, io), 2), io);
   const [image, another] = first;
   if (image === undefined || another !== undefined)
-    throw new UsageError(`--explain draws one image, not ${image ? 'several' : 'none'}`, 'give it a single image');
+    throw new UsageError(`--explain needs exactly one image, not ${image ? 'several' : 'none'}`, 'give a single image');
   if (extname(file).toLowerCase() !== '.png')
-    throw new UsageError(`--explain writes a PNG, and ${file} is called otherwise`, 'call it .png');
+    throw new UsageError(
+      `--explain writes a PNG file, but ${file} has another extension`,
+      'use a name that ends in .png',
+    );
   const label = name === undefined ? run.labels[0] : run.labels.find((one) => isCalled(one, name));
   if (label === undefined)
-    throw new LabelsError(`--explain-label "${name}" is none of the labels`, 'take one of --labels or --labels-file');
+    throw new LabelsError(
+      `--explain-label "${name}" is not one of the labels`,
+      'use a label from --labels or --labels-file',
+    );
   const { explainImage, requireCheckpoint } = await import('../../explain.ts');
   requireCheckpoint(run.clip);
   await refuseToOverwrite(file, [...run.read, ...(typeof image === 'string' ? [image] : [])], '--explain');
   if (output !== undefined && resolve(output) === resolve(file))
-    throw new UsageError(`--explain and --output are both ${file}`, 'name another file');
+    throw new UsageError(`--explain and --output name the same file, ${file}`, 'use another file for one of them');
   await requireWritable(file);
 
   return {
@@ -124,7 +136,7 @@ function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true
 /** A wrong path is told before the work. @throws OutputError */
 async function requireWritable(file: string): Promise<void> {
   const info = await stat(file).catch(() => undefined);
-  if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it is there, and no regular file'));
+  if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it exists and is not a regular file'));
   await access(dirname(file), constants.W_OK).catch(throwCannotWrite(file));
 }
 

@@ -36,7 +36,7 @@ fi
 /** The script of a shell asks `clip-classify completion complete -- <words>` what could come next. */
 export const completionCommand = (io: Io, _onExit: (code: number) => void, commands: Commands): Command => {
   const completion = new Command('completion')
-    .description('a script that teaches a shell what can be typed next')
+    .description('print a completion script for a shell')
     .usage('<shell>')
     .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(SHELLS))
     .helpCommand(false)

@@ -4,14 +4,15 @@ import { ClipError, messageOf } from '../../errors.ts';
 import { describeModel } from '../../model/description.ts';
 import { examine, type Finding } from '../../model/doctor.ts';
 import { defaultModel, modelNames } from '../../model/store.ts';
+import { withFlags } from '../../output/flags.ts';
 import { Sink } from '../../output/sink.ts';
 import { type Io, wantsColor } from '../io.ts';
 
 export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
   new Command('doctor')
-    .description('what this machine can run, and the exact fix for what it cannot')
-    .option('--json', 'as JSON')
-    .option('--offline', 'do not ask the hub')
+    .description('check this installation and suggest fixes')
+    .option('--json', 'print JSON')
+    .option('--offline', 'do not contact the Hugging Face Hub')
     .addHelpText(
       'after',
       '\nExamples:\n  $ clip-classify doctor\n  $ clip-classify doctor --json | jq \'.[] | select(.state == "problem")\'',
@@ -37,7 +38,9 @@ async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
       yield { topic, state: 'ok', detail: `images of ${preprocessing.size} pixels, in ${folder}` };
     } catch (error) {
       const [detail, fix] =
-        error instanceof ClipError ? [error.fact, error.nextStep] : [messageOf(error), 'clip-classify models list'];
+        error instanceof ClipError
+          ? [withFlags(error.fact), withFlags(error.nextStep)]
+          : [messageOf(error), 'run clip-classify models list'];
       yield { topic, state: 'problem', detail, fix };
     }
   }

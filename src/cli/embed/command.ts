@@ -31,20 +31,29 @@ Examples:
 
 export const embedCommand = (io: Io, onExit: (code: number) => void) => {
   const command = withInputOptions(
-    new Command('embed').description('the embeddings of images or texts, each of length 1'),
+    new Command('embed').description('write the unit-length embeddings of images or texts'),
   )
-    .option('--texts <list>', 'texts instead of images, comma separated; repeatable', collect(splitLabels))
-    .option('--texts-file <file>', 'more texts, one a line; repeatable', collectOne)
+    .option(
+      '--texts <list>',
+      'embed these texts instead of images, separated by commas; repeatable',
+      collect(splitLabels),
+    )
+    .option('--texts-file <file>', 'embed the texts of a file instead of images, one per line; repeatable', collectOne)
     .optionsGroup('Output:')
     .addOption(
-      new Option('-f, --format <format>', 'output format (default: that of the file, else jsonl)').choices(
-        EMBEDDING_FORMATS,
-      ),
+      new Option(
+        '-f, --format <format>',
+        'output format (default: from the extension of --output, else jsonl)',
+      ).choices(EMBEDDING_FORMATS),
     )
-    .option('-o, --output <file>', 'write to a file; beside a .npy file another says what its rows are', outputFile);
+    .option(
+      '-o, --output <file>',
+      'write to a file; next to a .npy file, a .npy.jsonl file names its rows',
+      outputFile,
+    );
   return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'no progress, warnings or summary')
-    .option('--verbose', 'also say the causes of an error')
+    .option('--quiet', 'show no progress, warnings or summary')
+    .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 };
@@ -94,7 +103,7 @@ async function givenTexts({ texts, textsFile = [] }: EmbedOptions): Promise<stri
   const all = (texts ?? []).concat(...files).map((text) => text.trim());
   const empty = all.indexOf('');
   if (empty < 0) return all;
-  throw new LabelsError(`text ${empty + 1} of ${all.length} is empty`, 'remove the spare comma or quotes');
+  throw new LabelsError(`text ${empty + 1} of ${all.length} is empty`, 'remove the extra comma or quotes');
 }
 
 async function* encodeTexts(
@@ -104,6 +113,6 @@ async function* encodeTexts(
 ): AsyncGenerator<Embedded> {
   const { rows, truncated } = await clip.encodeLabels(texts.map((text) => [text]));
   for (const n of truncated)
-    warn(`the text "${texts[n]}" is over ${clip.tokens.context} tokens long: its end is cut off`);
+    warn(`the text "${texts[n]}" has more than ${clip.tokens.context} tokens and is truncated`);
   for (const [n, text] of texts.entries()) yield { ok: true, image: text, embedding: rowOf(rows, n) };
 }

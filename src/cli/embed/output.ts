@@ -20,9 +20,12 @@ export function embeddingFormat(format: EmbeddingFormat | undefined, file: strin
   const extension = /\.([a-z]+)$/iu.exec(file ?? '.jsonl')?.[1]?.toLowerCase();
   const chosen = format ?? EMBEDDING_FORMATS.find((one) => one === extension);
   if (chosen === undefined)
-    throw new UsageError(`the extension of ${file} says no format`, 'call it .jsonl or .npy, or say --format');
+    throw new UsageError(
+      `cannot tell the output format from the extension of ${file}`,
+      'use .jsonl or .npy, or add --format',
+    );
   if (chosen === 'npy' && file === undefined)
-    throw new UsageError('npy cannot be written to standard output', 'name a file with --output, or take jsonl');
+    throw new UsageError('npy cannot be written to standard output', 'add --output <file.npy>, or use jsonl');
   return chosen;
 }
 

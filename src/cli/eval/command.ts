@@ -9,7 +9,7 @@ import { anyNumber, collectOne } from '../options/values.ts';
 import type { EvalOptions } from './run.ts';
 
 const EXAMPLES = `
-The classes are the labels, unless --labels or --labels-file give more of them.
+The labels are the class names, unless --labels or --labels-file is given.
 
 Examples:
   $ clip-classify eval photos/                                  # photos/cat/1.jpg, photos/dog/2.jpg, …
@@ -17,8 +17,8 @@ Examples:
 
 export const evalCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('eval')
-    .description('accuracy on labelled images, with an HTML report')
-    .argument('<folder|truth.csv>', 'a folder with a folder per class, or a CSV with the columns path and label');
+    .description('measure accuracy on labelled images, with an HTML report')
+    .argument('<folder|truth.csv>', 'folder with one subfolder per class, or CSV file with the columns path and label');
   return withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(withWalkOptions(command)))))
     .optionsGroup('Output:')
     .addOption(
@@ -28,13 +28,13 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
     )
     .option(
       '-o, --output <file>',
-      'also write .html or .json; with --calibrate a labels file, .json; repeatable',
+      'also write a report (.html or .json), or with --calibrate a labels file (.json); repeatable',
       collectOne,
     )
-    .option('--calibrate', 'propose thresholds: chosen on one half of the images, tried on the other')
-    .option('--precision <p>', 'precision that --calibrate aims at, above 0, at most 1 (default: 0.95)', precision)
+    .option('--calibrate', 'suggest thresholds: choose them on half of the images, test them on the other half')
+    .option('--precision <p>', 'target precision of --calibrate, above 0 and at most 1 (default: 0.95)', precision)
     .optionsGroup('Messages:')
-    .option('--quiet', 'no progress, warnings or summary')
+    .option('--quiet', 'show no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: EvalOptions) => {
@@ -47,5 +47,5 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
 function precision(text: string): number {
   const value = anyNumber(text);
   if (value > 0 && value <= 1) return value;
-  throw new InvalidArgumentError('a number above 0, at most 1, is needed.');
+  throw new InvalidArgumentError('use a number above 0 and at most 1.');
 }

@@ -23,7 +23,10 @@ export function matchClasses(classes: readonly string[], labels: readonly Label[
   if (missing.length === 0) return matched;
   const named =
     missing.length > 5 ? `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more` : missing.join(', ');
-  throw new LabelsError(`of the classes, ${named} are not among the labels`, 'add them, or leave --labels out');
+  throw new LabelsError(
+    `these classes are missing from the labels: ${named}`,
+    'add them to the labels, or remove --labels and --labels-file',
+  );
 }
 
 /** Each result beside what the image truly shows; pulls no further ahead than the classifier does. */

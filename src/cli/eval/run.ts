@@ -37,7 +37,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   checkUsage(options);
   for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
   const left = { beside: 0, passedOver: 0 };
-  const onLoop = (path: string) => warn(`${path} is not entered: it was, by another path`);
+  const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
   const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
   const truth = await openTruth(source, walk, () => left.beside++);
   const given = await givenLabels(options);
@@ -63,12 +63,12 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       : evaluated(judged, labels, run, options, io.env);
     const outcome = await unlessInterrupted(work, io);
     if (outcome.images + outcome.failed === 0)
-      throw new UsageError(`there is no image in ${source}`, 'it is to hold jpg, png, webp, gif, tiff or avif files');
+      throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');
 
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
     for (const file of output) await writeExport(file, await outcome.file(file)); // first: a closed pipe costs no file
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
-    if (left.beside > 0) warn(`${left.beside} images beside the folders of the classes were left out`);
+    if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
     return { ok: outcome.images, failed: outcome.failed };
   });
 }
@@ -135,16 +135,19 @@ function isJson(file: string): boolean {
 }
 
 function checkUsage({ output = [], calibrate = false, precision, ...given }: EvalOptions): void {
-  const { none, nonePrompt, threshold, minMargin } = given;
-  if (calibrate && [none, nonePrompt, threshold, minMargin].some((limit) => limit !== undefined))
-    throw new UsageError('--calibrate looks for limits, and limits are given', 'leave out --calibrate, or the limits');
+  const { none, nonePrompts, threshold, minMargin } = classifierOptions(given);
+  if (calibrate && [none, nonePrompts, threshold, minMargin].some((limit) => limit !== undefined))
+    throw new UsageError(
+      '--calibrate chooses the thresholds itself',
+      'remove --threshold, --min-margin, --background and --background-prompt',
+    );
   if (precision !== undefined && !calibrate)
-    throw new UsageError('--precision belongs to --calibrate', 'add it, or leave --precision out');
+    throw new UsageError('--precision needs --calibrate', 'add --calibrate, or remove --precision');
   const known = calibrate ? /\.json$/iu : /\.(json|html)$/iu;
   const odd = output.find((file) => !known.test(file));
   if (odd !== undefined)
     throw new UsageError(
-      `the extension of ${odd} says no format`,
-      calibrate ? 'call it .json' : 'call it .html or .json',
+      `cannot tell the format from the extension of ${odd}`,
+      calibrate ? 'use a name that ends in .json' : 'use a name that ends in .html or .json',
     );
 }

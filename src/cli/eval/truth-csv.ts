@@ -33,19 +33,26 @@ export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
       }
       const [key, label] = [record[columns.path] ?? '', (record[columns.label] ?? '').trim()];
       if (key === '' || label === '')
-        throw new UsageError(`line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`, 'fill it in');
+        throw new UsageError(
+          `line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`,
+          'add the missing value',
+        );
       yield { source: isAbsolute(key) || isUrl(key) ? key : folder + key, label, key };
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw unreadable(file, error instanceof CsvError ? 'is no CSV as RFC 4180 has it' : 'cannot be read', error);
+    throw unreadable(file, error instanceof CsvError ? 'is not a valid CSV file (RFC 4180)' : 'cannot be read', error);
   } finally {
     bytes.destroy();
   }
 }
 
 function unreadable(file: string, what: string, error: unknown): UsageError {
-  return new UsageError(`${file} ${what}: ${messageOf(error)}`, 'give a CSV with the columns path and label', error);
+  return new UsageError(
+    `${file} ${what}: ${messageOf(error)}`,
+    'use a CSV file with the columns path and label',
+    error,
+  );
 }
 
 /** What csv-parse gives with `info`. */
@@ -60,6 +67,6 @@ function findColumns(header: readonly string[], file: string): { path: number; l
   if (path >= 0 && label >= 0) return { path, label };
   throw new UsageError(
     `the header of ${file} is "${oneLine(header.join(','))}"`,
-    'it must name the columns path and label',
+    'the header must have the columns path and label',
   );
 }

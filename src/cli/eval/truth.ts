@@ -27,17 +27,17 @@ export async function openTruth(source: string, walk: TruthWalk, onNoClass: (pat
   const info = await stat(source).catch(cannotRead(source));
   // A pipe could be read once only; the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
-    throw new UsageError(`${source} is neither a folder nor a file`, NEXT_STEP);
+    throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
   const truth = info.isDirectory() ? await folderPerClass(source, walk, onNoClass) : await csvTruth(source);
-  if (truth.labels.length === 0) throw new UsageError(`there is no class in ${source}`, NEXT_STEP);
+  if (truth.labels.length === 0) throw new UsageError(`${source} contains no classes`, NEXT_STEP);
   return truth;
 }
 
-const NEXT_STEP = 'give a folder with a folder per class in it, or a CSV with the columns path and label';
+const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
 
 function cannotRead(source: string): (error: unknown) => never {
   return (error) => {
-    throw new UsageError(`${source} cannot be read: ${messageOf(error)}`, NEXT_STEP, error);
+    throw new UsageError(`cannot read ${source}: ${messageOf(error)}`, NEXT_STEP, error);
   };
 }
 

@@ -15,7 +15,7 @@ import { verifyCommand } from './verify.ts';
 
 export const modelsCommand = (io: Io) => {
   const models = new Command('models')
-    .description('models: list, use, pull, import, inspect, verify, path, rm')
+    .description('list, choose, download, import, inspect, check and remove models')
     .addHelpText('after', examples('list', 'pull ViT-B/32'));
   const print = (text: string) => new Sink(io.stdout, 'standard output').write(text);
   const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
@@ -26,11 +26,11 @@ export const modelsCommand = (io: Io) => {
   models
     .command('import')
     .description(
-      'write the ONNX graphs of a CLIP checkpoint (model.safetensors, config.json, …); its weights stay where they are',
+      'convert a CLIP checkpoint (model.safetensors, config.json, …) to ONNX graphs; the weights stay in their folder',
     )
-    .argument('<folder>', 'the checkpoint, with the names of Hugging Face')
-    .option('--name <name>', 'what to call it (default: the name of the folder)')
-    .option('--json', 'as JSON')
+    .argument('<folder>', 'folder of the checkpoint, with the file names of Hugging Face')
+    .option('--name <name>', 'name of the model (default: the name of the folder)')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  $ clip-classify models import ./clip-vit-base-patch32\n  $ clip-classify photo.jpg -m clip-vit-base-patch32 -l cat,dog',
@@ -42,15 +42,15 @@ export const modelsCommand = (io: Io) => {
       if (json) await printJson({ name, source: model.folder, folder: written });
       else
         await print(
-          `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `its graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
+          `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `the ONNX graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
         );
     });
 
   models
     .command('inspect')
-    .description('the architecture of a model, stage by stage')
-    .argument('<model>', 'a name or a folder')
-    .option('--json', 'as JSON')
+    .description('show the architecture of a model, stage by stage')
+    .argument('<model>', 'name or folder of a model')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  $ clip-classify models inspect starter\n  $ clip-classify models inspect ./clip-vit-base-patch32 --json',

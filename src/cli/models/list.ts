@@ -5,8 +5,8 @@ import { examples, print } from './print.ts';
 
 export const listCommand = (io: Io) =>
   new Command('list')
-    .description('the models that --model knows by name, and those that can be pulled')
-    .option('--json', 'as JSON, with every fact of the model cards')
+    .description('list the models that --model accepts, and the models that "models pull" can download')
+    .option('--json', 'print JSON with all fields of the model cards')
     .addHelpText('after', examples('list', 'list --json | jq -r ".[] | select(.state != \\"known\\").name"'))
     .action(async ({ json }: { json?: true }) => {
       const models = await knownModels(io.env);

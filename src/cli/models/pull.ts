@@ -21,13 +21,15 @@ interface PullOptions {
 
 export const pullCommand = (io: Io) =>
   new Command('pull')
-    .description("fetch a model into the hub's cache, which Python's tools share, and pin what came")
-    .argument('<model>', 'a name of `models list`, or org/repo, or org/repo@revision')
-    .option('--name <name>', 'what to call it (default: the name of its card or repository)')
-    .option('--force', 'check every byte that is cached, and fetch what differs again')
-    .option('--offline', 'open no connection: take what is cached')
-    .option('--quiet', 'no progress, no warnings')
-    .option('--json', 'as JSON')
+    .description(
+      'download a model into the Hugging Face cache (shared with Python) and record its commit and checksums',
+    )
+    .argument('<model>', 'name from "models list", or org/repo, or org/repo@revision')
+    .option('--name <name>', 'name of the model (default: the name of its model card or repository)')
+    .option('--force', 'check all cached files and download damaged ones again')
+    .option('--offline', 'do not use the network; use cached files only')
+    .option('--quiet', 'show no progress and no warnings')
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       examples('pull ViT-B/32', 'pull laion/CLIP-ViT-B-32-laion2B-s34B-b79K', 'pull my-org/my-clip@v1 --name mine'),
@@ -41,7 +43,7 @@ export const pullCommand = (io: Io) =>
       await prepare(pulled, io, onWarning);
       const { name, pin, fetched, alreadyThere } = pulled;
       const folder = pinnedFolder(pin);
-      const how = alreadyThere ? 'was there already' : `${(fetched / 1e6).toFixed(1)} MB fetched`;
+      const how = alreadyThere ? 'already downloaded' : `${(fetched / 1e6).toFixed(1)} MB downloaded`;
       await print(
         io,
         json,
@@ -74,6 +76,6 @@ async function prepare(
     if (card !== undefined) for (const line of contradictions(card, model)) onWarning(line);
   } catch (error) {
     if (!(error instanceof ModelError)) throw error;
-    throw new ModelError(`${name} is pulled, but cannot be used: ${error.fact}`, error.nextStep, error);
+    throw new ModelError(`${name} is downloaded but cannot be used: ${error.fact}`, error.nextStep, error);
   }
 }

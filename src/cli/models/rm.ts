@@ -11,13 +11,16 @@ import { examples, print } from './print.ts';
 
 export const rmCommand = (io: Io) =>
   new Command('rm')
-    .description("forget an imported model; delete a pulled model's files from the hub's cache")
-    .argument('<model>', 'an imported or pulled model')
-    .option('--json', 'as JSON')
+    .description('remove a model: delete its ONNX graphs, and its downloaded files from the Hugging Face cache')
+    .argument('<model>', 'name of an imported or downloaded model')
+    .option('--json', 'print JSON')
     .addHelpText('after', examples('rm my-clip', 'rm clip-vit-b-32'))
     .action(async (model: string, { json }: { json?: true }) => {
       if (model === STARTER)
-        throw new UsageError('the starter is part of the package', 'name an imported or pulled model');
+        throw new UsageError(
+          'starter is part of the package and cannot be removed',
+          'name an imported or downloaded model',
+        );
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
       if (pin !== undefined) {
         const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);
@@ -31,10 +34,13 @@ export const rmCommand = (io: Io) =>
       }
       const imported = await removeImport(name, io.env);
       if (pin === undefined && !imported)
-        throw new ModelError(`${model} is neither imported nor pulled`, 'clip-classify models list shows what is');
+        throw new ModelError(
+          `${model} is not an imported or downloaded model`,
+          'run clip-classify models list to see the models',
+        );
       if (chosenModel(io.env) === name) {
         await setDefaultModel(undefined, io.env);
-        say(io, 'warning', `${name} was the default; now it is ${STARTER}`);
+        say(io, 'warning', `${name} was the default model; the default is now ${STARTER}`);
       }
-      await print(io, json, { removed: name, imported, pulled: pin !== undefined }, `${name} is removed\n`);
+      await print(io, json, { removed: name, imported, pulled: pin !== undefined }, `removed ${name}\n`);
     });

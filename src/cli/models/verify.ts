@@ -10,11 +10,9 @@ import { examples, print } from './print.ts';
 
 export const verifyCommand = (io: Io) =>
   new Command('verify')
-    .description(
-      'hash every file of pulled models, every imported graph and kept weight again, and compare with what they were',
-    )
-    .argument('[model]', 'a pulled or imported model (default: all of them)')
-    .option('--json', 'as JSON')
+    .description('check downloaded, imported and converted model files against their recorded checksums')
+    .argument('[model]', 'name of a downloaded or imported model (default: all of them)')
+    .option('--json', 'print JSON')
     .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --json'))
     .action(async (model: string | undefined, { json }: { json?: true }) => {
       const names = await modelNames(io.env);
@@ -23,9 +21,9 @@ export const verifyCommand = (io: Io) =>
       const report = await Promise.all(wanted.map((name) => check(name, io.env)));
       const text = report.map(
         ({ name, good, files, graphs, weights }) =>
-          `${name}: ${good ? `${files.length + graphs.length + weights.length} files as they were` : 'DAMAGED'}\n`,
+          `${name}: ${good ? `${files.length + graphs.length + weights.length} files are intact` : 'DAMAGED'}\n`,
       );
-      await print(io, json, report, text.join('') || 'nothing has been pulled or imported\n');
+      await print(io, json, report, text.join('') || 'no model has been downloaded or imported\n');
       const pins = await readPins(io.env);
       for (const { name, files, graphs, weights } of report) {
         const pin = pins.get(name);
@@ -33,17 +31,17 @@ export const verifyCommand = (io: Io) =>
         const weight = weights.find(({ state }) => state !== 'good');
         if (weight !== undefined) {
           throw new ChecksumError(
-            `${weight.path} is not what was written`,
-            'delete it: it is written anew when it is needed',
+            `${weight.path} has changed since it was written`,
+            'delete the file; it is written again when it is needed',
           );
         }
         const graph = graphs.find(({ state }) => state !== 'good');
         if (graph === undefined) continue;
         const again =
           pin === undefined
-            ? 'clip-classify models import its folder again'
-            : `clip-classify models pull ${name} --force`;
-        throw new ChecksumError(`${graph.path} is not what was written when ${name} was imported`, again);
+            ? `run clip-classify models import <folder> --name ${name} again`
+            : `run clip-classify models pull ${name} --force`;
+        throw new ChecksumError(`${graph.path} has changed since ${name} was imported`, again);
       }
     });
 
@@ -69,7 +67,7 @@ async function nameOf(model: string, names: readonly string[], env: Io['env']): 
   const name = (await findPulled(model, env))?.[0] ?? model;
   if (name !== STARTER && names.includes(name)) return name;
   throw new ModelError(
-    `${model} is neither pulled nor imported: there is nothing to compare it with`,
-    'clip-classify models list shows what is',
+    `${model} is not a downloaded or imported model, so there are no checksums to compare with`,
+    'run clip-classify models list to see the models',
   );
 }

@@ -13,8 +13,8 @@ export interface CacheOptions {
 
 export function withCacheOptions(command: Command): Command {
   return command
-    .option('--cache-images', 'keep the embeddings of images, so that new labels over them cost next to nothing')
-    .option('--no-cache', 'neither read nor write the cache of embeddings; weights converted by --dtype are kept');
+    .option('--cache-images', 'also cache image embeddings; the next run with other labels is then much faster')
+    .option('--no-cache', 'do not read or write cached embeddings; weights converted for --dtype stay cached');
 }
 
 /** The same for the library. A cache that cannot be written costs time, not the run. @throws UsageError */
@@ -22,10 +22,10 @@ export function cacheSettings(
   { cache, cacheImages = false, verbose = false }: CacheOptions,
   io: Pick<Io, 'stderr' | 'env'>,
 ): Pick<LoadOptions, 'cache' | 'cacheImages' | 'onCacheTrouble'> {
-  if (cacheImages && !cache) throw new UsageError('--cache-images and --no-cache exclude each other', 'leave one out');
+  if (cacheImages && !cache) throw new UsageError('--cache-images does not work with --no-cache', 'remove one of them');
   let told = !verbose;
   const onCacheTrouble = (error: unknown) => {
-    if (!told) say(io, 'note', `nothing is kept: ${messageOf(error)}`);
+    if (!told) say(io, 'note', `nothing is cached: ${messageOf(error)}`);
     told = true;
   };
   return { cache, cacheImages, onCacheTrouble };

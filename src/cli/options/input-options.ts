@@ -21,18 +21,18 @@ export interface InputOptions extends WalkOptions {
 /** The options of {@link WalkOptions}. */
 export function withWalkOptions(command: Command): Command {
   return command
-    .option('--hidden', 'also walk hidden files and folders')
-    .option('--follow', 'also walk symbolic links; no folder is entered twice')
-    .option('--offline', 'open no connection');
+    .option('--hidden', 'include hidden files and folders when a folder is searched')
+    .option('--follow', 'follow symbolic links when a folder is searched; no folder is entered twice')
+    .option('--offline', 'do not use the network');
 }
 
 export function withInputOptions(command: Command): Command {
   return withWalkOptions(
     command
-      .argument('[images...]', 'files, folders, quoted globs and URLs; "-" is one image on standard input')
-      .option('--files-from <file|->', 'more paths or URLs, one a line')
-      .option('-0, --null', 'those paths are separated by NUL, as by find -print0')
-      .option('--shard <i/n>', 'only the images whose path hashes to part i of n', parseShard),
+      .argument('[images...]', 'files, folders, quoted globs and URLs; "-" reads one image from standard input')
+      .option('--files-from <file|->', 'read more paths or URLs from a file (- for standard input), one per line')
+      .option('-0, --null', 'the paths of --files-from end with NUL, as find -print0 writes them')
+      .option('--shard <i/n>', 'process part i of n only; a hash of each path decides its part', parseShard),
   );
 }
 
@@ -43,9 +43,10 @@ export function withInputOptions(command: Command): Command {
  */
 export function refuseImages(args: readonly string[], options: InputOptions, instead: string): void {
   if (args.length > 0 || options.filesFrom !== undefined)
-    throw new UsageError(`both images and ${instead} are given`, 'leave one out');
+    throw new UsageError(`images and ${instead} are both given`, 'remove one of them');
   const idle = options.shard !== undefined ? '--shard' : options.null ? '-0' : undefined;
-  if (idle !== undefined) throw new UsageError(`${idle} chooses images, and ${instead} are given`, 'leave one out');
+  if (idle !== undefined)
+    throw new UsageError(`${idle} selects images, but ${instead} is given instead of images`, `remove ${idle}`);
 }
 
 /** What to say on the way. */
@@ -61,7 +62,7 @@ export interface InputReport {
 export function imageOptions(options: InputOptions, io: Io, report: InputReport, signal: AbortSignal): ImageOptions {
   const { filesFrom, hidden, follow, shard } = options;
   if (options.null && filesFrom === undefined)
-    throw new UsageError('-0 is given without a list', 'say --files-from <file>, or - for standard input');
+    throw new UsageError('-0 needs --files-from', 'add --files-from <file>, or --files-from - for standard input');
   return {
     filesFrom,
     hidden,
@@ -71,7 +72,7 @@ export function imageOptions(options: InputOptions, io: Io, report: InputReport,
     separator: options.null ? 'nul' : 'line',
     stdin: () => io.stdin(),
     onPassedOver: () => report.onPassedOver(),
-    onNothing: (argument) => report.warn(`no image in ${argument}`),
-    onLoop: (path, before) => report.warn(`${path} is not entered: it is the same folder as ${before || '.'}`),
+    onNothing: (argument) => report.warn(`${argument} contains no images`),
+    onLoop: (path, before) => report.warn(`skipped ${path}: it is the same folder as ${before || '.'}`),
   };
 }

@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
 import { collect, collectOne, share } from './values.ts';
 
-/** What the images might show, and how it is put into words. */
+/** The labels and their prompts. */
 export interface LabelOptions {
   readonly labels?: readonly string[];
   readonly labelsFile?: readonly string[];
@@ -12,7 +12,9 @@ export interface LabelOptions {
 
 /** When an image has a label. */
 export interface ScoreOptions {
-  readonly none?: boolean;
+  readonly background?: boolean;
+  readonly backgroundPrompt?: readonly string[];
+  /** The older name of `--background-prompt`. */
   readonly nonePrompt?: readonly string[];
   readonly threshold?: number;
   readonly minMargin?: number;
@@ -23,11 +25,15 @@ export interface ScoreOptions {
 export function withLabelOptions(command: Command): Command {
   return command
     .optionsGroup('Labels:')
-    .option('-l, --labels <list>', 'what the images might show, comma separated; repeatable', collect(splitLabels))
-    .option('--labels-file <file>', 'more labels: .txt (one a line), .json or .csv; repeatable', collectOne)
+    .option('-l, --labels <list>', 'labels to choose from, separated by commas; repeatable', collect(splitLabels))
+    .option(
+      '--labels-file <file>',
+      'read labels from a file: .txt (one per line), .json or .csv; repeatable',
+      collectOne,
+    )
     .option(
       '-t, --template <text|set>',
-      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
+      'prompt template with {} or <label> for the label, or the name of a template set; repeatable (default: photo)',
       collectOne,
     );
 }
@@ -36,18 +42,20 @@ export function withLabelOptions(command: Command): Command {
 export function withScoreOptions(command: Command): Command {
   return withRefusalOptions(command).option(
     '--multi-label',
-    'score each label on its own: several may hold (threshold: 0.5)',
+    'score each label independently; an image can have several labels (default threshold: 0.5)',
   );
 }
 
-/** Those that can only take a label away. */
+/** The options that can only take a label away. */
 export function withRefusalOptions(command: Command): Command {
   return command
     .optionsGroup('Scores:')
-    .option('--none', 'no label where a background of neutral prompts comes first')
-    .option('--none-prompt <text>', 'the same for a background of your own; repeatable', collectOne)
-    .option('--threshold <p>', 'no label where the best scores less, 0 to 1', share)
-    .option('--min-margin <p>', 'no label where the best is not so much above the second, 0 to 1', share);
+    .option('--background', 'add a background class made of neutral prompts; an image that fits it best gets no label')
+    .option('--background-prompt <text>', 'add a background class with this prompt; repeatable', collectOne)
+    .addOption(new Option('--none', 'older name of --background').implies({ background: true }).hideHelp())
+    .addOption(new Option('--none-prompt <text>', 'older name of --background-prompt').argParser(collectOne).hideHelp())
+    .option('--threshold <p>', 'give no label if the best score is below p (0 to 1)', share)
+    .option('--min-margin <p>', 'give no label if the best score leads the second-best by less than p (0 to 1)', share);
 }
 
 /** Labels of the options, then those of the files. @throws LabelsError */
@@ -58,13 +66,14 @@ export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions
   return [...labels, ...files.flat()];
 }
 
-/** What the options say to a classifier. */
+/** The options as the library takes them. */
 export function classifierOptions(options: LabelOptions & ScoreOptions): ClassifierOptions {
-  const { template, none, nonePrompt, threshold, minMargin, multiLabel } = options;
+  const { template, background, backgroundPrompt = [], nonePrompt = [], threshold, minMargin, multiLabel } = options;
+  const nonePrompts = [...backgroundPrompt, ...nonePrompt];
   return {
     ...(template && { templates: template }),
-    ...(none !== undefined && { none }),
-    ...(nonePrompt && { nonePrompts: nonePrompt }),
+    ...(background !== undefined && { none: background }),
+    ...(nonePrompts.length > 0 && { nonePrompts }),
     ...(threshold !== undefined && { threshold }),
     ...(minMargin !== undefined && { minMargin }),
     ...(multiLabel !== undefined && { multiLabel }),

@@ -31,26 +31,29 @@ export interface ModelOptions extends CacheOptions {
 export function withModelOptions(command: Command): Command {
   return command
     .optionsGroup('Model and images:')
-    .option('-m, --model <name|folder>', 'model (default: $CLIP_CLASSIFY_MODEL, else that of models use)')
-    .option('--batch <n>', 'images per inference', wholeNumber(1024), 8)
-    .option('--timeout <s>', 'seconds after which an image that makes no progress is given up', wholeNumber(86_400), 10)
-    .option('--threads <n>', 'threads of inference (default: all cores)', wholeNumber(1024))
+    .option(
+      '-m, --model <name|folder>',
+      'model name or folder (default: $CLIP_CLASSIFY_MODEL, then the model set by "models use", then starter)',
+    )
+    .option('--batch <n>', 'images in one batch of inference', wholeNumber(1024), 8)
+    .option('--timeout <s>', 'give up on an image after this many seconds without progress', wholeNumber(86_400), 10)
+    .option('--threads <n>', 'threads for inference (default: all cores)', wholeNumber(1024))
     .addOption(
-      new Option('--provider <name>', 'what to run on; auto is the best that really runs')
+      new Option('--provider <name>', 'execution provider; auto picks the best one that works')
         .choices(PROVIDERS)
         .default('auto'),
     )
-    .option('--device <n>', 'which of several GPUs', deviceNumber, 0)
+    .option('--device <n>', 'number of the GPU, counted from 0', deviceNumber, 0)
     .addOption(
-      new Option('--dtype <type>', 'how weights are stored; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
+      new Option('--dtype <type>', 'data type of the weights; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
     )
-    .option('--logit-scale <n>', 'for ready-made graphs that do not hold it', positiveNumber)
-    .option('--logit-bias <n>', 'the same for the bias of a SigLIP', anyNumber)
-    .option('--max-pixels <n>', 'refuse larger images before decoding them', wholeNumber(2 ** 31), 100_000_000)
-    .option('--no-exif', 'do not turn images upright by their EXIF orientation')
-    .option('--allow-svg', 'draw SVG files too, on white')
+    .option('--logit-scale <n>', 'logit scale, for an ONNX model that does not contain it', positiveNumber)
+    .option('--logit-bias <n>', 'logit bias, for an ONNX SigLIP model that does not contain it', anyNumber)
+    .option('--max-pixels <n>', 'reject images with more pixels, before decoding', wholeNumber(2 ** 31), 100_000_000)
+    .option('--no-exif', 'do not rotate images according to their EXIF orientation')
+    .option('--allow-svg', 'also read SVG files, drawn on white')
     .addOption(
-      new Option('--resize <how>', 'fast: shrink large JPEG and WebP images while they are decoded')
+      new Option('--resize <how>', 'resampling; fast shrinks large JPEG and WebP images while decoding')
         .choices(RESIZE)
         .default('exact'),
     );

@@ -29,18 +29,21 @@ export type Shape = { readonly format: Format } | { readonly match: string };
 export function withOutputOptions(command: Command): Command {
   return command
     .optionsGroup('Output:')
-    .option('-k, --top <n>', 'labels to show per image, or "all"', topCount, 5)
+    .option('-k, --top <n>', 'number of labels to show for each image, or "all"', topCount, 5)
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else jsonl)').choices(FORMATS),
     )
     .option(
       '-o, --output <file>',
-      'write to a file; unless --format is given, its extension says the format',
+      'write results to a file; without --format, its extension sets the format',
       outputFile,
     )
-    .option('--resume', 'go on with the output of an earlier run; rows of images that have not changed are kept')
-    .option('--match <label>', 'only the paths of images with this label, one a line')
-    .option('--print0', 'after each of these paths a zero byte instead, for xargs -0')
+    .option(
+      '--resume',
+      'continue an earlier run: keep the rows of unchanged images, classify the rest (needs --output)',
+    )
+    .option('--match <label>', 'print only the paths of images with this label, one per line')
+    .option('--print0', 'end each path of --match with NUL instead of a newline, for xargs -0')
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
@@ -51,17 +54,14 @@ export function withOutputOptions(command: Command): Command {
 export function chooseShape(options: OutputOptions, labels: readonly Label[], io: Pick<Io, 'stdout'>): Shape {
   const { match, print0, format, resume } = options;
   if (match === undefined) {
-    if (print0) throw new UsageError('--print0 belongs to --match', 'name a label to match, or leave it out');
+    if (print0) throw new UsageError('--print0 needs --match', 'add --match <label>, or remove --print0');
     return { format: chooseFormat(options, io) };
   }
   if (format !== undefined || resume)
-    throw new UsageError(
-      `--match writes paths, not ${format ?? 'rows'}`,
-      `leave out --${format ? 'format' : 'resume'}`,
-    );
+    throw new UsageError(`--match writes paths, not ${format ?? 'rows'}`, `remove --${format ? 'format' : 'resume'}`);
   const found = labels.find(({ label }) => label.toLowerCase() === match.trim().toLowerCase());
   if (found !== undefined) return { match: found.label };
-  throw new LabelsError(`--match "${match}" is none of the labels`, 'match one of --labels or --labels-file');
+  throw new LabelsError(`--match "${match}" is not one of the labels`, 'use a label from --labels or --labels-file');
 }
 
 function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>): Format {
@@ -70,8 +70,8 @@ function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>)
   const byExtension = formatOfFile(output);
   if (byExtension !== undefined) return byExtension;
   throw new UsageError(
-    `the extension of ${output} says no format`,
-    `call it .jsonl, .json, .csv or .tsv, or say --format ${FORMATS.join('|')}`,
+    `cannot tell the output format from the extension of ${output}`,
+    `use .jsonl, .json, .csv or .tsv, or add --format ${FORMATS.join('|')}`,
   );
 }
 
@@ -97,11 +97,16 @@ export async function openOutput(
   { output, resume, from }: OutputOptions & { readonly from?: string },
   io: Io,
 ): Promise<ResultOutput> {
-  if (from !== undefined && resume) throw new UsageError('--from cannot be resumed', 'it takes seconds: do it again');
-  if (output === undefined && resume) throw new UsageError('--resume needs --output', 'name the file to go on with');
+  if (from !== undefined && resume)
+    throw new UsageError('--resume does not work with --from', 'remove --resume; ranking embeddings takes seconds');
+  if (output === undefined && resume)
+    throw new UsageError('--resume needs --output', 'add --output with the file to continue');
   const lines = from === undefined && 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
   if (resume && !lines)
-    throw new UsageError(`${'format' in shape ? shape.format : 'this'} cannot be resumed`, 'write jsonl, csv or tsv');
+    throw new UsageError(
+      `--resume does not support ${'format' in shape ? `${shape.format} output` : 'this output'}`,
+      'use jsonl, csv or tsv',
+    );
   const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
   if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io.stdout);
   const all = { ...shape, ...settings };

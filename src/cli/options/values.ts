@@ -5,7 +5,7 @@ export function wholeNumber(most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/u.test(text) && value >= 1 && value <= most) return value;
-    throw new InvalidArgumentError(`a whole number from 1 to ${most} is needed.`);
+    throw new InvalidArgumentError(`use a whole number from 1 to ${most}.`);
   };
 }
 
@@ -27,7 +27,7 @@ export const collectOne = collect((text) => [text]);
 /** `--output`: elsewhere `-` is standard output; here none is. */
 export function outputFile(text: string): string {
   if (text !== '-') return text;
-  throw new InvalidArgumentError('to write to standard output, leave it out.');
+  throw new InvalidArgumentError('remove the option to write to standard output.');
 }
 
 /** `--device`: 0 is the first. */
@@ -39,19 +39,19 @@ export function deviceNumber(text: string): number {
 export function anyNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('a number is needed.');
+  throw new InvalidArgumentError('use a number.');
 }
 
 /** `--logit-scale`: any number above 0. */
 export function positiveNumber(text: string): number {
   const value = anyNumber(text);
   if (value > 0) return value;
-  throw new InvalidArgumentError('a number above 0 is needed.');
+  throw new InvalidArgumentError('use a number above 0.');
 }
 
 /** A score or a difference of scores: a number from 0 to 1. */
 export function share(text: string): number {
   const value = anyNumber(text);
   if (value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('a number from 0 to 1 is needed.');
+  throw new InvalidArgumentError('use a number from 0 to 1.');
 }

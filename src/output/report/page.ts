@@ -1,5 +1,6 @@
 import type { Evaluation } from '../../evaluate.ts';
 import { type EvaluationRun, imagesPerSecond } from '../evaluation.ts';
+import { withFlags } from '../flags.ts';
 import { rounded } from '../writer.ts';
 import { classesPart } from './classes.ts';
 import { confusionPart } from './confusion.ts';
@@ -49,7 +50,7 @@ function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
     html`<div id="${id}"><dt>${name}</dt><dd>${value}</dd></div>\n`;
   const number = (value: number, text: string) => html`<data value="${rounded(value)}">${text}</data>`;
   return html`<dl class="figures">
-${entry('top1', 'Top-1', share(top1))}${refused === 0 ? html`` : html`${entry('refused', 'Given no label', number(refused, String(refused)))}${entry('precision', 'Right of the labelled', share(precision))}`}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images a second', number(speed, speed.toFixed(1)))}</dl>`;
+${entry('top1', 'Top-1', share(top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', share(precision))}`}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
 }
 
 function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
@@ -83,7 +84,7 @@ ${scrolling(
   table(
     named,
     ['Image', 'Truth', 'Code', 'What is the matter'],
-    failures.map(({ image, truth, code, message }) => [image, truth, code, message]),
+    failures.map(({ image, truth, code, message }) => [image, truth, code, withFlags(message)]),
   ),
 )}
 </section>

@@ -1,0 +1,42 @@
+import type { ImageError } from '../errors.ts';
+
+/** The library names its options in backticks; here is what the command line calls them. */
+const FLAGS: Readonly<Record<string, string>> = {
+  labels: '--labels',
+  none: '--background',
+  nonePrompts: '--background-prompt',
+  threshold: '--threshold',
+  minMargin: '--min-margin',
+  multiLabel: '--multi-label',
+  templates: '--template',
+  top: '--top',
+  svg: '--allow-svg',
+  maxPixels: '--max-pixels',
+  resize: '--resize',
+  timeout: '--timeout',
+  batch: '--batch',
+  threads: '--threads',
+  provider: '--provider',
+  device: '--device',
+  dtype: '--dtype',
+  offline: '--offline',
+  logitScale: '--logit-scale',
+  logitBias: '--logit-bias',
+};
+
+/** A message of the library as users of the command line read it: `` `minMargin` `` becomes `--min-margin`. */
+export function withFlags(message: string): string {
+  return message.replace(/`(\w+)`/gu, (whole, name: string) =>
+    Object.hasOwn(FLAGS, name) ? String(FLAGS[name]) : whole,
+  );
+}
+
+/** The error of one image on one line. */
+export function errorText({ code, message }: Pick<ImageError, 'code' | 'message'>): string {
+  return `${code}: ${withFlags(message)}`;
+}
+
+/** The error of one image as a field of a JSON row. */
+export function errorField({ code, message }: Pick<ImageError, 'code' | 'message'>) {
+  return { error: { code, message: withFlags(message) } };
+}
