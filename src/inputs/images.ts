@@ -3,18 +3,21 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
-import { expandGlob, isGlob } from './glob.ts';
+import { excluding, expandGlob, isGlob } from './glob.ts';
+import { isImageName, pairedRaws } from './kinds.ts';
+import type { LeftOut } from './left-out.ts';
 import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
 import { STDIN, stdinImage } from './stdin.ts';
 import { type Walk, walk } from './walk.ts';
 
-/** The extensions that a walk takes; an image that is named is always tried, whatever it is called. */
-const IMAGE = /\.(jpe?g|png|webp|gif|tiff?|avif)$/iu;
-
 /** What images there are, beside the arguments, and which of them count. */
-export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'> {
+export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'> {
+  /** Globs of files and folders that walks leave out: a name, or a path if there is a slash in it. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Is told what walks leave out. */
+  readonly leftOut?: LeftOut | undefined;
   /** A file that lists more paths or URLs; `-` is standard input. */
   readonly filesFrom?: string | undefined;
   /** What separates the paths of the list. @default 'line' */
@@ -58,7 +61,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
     }
-    if (list === undefined && !found) throw noImage(args);
+    if (list === undefined && !found) throw noImage(args, options.leftOut?.summary());
     if (list === undefined || signal?.aborted) return;
     const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
     for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
@@ -67,19 +70,28 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
   }
 }
 
-async function* expand(arg: Path, { hidden, follow, onLoop, onPassedOver }: ImageOptions): AsyncGenerator<Path> {
+async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
+  const { hidden, follow, onLoop, exclude = [], leftOut } = options;
   if (arg === STDIN || isUrl(arg)) return yield arg;
   const info = await stat(openable(arg)).catch(() => undefined);
   if (info?.isDirectory()) {
-    yield* walk(arg, { hidden, follow, onLoop, onPassedOver, takes: (path) => IMAGE.test(path) });
-  } else if (info === undefined && isGlob(arg)) yield* expandGlob(arg, { hidden, follow, onLoop });
+    yield* walk(arg, {
+      hidden,
+      follow,
+      onLoop,
+      excludes: excluding(exclude, arg),
+      takes: isImageName,
+      spare: pairedRaws,
+      onPassedOver: (path, reason) => leftOut?.add(path, reason),
+    });
+  } else if (info === undefined && isGlob(arg)) yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
   else yield arg;
 }
 
-function noImage(args: readonly Path[]): UsageError {
+function noImage(args: readonly Path[], leftOut: string | undefined): UsageError {
   const fact = args.length === 0 ? 'no images' : `no images found in ${args.join(', ')}`;
   return new UsageError(
-    fact,
+    leftOut === undefined ? fact : `${fact}; ${leftOut}`,
     'give image files, folders with jpg, png, webp, gif, tiff or avif files, quoted globs or URLs',
   );
 }

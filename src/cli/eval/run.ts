@@ -2,6 +2,7 @@ import { calibrate } from '../../calibrate.ts';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { evaluate, type Judged } from '../../evaluate.ts';
+import { LeftOut } from '../../inputs/left-out.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
 import { type EvaluationFormat, evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
@@ -32,20 +33,21 @@ export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOption
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { output = [], hidden, follow } = options;
+  const { output = [], hidden, follow, exclude } = options;
   const warn = warner(options, io);
   checkUsage(options);
   for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
-  const left = { beside: 0, passedOver: 0 };
+  const left = { beside: 0 };
+  const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
-  const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
+  const walk = { hidden, follow, exclude, leftOut, onLoop };
   const truth = await openTruth(source, walk, () => left.beside++);
   const given = await givenLabels(options);
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const images = { amount: 'many', count: () => truth.count(), passedOver: () => left.passedOver } as const;
+  const images = { amount: 'many', count: () => truth.count(), leftOut } as const;
   return runOnModel(images, options, false, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
       createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),

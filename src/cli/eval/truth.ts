@@ -7,7 +7,7 @@ import { countImages, imagePaths } from '../inputs.ts';
 import { csvImages, type LabelledImage } from './truth-csv.ts';
 
 /** How a folder is walked, and who is told about what does not count. */
-export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'>;
+export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'exclude' | 'leftOut' | 'onLoop'>;
 
 export interface Truth {
   /** The classes, in byte order. */
