@@ -6,6 +6,7 @@ import type { DecodeOptions } from './image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from './image/source.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
+import { labelDoubts } from './text/label-doubts.ts';
 import { checkLabels, type Label } from './text/labels.ts';
 import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 
@@ -35,6 +36,8 @@ export interface ClassifierOptions {
 }
 
 export interface ClassifyOptions extends Partial<DecodeOptions> {
+  /** Each page of a TIFF and each frame of a GIF or WebP is a result of its own. @default false */
+  readonly allPages?: boolean;
   /** Labels per image, best first. @default all */
   readonly top?: number;
 }
@@ -80,6 +83,7 @@ export async function createClassifier(
     background: rowsOf(encoded.rows, checked.length),
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
+  for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
   for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
   const classifier: Classifier = {
     labels: rule.names,

@@ -10,6 +10,7 @@ import { openImageTower } from './embed/image-tower.ts';
 import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
 import type { Setup } from './embed/messages.ts';
+import { pagesOf } from './embed/pages.ts';
 import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import { UsageError } from './errors.ts';
@@ -66,7 +67,7 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
    */
   encodeImages(
     images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
-    options?: Partial<DecodeOptions>,
+    options?: Partial<DecodeOptions> & { readonly allPages?: boolean },
   ): AsyncIterable<Embedded>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
   encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
@@ -126,7 +127,8 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       requireCounts({ maxPixels: decode.maxPixels });
       requireOneOf('resize', decode.resize, RESIZE);
       const processes = options.isolate ? PROCESSES : 1;
-      return encodeAll(images, sources, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
+      const pictures = decoding.allPages ? pagesOf(sources) : sources;
+      return encodeAll(images, pictures, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
     },
     encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>

@@ -40,7 +40,7 @@ export async function runOnModel(
   const { quiet = false, verbose = false, batch } = options;
   const clip = await openModel(options, images.amount, io);
   try {
-    const progress = createProgress(io.stderr, quiet, batch, onTerminal);
+    const progress = createProgress(io.stderr, quiet || io.env['TERM'] === 'dumb', batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
     const { ok, failed } = await work(clip, progress);
     const leftOut = images.leftOut?.summary();

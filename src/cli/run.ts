@@ -5,6 +5,7 @@ import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, commandNamed } from './commands.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
+import { isRepeatable, isStandardOutput } from './options/values.ts';
 
 const OVERVIEW = `Zero-shot image classification: rank labels of your own for any image, with CLIP.
 
@@ -36,6 +37,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (named === undefined) asProgram(command);
   else command.name(`clip-classify ${named}`);
   letThrow(command, io);
+  refuseRepeats(command);
+  command.hook('preAction', (_, action) => {
+    if (isStandardOutput(action.getOptionValue('output'))) action.setOptionValue('output', undefined);
+  });
   try {
     const work = command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
     await Promise.race([work, interrupted(io.interruption)]);
@@ -72,6 +77,18 @@ function letThrow(command: Command, io: Io): void {
     writeErr: () => {},
   });
   for (const child of command.commands) letThrow(child, io);
+}
+
+/** An option that counts once is not dropped in silence when it is given twice. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (!(option.required || option.optional) || isRepeatable(option)) continue;
+    let given = 0;
+    command.on(`option:${option.name()}`, () => {
+      if (++given > 1) throw new UsageError(`${option.long ?? option.flags} is given twice`, 'remove one of them');
+    });
+  }
+  for (const child of command.commands) refuseRepeats(child);
 }
 
 function usageError(error: CommanderError, command: Command): UsageError {

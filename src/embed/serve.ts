@@ -47,7 +47,7 @@ export function serveImages(channel: Channel): void {
       post({ kind: 'stage', id, stage });
       if (stage === 'running') flush(); // inference blocks this process: what is said before must be on its way
     });
-    if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
+    if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
       // A decoder without memory calls an image broken; a later process can do better.
       if (result.error.code === 'E_DECODE' && !hasMemory()) channel.exit(OUT_OF_MEMORY);

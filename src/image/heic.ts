@@ -46,12 +46,12 @@ interface Heif {
   _heif_context_get_security_limits(context: Pointer): Pointer;
 }
 
-const requireFrom = createRequire(import.meta.url);
+const requirePackage = createRequire(import.meta.url);
 
 /** The version of libheif-js; undefined where it is not installed. */
 export function heicVersion(): string | undefined {
   try {
-    const { version } = requireFrom(`${HEIC_PACKAGE}/package.json`) as { version: string };
+    const { version } = requirePackage(`${HEIC_PACKAGE}/package.json`) as { version: string };
     return version;
   } catch {
     return undefined;
@@ -85,7 +85,7 @@ async function loadHeif(name: string): Promise<Heif> {
       `npm install ${HEIC_PACKAGE}@latest`,
     );
   // Made by Emscripten: a function that makes the module; compiling takes a moment and much memory.
-  loaded ??= (async () => requireFrom(`${HEIC_PACKAGE}/libheif-wasm/libheif-bundle.js`)() as Heif)();
+  loaded ??= (async () => requirePackage(`${HEIC_PACKAGE}/libheif-wasm/libheif-bundle.js`)() as Heif)();
   try {
     return await loaded;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
+import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { excluding, expandGlob, isGlob } from './glob.ts';
@@ -9,7 +10,7 @@ import type { LeftOut } from './left-out.ts';
 import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
-import { STDIN, stdinImage } from './stdin.ts';
+import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
 import { type Walk, walk } from './walk.ts';
 
 /** What images there are, beside the arguments, and which of them count. */
@@ -57,7 +58,8 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
       let foundHere = false;
       for await (const path of expand(arg, options)) {
         found = foundHere = true;
-        if (isOurs(path)) yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : sourceOf(path);
+        if (isOurs(path))
+          yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : (inheritedImage(path) ?? sourceOf(path));
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
     }
@@ -73,18 +75,20 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
   if (arg === STDIN || isUrl(arg)) return yield arg;
-  const info = await stat(openable(arg)).catch(() => undefined);
+  const path = pathOfAddress(arg);
+  const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {
-    yield* walk(arg, {
+    yield* walk(path, {
       hidden,
       follow,
       onLoop,
-      excludes: excluding(exclude, arg),
+      excludes: excluding(exclude, path),
       takes: isImageName,
       spare: pairedRaws,
       onPassedOver: (path, reason) => leftOut?.add(path, reason),
     });
-  } else if (info === undefined && isGlob(arg)) yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
+  } else if (info === undefined && isGlob(arg) && otherScheme(arg) === undefined)
+    yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
   else yield arg;
 }
 

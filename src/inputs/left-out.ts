@@ -34,7 +34,11 @@ const KINDS: readonly (readonly [extension: RegExp, kind: string, advice: string
   [/^(jp2|j2k|jpf|jpx|jpm|j2c)$/u, 'JPEG 2000', 'convert them to PNG'],
   [/^(crw|mrw|x3f|3fr|iiq|srf|sr2|erf|kdc|dcr|mef|mos|gpr)$/u, 'camera RAW', 'export them as JPEG'],
   [/^(psd|psb|xcf|kra|afphoto)$/u, 'layered document', 'export them as PNG'],
-  [/^(ico|cur|icns|pbm|pgm|ppm|pnm|pam|pfm|tga|pcx|exr|hdr|dds|jxr|wdp|fits?|dcm|wbmp|xbm|xpm|qoi|emf|wmf|eps)$/u, 'picture of another format', 'convert them to PNG'],
+  [
+    /^(ico|cur|icns|pbm|pgm|ppm|pnm|pam|pfm|tga|pcx|exr|hdr|dds|jxr|wdp|fits?|dcm|wbmp|xbm|xpm|qoi|emf|wmf|eps)$/u,
+    'picture of another format',
+    'convert them to PNG',
+  ],
   [/^(mp4|mov|m4v|avi|mkv|webm|mts|m2ts|3gp|mpe?g|wmv|flv)$/u, 'video', 'extract frames with ffmpeg'],
 ];
 
@@ -62,7 +66,9 @@ export class LeftOut {
   /** One line, or undefined where only files were left out that are no pictures. */
   summary(): string | undefined {
     if (this.counts.size === 0) return undefined;
-    const parts = [...this.counts].map(([what, { count, advice }]) => `${count} ${what}${count === 1 ? '' : 's'} (${advice})`);
+    const parts = [...this.counts].map(
+      ([what, { count, advice }]) => `${count} ${what}${count === 1 ? '' : 's'} (${advice})`,
+    );
     return `left out: ${parts.join('; ')}`;
   }
 

@@ -27,6 +27,8 @@ const DEFAULT_PRECISION = 0.95;
 export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ImageRunOptions {
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
+  readonly imageColumn?: string;
+  readonly labelColumn?: string;
   readonly calibrate?: boolean;
   readonly precision?: number;
 }
@@ -41,7 +43,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
   const walk = { hidden, follow, exclude, leftOut, onLoop };
-  const truth = await openTruth(source, walk, () => left.beside++);
+  const truth = await openTruth(source, walk, options, { onNoClass: () => left.beside++, warn });
   const given = await givenLabels(options);
   const labels = checkLabels(given.length > 0 ? given : truth.labels);
   const names = matchClasses(truth.labels, labels);
