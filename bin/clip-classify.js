@@ -1,32 +1,13 @@
 #!/usr/bin/env node
-const stop = new AbortController();
-for (const [signal, exitCode] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-]) {
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(exitCode); // asked twice
-    stop.abort(exitCode);
-  });
-}
+// Without static imports any Node can read this file: one that is too old is told so, in one line.
+const [major, minor] = process.versions.node.split('.').map(Number);
 
-try {
-  const { run } = await import('../dist/bundle/run.js'); // what takes time comes after the signals are heard
-  const { stdout, stderr, env } = process;
-  process.exitCode = await run(process.argv.slice(2), {
-    stdout,
-    stderr,
-    stdin: () => process.stdin,
-    env,
-    interruption: stop.signal,
-  });
-} catch (error) {
-  // The program or a library of it cannot be loaded.
-  const [line] = String(error?.message ?? error).split('\n');
-  process.stderr.write(
-    `clip-classify: error: cannot start: ${line}; give the process more memory (ulimit -v), or install clip-classify again\n`,
-  );
+if (major < 20 || (major === 20 && minor < 9)) {
+  process.stderr.write(`clip-classify: error: Node ${process.versions.node} is too old; install Node 20.9 or later\n`);
   process.exitCode = 2;
+} else {
+  import('./program.js').catch((error) => {
+    process.stderr.write(`clip-classify: error: ${String(error.message).replace(/\s+/g, ' ')}\n`);
+    process.exitCode = 2;
+  });
 }
-// Nobody waits any more for what is still under way.
-if (stop.signal.aborted) process.exit();

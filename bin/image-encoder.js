@@ -1,7 +1,9 @@
-// The process that encodes the images of a batch; the command line starts it, kills it when it is stuck, and replaces it.
+// The process that encodes images of a batch, and texts of foreign models; the command line starts it, kills it when it is
+// stuck, and replaces it.
 import { serveImages } from '../dist/bundle/serve.js';
+import { endWithParent } from './parent.js';
 
+endWithParent(process.ppid);
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {}); // a terminal sends it to every process; the parent decides
-process.on('SIGTERM', () => {});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {}); // a terminal sends them to every process; the parent decides
 serveImages(process);

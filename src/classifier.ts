@@ -4,6 +4,9 @@ import type { Embedded } from './embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from './errors.ts';
 import type { DecodeOptions } from './image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from './image/source.ts';
+import { isLearned, type Learned, pictureEvidence, requireModel } from './learn/learned.ts';
+import { neutralWhereWordless } from './learn/words.ts';
+import type { Scoring } from './model/description.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
 import { labelDoubts } from './text/label-doubts.ts';
@@ -57,34 +60,42 @@ export interface Classifier {
 /**
  * A zero-shot classifier: the labels become prompts, the prompts unit embeddings, once (Radford et al. 2021, fig. 1).
  * Each image becomes a unit embedding too, and its labels are ranked by the softmax of `logitScale · cosine`
- * (for a SigLIP, by the sigmoid of `logitScale · cosine + logitBias`).
+ * (for a SigLIP, by the sigmoid of `logitScale · cosine + logitBias`). A learnt classifier adds what its pictures say.
  *
  * @throws LabelsError if a label or template cannot be used; UsageError if the options contradict each other
  */
 export async function createClassifier(
   clip: Clip,
-  labels: readonly (string | Label)[],
+  labels: readonly (string | Label)[] | Learned,
   options: ClassifierOptions = {},
 ): Promise<Classifier> {
-  const { templates: given = ['photo'], onWarning } = options;
-  const checked = checkLabels(labels);
+  const { onWarning } = options;
+  const learned = isLearned(labels) ? labels : undefined;
+  if (learned !== undefined) await requireUsable(learned, clip, options);
+  const checked = checkLabels(isLearned(labels) ? labels.labels : labels);
   const rule = ruleOf(checked, options);
-  const templates = expandTemplates(given);
-  const activation = rule.several || clip.logitBias !== undefined ? 'sigmoid' : 'softmax';
-  const needsNeutral = rule.several && clip.logitBias === undefined;
+  const templates = learned?.templates ?? expandTemplates(options.templates ?? ['photo']);
+  // The weights of a learnt classifier were chosen for the softmax, whatever the model was trained with.
+  const scoring: Scoring = learned ? { logitScale: clip.logitScale } : clip;
+  const activation = rule.several || scoring.logitBias !== undefined ? 'sigmoid' : 'softmax';
+  const needsNeutral = rule.several && scoring.logitBias === undefined;
   const background = backgroundPrompts(options, needsNeutral);
   if (checked.length === 1 && activation === 'softmax' && !rule.none)
     onWarning?.(`"${rule.names[0]}" is the only label, so every image gets score 1; add labels or \`none\``);
 
   const prompts = checked.map((label) => promptsOf(label, templates));
   const encoded = await clip.encodeLabels([...prompts, ...background]);
+  const words = rowsOf(encoded.rows, 0, checked.length);
   const classes = {
-    labels: rowsOf(encoded.rows, 0, checked.length),
+    labels: learned ? neutralWhereWordless(words, learned.labels) : words,
     background: rowsOf(encoded.rows, checked.length),
+    ...(learned && { evidence: pictureEvidence(learned) }),
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
-  for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
-  for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  if (learned === undefined) {
+    for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
+    for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  }
   const classifier: Classifier = {
     labels: rule.names,
     templates,
@@ -95,7 +106,9 @@ export async function createClassifier(
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`\`top\` is ${top}`, 'use a whole number from 1');
       for await (const one of embedded) {
-        yield one.ok ? resultOf(one, (image) => decide(scoreLabels(image, classes, clip, activation), rule, top)) : one;
+        yield one.ok
+          ? resultOf(one, (image) => decide(scoreLabels(image, classes, scoring, activation), rule, top))
+          : one;
       }
     },
   };
@@ -104,6 +117,19 @@ export async function createClassifier(
 
 function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row: UnitRows) => Decision): ImageResult {
   return { ...image, ...judge(embedding) };
+}
+
+/** @throws ModelError or UsageError if options do not fit a learnt classifier */
+async function requireUsable(learned: Learned, clip: Clip, options: ClassifierOptions): Promise<void> {
+  await requireModel(learned, clip);
+  if (options.templates !== undefined)
+    throw new UsageError('a learned classifier has its own templates', 'remove --template, or learn it again with it');
+  const needsBackground = options.none || options.multiLabel || (options.nonePrompts ?? []).length > 0;
+  if (needsBackground && learned.weights.words === 0)
+    throw new UsageError(
+      'a background class needs words, and this classifier was learned without text',
+      'remove --none, --none-prompt and --multi-label; --threshold and --min-margin work',
+    );
 }
 
 /** The prompts of each background class. */

@@ -1,22 +1,32 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { EmbeddingCache } from './cache/cache.ts';
 import { CachedImages } from './cache/image-cache.ts';
 import { encodeLabelsOnce } from './cache/label-cache.ts';
-import { type Embedded, encodeAll, type ImageEncoder, PROCESSES } from './embed/encoder.ts';
+import { type Embedded, encodeAll, PROCESSES } from './embed/encoder.ts';
+import type { Launch } from './embed/encoder-process.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
 import { openImageTower } from './embed/image-tower.ts';
-import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from './embed/labels.ts';
+import {
+  encodeLabels,
+  type LabelEncoder,
+  type LabelPrompts,
+  type LabelRows,
+  type TextEncoder,
+} from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
-import type { Setup } from './embed/messages.ts';
+import { memoryLimit } from './embed/memory.ts';
 import { pagesOf } from './embed/pages.ts';
-import { chooseScoring, type ScoringOptions } from './embed/scoring.ts';
+import { chooseScoring, measureLogitScale, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
+import type { Patience } from './embed/watchdog.ts';
 import { UsageError } from './errors.ts';
 import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-options.ts';
 import { decoderVersions } from './image/libvips.ts';
 import type { ImageSource } from './image/source.ts';
+import { spooled } from './image/spool.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import type { Provider, ProviderChoice } from './model/provider.ts';
@@ -35,12 +45,16 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly batch?: number;
   /**
    * Encode images in processes of their own, which are killed and replaced where an image crashes one or it is stuck.
-   * Two of them, where there is more than one thread: each holds the weights.
+   * Two of them, where there is more than one thread: each holds the weights. A model that is foreign (ready-made graphs, or a
+   * tokenizer with patterns of its own) encodes its labels in such a process too, for it may never end. 'foreign': only such
+   * a model is isolated, in one process.
    * @default false
    */
-  readonly isolate?: boolean;
+  readonly isolate?: boolean | 'foreign';
   /** Few images will be encoded: the graph opens sooner and runs slower. @default false */
   readonly few?: boolean;
+  /** Files may lie on a disk that does not answer: `timeout` holds for reading one too. @default false */
+  readonly isWary?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
@@ -77,6 +91,8 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   release(): Promise<void>;
 }
 
+/** Seconds. */
+const TIMEOUT = 10;
 /** Images that a process decodes at once: each takes a thread of Node's pool and one of libvips'. */
 const DECODERS = 4;
 /** Batches under way in each process: one that runs, one that is ready, one that is being prepared. */
@@ -92,22 +108,31 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   requireCounts({ threads, batch });
   requireOneOf('dtype', dtype, DTYPES);
   const description = await describeModel(nameOrFolder, options);
-  const scoring = await chooseScoring(description, options, threads);
   const machine = { threads, provider, device, once: options.few ?? false };
-  const encoder = options.isolate
-    ? await isolated(description, { ...machine, model: nameOrFolder, dtype, batch }, options)
-    : encodeInProcess(description, () => openImageTower(description, machine), {
-        batch,
-        decoders: DECODERS,
-      });
+  const setup = { ...machine, model: nameOrFolder, dtype, batch, decoders: DECODERS };
+  const { isolate = false } = options;
+  const isForeign = description.contents.kind === 'onnx';
+  const keeping = isolate ? await keepingOf(description, options) : undefined;
+  const scoring = await chooseScoring(description, options, async () =>
+    keeping && isForeign
+      ? (await import('./embed/apart.ts')).measureLogitScaleApart(setup, keeping)
+      : measureLogitScale(description, threads),
+  );
+  const processes = isolate === true ? PROCESSES : 1;
+  const encoder =
+    keeping && (isolate === true || isForeign)
+      ? (await import('./embed/parallel.ts')).encodeInProcesses(setup, keeping, processes)
+      : encodeInProcess(description, () => openImageTower(description, machine), setup);
   const { env, cache = true, cacheImages = false, onCacheTrouble = () => {} } = options;
   const digest = new ModelDigest(description, env, cache);
   const circumstances = { dtype, provider, decoder: decoderVersions };
   const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetchingEncoder(
-    embeddings && cacheImages ? new CachedImages(encoder, embeddings) : encoder,
+    embeddings && cacheImages
+      ? new CachedImages(encoder, embeddings, options.isWary ? (options.timeout ?? TIMEOUT) : undefined)
+      : encoder,
     async () =>
-      (await import('./image/download.ts')).imageFetcher(() =>
+      (await import('./image/download.ts')).fetcherInto(spooled, () =>
         networkSettings({ ...processEnv, ...env }, options.offline),
       ),
   );
@@ -115,6 +140,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     tokenizer: description.tokenizer,
     withTextTower: (use, prompts) => withTextTower(description, machine, use, prompts),
   };
+  const encodeTextsOf: LabelEncoder = async (prompts, onPart) =>
+    keeping && (isForeign || (await description.tokenizer()).isForeign)
+      ? (await import('./embed/apart.ts')).encodeLabelsApart(setup, keeping, prompts, onPart)
+      : encodeLabels(texts, prompts, onPart);
   return {
     ...description,
     ...scoring,
@@ -126,13 +155,12 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       requireOneOf('resize', decode.resize, RESIZE);
-      const processes = options.isolate ? PROCESSES : 1;
       const pictures = decoding.allPages ? pagesOf(sources) : sources;
       return encodeAll(images, pictures, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
     },
     encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
     encodeLabels: (prompts) =>
-      embeddings ? encodeLabelsOnce(texts, prompts, embeddings) : encodeLabels(texts, prompts),
+      embeddings ? encodeLabelsOnce(encodeTextsOf, prompts, embeddings) : encodeTextsOf(prompts),
     release: async () => {
       await images.release();
       if (!options.signal?.aborted) await embeddings?.release();
@@ -140,18 +168,25 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   };
 }
 
-/** In processes of their own, whose modules are read when there is need of them. */
-async function isolated(
-  { weightFile }: ModelDescription,
-  setup: Omit<Setup, 'decoders'>,
-  { timeout = 10, env, signal }: LoadOptions,
-): Promise<ImageEncoder> {
-  const { encodeInProcesses } = await import('./embed/parallel.ts');
-  const weightBytes = (await stat(weightFile)).size;
-  return encodeInProcesses(
-    { ...setup, decoders: DECODERS },
-    { env: { ...processEnv, ...env }, timeout, weightBytes, signal },
+/** Enough to find out that an untried graph takes too much memory. */
+const FIRST_SECONDS = 8;
+
+/** How child processes are kept. What a foreign model asks for is limited by the size of all that lies beside its graph. */
+async function keepingOf(
+  { weightFile, contents }: ModelDescription,
+  { timeout = TIMEOUT, env, signal }: LoadOptions,
+): Promise<Patience & Launch> {
+  const isForeign = contents.kind === 'onnx';
+  const weightBytes = isForeign ? await bytesIn(dirname(weightFile)) : (await stat(weightFile)).size;
+  const limits = isForeign && { memory: memoryLimit(weightBytes), first: FIRST_SECONDS };
+  return { env: { ...processEnv, ...env }, timeout, weightBytes, signal, ...limits };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(
+    async (name) => (await stat(join(folder, name)).catch(() => ({ size: 0 }))).size,
   );
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
 }
 
 function requireCounts(counts: Readonly<Record<string, number>>): void {

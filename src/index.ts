@@ -35,6 +35,9 @@ export {
 } from './evaluate.ts';
 export { type ExplainOptions, type Explanation, explainImage } from './explain.ts';
 export type { ImageIdentity, ImageSource } from './image/source.ts';
+export { readLearned, writeLearned } from './learn/file.ts';
+export { type Example, type LearnOptions, type Lesson, learn } from './learn/learn.ts';
+export type { Learned, LearnedLabel, LeaveOneOut } from './learn/learned.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 export type { Decision, RankedLabel, Reason } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';

@@ -34,6 +34,16 @@ export interface Classes {
   readonly labels: UnitRows;
   /** [B, D]; B may be 0 */
   readonly background: UnitRows;
+  /** What learnt pictures say; absent for a zero-shot classifier. */
+  readonly evidence?: PictureEvidence;
+}
+
+/** What the pictures of each class say of an image, compared with a class without pictures, as the background is one. */
+export interface PictureEvidence {
+  /** How much the zero-shot logits count. */
+  readonly words: number;
+  /** @param image [D]; @returns [L] logits */
+  logits(image: Float32Array): Float64Array;
 }
 
 /**
@@ -61,16 +71,20 @@ export interface Scores {
  * `logitBias = -logitScale · cosine(background)`, of several the greatest. Each score is then the softmax over two, the label
  * and the background.
  *
+ * A learnt classifier weighs `logitScale · cosine` and adds what its pictures say.
+ *
  * @param image [1, D]
  */
 export function scoreLabels(
   image: UnitRows,
-  { labels, background }: Classes,
-  { logitScale, logitBias }: Scoring,
+  { labels, background, evidence }: Classes,
+  { logitScale: scale, logitBias }: Scoring,
   activation: Activation,
 ): Scores {
   const cosine = cosines(image, labels).data;
-  const scaled = Float64Array.from(cosine, (c) => logitScale * c);
+  const logitScale = scale * (evidence?.words ?? 1);
+  const learned = evidence?.logits(image.data);
+  const scaled = Float64Array.from(cosine, (c, n) => logitScale * c + (learned?.[n] ?? 0));
   const others = Float64Array.from(cosines(image, background).data, (c) => logitScale * c);
   if (activation === 'softmax') {
     const shares = softmax([...scaled, ...others]);

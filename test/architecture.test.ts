@@ -10,7 +10,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/evaluate.ts', 'src/calibrate.ts', 'src/explain.ts', 'src/find.ts'],
+  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts'],
+  ['src/learn/'],
+  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -35,7 +37,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|cli\/classify\/explain|image\/memory-flags)\.ts$/,
+    /^src\/(clip|model\/(store|imports|session|doctor|converted-weights)|disk\/(environment|process-lock|cache-files)|hub\/(partial-file|cache)|learn\/file|cli\/classify\/explain|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import pLimit from 'p-limit';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Embedded, ImageEncoder, Stage } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
@@ -14,6 +15,8 @@ import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once, by Node's four threads. */
 const READERS = 4;
+/** Readers that do not come back keep a thread each, of the 64 that such a run has. */
+const WARY_READERS = 32;
 /** Larger files are read again by whoever decodes them; smaller ones are handed over. */
 const LARGE_BYTES = 16_000_000;
 
@@ -25,16 +28,20 @@ const LARGE_BYTES = 16_000_000;
  * image is looked at again.
  */
 export class CachedImages implements ImageEncoder {
-  private readonly reading = pLimit(READERS);
+  private readonly reading: LimitFunction;
   private readonly smallFiles = new SmallFileReader();
   private store: Promise<EmbeddingStore | undefined> | undefined;
   private encodes = false;
   private lastProvider: Provider | undefined;
 
+  /** @param patience seconds that reading a file may take, where it may lie on a disk that does not answer */
   constructor(
     private readonly encoder: ImageEncoder,
     private readonly cache: EmbeddingCache,
-  ) {}
+    private readonly patience?: number,
+  ) {
+    this.reading = pLimit(patience === undefined ? READERS : WARY_READERS);
+  }
 
   /** What images run on, or ran on where all came from disk. */
   async provider(): Promise<Provider> {
@@ -45,14 +52,18 @@ export class CachedImages implements ImageEncoder {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const identity = identityOf(source);
-    const stamp = await stampOf(source, options);
-    const known = stamp && this.lookUp(store, stamp, options);
-    if (known) return { ok: true, ...identity, embedding: known };
+    const inTime = <T>(work: Promise<T>) => within(this.patience, identity.image, work);
     try {
-      const small = typeof source === 'string' && !isUrl(source) ? this.smallFiles.read(source) : undefined;
+      const stamp = await this.reading(async () => inTime(Promise.resolve(stampOf(source, options))));
+      const known = stamp && this.lookUp(store, stamp, options);
+      if (known) return { ok: true, ...identity, embedding: known };
+      const small =
+        this.patience === undefined && typeof source === 'string' && !isUrl(source)
+          ? this.smallFiles.read(source)
+          : undefined;
       const { key, bytes } = small
         ? { key: keyOf(small, options), bytes: small }
-        : await this.reading(() => read(source, options));
+        : await this.reading(() => inTime(read(source, options)));
       const stored = this.lookUp(store, key, options);
       if (stored !== undefined) {
         if (stamp) await this.keepStamp(store, stamp, source, options, stored);
@@ -99,6 +110,21 @@ export class CachedImages implements ImageEncoder {
   async release(): Promise<void> {
     await this.encoder.release();
     await (await this.store)?.close();
+  }
+}
+
+/** @throws ImageError if it takes longer; the work goes on, for what waits for a disk cannot be ended */
+async function within<T>(seconds: number | undefined, name: string, work: Promise<T>): Promise<T> {
+  if (seconds === undefined) return work;
+  const gone = new AbortController();
+  const late = sleep(seconds * 1000, undefined, { signal: gone.signal }).then(() => {
+    throw new ImageError('E_TIMEOUT', `${name} timed out after ${seconds} s`, 'check its disk, or remove this image');
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    gone.abort();
+    late.catch(() => {});
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encodeLabels, type LabelPrompts, type LabelRows, type TextEncoder } from '../embed/labels.ts';
+import type { LabelEncoder, LabelPrompts, LabelRows } from '../embed/labels.ts';
 import { rowOf, stack, type UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
 import type { Entry } from './segment.ts';
@@ -8,13 +8,13 @@ import type { Entry } from './segment.ts';
 const MANY = 1_000;
 
 /**
- * {@link encodeLabels}, but that a label whose prompts this model has met before comes from disk. Where all do, neither the
+ * Encodes labels, but that a label whose prompts this model has met before comes from disk. Where all do, neither the
  * tokenizer nor the text graph is opened.
  *
- * @throws LabelsError as encodeLabels
+ * @throws LabelsError as `encodeLabels`
  */
 export async function encodeLabelsOnce(
-  encoder: TextEncoder,
+  encodeLabels: LabelEncoder,
   prompts: LabelPrompts,
   cache: EmbeddingCache,
 ): Promise<LabelRows> {
@@ -28,7 +28,7 @@ export async function encodeLabelsOnce(
   const late: Entry[] = [];
   if (missing.length > 0) {
     const texts = missing.map((n) => prompts[n] ?? []);
-    await encodeLabels(encoder, texts, (part) => {
+    await encodeLabels(texts, (part) => {
       for (let i = 0; i < part.rows.rows; i++) {
         const n = missing[part.first + i] as number;
         const embedding = rowOf(part.rows, i);

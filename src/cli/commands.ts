@@ -8,6 +8,7 @@ export const COMMANDS = {
   embed: async () => (await import('./embed/command.ts')).embedCommand,
   eval: async () => (await import('./eval/command.ts')).evalCommand,
   find: async () => (await import('./find/command.ts')).findCommand,
+  learn: async () => (await import('./learn/command.ts')).learnCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
 } as const satisfies Commands;
 

@@ -9,6 +9,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
   readonly interruption: AbortSignal;
+  /** Files may lie on a disk that does not answer: none is read where that could not be given up. @default false */
+  readonly isWary?: boolean;
 }
 
 /** The user, or the machine, wants the program to end: what is written so far is made whole, and it ends. */

@@ -12,6 +12,7 @@ const OVERVIEW = `Zero-shot image classification: rank labels of your own for an
 Other commands (--help after each says more):
   clip-classify embed       the embeddings of images or texts, as jsonl or npy
   clip-classify eval        accuracy on labelled images, with an HTML report
+  clip-classify learn       a classifier from a few labelled images
   clip-classify models      list, pull, import and inspect models
   clip-classify doctor      what this machine can run, and how to mend what it cannot
   clip-classify completion  what a shell needs to complete command lines`;

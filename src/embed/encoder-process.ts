@@ -1,16 +1,30 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../disk/environment.ts';
+import { messageOf } from '../errors.ts';
 import { limitedMemoryFlags } from '../image/memory-flags.ts';
-import { OUT_OF_MEMORY, type Reply, type Request, type Setup } from './messages.ts';
+import { watchMemory } from './memory.ts';
+import { type Opening, OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request } from './messages.ts';
 
 /** How a child process is started. */
 export interface Launch {
   readonly env: Env;
   /** Kills the child at once. */
   readonly signal?: AbortSignal | undefined;
+  /** The most memory that it may take, in bytes. @default no limit */
+  readonly memory?: number | undefined;
   /** The script that it runs. @default bin/image-encoder.js */
   readonly program?: string;
+}
+
+/** Who is told about a child process. */
+export interface Listener {
+  /** What it says, in order. */
+  onReplies(replies: readonly Reply[]): void;
+  /** How it ended, unless it was killed on purpose. */
+  onDeath(how: string): void;
+  /** It has been killed, for it took too much memory. */
+  onExcess(): void;
 }
 
 const PROGRAM = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.url));
@@ -25,51 +39,67 @@ const THRIFTY_MALLOC = {
 /** A nursery of 2 MB: what a batch leaves behind is collected at once, and the heap does not creep up over thousands of images. */
 const THRIFTY_HEAP = ['--max-semi-space-size=2'];
 
-/** One child process that encodes images, from its start to its death. */
+const ENDINGS: Readonly<Record<number, string>> = {
+  [OUT_OF_MEMORY]: 'a lack of memory',
+  [OUT_OF_THREADS]: 'a lack of threads',
+};
+
+/** One child process that encodes, from its start to its death. */
 export class EncoderProcess {
-  private readonly child: ChildProcess;
+  private readonly child: ChildProcess | undefined;
   private readonly outbox: Request[] = [];
+  private readonly endWatch: (() => void) | undefined;
   private killed = false;
 
-  /**
-   * @param onReplies told what it says, in order
-   * @param onDeath told how it ended, unless it was killed on purpose
-   */
-  constructor(
-    setup: Setup,
-    { env, signal, program = PROGRAM }: Launch,
-    onReplies: (replies: readonly Reply[]) => void,
-    onDeath: (how: string) => void,
-  ) {
-    this.child = fork(program, [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [...THRIFTY_HEAP, ...limitedMemoryFlags()],
-      // Each decoder needs a thread of Node's pool.
-      env: { ...THRIFTY_MALLOC, ...env, UV_THREADPOOL_SIZE: String(setup.decoders + 2) },
-      ...(signal && { signal, killSignal: 'SIGKILL' }),
+  /** @param first names the model, and perhaps what to do with it */
+  constructor(first: Opening, { env, signal, memory, program = PROGRAM }: Launch, listener: Listener) {
+    try {
+      this.child = fork(program, [], {
+        serialization: 'advanced',
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        execArgv: [...THRIFTY_HEAP, ...limitedMemoryFlags()],
+        // Each decoder needs a thread of Node's pool.
+        env: { ...THRIFTY_MALLOC, ...env, UV_THREADPOOL_SIZE: String(first.setup.decoders + 2) },
+        ...(signal && { signal, killSignal: 'SIGKILL' }),
+      });
+    } catch (error) {
+      setImmediate(() => listener.onDeath(messageOf(error)));
+      return;
+    }
+    const { child } = this;
+    child.on('message', (replies: readonly Reply[]) => {
+      if (!this.killed) listener.onReplies(replies);
     });
-    this.child.on('message', (replies: readonly Reply[]) => {
-      if (!this.killed) onReplies(replies);
+    child.on('error', (error) => {
+      if (child.pid === undefined && !this.killed) listener.onDeath(messageOf(error)); // else told by exit, or killed on purpose
     });
-    this.child.on('error', () => {}); // told by exit, or killed on purpose
-    this.child.on('exit', (code, by) => {
-      const how = by ?? (code === OUT_OF_MEMORY ? 'a lack of memory' : `exit code ${code}`);
-      if (!this.killed && !signal?.aborted) onDeath(how);
+    child.on('exit', (code, by) => {
+      this.endWatch?.();
+      if (!this.killed && !signal?.aborted) listener.onDeath(by ?? ENDINGS[code ?? 0] ?? `exit code ${code}`);
     });
-    this.send({ kind: 'open', setup });
+    if (memory !== undefined && child.pid !== undefined)
+      this.endWatch = watchMemory(child.pid, memory, () => {
+        if (this.killed) return;
+        this.kill();
+        listener.onExcess();
+      });
+    this.send(first);
   }
 
   /** What is sent in one turn of the event loop travels together. */
   send(request: Request): void {
     if (this.outbox.push(request) > 1) return;
     setImmediate(() => {
-      if (!this.killed && this.child.connected) this.child.send(this.outbox.splice(0), () => {});
+      if (!this.killed && this.child?.connected) this.child.send(this.outbox.splice(0), () => {});
     });
   }
 
+  /** Nobody waits for its end: a process that reads from a disk that does not answer cannot even be killed. */
   kill(): void {
     this.killed = true;
-    this.child.kill('SIGKILL');
+    this.endWatch?.();
+    this.child?.kill('SIGKILL');
+    if (this.child?.connected) this.child.disconnect();
+    this.child?.unref();
   }
 }

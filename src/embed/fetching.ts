@@ -1,22 +1,26 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
-import type { FetchImage } from '../image/download.ts';
 import { identityOf } from '../image/source.ts';
+import { type Spooled, spooled } from '../image/spool.ts';
 import { isUrl } from '../image/url.ts';
-import type { ImageEncoder } from './encoder.ts';
+import type { Embedded, ImageEncoder } from './encoder.ts';
 
-/** Fetched images that are held at once, at 200 MB each at most. */
+/** Fetched images that are held at once; of each at most 16 MB in memory, the rest in a file. */
 const HELD = 8;
 
 /**
- * What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes.
+ * What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes, or the file
+ * that they are in.
  *
  * @param connect makes what fetches, when the first URL is met
  */
-export function fetchingEncoder(encoder: ImageEncoder, connect: () => Promise<FetchImage>): ImageEncoder {
+export function fetchingEncoder(
+  encoder: ImageEncoder,
+  connect: () => Promise<(url: string) => Promise<Spooled>>,
+): ImageEncoder {
   const held = pLimit(HELD);
-  let connected: Promise<FetchImage> | undefined;
-  const fetchImage: FetchImage = async (url) => {
+  let connected: Promise<(url: string) => Promise<Spooled>> | undefined;
+  const fetchImage = async (url: string) => {
     connected ??= connect();
     return (await connected)(url);
   };
@@ -27,12 +31,16 @@ export function fetchingEncoder(encoder: ImageEncoder, connect: () => Promise<Fe
       const fetch =
         typeof source === 'string'
           ? isUrl(source) && (() => fetchImage(source))
-          : 'read' in source && (() => source.read());
+          : 'read' in source && (async () => spool(await source.read()));
       if (!fetch) return encoder.encode(source, options, onStage);
       return held(async () => {
         const identity = identityOf(source);
+        const name = identity.image;
         try {
-          return await encoder.encode({ name: identity.image, bytes: await fetch() }, options, onStage);
+          const fetched = await fetch();
+          if ('bytes' in fetched) return await encoder.encode({ name, ...fetched }, options, onStage);
+          const { path, close } = fetched;
+          return withoutPath(await encoder.encode({ name, path }, options, onStage).finally(close));
         } catch (error) {
           if (error instanceof ImageError) return { ok: false, ...identity, error };
           throw error;
@@ -40,4 +48,17 @@ export function fetchingEncoder(encoder: ImageEncoder, connect: () => Promise<Fe
       });
     },
   };
+}
+
+async function spool(bytes: Uint8Array): Promise<Spooled> {
+  if (!(bytes instanceof Uint8Array)) return { bytes }; // the encoder says what is wrong
+  const collector = spooled();
+  await collector.add(bytes);
+  return collector.end();
+}
+
+/** The file is ours: results know the image by its name alone. */
+function withoutPath(result: Embedded): Embedded {
+  const { pathBytes: _, ...rest } = result;
+  return rest;
 }

@@ -3,9 +3,11 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';
+import { diedOften, tookMemory } from './apart.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
 import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
+import { type Neighbour, Quiet } from './quiet.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
 
 /** An image on its way. */
@@ -29,16 +31,18 @@ const TRIALS = 2;
 const DEATHS_WHILE_OPENING = 2;
 /** The same of one that is stuck while it is at no image. */
 const STUCK_WITHOUT_CAUSE = 2;
+/** So many images that were run alone without an end, and none that ended, are the fault of the model. */
+const HOPELESS = 16;
 
 /**
  * Encodes images in a child process, so that no image can crash, hang or bloat this one: paths or bytes go in, embeddings
  * come out.
  *
  * A child that dies is replaced: the images that it had under way are tried again, each alone, and one that goes on killing
- * it gets E_CRASH. A child that makes no progress is killed: the image that it was decoding, or the batch that it was
- * running, gets E_TIMEOUT, the others are sent again. So every image has one result, whatever happens.
+ * it gets E_CRASH. A child that makes no progress is killed: the images that it was decoding or running are tried again in
+ * the same way, one that is stuck alone gets E_TIMEOUT. So every image has one result, whatever happens.
  */
-export class IsolatedEncoder implements ImageEncoder {
+export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private readonly jobs = new Map<number, Job>();
   private readonly watchdog: Watchdog;
   private child: EncoderProcess | undefined;
@@ -53,11 +57,16 @@ export class IsolatedEncoder implements ImageEncoder {
   private onOpened!: (provider: Provider) => void;
   private onBroken!: (error: unknown) => void;
   private readonly onAbort = () => this.fail(this.keeping.signal?.reason);
+  /** Images that have timed out although they were run alone, while none has ever been encoded. */
+  private hopeless = 0;
 
+  /** @param quiet shared with the encoders that work beside this one */
   constructor(
     private readonly setup: Setup,
     private readonly keeping: Patience & Launch,
+    private readonly quiet = new Quiet(),
   ) {
+    quiet.join(this);
     this.opened = new Promise((done, failed) => {
       this.onOpened = done;
       this.onBroken = failed;
@@ -94,19 +103,30 @@ export class IsolatedEncoder implements ImageEncoder {
 
   private start(): EncoderProcess {
     this.watchdog.progress();
-    return new EncoderProcess(
-      this.setup,
-      this.keeping,
-      (replies) => {
+    return new EncoderProcess({ kind: 'open', setup: this.setup }, this.keeping, {
+      onReplies: (replies) => {
         this.watchdog.progress();
         for (const reply of replies) this.onReply(reply);
         this.sendWhatMayGo();
+        if (this.isIdle()) this.quiet.rested();
       },
-      (how) => this.onDeath(how),
-    );
+      onDeath: (how) => this.onDeath(how),
+      onExcess: () => this.fail(tookMemory(this.setup.model, this.keeping)),
+    });
   }
 
-  /** Everything at once, but a suspect only alone; nothing before the model is open, so that no image is blamed for that. */
+  isIdle(): boolean {
+    return [...this.jobs.values()].every(({ stage }) => stage === 'kept');
+  }
+
+  wake(): void {
+    if (this.jobs.size > 0) this.sendWhatMayGo();
+  }
+
+  /**
+   * Everything at once, but a suspect only alone, in this process and in those beside it; nothing before the model is open,
+   * so that no image is blamed for that.
+   */
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
     this.child ??= this.start();
@@ -115,7 +135,9 @@ export class IsolatedEncoder implements ImageEncoder {
     const kept = jobs.filter(({ stage }) => stage === 'kept');
     const suspects = jobs.filter(({ suspect }) => suspect);
     const alone = suspects.length > 0;
-    if (alone && kept.length < jobs.length) return;
+    if (!alone) this.quiet.end(this);
+    if (alone && (kept.length < jobs.length || !this.quiet.begin(this))) return;
+    if (this.quiet.isWantedByOther(this)) return;
     for (const job of alone ? suspects.slice(0, 1) : kept) {
       job.stage = 'sent';
       if (alone) job.trials++;
@@ -135,12 +157,7 @@ export class IsolatedEncoder implements ImageEncoder {
   private onDeath(how: string): void {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
-    if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
-      const fact = `the worker process ended with ${how} while it opened ${this.setup.model}`;
-      this.fail(
-        new ModelError(fact, 'free memory or use a smaller model; clip-classify doctor checks the installation'),
-      );
-    }
+    if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) this.fail(diedOften(this.setup.model, how));
     for (const job of unanswered) {
       job.stage = 'kept';
       job.suspect = true;
@@ -148,6 +165,7 @@ export class IsolatedEncoder implements ImageEncoder {
       this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
     }
     this.sendWhatMayGo();
+    if (this.isIdle()) this.quiet.rested();
   }
 
   private onStuck(seconds: number): void {
@@ -160,14 +178,21 @@ export class IsolatedEncoder implements ImageEncoder {
       this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     for (const job of unanswered) job.stage = 'kept';
-    // A batch takes as long whatever its pictures show: trying each again would only take that long again.
-    const guilty = running.length > 0 ? running : decoding.length === 1 ? decoding : [];
-    if (guilty.length === 0) for (const job of decoding) job.suspect = true;
-    for (const job of guilty) {
+    // What is run blocks the process: what was being decoded beside it is not at fault.
+    const suspects = running.length > 0 ? running : decoding;
+    for (const job of suspects) {
+      job.suspect = true;
+      if (suspects.length > 1) continue;
       const fact = `timed out after ${seconds.toFixed(0)} s`;
       this.settle(job, 'E_TIMEOUT', fact, 'increase `timeout`, or remove this image');
+      if (job === running[0]) this.hopeless++;
+    }
+    if (this.hopeless >= HOPELESS) {
+      const fact = `${this.setup.model} timed out for each of the first ${HOPELESS} images`;
+      this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     this.sendWhatMayGo();
+    if (this.isIdle()) this.quiet.rested();
   }
 
   private onReply(reply: Reply): void {
@@ -176,7 +201,7 @@ export class IsolatedEncoder implements ImageEncoder {
       this.isOpen = true;
       this.deathsWhileOpening = 0;
       this.onOpened(reply.provider);
-    } else {
+    } else if ('id' in reply) {
       const job = this.jobs.get(reply.id);
       if (job !== undefined) this.onJobReply(job, reply);
     }
@@ -192,6 +217,7 @@ export class IsolatedEncoder implements ImageEncoder {
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;
+      this.hopeless = Number.NEGATIVE_INFINITY;
       const { embedding: data, notes } = reply;
       this.answer(job, {
         ok: true,
@@ -219,5 +245,6 @@ export class IsolatedEncoder implements ImageEncoder {
     for (const job of this.jobs.values()) job.failed(error);
     this.jobs.clear();
     this.kill();
+    this.quiet.leave(this);
   }
 }

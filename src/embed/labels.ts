@@ -1,6 +1,7 @@
 import { LabelsError } from '../errors.ts';
 import { meanOfGroups, stack, type UnitRows } from '../tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { createBreath } from './breath.ts';
 import type { PromptEncoder } from './text-tower.ts';
 
 /** Of each label one or more texts, as they are to be read. */
@@ -13,6 +14,9 @@ export interface LabelRows {
   /** The labels, by number, of which a prompt is longer than the model's context: its end is cut off. */
   readonly truncated: readonly number[];
 }
+
+/** Labels → unit embeddings; `onPart` is told of what is done. */
+export type LabelEncoder = (prompts: LabelPrompts, onPart?: (part: EncodedPart) => void) => Promise<LabelRows>;
 
 /** What turns texts into unit embeddings, without a thought for what they are for. */
 export interface TextEncoder {
@@ -45,7 +49,7 @@ export async function encodeLabels(
   prompts: LabelPrompts,
   onPart: (part: EncodedPart) => void = () => {},
 ): Promise<LabelRows> {
-  const { tokens, truncated } = tokenize(await tokenizer(), prompts);
+  const { tokens, truncated } = await tokenize(await tokenizer(), prompts);
   const parts: UnitRows[] = [];
   await withTextTower(async (encode) => {
     for (const { first, labels } of partition(tokens)) {
@@ -61,18 +65,25 @@ export async function encodeLabels(
 /** The token ids of each prompt of each label. */
 type LabelTokens = readonly (readonly (readonly number[])[])[];
 
-function tokenize(tokenizer: Tokenizer, prompts: LabelPrompts): { tokens: LabelTokens; truncated: Set<number> } {
+async function tokenize(
+  tokenizer: Tokenizer,
+  prompts: LabelPrompts,
+): Promise<{ tokens: LabelTokens; truncated: Set<number> }> {
   const truncated = new Set<number>();
-  const tokens = prompts.map((texts, n) =>
-    texts.map((text) => {
+  const tokens: (readonly number[])[][] = [];
+  const breathe = createBreath();
+  for (const [n, texts] of prompts.entries()) {
+    const ofLabel = texts.map((text) => {
       const special = tokenizer.specialTokenIn(text);
       if (special !== undefined)
         throw new LabelsError(`the prompt "${text}" contains the control token ${special}`, 'remove the token');
       const { ids, truncated: cut } = tokenizer.encode(text);
       if (cut) truncated.add(n);
       return ids;
-    }),
-  );
+    });
+    tokens.push(ofLabel);
+    await breathe();
+  }
   return { tokens, truncated };
 }
 

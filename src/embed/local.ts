@@ -7,6 +7,7 @@ import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import { type ImageTower, type Preparing, preparePixels } from './image-tower.ts';
+import { Lock } from './lock.ts';
 
 /** How the work is spread. */
 export interface Workload {
@@ -15,6 +16,9 @@ export interface Workload {
   /** Images decoded at once: no more than Node's thread pool has threads. */
   readonly decoders: number;
 }
+
+/** Of files larger than this, one at a time is in memory. */
+const LARGE_BYTES = 32_000_000;
 
 /** A prepared image that waits for its batch. */
 interface Ready {
@@ -38,6 +42,7 @@ export function encodeInProcess(
   { batch, decoders }: Workload,
 ): ImageEncoder {
   const decoding = pLimit(decoders);
+  const largeFiles = new Lock();
   const ready: Ready[] = [];
   let preparing = 0;
   let busy = false;
@@ -73,10 +78,17 @@ export function encodeInProcess(
     try {
       return await decoding(async () => {
         onStage?.('decoding');
-        const bytes = await readSource(source);
-        tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-        const image = await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo);
-        return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
+        let release = () => {};
+        try {
+          const bytes = await readSource(source, async (size) => {
+            if (size > LARGE_BYTES) release = await largeFiles.lock();
+          });
+          tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
+          const image = await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo);
+          return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
+        } finally {
+          release();
+        }
       });
     } finally {
       preparing--;

@@ -4,6 +4,7 @@ import {
   ClipError,
   ImageError,
   type ImageErrorCode,
+  LabelsError,
   ModelError,
   messageOf,
   ProviderError,
@@ -15,10 +16,13 @@ import type { Provider } from '../model/provider.ts';
 import type { Dtype } from '../model/ready-made.ts';
 import type { Stage } from './encoder.ts';
 import type { Machine } from './image-tower.ts';
+import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import type { Workload } from './local.ts';
 
 /** How a child process ends that can get no more memory. */
 export const OUT_OF_MEMORY = 71;
+/** The same of threads. */
+export const OUT_OF_THREADS = 72;
 
 /** What the child process needs to know to open the same model. */
 export interface Setup extends Machine, Workload {
@@ -26,15 +30,31 @@ export interface Setup extends Machine, Workload {
   readonly dtype: Dtype;
 }
 
-/** To the child: first a setup, then images. */
-export type Request =
+/** The first that a child is told. */
+export type Opening =
+  /** Images will follow. */
   | { readonly kind: 'open'; readonly setup: Setup }
+  /** Encode these labels. */
+  | { readonly kind: 'labels'; readonly setup: Setup; readonly prompts: LabelPrompts }
+  /** Measure the logit scale of a joint graph. */
+  | { readonly kind: 'scale'; readonly setup: Setup };
+
+/** To the child. */
+export type Request =
+  | Opening
   | { readonly kind: 'encode'; readonly id: number; readonly source: ImageSource; readonly options: DecodeOptions };
 
 /** From the child. An embedding is a few kilobytes; an image's pixels never cross. */
 export type Reply =
   | { readonly kind: 'open'; readonly provider: Provider }
   | { readonly kind: 'failed'; readonly error: PlainError }
+  /** Texts are about to be run. */
+  | { readonly kind: 'alive' }
+  /** Some labels. */
+  | { readonly kind: 'labels'; readonly part: EncodedPart }
+  /** All labels. */
+  | { readonly kind: 'rows'; readonly rows: LabelRows }
+  | { readonly kind: 'scale'; readonly logitScale: number }
   | JobReply;
 
 /** Of one image. */
@@ -70,6 +90,7 @@ export function imageErrorOf({ code, fact, nextStep }: PlainError): ImageError {
 
 const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
   E_USAGE: UsageError,
+  E_LABELS: LabelsError,
   E_PROVIDER: ProviderError,
   E_CHECKSUM: ChecksumError,
   E_CACHE: CacheError,

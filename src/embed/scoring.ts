@@ -15,12 +15,13 @@ export interface ScoringOptions {
 /**
  * The scale that was asked for, else the checkpoint's, else what a joint graph computes with; it is never assumed.
  *
+ * @param measure runs {@link measureLogitScale}, here or in a process of its own
  * @throws UsageError or ModelError if there are two, or none
  */
 export async function chooseScoring(
   description: ModelDescription,
   { logitScale, logitBias }: ScoringOptions,
-  threads: number,
+  measure: () => Promise<number>,
 ): Promise<Scoring> {
   const { name, scoring, tokens } = description;
   if (scoring !== undefined && logitScale === undefined && logitBias === undefined) return scoring;
@@ -40,7 +41,7 @@ export async function chooseScoring(
   if (logitScale !== undefined) return { logitScale };
   const towers = await description.towers();
   if (towers.logits !== undefined && isJoint(towers)) {
-    return { logitScale: await measureLogitScale(description, towers, towers.logits.name, threads) };
+    return { logitScale: await measure() };
   }
   throw new ModelError(
     `the logit scale of ${name} is unknown, because ONNX models with one file per encoder do not contain it`,
@@ -52,13 +53,17 @@ function isJoint({ image, text }: Towers): boolean {
   return 'path' in image.graph && 'path' in text.graph && image.graph.path === text.graph.path;
 }
 
-/** `logit = scale · cosine`: the scale that fits best over a blank image and some prompts. */
-async function measureLogitScale(
-  { preprocessing, tokenizer }: ModelDescription,
-  { image, text }: Towers,
-  logits: string,
+/**
+ * Of a joint graph, `logit = scale · cosine`: the scale that fits best over a blank image and some prompts.
+ *
+ * @throws ModelError if it puts out no logits
+ */
+export async function measureLogitScale(
+  { preprocessing, tokenizer, towers }: ModelDescription,
   threads: number,
 ): Promise<number> {
+  const { image, text, logits } = await towers();
+  if (logits === undefined) throw new ModelError('the graph puts out no logits', 'say --logit-scale');
   const { encode } = await tokenizer();
   const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0, once: true });
   let [products, squares] = [0, 0];
@@ -66,7 +71,7 @@ async function measureLogitScale(
     for (const prompt of ['a photo', 'a dog on a street', 'blue']) {
       const ids = textFeeds(text.wiring.text, [encode(prompt).ids], 1);
       const feeds = { ...ids, ...blankImage(image.wiring.image, preprocessing.size) };
-      const outputs = [logits, image.wiring.image.output.name, text.wiring.text.output.name];
+      const outputs = [logits.name, image.wiring.image.output.name, text.wiring.text.output.name];
       const [logit, imageRow, textRow] = await session.run(feeds, outputs);
       if (!(logit && imageRow && textRow))
         throw new ModelError('the ONNX model returned too few values', 'export the model again');

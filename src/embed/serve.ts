@@ -2,8 +2,19 @@ import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
+import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
-import { OUT_OF_MEMORY, type Reply, type Request, type Setup, toPlain } from './messages.ts';
+import {
+  type Opening,
+  OUT_OF_MEMORY,
+  OUT_OF_THREADS,
+  type Reply,
+  type Request,
+  type Setup,
+  toPlain,
+} from './messages.ts';
+import { measureLogitScale } from './scoring.ts';
+import { withTextTower } from './text-tower.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -42,6 +53,14 @@ export function serveImages(channel: Channel): void {
       encoder = openEncoder(request.setup);
       return post({ kind: 'open', provider: await (await encoder).provider() });
     }
+    if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, post, flush) });
+    if (request.kind === 'scale') {
+      const { model, dtype, threads } = request.setup;
+      return post({
+        kind: 'scale',
+        logitScale: await measureLogitScale(await describeModel(model, { dtype }), threads),
+      });
+    }
     const { id, source, options } = request;
     const result = await (await encoder)?.encode(source, options, (stage) => {
       post({ kind: 'stage', id, stage });
@@ -49,8 +68,11 @@ export function serveImages(channel: Channel): void {
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
-      // A decoder without memory calls an image broken; a later process can do better.
-      if (result.error.code === 'E_DECODE' && !hasMemory()) channel.exit(OUT_OF_MEMORY);
+      // A decoder without memory or threads calls an image broken; a later process can do better.
+      if (result.error.code === 'E_DECODE') {
+        if (/thread/iu.test(result.error.message)) channel.exit(OUT_OF_THREADS);
+        if (!hasMemory()) channel.exit(OUT_OF_MEMORY);
+      }
       post({ kind: 'bad image', id, error: toPlain(result.error) });
     }
   };
@@ -62,6 +84,23 @@ export function serveImages(channel: Channel): void {
       });
     }
   });
+}
+
+async function labelRows(
+  { setup, prompts }: Extract<Opening, { kind: 'labels' }>,
+  post: (reply: Reply) => void,
+  flush: () => void,
+): Promise<LabelRows> {
+  const described = await describeModel(setup.model, { dtype: setup.dtype });
+  const texts: TextEncoder = {
+    tokenizer: described.tokenizer,
+    withTextTower: (use, count) =>
+      withTextTower(described, setup, use, count, () => {
+        post({ kind: 'alive' });
+        flush(); // inference blocks this process
+      }),
+  };
+  return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
 }
 
 async function openEncoder({ model, dtype, batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {

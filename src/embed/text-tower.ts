@@ -1,8 +1,9 @@
 import type { ModelDescription } from '../model/description.ts';
 import { encodeTexts } from '../model/encoder.ts';
 import { openOnProvider } from '../model/provider.ts';
-import { openSession } from '../model/session.ts';
+import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
+import { createBreath } from './breath.ts';
 import type { Machine } from './image-tower.ts';
 
 /** The most prompts of one inference; those of a batch have one length, so that no padding is computed. */
@@ -15,6 +16,7 @@ export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise
  * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
  *
  * @param prompts how many there will be: for a single batch the graph is opened in the form that opens soonest
+ * @param onRun told before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
 export async function withTextTower<T>(
@@ -22,12 +24,22 @@ export async function withTextTower<T>(
   machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
   use: (encode: PromptEncoder) => Promise<T>,
   prompts = Number.POSITIVE_INFINITY,
+  onRun: () => void = () => {},
 ): Promise<T> {
   const { graph, wiring } = (await towers()).text;
   const once = prompts <= TEXT_BATCH;
-  const { opened: session } = await openOnProvider(machine.provider, (provider) =>
+  const { opened } = await openOnProvider(machine.provider, (provider) =>
     openSession(graph, { ...machine, provider, once }),
   );
+  const breathe = createBreath();
+  const session: Session = {
+    release: () => opened.release(),
+    async run(feeds, outputs) {
+      await breathe();
+      onRun();
+      return opened.run(feeds, outputs);
+    },
+  };
   try {
     return await use(async (prompts) =>
       l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),

@@ -4,6 +4,8 @@ export interface Patience {
   readonly timeout: number;
   /** Bytes of the weights. */
   readonly weightBytes: number;
+  /** Seconds that the first batch may take at least: what an untried graph does then may have to do with opening it. @default 0 */
+  readonly first?: number;
 }
 
 const TICK_MS = 250;
@@ -50,8 +52,8 @@ export class Watchdog {
 
   /** Seconds without progress that are still fine. */
   get limit(): number {
-    const { timeout, weightBytes } = this.patience;
-    if (this.batches.length === 0) return Math.max(timeout, weightBytes / FIRST_BYTES_PER_SECOND);
+    const { timeout, weightBytes, first = 0 } = this.patience;
+    if (this.batches.length === 0) return Math.max(timeout, first, weightBytes / FIRST_BYTES_PER_SECOND);
     const median = this.batches.toSorted((a, b) => a - b)[this.batches.length >> 1] as number;
     return Math.max(timeout, SLOWEST * median);
   }

@@ -9,6 +9,7 @@ import { openConnections, type Send } from '../network/connection.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { waitBefore } from './retry.ts';
+import { type Collector, inMemory } from './spool.ts';
 import { withoutCredentials } from './url.ts';
 
 /** The bytes of the image that a URL names. @throws ImageError E_URL or E_FILE_SIZE */
@@ -34,6 +35,15 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * @param settings asked for when there is a URL
  */
 export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
+  return fetcherInto(inMemory, settings, patience);
+}
+
+/** The same, into what `collect` makes for each image. */
+export function fetcherInto<T>(
+  collect: () => Collector<T>,
+  settings: () => NetworkSettings,
+  patience: DownloadPatience = PATIENCE,
+): (url: string) => Promise<T> {
   let connections: Promise<Send> | undefined;
   return async (given) => {
     const name = withoutCredentials(given);
@@ -46,7 +56,7 @@ export function imageFetcher(settings: () => NetworkSettings, patience: Download
     return inTime(name, patience, async (signal, progress) => {
       const response = await follow(send, name, new URL(given), signal, progress);
       try {
-        return await receive(name, response, progress);
+        return await receive(name, response, collect(), progress);
       } catch (error) {
         await response.body?.cancel().catch(() => {});
         throw error;
@@ -119,18 +129,27 @@ function redirectTarget(name: string, from: URL, raw: string | null): URL {
 }
 
 /** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
-async function receive(name: string, { body, headers }: Response, progress: () => void): Promise<Uint8Array> {
+async function receive<T>(
+  name: string,
+  { body, headers }: Response,
+  collector: Collector<T>,
+  progress: () => void,
+): Promise<T> {
   const promised = Number(headers.get('content-length') ?? 1);
   if (promised > MAX_FILE_BYTES) checkSize(name, promised);
-  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body ?? []) {
-    progress();
-    size += chunk.length;
-    if (size > MAX_FILE_BYTES) checkSize(name, size);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body ?? []) {
+      progress();
+      size += chunk.length;
+      if (size > MAX_FILE_BYTES) checkSize(name, size);
+      await collector.add(chunk);
+    }
+    return await collector.end();
+  } catch (error) {
+    await collector.discard();
+    throw error;
   }
-  return Buffer.concat(chunks, size);
 }
 
 /** Cuts work that makes no progress, or takes too long. */

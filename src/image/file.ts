@@ -6,6 +6,9 @@ import { otherScheme, shortAddress } from './address.ts';
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
 
+/** Waits until there is memory for so many bytes. */
+export type Reserve = (bytes: number) => Promise<void>;
+
 /** Opening never waits (for the writer of a FIFO), and no terminal becomes ours. Windows has neither flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
@@ -16,9 +19,14 @@ const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_
  * been swapped in between.
  *
  * @param name what messages call it
+ * @param reserve waits until there is memory for so many bytes
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one) or E_FILE_SIZE
  */
-export async function readImageFile(path: string | Buffer, name: string): Promise<Uint8Array> {
+export async function readImageFile(
+  path: string | Buffer,
+  name: string,
+  reserve: Reserve = async () => {},
+): Promise<Uint8Array> {
   let handle: FileHandle | undefined;
   try {
     checkKind(name, await stat(path, { bigint: true }));
@@ -26,6 +34,7 @@ export async function readImageFile(path: string | Buffer, name: string): Promis
     const before = await handle.stat({ bigint: true });
     checkKind(name, before);
     const size = Number(before.size);
+    await reserve(size);
     const bytes = await readUpTo(handle, size + 1); // the one more tells whether it has grown
     const after = await handle.stat({ bigint: true });
     if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;

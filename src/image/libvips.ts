@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import type sharpModule from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
+import { requireNative } from '../disk/native.ts';
 import { ImageError, messageOf } from '../errors.ts';
 import { complaintsOf, isDamaged, reasonOf } from './complaints.ts';
 import type { DecodeOptions } from './decode-options.ts';
@@ -10,8 +10,13 @@ import type { RgbImage } from './resample.ts';
 import { type Extent, shrunkExtent } from './shrink.ts';
 import { Turns } from './turns.ts';
 
-// sharp's CommonJS form is the same code and loads in a third of the time.
-const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
+let loaded: typeof sharpModule | undefined;
+
+/** @throws ProviderError if its native library cannot be loaded */
+export function sharp(): typeof sharpModule {
+  loaded ??= requireNative('sharp') as typeof sharpModule;
+  return loaded;
+}
 
 /** The loaders of libvips that may run at all, by the names of their classes. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
@@ -28,10 +33,10 @@ let prepared = false;
 function prepareLibvips(): void {
   if (prepared) return;
   prepared = true;
-  sharp.cache(false);
-  sharp.concurrency(1);
-  sharp.block({ operation: ['VipsForeignLoad'] });
-  sharp.unblock({ operation: LOADERS });
+  sharp().cache(false);
+  sharp().concurrency(1);
+  sharp().block({ operation: ['VipsForeignLoad'] });
+  sharp().unblock({ operation: LOADERS });
 }
 
 /** A picture in a file that libvips reads. */
@@ -66,7 +71,7 @@ export async function decodeWithLibvips(
 ): Promise<DecodedImage> {
   const { name, format } = picture;
   prepareLibvips();
-  if (format === 'SVG') sharp.unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
+  if (format === 'SVG') sharp().unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
   try {
     return await turns.together(() => read(picture, options, wanted, 'warning'));
   } catch (error) {
@@ -109,7 +114,7 @@ async function readWithWarnings(
 
 /** An error takes the messages of libvips along; warnings leave theirs for the next error. */
 async function forgetMessages(): Promise<void> {
-  await sharp(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
+  await sharp()(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
     .metadata()
     .catch(() => {});
 }
@@ -121,7 +126,7 @@ async function read(
   failOn: 'warning' | 'error',
   onWarning?: (warning: string) => void,
 ): Promise<RgbImage> {
-  const image = sharp(bytes, {
+  const image = sharp()(bytes, {
     ignoreIcc: true,
     limitInputPixels: false,
     failOn,
@@ -165,7 +170,7 @@ export async function heifHeader(
       compression = '',
       width,
       height,
-    } = await turns.together(() => sharp(bytes, { limitInputPixels: false }).metadata());
+    } = await turns.together(() => sharp()(bytes, { limitInputPixels: false }).metadata());
     return format === 'heif' ? { compression, width, height } : undefined;
   } catch {
     return undefined;
@@ -210,5 +215,5 @@ function toRgb(data: Buffer, width: number, height: number, channels: number, na
 
 /** The versions of sharp and of the libvips in it. */
 export function decoderVersions(): string {
-  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+  return `sharp ${sharp().versions.sharp}, libvips ${sharp().versions.vips}`;
 }

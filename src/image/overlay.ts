@@ -1,10 +1,6 @@
-import { createRequire } from 'node:module';
-import type sharpModule from 'sharp';
+import { sharp } from './libvips.ts';
 import { fitImage, type Preprocessing } from './preprocess.ts';
 import type { RgbImage } from './resample.ts';
-
-// The CommonJS form, as in decode.ts: it is loaded already.
-const sharp = createRequire(import.meta.url)('sharp') as typeof sharpModule;
 
 /** A number for each square of a grid over what a model sees. */
 export interface GridMap {
@@ -64,7 +60,7 @@ export function drawOverlay(
     }
   }
   const raw = { width: side, height: side + SCALE_LINES, channels: 3 } as const;
-  return sharp(data, { raw, limitInputPixels: false }).png().toBuffer();
+  return sharp()(data, { raw, limitInputPixels: false }).png().toBuffer();
 }
 
 /** Whether a cell begins at a pixel; cells of a convolution's map need not be whole pixels wide. */

@@ -1,6 +1,6 @@
 import { ImageError, UsageError } from '../errors.ts';
 import { pathOfAddress } from './address.ts';
-import { checkSize, readImageFile } from './file.ts';
+import { checkSize, type Reserve, readImageFile } from './file.ts';
 import { isUrl, withoutCredentials } from './url.ts';
 
 export { MAX_FILE_BYTES } from './file.ts';
@@ -41,17 +41,18 @@ export function identityOf(source: ImageSource): ImageIdentity {
 /**
  * The bytes of an image. Only regular files are read: a FIFO or a device would block or never end.
  *
+ * @param reserve asked before a file is read
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one), E_FILE_SIZE; E_URL, for URLs are not fetched here
  */
-export async function readSource(source: ImageSource): Promise<Uint8Array> {
+export async function readSource(source: ImageSource, reserve?: Reserve): Promise<Uint8Array> {
   const name = nameOf(source);
   if (typeof source === 'string') {
     if (isUrl(source))
       throw new ImageError('E_URL', `${name} is a URL, and URLs are not downloaded here`, 'download the image first');
-    return readImageFile(pathOfAddress(source), name);
+    return readImageFile(pathOfAddress(source), name, reserve);
   }
   if ('path' in source && source.path instanceof Uint8Array) {
-    return readImageFile(Buffer.from(source.path.buffer, source.path.byteOffset, source.path.length), name);
+    return readImageFile(Buffer.from(source.path.buffer, source.path.byteOffset, source.path.length), name, reserve);
   }
   const bytes = 'read' in source ? await source.read() : 'bytes' in source ? source.bytes : undefined;
   if (!(bytes instanceof Uint8Array))

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import { sharp } from './libvips.ts';
 import type { RgbImage } from './resample.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { RgbImage } from './resample.ts';
  * @param side pixels of its longer side, at most; a smaller image stays as it is
  */
 export function thumbnail({ width, height, data }: RgbImage, side: number): Promise<Uint8Array> {
-  return sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+  return sharp()(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
     .resize(side, side, { fit: 'inside', withoutEnlargement: true })
     .webp({ quality: 75 })
     .toBuffer();

@@ -37,13 +37,26 @@ const OLDEST_NODE = [20, 9] as const;
 export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
-  yield { topic: 'image decoder', state: 'ok', detail: decoderVersions() };
+  yield finding('image decoder', decoderVersions);
   yield heic();
-  yield { topic: 'onnxruntime', state: 'ok', detail: runtimeVersion() };
-  for (const provider of builtInProviders()) yield await tryProvider(provider);
-  if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  const runtime = finding('onnxruntime', runtimeVersion);
+  yield runtime;
+  if (runtime.state === 'ok') {
+    for (const provider of builtInProviders()) yield await tryProvider(provider);
+    if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+  }
   yield await cache(env);
   yield await hub(env, offline);
+}
+
+/** What a library says of itself, or why it cannot be loaded. */
+function finding(topic: string, detail: () => string): Finding {
+  try {
+    return { topic, state: 'ok', detail: detail() };
+  } catch (error) {
+    if (!(error instanceof ClipError)) throw error;
+    return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
+  }
 }
 
 /** The optional decoder of HEIC. */

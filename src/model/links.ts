@@ -21,10 +21,10 @@ export async function refuseLinksOut(folder: string): Promise<void> {
   const refuse = async (part: string, name: string) => {
     const path = join(folder, part, name);
     const target = await realpath(path).catch((error: unknown) => {
-      throw new ModelError(`${path} is a link that leads nowhere: ${messageOf(error)}`, 'put the file itself there');
+      throw new ModelError(`${path} is a broken link: ${messageOf(error)}`, 'replace it with the file');
     });
     if (!isInside(target))
-      throw new ModelError(`${path} is a link out of the model folder, to ${target}`, 'put the file itself there');
+      throw new ModelError(`${path} is a link out of the model folder, to ${target}`, 'replace it with the file');
   };
   for (const part of FOLDERS) {
     const entries = await readdir(join(folder, part), { withFileTypes: true }).catch(() => []);

@@ -3,12 +3,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, env, platform } from 'node:process';
 import type * as runtime from 'onnxruntime-node';
+import { requireNative } from '../disk/native.ts';
 import { ModelError, messageOf, ProviderError } from '../errors.ts';
 import type { Matrix } from '../tensor.ts';
 
 const require = createRequire(import.meta.url);
-// onnxruntime-node is CommonJS: asked for as such, its files need not be searched for exports first.
-const ort = require('onnxruntime-node') as typeof runtime;
 
 /** Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file. */
 export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
@@ -57,12 +56,19 @@ export interface SessionOptions {
   readonly once?: boolean | undefined;
 }
 
-// Since 1.29 onnxruntime sends telemetry from Linux too; before it is sent the command line is matched against a regular
-// expression that overflows the stack where some 40,000 bytes of paths stand on it. Nobody asked for either.
-env['ORT_DISABLE_TELEMETRY'] = '1';
+let loaded: typeof runtime | undefined;
 
-// What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.
-ort.env.logLevel = 'fatal';
+/** @throws ProviderError if its native library cannot be loaded */
+function ort(): typeof runtime {
+  if (loaded !== undefined) return loaded;
+  // Since 1.29 onnxruntime sends telemetry from Linux too; before it is sent the command line is matched against a regular
+  // expression that overflows the stack where some 40,000 bytes of paths stand on it. Nobody asked for either.
+  env['ORT_DISABLE_TELEMETRY'] = '1';
+  loaded = requireNative('onnxruntime-node') as typeof runtime;
+  // What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.
+  loaded.env.logLevel = 'fatal';
+  return loaded;
+}
 
 /** The folder of onnxruntime's native libraries, and the script of its package that fetches those for CUDA. */
 export function runtimeFiles(): { readonly folder: string; readonly installScript: string } {
@@ -73,12 +79,14 @@ export function runtimeFiles(): { readonly folder: string; readonly installScrip
 
 /** The version of onnxruntime. */
 export function runtimeVersion(): string {
-  return ort.env.versions.node ?? ort.env.versions.common;
+  return ort().env.versions.node ?? ort().env.versions.common;
 }
 
 /** The providers that onnxruntime was built with here; whether one runs is another question. */
 export function builtInProviders(): string[] {
-  return ort.listSupportedBackends().map(({ name }) => name);
+  return ort()
+    .listSupportedBackends()
+    .map(({ name }) => name);
 }
 
 /**
@@ -106,8 +114,8 @@ export async function openSession(
   let session: runtime.InferenceSession;
   try {
     session = await ('path' in graph
-      ? ort.InferenceSession.create(graph.path, { ...options, extra: { session: prepacking } })
-      : ort.InferenceSession.create(graph.bytes, {
+      ? ort().InferenceSession.create(graph.path, { ...options, extra: { session: prepacking } })
+      : ort().InferenceSession.create(graph.bytes, {
           ...options,
           ...('folder' in graph.weights
             ? {
@@ -155,18 +163,25 @@ function quickLevel(graph: Graph): 'disabled' | 'extended' | 'all' {
 function toTensor({ type, data, shape }: Feed): runtime.Tensor {
   switch (type) {
     case 'float32':
-      return new ort.Tensor(type, data, shape);
+      return new (ort().Tensor)(type, data, shape);
     case 'uint8':
-      return new ort.Tensor(type, data, shape);
+      return new (ort().Tensor)(type, data, shape);
     case 'int32':
-      return new ort.Tensor(type, data, shape);
+      return new (ort().Tensor)(type, data, shape);
     case 'int64':
-      return new ort.Tensor(type, data, shape);
+      return new (ort().Tensor)(type, data, shape);
   }
 }
 
-function toMatrix({ dims, data }: runtime.Tensor): Matrix {
+/** No embedding is wider by far; what claims to be is not copied (CWE-770). */
+const MOST_COLUMNS = 65_536;
+
+function toMatrix(tensor: runtime.Tensor): Matrix {
+  const { dims } = tensor;
   const [rows = 0, columns = 0] = dims;
+  if (columns > MOST_COLUMNS)
+    throw new ModelError(`the model makes embeddings of ${columns} numbers`, 'download or export it again');
+  const { data } = tensor;
   if (dims.length !== 2 || !(data instanceof Float32Array)) {
     throw new ModelError(
       `an output of the model has the unexpected shape [${dims.join(', ')}]`,

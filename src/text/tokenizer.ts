@@ -17,6 +17,8 @@ export interface Tokenizer {
   encode(text: string): Tokens;
   /** The special token that a text spells out, if it does: it would end or start the prompt in its middle. */
   specialTokenIn(text: string): string | undefined;
+  /** A pattern of it is not one of the usual ones: matching it may take for ever. */
+  readonly isForeign: boolean;
 }
 
 /** The text tower that the tokens are for. */
@@ -36,9 +38,12 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
   ]);
   const text = await readModelText(path, 'copy the tokenizer.json of the model into the folder');
   let model: HuggingFaceTokenizer;
+  let isForeign: boolean;
   try {
     const json: unknown = JSON.parse(text);
     checkVocabulary(json);
+    const { normalizer, pre_tokenizer: split } = Object(json);
+    isForeign = ![...patternsIn(normalizer), ...patternsIn(split)].every(isUsual);
     model = new Model(Object(json), {});
   } catch (error) {
     throw new ModelError(
@@ -76,7 +81,27 @@ export async function loadTokenizer(folder: string, { context, vocabulary, pooli
       return { ids: [...kept, ...Array<number>(context - kept.length).fill(padding)], truncated };
     },
     specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
+    isForeign,
   };
+}
+
+/** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py), as tokenizer.json has it. */
+const CLIP_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+
+/** A pattern without groups and alternatives, and with one quantifier at most, takes no more than quadratic time. */
+function isUsual(pattern: string): boolean {
+  if (pattern === CLIP_PATTERN) return true;
+  const bare = pattern.replace(/\\p?\{[^}]*\}|\\./gu, 'x').replace(/\[[^\]]*\]/gu, 'x');
+  return !/[()|]/u.test(bare) && (bare.match(/[*+?{]/gu) ?? []).length <= 1;
+}
+
+/** The regular expressions in a part of tokenizer.json: `{"Regex": "…"}`, at any depth. */
+function* patternsIn(part: unknown): Generator<string> {
+  if (typeof part !== 'object' || part === null) return;
+  for (const [key, value] of Object.entries(part)) {
+    if (key === 'Regex' && typeof value === 'string') yield value;
+    else yield* patternsIn(value);
+  }
 }
 
 /** Letters, a digit and a sign. */

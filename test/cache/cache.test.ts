@@ -8,6 +8,7 @@ import { encodeLabelsOnce } from '../../src/cache/label-cache.ts';
 import { type Clip, type LoadOptions, loadModel } from '../../src/clip.ts';
 import type { Embedded, ImageEncoder } from '../../src/embed/encoder.ts';
 import type { TextEncoder } from '../../src/embed/labels.ts';
+import { encodeLabels } from '../../src/embed/labels.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { decoderVersions } from '../../src/image/libvips.ts';
 import type { ImageSource } from '../../src/image/source.ts';
@@ -65,7 +66,7 @@ describe('labels', () => {
   const encode = (prompts = PROMPTS, options: LoadOptions = {}, model = MODEL) =>
     use(options, (clip) => clip.encodeLabels(prompts), model);
   const recall = async (prompts = PROMPTS, other = {}) =>
-    encodeLabelsOnce(closed, prompts, await cacheOf(MODEL, other));
+    encodeLabelsOnce((texts, onPart) => encodeLabels(closed, texts, onPart), prompts, await cacheOf(MODEL, other));
 
   it('are encoded once: then neither the tokenizer nor the text graph is opened', async () => {
     const first = await encode();

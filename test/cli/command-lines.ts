@@ -6,6 +6,7 @@ export const commandLines = [
   'classify',
   'embed',
   'eval',
+  'learn',
   'doctor',
   'completion',
   'models',

@@ -35,7 +35,7 @@ describe('what completion offers', () => {
   });
 
   it('commands as the first word only', async () => {
-    const commands = ['classify', 'completion', 'doctor', 'embed', 'eval', 'models'];
+    const commands = ['classify', 'completion', 'doctor', 'embed', 'eval', 'learn', 'models'];
     expect((await offered('')).words).toEqual(commands);
     expect(await offered('photo.jpg', '')).toEqual({ words: [], files: true });
     expect((await offered('models', '')).words).toEqual(expect.arrayContaining(['list', 'pull', 'inspect']));

@@ -3,6 +3,8 @@ import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
 import { createClassifier, type ImageResult } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
+import { learnedDigest } from '../../learn/file.ts';
+import { isLearned, type Learned } from '../../learn/learned.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { rowSink } from '../../output/result-sink.ts';
 import type { RunSettings } from '../../output/resumable-output.ts';
@@ -23,6 +25,7 @@ import {
   withLabelOptions,
   withScoreOptions,
 } from '../options/label-options.ts';
+import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import {
   chooseShape,
@@ -65,7 +68,8 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
 
 async function classify(args: readonly string[], options: ClassifyOptions, io: Io): Promise<number> {
   const { from } = options;
-  const labels = await givenLabels(options);
+  const learned = await givenLearned(options);
+  const labels = learned ?? checkLabels(await givenLabels(options));
   if (from !== undefined) {
     refuseImages(args, options, `--from ${from}`);
     return rank(undefined, labels, options, io);
@@ -81,7 +85,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
 /** @param given absent where embeddings are ranked */
 async function rank(
   given: GivenImages | undefined,
-  labelsGiven: readonly (string | Label)[],
+  classes: readonly Label[] | Learned,
   options: ClassifyOptions,
   io: Io,
 ): Promise<number> {
@@ -91,17 +95,23 @@ async function rank(
     throw new UsageError('--resume does not work with --page all', 'remove one of them');
   const read = [...(given?.args ?? []), ...filesRead(options)];
   if (options.output !== undefined) await refuseToOverwrite(options.output, read);
-  const labels = checkLabels(labelsGiven);
+  const labels = isLearned(classes) ? classes.labels : classes;
   const shape = chooseShape(options, labels, io);
   const onTerminal = isOnTerminal(options, io) || 'match' in shape;
   return runOnModel(given ?? { amount: 'one' }, options, onTerminal, io, async (clip, progress) => {
     const explanation = await planExplanation({ clip, labels, images: given?.images, read }, options, io);
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warner(options, io) }),
+      createClassifier(clip, classes, { ...classifierOptions(options), onWarning: warner(options, io) }),
       io,
     );
     const { templates } = classifier;
-    const settings = { labels, ...rowOptions(options), templates, ...(await modelSettings(clip, options)) };
+    const settings = {
+      labels,
+      ...(isLearned(classes) && { learned: learnedDigest(classes) }),
+      ...rowOptions(options),
+      templates,
+      ...(await modelSettings(clip, options)),
+    };
     const output = await openOutput(shape, settings, options, io);
     const embedded = given
       ? clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options))
@@ -140,8 +150,10 @@ function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean
 }
 
 /** Files that the output must not be. */
-function filesRead({ labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+function filesRead({ labels = [], labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+  const learned = learnedPath(labels);
   return [
+    ...(learned === undefined ? [] : [learned]),
     ...labelsFile,
     ...(filesFrom === undefined ? [] : [filesFrom]),
     ...(from === undefined ? [] : [from, namesBeside(from)]),

@@ -14,6 +14,7 @@ import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
 import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
 import type { WalkOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
 import { checkWritable, writeExport } from './exports.ts';
@@ -44,15 +45,16 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
   const walk = { hidden, follow, exclude, leftOut, onLoop };
   const truth = await openTruth(source, walk, options, { onNoClass: () => left.beside++, warn });
-  const given = await givenLabels(options);
-  const labels = checkLabels(given.length > 0 ? given : truth.labels);
+  const learned = await givenLearned(options);
+  const given = learned === undefined ? await givenLabels(options) : [];
+  const labels = learned?.labels ?? checkLabels(given.length > 0 ? given : truth.labels);
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
   const images = { amount: 'many', count: () => truth.count(), leftOut } as const;
   return runOnModel(images, options, false, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+      createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
     const judged = withProgress(

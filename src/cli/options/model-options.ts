@@ -82,7 +82,7 @@ export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & 
 export function openModel(
   options: ModelOptions,
   amount: Amount,
-  io: Pick<Io, 'env' | 'stderr' | 'interruption'>,
+  io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
 ): Promise<Clip> {
   const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
   return loadModel(model ?? defaultModel(io.env), {
@@ -92,7 +92,9 @@ export function openModel(
     device,
     dtype,
     batch,
-    isolate: amount !== 'one',
+    // A few lines of SVG take minutes to draw.
+    isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',
+    isWary: io.isWary ?? false,
     few: amount !== 'many',
     timeout,
     offline,

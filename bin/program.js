@@ -1,0 +1,55 @@
+// The command line in its process: signals come in, an exit code goes out.
+
+import { CODES, isHangUpIgnored } from './signals.js';
+import { isSupervised, needsSupervisor, startSupervised, underSupervisor } from './supervisor.js';
+
+if (needsSupervisor()) await startSupervised();
+else await runHere();
+
+async function runHere() {
+  const stop = new AbortController();
+  let stoppedBy;
+  const end = (signal) => {
+    if (signal === 'SIGHUP' && isHangUpIgnored()) return;
+    if (stop.signal.aborted) leave(signal); // asked twice
+    stoppedBy ??= signal;
+    stop.abort(CODES[stoppedBy]);
+  };
+  // Under a supervisor a terminal's signal comes to both processes: what counts is what the supervisor says.
+  for (const signal of Object.keys(CODES)) process.on(signal, () => isSupervised || end(signal));
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${lineOf(error)}\n`);
+    process.exit(2);
+  });
+  const finish = underSupervisor(end);
+
+  const { run } = await import('../dist/bundle/run.js'); // what takes time comes after the signals are heard
+  const { stdout, stderr, env } = process;
+  process.exitCode = await run(process.argv.slice(2), {
+    stdout,
+    stderr,
+    stdin: () => process.stdin,
+    env,
+    interruption: stop.signal,
+    isWary: isSupervised,
+  });
+  finish(process.exitCode);
+  if (stop.signal.aborted) leave(stoppedBy);
+}
+
+/** Ends at once, whatever is still under way. */
+function leave(signal) {
+  // process.exit() waits for threads, and one that opens or reads may never come back: then the signal itself ends the process.
+  const waits = process.getActiveResourcesInfo().some((one) => /^(FSReq|GetAddrInfo|GetNameInfo)/u.test(one));
+  if (waits && process.pid !== 1) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+  process.exit(CODES[signal]);
+}
+
+function lineOf(error) {
+  const message = String(error?.message ?? error).replace(/\s+/gu, ' ');
+  const fix = ['EMFILE', 'ENFILE'].includes(error?.code) ? '; raise the limit of open files: ulimit -n 1024' : '';
+  return `clip-classify: error: ${message}${fix}`;
+}

@@ -1,0 +1,27 @@
+import { UsageError } from '../../errors.ts';
+import { isLearnedFile, readLearned } from '../../learn/file.ts';
+import type { Learned } from '../../learn/learned.ts';
+import type { LabelOptions } from './label-options.ts';
+
+/**
+ * The classifier that `--labels @kinds.clf.json` names.
+ *
+ * @returns undefined if the labels are words
+ * @throws UsageError if more labels are given than the file; LabelsError if the file cannot be read
+ */
+export async function givenLearned({ labels = [], labelsFile = [] }: LabelOptions): Promise<Learned | undefined> {
+  const path = learnedPath(labels);
+  if (path === undefined) return undefined;
+  if (labels.length > 1 || labelsFile.length > 0)
+    throw new UsageError(
+      `--labels @${path} is a whole classifier, and more labels are given`,
+      `remove them, or add them to the file: clip-classify learn ${path} --add <folder>`,
+    );
+  return readLearned(path);
+}
+
+/** The file that `@file.clf.json` names, of some labels. */
+export function learnedPath(labels: readonly string[]): string | undefined {
+  const named = labels.map((label) => label.trim()).find((label) => label.startsWith('@') && isLearnedFile(label));
+  return named?.slice(1);
+}

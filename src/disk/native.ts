@@ -1,0 +1,25 @@
+import { createRequire } from 'node:module';
+import { messageOf, ProviderError } from '../errors.ts';
+
+// CommonJS: asked for as such, the files of a package need not be searched for exports first.
+const require = createRequire(import.meta.url);
+
+const FIXES = {
+  'onnxruntime-node': 'reinstall it for this system: npm install onnxruntime-node',
+  sharp: 'reinstall it for this system: npm install --include=optional sharp',
+} as const;
+
+/**
+ * Loads a package with a native library, when it is first needed: where the library is missing or was built for another
+ * system, everything that does not need it still works.
+ *
+ * @throws ProviderError with the command that mends it
+ */
+export function requireNative(name: keyof typeof FIXES): unknown {
+  try {
+    return require(name);
+  } catch (error) {
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new ProviderError(`${name} cannot be loaded: ${messageOf(reason)}`, FIXES[name], error);
+  }
+}

@@ -1,0 +1,97 @@
+import { ModelError } from '../errors.ts';
+import { EncoderProcess, type Launch } from './encoder-process.ts';
+import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
+import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
+import { type Patience, Watchdog } from './watchdog.ts';
+
+/** A child that dies more often will never be done. */
+const DEATHS = 2;
+
+/** {@link encodeLabels} in a child process, which can be killed where the tokenizer or the graph never ends. */
+export async function encodeLabelsApart(
+  setup: Setup,
+  keeping: Patience & Launch,
+  prompts: LabelPrompts,
+  onPart: (part: EncodedPart) => void = () => {},
+): Promise<LabelRows> {
+  return apart({ kind: 'labels', setup, prompts }, keeping, (reply) => {
+    if (reply.kind === 'labels') onPart(reply.part);
+    return reply.kind === 'rows' ? reply.rows : undefined;
+  });
+}
+
+/** {@link measureLogitScale} in a child process. */
+export async function measureLogitScaleApart(setup: Setup, keeping: Patience & Launch): Promise<number> {
+  return apart({ kind: 'scale', setup }, keeping, (reply) => (reply.kind === 'scale' ? reply.logitScale : undefined));
+}
+
+/**
+ * Has one thing done by a child process of its own.
+ *
+ * @param answerIn the answer, if a reply is it
+ * @throws ModelError if it is stuck, dies again and again or takes too much memory; the reason of an aborted signal
+ */
+function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply: Reply) => T | undefined): Promise<T> {
+  const { signal } = keeping;
+  const { model } = opening.setup;
+  return new Promise((done, failed) => {
+    let deaths = 0;
+    let child: EncoderProcess | undefined;
+    let state: 'opening' | 'working' = 'opening';
+    const end = () => {
+      watchdog.stop();
+      signal?.removeEventListener('abort', onAbort);
+      child?.kill();
+    };
+    const fail = (error: unknown) => {
+      end();
+      failed(error);
+    };
+    const onAbort = () => fail(signal?.reason);
+    const onReply = (reply: Reply) => {
+      watchdog.progress();
+      if (reply.kind === 'alive') state = 'working';
+      if (reply.kind === 'failed') return fail(runErrorOf(reply.error));
+      const answer = answerIn(reply);
+      if (answer === undefined) return;
+      end();
+      done(answer);
+    };
+    const start = () => {
+      state = 'opening';
+      child = new EncoderProcess(opening, keeping, {
+        onReplies: (replies) => replies.forEach(onReply),
+        onDeath: (how) => (++deaths > DEATHS ? fail(diedOften(model, how)) : start()),
+        onExcess: () => fail(tookMemory(model, keeping)),
+      });
+    };
+    const watchdog = new Watchdog(
+      keeping,
+      () => state,
+      (seconds) =>
+        fail(
+          new ModelError(
+            `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
+            'increase `timeout`, or download the model again',
+          ),
+        ),
+    );
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener('abort', onAbort);
+    start();
+  });
+}
+
+export function diedOften(model: string, how: string): ModelError {
+  return new ModelError(
+    `the worker process ended ${DEATHS + 1} times while it opened ${model}: ${how}`,
+    'free memory, raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model',
+  );
+}
+
+export function tookMemory(model: string, { memory = 0 }: Launch): ModelError {
+  return new ModelError(
+    `${model} needs more than ${(memory / 1e9).toFixed(1)} GB of memory, far more than its weights`,
+    'download or export the model again',
+  );
+}

@@ -1,0 +1,195 @@
+import { row, type UnitRows } from '../tensor.ts';
+import { cholesky, solveLower, solveUpper } from './cholesky.ts';
+import type { ClassStatistics } from './statistics.ts';
+
+/**
+ * What is assumed of pictures before any is seen. It stays fixed while pictures are left out, so that
+ * {@link leaveOneOut} is exact.
+ */
+export interface Prior {
+  /** Added to the diagonal of the scatter: `freedom` imagined pictures, spread alike in all directions. */
+  readonly ridge: number;
+  /** How many pictures the ridge stands for. */
+  readonly freedom: number;
+  /**
+   * A mean of n pictures moves to the mean of all classes by `shrinkage / (n + shrinkage)`: the variance of a picture within
+   * its class, divided by the variance of the class means (empirical Bayes, Efron and Morris 1973).
+   */
+  readonly shrinkage: number;
+}
+
+/** The share of the variance within the classes while hardly any class has two pictures, and how many pictures that counts for. */
+const [WITHIN_SHARE, WITHIN_PICTURES] = [0.65, 10];
+/** The class means differ by at least this share of the variance. */
+const LEAST_BETWEEN = 0.1;
+
+/**
+ * The prior that fits some pictures: their variance, divided into the part within the classes and the part between them.
+ */
+export function priorOf(statistics: ClassStatistics): Prior {
+  const { width, means, scatter, counts } = statistics;
+  const seen = counts.filter((count) => count > 0).length;
+  let within = 0;
+  for (let d = 0; d < width; d++) within += scatter[d * width + d] as number;
+  const centre = centreOf(means, counts, width);
+  let between = 0;
+  for (const [c, count] of counts.entries())
+    for (let d = 0; count > 0 && d < width; d++)
+      between += ((means[c * width + d] as number) - (centre[d] as number)) ** 2 / seen;
+  const freedom = Math.max(0, sum(counts) - seen);
+  // The variance of a picture about the mean of all classes, each class counting alike.
+  const total = between + within / Math.max(1, sum(counts));
+  const inside = (within + WITHIN_PICTURES * WITHIN_SHARE * total) / (freedom + WITHIN_PICTURES);
+  const apart = Math.max(total - inside, LEAST_BETWEEN * total);
+  return {
+    ridge: Math.max(inside, Number.EPSILON),
+    freedom: width,
+    shrinkage: inside / Math.max(apart, Number.EPSILON),
+  };
+}
+
+/**
+ * A Gaussian discriminant with one covariance for all classes: the logarithm of each class's density at a picture, up to a
+ * number that all classes share. `x·w + b` with `w = P·m`, `b = −½ m·P·m` and `P = (freedom') · (S + ridge·I)⁻¹`. With
+ * `shrinkage` 0 this is scikit-learn's `LinearDiscriminantAnalysis(solver='lsqr', shrinkage=γ)` without priors, up to a
+ * factor, for `γ/(1 − γ) = ridge·D / trace S`.
+ */
+export interface Discriminant {
+  /** [C, D] */
+  readonly weights: Float64Array;
+  /** [C] */
+  readonly biases: Float64Array;
+  /** [D] and the bias of a class without pictures: the mean of all classes. */
+  readonly unseen: { readonly weights: Float64Array; readonly bias: number };
+}
+
+export function discriminant(statistics: ClassStatistics, prior: Prior): Discriminant {
+  const { width, counts, means } = statistics;
+  const lower = factor(statistics, prior);
+  const precision = precisionOf(counts, prior);
+  const centre = centreOf(means, counts, width);
+  const shrunk = shrunkMeans(means, counts, centre, prior.shrinkage);
+  const plane = (mean: Float64Array) => {
+    const white = solveLower(lower, mean);
+    return {
+      weights: solveUpper(lower, white).map((value) => value * precision),
+      bias: -0.5 * precision * dot(white, white),
+    };
+  };
+  const weights = new Float64Array(counts.length * width);
+  const biases = new Float64Array(counts.length);
+  for (const c of counts.keys()) {
+    const one = plane(shrunk.subarray(c * width, (c + 1) * width));
+    weights.set(one.weights, c * width);
+    biases[c] = one.bias;
+  }
+  return { weights, biases, unseen: plane(centre) };
+}
+
+/**
+ * For each picture the scores of a discriminant that has not seen it, exactly and without learning N times: the scatter without a
+ * picture is a rank-one update away (Sherman and Morrison 1950). All vectors are whitened by the Cholesky factor first, so
+ * that products with the inverse are plain dot products.
+ *
+ * @param pictures [N, D], each of a class with at least two pictures
+ * @param classes [N]
+ * @returns [N, C]
+ */
+export function leaveOneOut(
+  statistics: ClassStatistics,
+  prior: Prior,
+  pictures: UnitRows,
+  classes: readonly number[],
+): Float64Array {
+  const { width, counts, means } = statistics;
+  const classCount = counts.length;
+  const lower = factor(statistics, prior);
+  const precision = precisionOf(counts, prior) - 1;
+  const white = new Float64Array(means.length);
+  for (const c of counts.keys()) white.set(solveLower(lower, means.subarray(c * width, (c + 1) * width)), c * width);
+  const scores = new Float64Array(pictures.rows * classCount);
+  const [mean, fewer, others] = [new Float64Array(width), [...counts], white.slice()];
+  for (const [n, c] of classes.entries()) {
+    const picture = solveLower(lower, row(pictures, n));
+    const own = white.subarray(c * width, (c + 1) * width);
+    const count = counts[c] as number;
+    const apart = picture.map((value, d) => value - (own[d] as number));
+    const k = count / (count - 1);
+    const update = k / (1 - k * dot(apart, apart));
+    fewer[c] = count - 1;
+    others.set(
+      own.map((value, d) => value - (apart[d] as number) / (count - 1)),
+      c * width,
+    );
+    const centre = centreOf(others, fewer, width);
+    const along = dot(apart, picture);
+    for (let other = 0; other < classCount; other++) {
+      shrinkInto(mean, others.subarray(other * width, (other + 1) * width), fewer[other] as number, centre, prior);
+      const across = dot(apart, mean);
+      const product = dot(mean, picture) + update * across * along;
+      const square = dot(mean, mean) + update * across * across;
+      scores[n * classCount + other] = precision * (product - 0.5 * square);
+    }
+    fewer[c] = count;
+    others.set(own, c * width);
+  }
+  return scores;
+}
+
+function factor({ scatter, width }: ClassStatistics, { ridge }: Prior): Float64Array {
+  const matrix = scatter.slice();
+  for (let d = 0; d < width; d++) matrix[d * width + d] = (matrix[d * width + d] as number) + ridge;
+  return cholesky(matrix, width);
+}
+
+/** What makes `(S + ridge·I)⁻¹` the inverse of a covariance: pictures seen and imagined, less one for each mean. */
+function precisionOf(counts: readonly number[], { freedom }: Prior): number {
+  return sum(counts) - counts.filter((count) => count > 0).length + freedom;
+}
+
+/** The mean of the class means: each class with pictures counts alike. */
+function centreOf(means: Float64Array, counts: readonly number[], width: number): Float64Array {
+  const centre = new Float64Array(width);
+  const seen = counts.filter((count) => count > 0).length;
+  for (const [c, count] of counts.entries())
+    for (let d = 0; count > 0 && d < width; d++)
+      centre[d] = (centre[d] as number) + (means[c * width + d] as number) / seen;
+  return centre;
+}
+
+function shrunkMeans(
+  means: Float64Array,
+  counts: readonly number[],
+  centre: Float64Array,
+  shrinkage: number,
+): Float64Array {
+  const width = centre.length;
+  const shrunk = new Float64Array(means.length);
+  for (const [c, count] of counts.entries()) {
+    const place = shrunk.subarray(c * width, (c + 1) * width);
+    shrinkInto(place, means.subarray(c * width, (c + 1) * width), count, centre, { shrinkage });
+  }
+  return shrunk;
+}
+
+function shrinkInto(
+  place: Float64Array,
+  mean: Float64Array,
+  count: number,
+  centre: Float64Array,
+  { shrinkage }: Pick<Prior, 'shrinkage'>,
+): void {
+  const share = count === 0 ? 0 : count / (count + shrinkage);
+  for (let d = 0; d < place.length; d++)
+    place[d] = (centre[d] as number) + share * ((mean[d] as number) - (centre[d] as number));
+}
+
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let total = 0;
+  for (let d = 0; d < a.length; d++) total += (a[d] as number) * (b[d] as number);
+  return total;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

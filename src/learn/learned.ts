@@ -1,0 +1,72 @@
+import type { Clip } from '../clip.ts';
+import { ModelError } from '../errors.ts';
+import type { PictureEvidence } from '../ranking.ts';
+import type { Label } from '../text/labels.ts';
+import { discriminant, dot, type Prior } from './discriminant.ts';
+import type { ClassStatistics } from './statistics.ts';
+import type { Weights } from './weights.ts';
+
+/** A class that was learnt. */
+export interface LearnedLabel extends Label {
+  /** How many pictures of it were learnt. */
+  readonly pictures: number;
+  /** Whether its word helps. If not, the class is known from pictures alone. */
+  readonly words: boolean;
+}
+
+/** How right a classifier is on pictures that it has not seen. */
+export interface Figures {
+  /** Share of the pictures with the right label first. */
+  readonly accuracy: number;
+  /** Expected calibration error, 15 bins. */
+  readonly ece: number;
+}
+
+/** What leave-one-out says. */
+export interface LeaveOneOut {
+  /** Pictures that were left out, each once. */
+  readonly pictures: number;
+  readonly zeroShot: Figures;
+  readonly learned: Figures;
+}
+
+/** A classifier of labels that were learnt from pictures. Kept in a `.clf.json` file. */
+export interface Learned {
+  readonly model: { readonly name: string; readonly digest: string };
+  readonly labels: readonly LearnedLabel[];
+  readonly templates: readonly string[];
+  readonly statistics: ClassStatistics;
+  readonly prior: Prior;
+  readonly weights: Weights;
+  /** Null if no class has two pictures. */
+  readonly leaveOneOut: LeaveOneOut | null;
+}
+
+export function isLearned(labels: readonly (string | Label)[] | Learned): labels is Learned {
+  return 'statistics' in labels;
+}
+
+/** @throws ModelError if embeddings of another model were learnt */
+export async function requireModel(
+  { model }: Pick<Learned, 'model'>,
+  clip: Pick<Clip, 'name' | 'digest'>,
+): Promise<void> {
+  const digest = await clip.digest();
+  if (digest === model.digest) return;
+  throw new ModelError(
+    `the classifier was learnt with model ${model.name} (digest ${model.digest.slice(0, 12)}…), not with ${clip.name} (digest ${digest.slice(0, 12)}…)`,
+    `add --model ${model.name}, or learn it again with this model`,
+  );
+}
+
+export function pictureEvidence({ statistics, prior, weights }: Learned): PictureEvidence {
+  const { weights: planes, biases, unseen } = discriminant(statistics, prior);
+  const { width } = statistics;
+  const [rows, offsets] = [planes.slice(), biases.map((bias) => (bias - unseen.bias) * weights.pictures)];
+  for (const at of rows.keys())
+    rows[at] = ((rows[at] as number) - (unseen.weights[at % width] as number)) * weights.pictures;
+  return {
+    words: weights.words,
+    logits: (image) => offsets.map((offset, c) => offset + dot(rows.subarray(c * width, (c + 1) * width), image)),
+  };
+}
