@@ -1,10 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { EmbeddingCache } from './cache/cache.ts';
 import { CachedImages } from './cache/image-cache.ts';
 import { encodeLabelsOnce } from './cache/label-cache.ts';
+import { usableCores, usableMemory } from './disk/machine.ts';
 import { type Embedded, encodeAll, PROCESSES } from './embed/encoder.ts';
 import type { Launch } from './embed/encoder-process.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
@@ -104,7 +104,7 @@ const BATCHES_AHEAD = 3;
  * @throws ModelError as {@link describeModel}, or if its logit scale is not known
  */
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
-  const { threads = availableParallelism(), provider = 'auto', device = 0, dtype = 'fp32', batch = 8 } = options;
+  const { threads = usableCores(), provider = 'auto', device = 0, dtype = 'fp32', batch = 8 } = options;
   requireCounts({ threads, batch });
   requireOneOf('dtype', dtype, DTYPES);
   const description = await describeModel(nameOrFolder, options);
@@ -118,7 +118,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       ? (await import('./embed/apart.ts')).measureLogitScaleApart(setup, keeping)
       : measureLogitScale(description, threads),
   );
-  const processes = isolate === true ? PROCESSES : 1;
+  const processes = isolate === true && keeping && holds(keeping.weightBytes * PROCESSES) ? PROCESSES : 1;
   const encoder =
     keeping && (isolate === true || isForeign)
       ? (await import('./embed/parallel.ts')).encodeInProcesses(setup, keeping, processes)
@@ -166,6 +166,14 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       if (!options.signal?.aborted) await embeddings?.release();
     },
   };
+}
+
+/** What a process takes beside the weights, while it decodes and runs ordinary photographs. */
+const PROCESS_BYTES = 150_000_000;
+
+/** Whether there is memory for so many bytes of weights, in {@link PROCESSES} processes and this one. */
+function holds(weightBytes: number): boolean {
+  return usableMemory() > weightBytes + PROCESS_BYTES * (PROCESSES + 1);
 }
 
 /** Enough to find out that an untried graph takes too much memory. */

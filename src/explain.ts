@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import type { Clip } from './clip.ts';
+import { usableCores } from './disk/machine.ts';
 import { ImageError, UsageError } from './errors.ts';
 import { decode } from './image/decode.ts';
 import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
@@ -48,7 +48,7 @@ export async function explainImage(
   options: ExplainOptions = {},
 ): Promise<Explanation> {
   const contents = requireCheckpoint(clip);
-  const { templates = ['photo'], threads = availableParallelism(), ...decoding } = options;
+  const { templates = ['photo'], threads = usableCores(), ...decoding } = options;
   const [checked] = checkLabels([label]) as [Label];
   const { rows } = await clip.encodeLabels([promptsOf(checked, expandTemplates(templates))]);
   const identity = identityOf(source);

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts'],
+  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/sorting/'],
   ['src/learn/'],
   ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
   ['src/ranking.ts'],

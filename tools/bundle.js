@@ -1,5 +1,5 @@
-// Joins what the command line runs, and the small packages that it needs, into a few files in dist/bundle: a start then opens
-// twenty files, not three hundred. Run by npm run build, after tsc; the library stays as tsc writes it.
+// Joins the command line, the library and the packages that they need into a few files in dist/bundle: a start then opens
+// twenty files, not three hundred, and an installation has few packages. Run by npm run build, after tsc.
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,13 @@ const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ tha
 
 const { metafile } = await build({
   absWorkingDir: repository,
-  entryPoints: ['dist/cli/run.js', 'dist/embed/serve.js', 'dist/image/heic-serve.js', 'dist/model/probe-provider.js'],
+  entryPoints: [
+    'dist/cli/run.js',
+    'dist/index.js',
+    'dist/embed/serve.js',
+    'dist/image/heic-serve.js',
+    'dist/model/probe-provider.js',
+  ],
   entryNames: '[name]',
   outdir: OUT,
   bundle: true,

@@ -1,6 +1,6 @@
 import type { Commands } from './command.ts';
 
-/** Each command is loaded when it is called: a start pays for no other. */
+/** Each command is loaded when it is called, so that a start does not load the others. */
 export const COMMANDS = {
   classify: async () => (await import('./classify/command.ts')).classifyCommand,
   completion: async () => (await import('./completion/command.ts')).completionCommand,
@@ -10,9 +10,12 @@ export const COMMANDS = {
   find: async () => (await import('./find/command.ts')).findCommand,
   learn: async () => (await import('./learn/command.ts')).learnCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
+  sort: async () => (await import('./sort/command.ts')).sortCommand,
 } as const satisfies Commands;
 
+export type CommandName = keyof typeof COMMANDS;
+
 /** The command that a word names. */
-export function commandNamed(word: string | undefined): keyof typeof COMMANDS | undefined {
-  return word !== undefined && Object.hasOwn(COMMANDS, word) ? (word as keyof typeof COMMANDS) : undefined;
+export function commandNamed(word: string | undefined): CommandName | undefined {
+  return word !== undefined && Object.hasOwn(COMMANDS, word) ? (word as CommandName) : undefined;
 }

@@ -2,26 +2,22 @@ import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
-import { COMMANDS, commandNamed } from './commands.ts';
+import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
+import { configureHelp, fitted, helpWidth } from './help/layout.ts';
+import { refuseMistakes, usageError } from './help/mistakes.ts';
+import { shortHelp } from './help/short.ts';
+import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { isRepeatable, isStandardOutput } from './options/values.ts';
 
-const OVERVIEW = `Zero-shot image classification: rank labels of your own for any image, with CLIP.
-
-Other commands (--help after each says more):
-  clip-classify embed       the embeddings of images or texts, as jsonl or npy
-  clip-classify eval        accuracy on labelled images, with an HTML report
-  clip-classify learn       a classifier from a few labelled images
-  clip-classify models      list, pull, import and inspect models
-  clip-classify doctor      what this machine can run, and how to mend what it cannot
-  clip-classify completion  what a shell needs to complete command lines`;
+const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
 /**
  * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
  *
  * @param argv without node and the script
- * @returns the exit code: 0 all well, 1 an image failed, 2 nothing could run, 130 and 143 after SIGINT and SIGTERM
+ * @returns the exit code (see `help exit-codes`)
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   // Where the reader has gone, results are told by the Sink; help and messages are lost without harm.
@@ -30,19 +26,21 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const onExit = (code: number) => {
     exitCode = code;
   };
+  const topic = argv[0] === 'help' ? TOPICS[argv[1] ?? ''] : undefined;
+  if (topic !== undefined) {
+    io.stdout.write(fitted(topic.text(), helpWidth(io)));
+    return 0;
+  }
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   const named = commandNamed(words[0]);
-  const createCommand = await COMMANDS[named ?? 'classify']();
-  const command = createCommand(io, onExit, COMMANDS);
-  command.version(await packageVersion());
-  if (named === undefined) asProgram(command);
-  else command.name(`clip-classify ${named}`);
-  letThrow(command, io);
-  refuseRepeats(command);
-  command.hook('preAction', (_, action) => {
-    if (isStandardOutput(action.getOptionValue('output'))) action.setOptionValue('output', undefined);
-  });
+  const command = await createCommand(named, io, onExit);
+  if (named === undefined && words.includes('--help')) command.description(await overview(io));
+  if (argv.length === 0) {
+    io.stderr.write(fitted(shortHelp(command), helpWidth(io)));
+    return 2;
+  }
   try {
+    if (named === undefined) await refuseMistakes(words, [...Object.keys(COMMANDS), 'help']);
     const work = command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
     await Promise.race([work, interrupted(io.interruption)]);
     return exitCode;
@@ -67,17 +65,28 @@ function interrupted(signal: AbortSignal): Promise<never> {
   });
 }
 
-function asProgram(command: Command): void {
-  command.name('clip-classify').usage('[classify] <images...> --labels <list> [options]').description(OVERVIEW);
+/** @param named undefined for the program itself, which classifies */
+async function createCommand(named: CommandName | undefined, io: Io, onExit: (code: number) => void): Promise<Command> {
+  const command = (await COMMANDS[named ?? 'classify']())(io, onExit, COMMANDS);
+  if (named !== undefined) command.name(`clip-classify ${named}`);
+  else command.name('clip-classify').usage('[classify] <images...> --labels <list> [options]').description(SUMMARY);
+  command.version(await packageVersion(), '--version', 'show the version');
+  configureHelp(command, io);
+  withShortHelp(command, io);
+  refuseRepeats(command);
+  command.hook('preAction', (_, action) => {
+    if (isStandardOutput(action.getOptionValue('output'))) action.setOptionValue('output', undefined);
+  });
+  return command;
 }
 
-/** commander would print and exit by itself; here it throws, and one place decides. */
-function letThrow(command: Command, io: Io): void {
-  command.exitOverride().configureOutput({
-    writeOut: (text) => io.stdout.write(text),
-    writeErr: () => {},
+/** Adds `-h` to a command and its subcommands. */
+function withShortHelp(command: Command, io: Io): void {
+  command.option('-h', 'show a short help').on('option:h', () => {
+    io.stdout.write(fitted(shortHelp(command), helpWidth(io)));
+    throw new CommanderError(0, 'commander.help', '(short help)');
   });
-  for (const child of command.commands) letThrow(child, io);
+  for (const child of command.commands) withShortHelp(child, io);
 }
 
 /** An option that counts once is not dropped in silence when it is given twice. */
@@ -92,12 +101,17 @@ function refuseRepeats(command: Command): void {
   for (const child of command.commands) refuseRepeats(child);
 }
 
-function usageError(error: CommanderError, command: Command): UsageError {
-  const fact = error.message.replace(/^error: /u, '').replace(/\.$/u, '');
-  return new UsageError(
-    fact === '(outputHelp)' ? 'a subcommand is missing' : fact,
-    `${command.name()} --help lists what there is`,
+/** The summary of the program, its other commands and the topics of help. */
+async function overview(io: Io): Promise<string> {
+  const commands = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, load]) => {
+      return `  clip-classify ${name.padEnd(10)}  ${(await load())(io, () => {}, COMMANDS).description()}`;
+    }),
   );
+  const topics = Object.entries(TOPICS).map(
+    ([name, { summary }]) => `  clip-classify help ${name.padEnd(11)}  ${summary}`,
+  );
+  return [SUMMARY, '', 'Commands (each has its own --help):', ...commands, '', 'Help topics:', ...topics].join('\n');
 }
 
 async function packageVersion(): Promise<string> {

@@ -38,7 +38,11 @@ export class Hasher {
 }
 
 /** Digests of a file, read from beginning to end in pieces. @param size in bytes, as {@link Hasher} needs it */
-export async function digestFile(path: string, algorithm: Digest['algorithm'], size: number): Promise<FileDigests> {
+export async function digestFile(
+  path: string | Buffer,
+  algorithm: Digest['algorithm'],
+  size: number,
+): Promise<FileDigests> {
   const hasher = new Hasher(algorithm, size);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hasher.update(chunk);
   return hasher.digests();

@@ -50,10 +50,10 @@ export function fetchingEncoder(
   };
 }
 
-async function spool(bytes: Uint8Array): Promise<Spooled> {
+function spool(bytes: Uint8Array): Spooled {
   if (!(bytes instanceof Uint8Array)) return { bytes }; // the encoder says what is wrong
   const collector = spooled();
-  await collector.add(bytes);
+  collector.add(bytes);
   return collector.end();
 }
 

@@ -106,7 +106,8 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     return new EncoderProcess({ kind: 'open', setup: this.setup }, this.keeping, {
       onReplies: (replies) => {
         this.watchdog.progress();
-        for (const reply of replies) this.onReply(reply);
+        const { child } = this;
+        for (const reply of replies) if (this.child === child) this.onReply(reply); // one of them may have it replaced
         this.sendWhatMayGo();
         if (this.isIdle()) this.quiet.rested();
       },
@@ -214,6 +215,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       if (reply.stage === 'running') this.batchBegan ??= performance.now();
     } else if (reply.kind === 'bad image') {
       this.answer(job, { ok: false, ...identity, error: imageErrorOf(reply.error) });
+      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // it is still at that image
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
@@ -70,7 +71,7 @@ export function serveImages(channel: Channel): void {
     else if (result) {
       // A decoder without memory or threads calls an image broken; a later process can do better.
       if (result.error.code === 'E_DECODE') {
-        if (/thread/iu.test(result.error.message)) channel.exit(OUT_OF_THREADS);
+        if (/thread/iu.test(`${result.error.message} ${messageOf(result.error.cause)}`)) channel.exit(OUT_OF_THREADS);
         if (!hasMemory()) channel.exit(OUT_OF_MEMORY);
       }
       post({ kind: 'bad image', id, error: toPlain(result.error) });

@@ -143,11 +143,11 @@ async function receive<T>(
       progress();
       size += chunk.length;
       if (size > MAX_FILE_BYTES) checkSize(name, size);
-      await collector.add(chunk);
+      collector.add(chunk);
     }
-    return await collector.end();
+    return collector.end();
   } catch (error) {
-    await collector.discard();
+    collector.discard();
     throw error;
   }
 }

@@ -73,7 +73,8 @@ export async function decodeWithLibvips(
   prepareLibvips();
   if (format === 'SVG') sharp().unblock({ operation: ['VipsForeignLoadSvgBuffer'] });
   try {
-    return await turns.together(() => read(picture, options, wanted, 'warning'));
+    const work = turns.together(() => read(picture, options, wanted, 'warning'));
+    return await (format === 'SVG' ? Promise.race([work, svgTimeout()]) : work);
   } catch (error) {
     if (error instanceof ImageError) throw error;
     if (format === 'SVG' && /^timeout/.test(messageOf(error)))
@@ -85,6 +86,13 @@ export async function decodeWithLibvips(
       );
   }
   return turns.alone(() => readWithWarnings(picture, options, wanted));
+}
+
+/** sharp looks at its own limit only between strips. What is being drawn goes on: whoever cannot have that ends the process. */
+function svgTimeout(): Promise<never> {
+  return new Promise((_, failed) => {
+    setTimeout(() => failed(new Error('timeout')), SVG_SECONDS * 1000).unref();
+  });
 }
 
 async function readWithWarnings(

@@ -92,8 +92,15 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   else yield arg;
 }
 
+/** Why an argument stands for no image. */
+export function nothingIn(arg: Path): string {
+  return isGlob(arg) ? `the pattern ${arg} matches no file` : `${arg} contains no images`;
+}
+
 function noImage(args: readonly Path[], leftOut: string | undefined): UsageError {
-  const fact = args.length === 0 ? 'no images' : `no images found in ${args.join(', ')}`;
+  const [only = ''] = args;
+  const fact =
+    args.length === 0 ? 'no images' : args.length === 1 ? nothingIn(only) : `no images found in ${args.join(', ')}`;
   return new UsageError(
     leftOut === undefined ? fact : `${fact}; ${leftOut}`,
     'give image files, folders with jpg, png, webp, gif, tiff or avif files, quoted globs or URLs',

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeFolder } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { usableCores } from '../disk/machine.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
@@ -108,7 +109,7 @@ async function processor(): Promise<Finding> {
   );
   const model = cpus()[0]?.model.trim() || arch;
   const memory = `${(totalmem() / 2 ** 30).toFixed(1)} GiB`;
-  const detail = [`${model}, ${availableParallelism()} cores`, ...flags, memory].join(', ');
+  const detail = [`${model}, ${usableCores()} cores`, ...flags, memory].join(', ');
   return { topic: 'processor', state: 'ok', detail };
 }
 

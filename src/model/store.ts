@@ -8,7 +8,7 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
-import { findCard } from '../hub/registry.ts';
+import { findCard, modelCards } from '../hub/registry.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
 import { findImport, importNames, STARTER } from './imports.ts';
 
@@ -83,9 +83,10 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (known !== undefined) {
     throw new ModelError(`${nameOrFolder} is not downloaded`, `run clip-classify models pull ${known}`);
   }
+  const cards = (await modelCards()).map(({ name: card }) => card);
   throw new ModelError(
     `there is no model or folder called ${nameOrFolder}`,
-    `known are ${(await modelNames(env)).join(', ')}; clip-classify models import <folder> adds one`,
+    `use one of ${(await modelNames(env)).join(', ')}, or download one with clip-classify models pull: ${cards.join(', ')}`,
   );
 }
 

@@ -5,7 +5,13 @@ import { commandLines, helpOf } from './command-lines.ts';
 import { cli } from './io.ts';
 
 /** The lines under the last Examples of a help. */
-const examplesOf = (help: string) => help.trimEnd().split('\nExamples:\n').at(-1)?.split('\n') ?? [];
+const examplesOf = (help: string) =>
+  help
+    .replace(/ \\\n +/gu, ' ')
+    .trimEnd()
+    .split('\nExamples:\n')
+    .at(-1)
+    ?.split('\n') ?? [];
 
 /** The words of an example as a shell splits them, up to its comment, pipe or redirection. */
 function wordsOf(example: string): string[] {
@@ -42,6 +48,38 @@ describe('the help of each command', () => {
       expect(example).toMatch(/^ {2}\$ clip-classify /u);
       expect(await unknownOf(wordsOf(example))).toEqual([]);
     }
+  });
+
+  it.each(commandLines)('"%s" has at most 45 lines with -h', async (line) => {
+    const words = line === '' ? [] : line.split(' ');
+    const short = await cli([...words, '-h']);
+    expect(short.code).toBe(0);
+    expect(short.stdout.split('\n').length).toBeLessThanOrEqual(46);
+  });
+
+  it('is printed to standard error, with exit code 2, if there are no arguments', async () => {
+    const { code, stdout, stderr } = await cli([]);
+    expect([code, stdout, stderr]).toEqual([2, '', (await cli(['-h'])).stdout]);
+  });
+
+  it.each(['formats', 'environment', 'exit-codes'])('has the topic %s', async (topic) => {
+    expect((await cli(['help', topic])).stdout.length).toBeGreaterThan(200);
+    expect((await cli(['--help'])).stdout).toContain(`help ${topic}`);
+  });
+
+  it.each([
+    [['doctr'], /no command or image called doctr; did you mean clip-classify doctor\?/],
+    [['model', 'list'], /did you mean clip-classify models\?/],
+    [['cat.jpg', '--labels', 'cat', 'dog'], /no image called dog; separate labels with commas: --labels cat,dog/],
+    [['cat.jpg', '--lables', 'cat'], /unknown option --lables; did you mean --labels\?/],
+    [['cat.jpg', '--top', '0'], /--top "0" is not valid; use a whole number from 1/],
+    [['cat.jpg', '--labels'], /--labels needs a value; add <list> after --labels/],
+    [['cat.jpg', '-l', 'cat,dog', '--provider', 'cpu', '--device', '1'], /--device chooses a GPU/],
+    [['cat.jpg', '-f', 'xml'], /--format "xml" is not valid; use one of table, json/],
+    [['eval'], /<folder\|truth.csv> is missing; run clip-classify eval --help/],
+  ])('%j is answered with what was meant', async (args, message) => {
+    const { code, stderr } = await cli(args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 
   it('is reached from every command that the program names', async () => {

@@ -50,6 +50,7 @@ interface ClassifyOptions
 const EXAMPLES = `
 Examples:
   $ clip-classify photo.jpg --labels cat,dog
+  $ clip-classify photos/ --labels-file labels.txt --threshold 0.5 --format csv
   $ clip-classify holiday/ -l "beach,mountain,city at night" -o holiday.csv`;
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {

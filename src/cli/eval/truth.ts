@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { messageOf, UsageError } from '../../errors.ts';
 import { nameOf } from '../../image/source.ts';
@@ -41,12 +41,20 @@ export async function openTruth(
   // A pipe could be read once only; the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
+  if (info.isFile() && (await isBinary(source))) throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
   const truth = info.isDirectory() ? await folderPerClass(source, walk, report) : await csvTruth(source, columns);
   if (truth.labels.length === 0) throw new UsageError(`${source} contains no classes`, NEXT_STEP);
   return truth;
 }
 
 const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
+
+/** Whether a file has NUL bytes near its start, as images have. */
+async function isBinary(file: string): Promise<boolean> {
+  const handle = await open(file).catch(cannotRead(file));
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096)).finally(() => handle.close());
+  return buffer.subarray(0, bytesRead).includes(0);
+}
 
 function cannotRead(source: string): (error: unknown) => never {
   return (error) => {

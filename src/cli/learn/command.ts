@@ -27,7 +27,7 @@ export const learnCommand = (io: Io, onExit: (code: number) => void) => {
     .option('--remove <class>', 'remove this class from the classifier; repeatable', collectOne)
     .option(
       '-t, --template <text|set>',
-      'prompt template with {} or <label> in it, or a template set; repeatable (default: photo)',
+      'prompt template with {} or <label> for the label, or the name of a template set; repeatable (default: photo)',
       collectOne,
     )
     .optionsGroup('Output:')
@@ -40,7 +40,7 @@ export const learnCommand = (io: Io, onExit: (code: number) => void) => {
     .addOption(new Option('-f, --format <format>', 'format of the report').choices(['text', 'json']).default('text'));
   return withCacheOptions(withModelOptions(command))
     .optionsGroup('Messages:')
-    .option('--quiet', 'no progress, warnings or summary')
+    .option('--quiet', 'show no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: LearnCommandOptions) => {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
-import type { ImageOptions } from '../../inputs/images.ts';
+import { type ImageOptions, nothingIn } from '../../inputs/images.ts';
 import type { LeftOut } from '../../inputs/left-out.ts';
 import { parseShard, type Shard } from '../../inputs/shard.ts';
 import type { Io } from '../io.ts';
@@ -77,7 +77,7 @@ export function imageOptions(options: InputOptions, io: Io, report: InputReport,
     separator: options.null ? 'nul' : 'line',
     stdin: () => io.stdin(),
     leftOut: report.leftOut,
-    onNothing: (argument) => report.warn(`${argument} contains no images`),
+    onNothing: (argument) => report.warn(nothingIn(argument)),
     onLoop: (path, before) => report.warn(`skipped ${path}: it is the same folder as ${before || '.'}`),
   };
 }

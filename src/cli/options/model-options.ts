@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type Clip, loadModel } from '../../clip.ts';
+import { UsageError } from '../../errors.ts';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
 import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
 import { DTYPES, type Dtype } from '../../model/ready-made.ts';
@@ -16,7 +17,7 @@ export interface ModelOptions extends CacheOptions {
   readonly timeout: number;
   readonly threads?: number;
   readonly provider: ProviderChoice;
-  readonly device: number;
+  readonly device?: number;
   readonly dtype: Dtype;
   readonly logitScale?: number;
   readonly logitBias?: number;
@@ -45,7 +46,7 @@ export function withModelOptions(command: Command): Command {
         .choices(PROVIDERS)
         .default('auto'),
     )
-    .option('--device <n>', 'number of the GPU, counted from 0', deviceNumber, 0)
+    .option('--device <n>', 'number of the GPU, counted from 0 (default: 0)', deviceNumber)
     .addOption(
       new Option('--dtype <type>', 'data type of the weights; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
     )
@@ -85,11 +86,13 @@ export function openModel(
   io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
 ): Promise<Clip> {
   const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
+  if (device !== undefined && provider === 'cpu')
+    throw new UsageError('--device chooses a GPU, but --provider is cpu', 'remove --device');
   return loadModel(model ?? defaultModel(io.env), {
     ...cacheSettings(options, io),
     env: io.env,
     provider,
-    device,
+    ...(device !== undefined && { device }),
     dtype,
     batch,
     // A few lines of SVG take minutes to draw.

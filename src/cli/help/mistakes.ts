@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises';
+import type { Command, CommanderError } from 'commander';
+import { UsageError } from '../../errors.ts';
+
+/** Typing errors that a suggestion may correct. */
+const MOST_EDITS = 2;
+
+/**
+ * Refuses what is most likely a mistake before the first image is read.
+ *
+ * @param words of the command line, without a command
+ * @throws UsageError
+ */
+export async function refuseMistakes(words: readonly string[], commands: readonly string[]): Promise<void> {
+  const [first = ''] = words;
+  const near = /^[a-z]+$/u.test(first) ? nearest(first, commands) : undefined;
+  if (near !== undefined && !(await exists(first)))
+    throw new UsageError(`there is no command or image called ${first}`, `did you mean clip-classify ${near}?`);
+  for (const [n, word] of words.entries()) {
+    const [value = '', next = ''] = [words[n + 1], words[n + 2]];
+    if ((word !== '-l' && word !== '--labels') || value.includes(',') || !/^[\p{L}\d]+$/u.test(next)) continue;
+    if (!(await exists(next)))
+      throw new UsageError(
+        `there is no image called ${next}`,
+        `separate labels with commas: --labels ${value},${next}`,
+      );
+  }
+}
+
+/** The name that was probably meant: it has the same start, or differs by a typing error. */
+export function nearest(word: string, names: readonly string[]): string | undefined {
+  return (
+    names.find((name) => word.length >= 3 && name.startsWith(word)) ??
+    names.find((name) => word.length >= 4 && edits(word, name) <= MOST_EDITS)
+  );
+}
+
+/** The Levenshtein distance. */
+function edits(a: string, b: string): number {
+  let before = Array.from({ length: b.length + 1 }, (_, n) => n);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (before[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(replaced, (before[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    before = row;
+  }
+  return before[b.length] as number;
+}
+
+/** commander's error as one fact and one next step. */
+export function usageError({ code, message }: CommanderError, command: Command): UsageError {
+  const text = message.replace(/^error: /u, '').replace(/\s+/gu, ' ');
+  const help = `run ${command.name()} --help to see all options`;
+  const [, suggestion] = /\(Did you mean (.+)\?\)/u.exec(text) ?? [];
+  const fact = text.replace(/ \(Did you mean .*$/u, '').replace(/\.$/u, '');
+  switch (code) {
+    case 'commander.invalidArgument': {
+      const [, name = '', value = '', why = ''] = /^(.+?) argument '(.*)' is invalid\. ?(.*?)\.?$/u.exec(text) ?? [];
+      if (name === '') break;
+      return new UsageError(`${longName(name)} ${JSON.stringify(value)} is not valid`, lower(why) || help);
+    }
+    case 'commander.optionMissingArgument': {
+      const [, name = '', value = '<value>'] = /'([^']*?)(?: (<[^']*>))?'/u.exec(text) ?? [];
+      return new UsageError(`${longName(name)} needs a value`, `add ${value} after ${longName(name)}`);
+    }
+    case 'commander.missingArgument': {
+      const [, name = ''] = /'(.*)'/u.exec(text) ?? [];
+      return new UsageError(`<${name}> is missing`, help);
+    }
+    case 'commander.help':
+      return new UsageError('a subcommand is missing', help);
+  }
+  return new UsageError(
+    fact.replace(/'(--?[^']*)'/gu, '$1'),
+    suggestion === undefined ? help : `did you mean ${suggestion}?`,
+  );
+}
+
+/** `option '-k, --top <n>'` becomes `--top`. */
+function longName(text: string): string {
+  return /--[a-z0-9-]+/u.exec(text)?.[0] ?? text.replace(/^(?:option|command-argument value) /u, '').replace(/'/gu, '');
+}
+
+/** commander's list of choices, as our sentence. */
+function lower(why: string): string {
+  return why.replace(/^Allowed choices are /u, 'use one of ');
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,49 @@
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { messageOf, UsageError } from '../../errors.ts';
+import { isUrl } from '../../image/url.ts';
+import { pathOfBytes } from '../../inputs/path.ts';
+
+/** A row of classify: a picture and its first label. */
+export interface Row {
+  readonly image: string;
+  /** null: no label was good enough; undefined: the picture failed */
+  readonly label: string | null | undefined;
+}
+
+const NEXT_STEP = 'give a .jsonl or .json file that clip-classify wrote';
+
+/**
+ * The rows that `classify` wrote.
+ *
+ * @throws UsageError if the file cannot be read or has other content
+ */
+export async function readRows(file: string): Promise<Row[]> {
+  try {
+    const rows: Row[] = [];
+    if (/\.json$/iu.test(file)) {
+      const { results } = Object(JSON.parse(await readFile(file, 'utf8')));
+      if (!Array.isArray(results)) throw new TypeError('it has no list of results');
+      for (const [n, row] of results.entries()) rows.push(toRow(row, n + 1));
+      return rows;
+    }
+    let number = 0;
+    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+      number++;
+      if (line.trim() !== '') rows.push(toRow(JSON.parse(line), number));
+    }
+    return rows;
+  } catch (error) {
+    throw new UsageError(`cannot read the rows of ${file}: ${messageOf(error)}`, NEXT_STEP, error);
+  }
+}
+
+function toRow(value: unknown, number: number): Row {
+  const { image, label, error, path_b64: bytes } = Object(value);
+  if (typeof image !== 'string') throw new TypeError(`row ${number} does not name an image`);
+  const path = typeof bytes === 'string' ? pathOfBytes(Buffer.from(bytes, 'base64')) : image;
+  if (error !== undefined || isUrl(path)) return { image: path, label: undefined };
+  if (label !== null && typeof label !== 'string') throw new TypeError(`row ${number} has no label`);
+  return { image: path, label };
+}

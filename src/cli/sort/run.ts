@@ -1,0 +1,189 @@
+import { realpath } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { createClassifier } from '../../classifier.ts';
+import { UsageError } from '../../errors.ts';
+import { type ImageSource, nameOf } from '../../image/source.ts';
+import { isUrl } from '../../image/url.ts';
+import { openable, type Path, pathOf } from '../../inputs/path.ts';
+import { toJson } from '../../output/json.ts';
+import { Sink } from '../../output/sink.ts';
+import { planLines, planTable, stepRow } from '../../output/sorting.ts';
+import { requireRoom, Sorter } from '../../sorting/apply.ts';
+import { folderNameOf } from '../../sorting/folder-name.ts';
+import type { Operation } from '../../sorting/manifest.ts';
+import { type Labelled, planSteps, type Step } from '../../sorting/plan.ts';
+import { undo } from '../../sorting/undo.ts';
+import { checkLabels } from '../../text/labels.ts';
+import { givenImages } from '../given-images.ts';
+import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
+import { Interruption, type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import { type InputOptions, refuseImages } from '../options/input-options.ts';
+import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { decodeOptions } from '../options/model-options.ts';
+import { createProgress, withProgress } from '../progress.ts';
+import { type Row, readRows } from './labelled.ts';
+
+export interface SortOptions extends InputOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ImageRunOptions {
+  readonly to?: string;
+  readonly apply?: boolean;
+  readonly copy?: boolean;
+  readonly move?: boolean;
+  readonly link?: 'hard' | 'symbolic';
+  readonly leave?: boolean;
+  readonly from?: string;
+  readonly undo?: string;
+  readonly format?: 'table' | 'jsonl';
+}
+
+/** @returns the exit code: 1 if a picture failed or could not be put back */
+export async function runSort(args: readonly string[], options: SortOptions, io: Io): Promise<number> {
+  if (options.undo !== undefined) return runUndo(resolve(options.undo), args, options, io);
+  if (options.to === undefined) throw new UsageError('the target folder is missing', 'add --to <folder>');
+  const target = resolve(options.to);
+  const operation = operationOf(options);
+  const { rows, labels } = await labelledRows(args, target, options, io);
+  const failed = rows.filter(({ label }) => label === undefined).length;
+  const pictures = rows.flatMap(({ image, label }): Labelled[] =>
+    label === undefined ? [] : [{ path: resolve(image), label }],
+  );
+  for (const label of labels)
+    if (folderNameOf(label) !== label)
+      warner(options, io)(`the folder of "${label}" is called ${folderNameOf(label)}, because labels cannot be paths`);
+  const steps: Step[] = [];
+  const plan = planSteps(pictures, { target, operation, leave: options.leave ?? false, labels });
+  await unlessInterrupted(collect(plan, steps), io);
+  return options.apply ? apply(steps, target, failed, options, io) : print(steps, failed, options, io);
+}
+
+async function collect(plan: AsyncGenerator<Step>, steps: Step[]): Promise<void> {
+  for await (const step of plan) steps.push(step);
+}
+
+async function print(steps: readonly Step[], failed: number, options: SortOptions, io: Io): Promise<number> {
+  const text = formatOf(options, io) === 'table' ? planTable(steps) : planLines(steps);
+  await new Sink(io.stdout, 'standard output').write(text);
+  if (!options.quiet) say(io, 'note', 'This is a plan. Nothing was changed; add --apply to carry it out.');
+  return failed > 0 ? 1 : 0;
+}
+
+function formatOf({ format }: SortOptions, io: Io): 'table' | 'jsonl' {
+  return format ?? (io.stdout.isTTY === true ? 'table' : 'jsonl');
+}
+
+/** Carries the plan out; an interruption ends it between two files. */
+async function apply(
+  steps: readonly Step[],
+  target: Path,
+  failedImages: number,
+  options: SortOptions,
+  io: Io,
+): Promise<number> {
+  const counts = { done: 0, skipped: 0, stayed: 0, failed: failedImages };
+  const transfers = steps.flatMap((step) => (step.kind === 'transfer' ? [step.transfer] : []));
+  const sorter = await Sorter.open(target);
+  const progress = createProgress(io.stderr, options.quiet ?? false, 20, false);
+  progress.total(steps.length);
+  const sink = new Sink(io.stdout, 'standard output');
+  try {
+    await requireRoom(target, transfers);
+    for (const step of steps) {
+      if (io.interruption.aborted) throw new Interruption(io.interruption);
+      const outcome = await sorter.apply(step);
+      counts[outcome.state]++;
+      if (outcome.state === 'failed') {
+        progress.makeRoom();
+        say(io, 'error', `${'transfer' in step ? step.transfer.from : ''}: ${outcome.why}`);
+      }
+      if (formatOf(options, io) === 'jsonl')
+        await sink.write(`${toJson({ ...stepRow(step), state: outcome.state })}\n`);
+      progress.step();
+    }
+  } finally {
+    progress.end();
+    await sorter.close();
+    if (!options.quiet) {
+      const { done, skipped, stayed, failed } = counts;
+      say(io, 'note', `${done} sorted, ${skipped} skipped (identical), ${stayed} left, ${failed} failed`);
+      if (done > 0) say(io, 'note', `To put everything back: clip-classify sort --undo ${options.to}`);
+    }
+  }
+  return counts.failed > 0 ? 1 : 0;
+}
+
+async function runUndo(target: Path, args: readonly string[], options: SortOptions, io: Io): Promise<number> {
+  if (args.length > 0 || options.to !== undefined || options.apply)
+    throw new UsageError('--undo needs no images, --to or --apply', 'use clip-classify sort --undo <folder>');
+  const { undone, left } = await undo(target);
+  for (const { to, why } of left) say(io, 'error', `${join(target, to)} was not put back: ${why}`);
+  if (!options.quiet) say(io, 'note', `${undone} put back, ${left.length} left`);
+  return left.length > 0 ? 1 : 0;
+}
+
+/** The pictures and their labels: by a model, or as an earlier run wrote them. */
+async function labelledRows(
+  args: readonly string[],
+  target: Path,
+  options: SortOptions,
+  io: Io,
+): Promise<{ readonly rows: readonly Row[]; readonly labels: readonly string[] }> {
+  const { from } = options;
+  if (from === undefined) return classifiedRows(args, target, options, io);
+  refuseImages(args, options, `--from ${from}`);
+  const rows = await readRows(from);
+  return { rows, labels: [...new Set(rows.flatMap(({ label }) => (typeof label === 'string' ? [label] : [])))] };
+}
+
+async function classifiedRows(args: readonly string[], target: Path, options: SortOptions, io: Io) {
+  const labels = checkLabels(await givenLabels(options));
+  const warn = warner(options, io);
+  const given = await givenImages(args, options, io, warn);
+  const rows: Row[] = [];
+  try {
+    await runOnModel(given, options, false, io, async (clip, progress) => {
+      const classifier = await unlessInterrupted(
+        createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+        io,
+      );
+      const results = classifier.classify(outside(given.images, await realTarget(target)), {
+        ...decodeOptions(options),
+        top: 1,
+      });
+      const read = async () => {
+        for await (const result of withProgress(results, progress)) {
+          if (!result.ok) say(io, 'error', `${result.error.code}: ${result.error.message}`);
+          const image = result.pathBytes ? pathOf({ name: result.image, path: result.pathBytes }) : result.image;
+          rows.push({ image, label: result.ok && !isUrl(image) ? result.label : undefined });
+        }
+      };
+      await unlessInterrupted(read(), io);
+      return {
+        ok: rows.filter(({ label }) => label !== undefined).length,
+        failed: rows.filter(({ label }) => label === undefined).length,
+      };
+    });
+  } finally {
+    given.stop();
+  }
+  return { rows, labels: labels.map(({ label }) => label) };
+}
+
+/** The images that do not lie in the target folder: what was sorted is not sorted again. */
+async function* outside(images: AsyncIterable<ImageSource>, target: Path): AsyncGenerator<ImageSource> {
+  for await (const image of images) {
+    const path = resolve(pathOf(image));
+    const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
+    if (!`${folder}/`.startsWith(`${target}/`) || isUrl(nameOf(image))) yield image;
+  }
+}
+
+/** The target without links, as far as it exists. */
+async function realTarget(target: Path): Promise<Path> {
+  return realpath(target).catch(() => target);
+}
+
+function operationOf({ copy, move, link }: SortOptions): Operation {
+  if ([copy, move, link].filter((one) => one !== undefined).length > 1)
+    throw new UsageError('--copy, --move and --link exclude each other', 'keep one of them');
+  return move ? 'move' : (link ?? 'copy');
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/** Where the controllers of both versions of cgroups are mounted, and what their files are called there. */
+const ROOT = '/sys/fs/cgroup';
+
+/** The cores that this process may keep busy: those of its affinity, or the quota of its cgroup where that is less. */
+export function usableCores(): number {
+  const quotas = [
+    ...valuesUpwards('', 'cpu.max').map(coresOfMax),
+    ...valuesUpwards('cpu', 'cpu.cfs_quota_us').map((quota) => Number(quota) / 100_000), // the period that everyone uses
+  ].filter((cores) => cores > 0);
+  return Math.max(1, Math.min(availableParallelism(), ...quotas.map(Math.ceil)));
+}
+
+/** The bytes of memory that this process and its children may take: what is free, or the limit of its cgroup where that is less. */
+export function usableMemory(): number {
+  const limits = [...valuesUpwards('', 'memory.max'), ...valuesUpwards('memory', 'memory.limit_in_bytes')]
+    .map(Number)
+    .filter((bytes) => bytes > 0);
+  return Math.min(availableMemory(), ...limits);
+}
+
+/** `100000 100000`: microseconds of work in so many; `max` is no limit. */
+function coresOfMax(text: string): number {
+  const [quota, period] = text.split(' ').map(Number);
+  return (quota ?? Number.NaN) / (period ?? Number.NaN);
+}
+
+/** Free memory, with what the kernel can take back from its caches. */
+function availableMemory(): number {
+  const [, kilobytes] = /^MemAvailable:\s*(\d+) kB$/mu.exec(read('/proc/meminfo')) ?? [];
+  return kilobytes === undefined ? freemem() : Number(kilobytes) * 1024;
+}
+
+/** A file of the cgroup of this process, and of those above it, whose limits hold too. @param controller '' is version 2 */
+function valuesUpwards(controller: string, file: string): string[] {
+  const lines = read('/proc/self/cgroup')
+    .split('\n')
+    .map((line) => line.split(':'));
+  const mine = lines.find(([, names = '']) =>
+    controller === '' ? names === '' : names.split(',').includes(controller),
+  );
+  const values: string[] = [];
+  for (let path = mine?.[2] ?? '/'; ; path = dirname(path)) {
+    const value = read(join(ROOT, controller, path, file)).trim();
+    if (value !== '') values.push(value);
+    if (path === '/' || path === '.') return values;
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return ''; // not Linux, or no such controller
+  }
+}

@@ -1,0 +1,61 @@
+import { oneLine } from '../errors.ts';
+import { partsOf } from '../sorting/companions.ts';
+import { NO_LABEL } from '../sorting/folder-name.ts';
+import type { Step } from '../sorting/plan.ts';
+import { columns } from './columns.ts';
+import { toJson } from './json.ts';
+
+const EXAMPLES = 3;
+
+/** The plan for people: for each folder, the number of files and some of them; then the files that are not touched. */
+export function planTable(steps: readonly Step[]): string {
+  const folders = new Map<string, string[]>();
+  for (const step of steps) {
+    if (step.kind !== 'transfer') continue;
+    const { folder, name } = partsOf(step.transfer.to);
+    folders.set(folder, [...(folders.get(folder) ?? []), name]);
+  }
+  const rows = [...folders]
+    .sort(([a], [b]) => Number(a === NO_LABEL) - Number(b === NO_LABEL) || (a < b ? -1 : 1))
+    .map(([folder, names]) => [`${oneLine(folder)}/`, countOf(names.length), examplesOf(names)]);
+  return columns(rows, 'lrl') + keptLines(steps);
+}
+
+/** One JSON object for each file. */
+export function planLines(steps: readonly Step[]): string {
+  return steps.map((step) => `${toJson(stepRow(step))}\n`).join('');
+}
+
+export function stepRow(step: Step): object {
+  if (step.kind === 'transfer') {
+    const { operation, from, to } = step.transfer;
+    return {
+      action: operation === 'hard' || operation === 'symbolic' ? 'link' : operation,
+      from,
+      to,
+      label: step.label,
+    };
+  }
+  return { action: step.kind, from: step.from, label: step.label, reason: step.why };
+}
+
+function keptLines(steps: readonly Step[]): string {
+  const reasons = new Map<string, string[]>();
+  for (const step of steps) {
+    if (step.kind === 'transfer') continue;
+    const why = step.kind === 'skip' ? 'identical file is there already' : step.why;
+    reasons.set(why, [...(reasons.get(why) ?? []), partsOf(step.from).name]);
+  }
+  const line = (why: string, names: readonly string[]) =>
+    `${countOf(names.length)} not touched (${why}): ${examplesOf(names)}\n`;
+  return [...reasons].map(([why, names]) => line(why, names)).join('');
+}
+
+function examplesOf(names: readonly string[]): string {
+  const more = names.length > EXAMPLES ? ', …' : '';
+  return names.slice(0, EXAMPLES).map(oneLine).join(', ') + more;
+}
+
+function countOf(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
+}

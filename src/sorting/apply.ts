@@ -1,0 +1,118 @@
+import { lstat, mkdir, rmdir, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { messageOf, OutputError } from '../errors.ts';
+import { openable, type Path } from '../inputs/path.ts';
+import { type Entry, Manifest, type Transfer } from './manifest.ts';
+import type { Step } from './plan.ts';
+import { carryOut, settleTransfer } from './transfer.ts';
+
+/** After one of these, no other file could be written either. */
+const FATAL: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
+
+/** What became of a step. */
+export type Outcome =
+  | { readonly step: Step; readonly state: 'done' | 'skipped' | 'stayed' }
+  | { readonly step: Step; readonly state: 'failed'; readonly why: string };
+
+/** Carries out the steps of a plan in a target folder. */
+export class Sorter {
+  private readonly made: Set<Path>;
+
+  private constructor(
+    private readonly target: Path,
+    private readonly manifest: Manifest,
+  ) {
+    this.made = new Set(manifest.folders);
+  }
+
+  /**
+   * Opens a target folder, which is made if it is missing, and completes what an earlier run had left half done.
+   *
+   * @throws OutputError if it cannot be written
+   */
+  static async open(target: Path): Promise<Sorter> {
+    try {
+      await mkdir(openable(target), { recursive: true });
+      const manifest = await Manifest.open(target);
+      const sorter = new Sorter(target, manifest);
+      for (const entry of manifest.entries) if (entry.state === 'intended') await sorter.settle(entry);
+      return sorter;
+    } catch (error) {
+      throw cannotSort(target, error);
+    }
+  }
+
+  /** @throws OutputError when the disk is full or cannot be written; files that are done stay recorded */
+  async apply(step: Step): Promise<Outcome> {
+    if (step.kind !== 'transfer') return { step, state: step.kind === 'skip' ? 'skipped' : 'stayed' };
+    const { transfer } = step;
+    const id = await this.prepare(transfer).catch((error: unknown) => {
+      throw cannotSort(this.target, error);
+    });
+    try {
+      await carryOut(this.target, transfer, id);
+      await this.manifest.settle(id, 'done');
+      return { step, state: 'done' };
+    } catch (error) {
+      await this.manifest.settle(id, 'void').catch(() => {});
+      if (error instanceof Error && 'code' in error && FATAL.includes(error.code)) throw cannotSort(this.target, error);
+      return { step, state: 'failed', why: messageOf(error) };
+    }
+  }
+
+  close(): Promise<void> {
+    return this.manifest.close();
+  }
+
+  /** The folder of the label is there and the intention is on disk. */
+  private async prepare(transfer: Transfer): Promise<number> {
+    const folder = dirname(transfer.to);
+    if (!this.made.has(folder)) {
+      const isNew = await mkdir(openable(join(this.target, folder))).then(
+        () => true,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+          return false;
+        },
+      );
+      if (isNew) await this.manifest.folderMade(folder);
+      else if (!(await lstat(openable(join(this.target, folder)))).isDirectory())
+        throw new TypeError(`${folder} is not a folder`);
+      this.made.add(folder);
+    }
+    return this.manifest.intend(transfer);
+  }
+
+  private async settle(entry: Entry): Promise<void> {
+    await this.manifest.settle(entry.id, await settleTransfer(this.target, entry, entry.id));
+  }
+}
+
+/** @throws OutputError if the disk of the target has less free space than the copies need */
+export async function requireRoom(target: Path, transfers: readonly Transfer[]): Promise<void> {
+  const needed = transfers.filter(({ operation }) => operation === 'copy').reduce((sum, { size }) => sum + size, 0);
+  const disk = await statfs(openable(target)).catch(() => undefined);
+  if (disk === undefined || disk.bavail * disk.bsize >= needed) return;
+  throw new OutputError(
+    `${target} has ${megabytes(disk.bavail * disk.bsize)} MB free, and the copies need ${megabytes(needed)} MB`,
+    'free some space, use --move or --link, or choose another folder with --to',
+  );
+}
+
+export function cannotSort(target: Path, error: unknown): OutputError {
+  if (error instanceof OutputError) return error;
+  return new OutputError(
+    `cannot sort into ${target}: ${messageOf(error)}`,
+    'check its permissions and free space',
+    error,
+  );
+}
+
+/** Removes a folder that this tool made, if nothing lies in it. */
+export async function removeIfEmpty(folder: Path): Promise<void> {
+  await rmdir(openable(folder)).catch(() => {});
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}

@@ -1,0 +1,129 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openable, type Path } from '../inputs/path.ts';
+import type { FileFacts } from './same-file.ts';
+
+/** What is done with a picture. */
+export const OPERATIONS = ['copy', 'move', 'hard', 'symbolic'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** One file that goes from one path to another. */
+export interface Transfer extends FileFacts {
+  readonly operation: Operation;
+  /** Absolute. */
+  readonly from: Path;
+  /** Relative to the target folder. */
+  readonly to: Path;
+}
+
+/** A transfer in the manifest, with what became of it. */
+export interface Entry extends Transfer {
+  readonly id: number;
+  readonly state: 'intended' | 'done' | 'void';
+}
+
+const NAME = '.clip-classify-sort.jsonl';
+const VERSION = 1;
+
+export function manifestPath(target: Path): Path {
+  return join(target, NAME);
+}
+
+/**
+ * The record of what was done in a target folder, one JSON object on each line. A line is on disk before the action that it
+ * names, so after a crash each state of a file follows from its line.
+ */
+export class Manifest {
+  private constructor(
+    private readonly file: FileHandle,
+    private next: number,
+    readonly folders: readonly Path[],
+    readonly entries: readonly Entry[],
+  ) {}
+
+  /** Opens the manifest of a folder, or begins one. @throws what node:fs throws; TypeError for a file of another kind */
+  static async open(target: Path): Promise<Manifest> {
+    const path = openable(manifestPath(target));
+    const { entries, folders } = parse(await readFile(path, 'utf8').catch(absent));
+    const file = await open(path, 'a+', 0o644);
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    if (size > 0 && last[0] !== 10) await file.write('\n'); // a partial line of a run that was killed
+    if (size === 0) await file.write(`${JSON.stringify({ version: VERSION })}\n`);
+    return new Manifest(file, 1 + entries.reduce((most, { id }) => Math.max(most, id), 0), folders, entries);
+  }
+
+  /** Records what is about to happen. @returns its number */
+  async intend(transfer: Transfer): Promise<number> {
+    const id = this.next++;
+    await this.write({ id, ...transfer });
+    return id;
+  }
+
+  /** Records that a transfer is complete, or that it did not happen. */
+  settle(id: number, state: 'done' | 'void'): Promise<void> {
+    return this.write({ [state]: id });
+  }
+
+  /** Records a folder that this tool made, so that undo can remove it. */
+  folderMade(folder: Path): Promise<void> {
+    return this.write({ folder });
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  private async write(line: object): Promise<void> {
+    await this.file.write(`${JSON.stringify(line)}\n`);
+    await this.file.datasync();
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return '';
+  throw error;
+}
+
+function parse(text: string): { entries: Entry[]; folders: Path[] } {
+  const entries = new Map<number, Entry>();
+  const folders: Path[] = [];
+  const [head = '', ...lines] = text.split('\n');
+  if (text !== '' && Object(parseLine(head)).version !== VERSION)
+    throw new TypeError(`its first line does not say version ${VERSION}`);
+  for (const line of lines) {
+    const value = parseLine(line);
+    const entry = toEntry(value);
+    if (entry !== undefined) entries.set(entry.id, entry);
+    if (typeof value['folder'] === 'string') folders.push(value['folder']);
+    for (const state of ['done', 'void'] as const) {
+      const known = entries.get(Number(value[state]));
+      if (known !== undefined) entries.set(known.id, { ...known, state });
+    }
+  }
+  return { entries: [...entries.values()], folders };
+}
+
+/** The last line of a run that was killed may be partial: it names an action that had not begun. */
+function parseLine(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(line)) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}
+
+function toEntry(value: Readonly<Record<string, unknown>>): Entry | undefined {
+  const { id, operation, from, to, size, sha256 } = value;
+  const known = OPERATIONS.find((one) => one === operation);
+  if (typeof id !== 'number' || known === undefined || typeof from !== 'string' || typeof to !== 'string')
+    return undefined;
+  if (typeof size !== 'number' || typeof sha256 !== 'string' || isOutside(to)) return undefined;
+  return { id, operation: known, from, to, size, sha256, state: 'intended' };
+}
+
+/** A manifest that somebody edited must not lead undo to files elsewhere. */
+function isOutside(to: Path): boolean {
+  return to.startsWith('/') || to.split('/').includes('..');
+}

@@ -1,0 +1,81 @@
+import { lstat, mkdir, readlink, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { openable, type Path } from '../inputs/path.ts';
+import { cannotSort, removeIfEmpty } from './apply.ts';
+import { type Entry, Manifest, manifestPath } from './manifest.ts';
+import { compareAt } from './same-file.ts';
+import { move, settleTransfer, temporaryName } from './transfer.ts';
+
+/** A file that could not be put back, and why. */
+export interface NotUndone {
+  readonly to: Path;
+  readonly why: string;
+}
+
+/**
+ * Puts back everything that the manifest of a folder records, the newest first: moved files return, copies and links are
+ * removed. A file that changed since then is left and reported. The manifest goes when all is back.
+ *
+ * @throws OutputError if the manifest cannot be read or written
+ */
+export async function undo(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
+  const manifest = await Manifest.open(target).catch((error: unknown) => {
+    throw cannotSort(target, error);
+  });
+  const left: NotUndone[] = [];
+  let undone = 0;
+  try {
+    for (const entry of [...manifest.entries].reverse()) {
+      if (entry.state === 'void') continue;
+      const state = entry.state === 'done' ? 'done' : await settleTransfer(target, entry, entry.id);
+      const why = state === 'void' ? undefined : await putBack(target, entry).catch(messageOf);
+      if (why !== undefined) left.push({ to: entry.to, why });
+      else {
+        await manifest.settle(entry.id, 'void');
+        if (state === 'done') undone++;
+      }
+    }
+  } finally {
+    await manifest.close();
+  }
+  if (left.length === 0) await unlink(openable(manifestPath(target)));
+  for (const folder of [...manifest.folders].reverse()) await removeIfEmpty(join(target, folder));
+  return { undone, left };
+}
+
+/** @returns why a file cannot be put back, undefined if it is back */
+async function putBack(target: Path, entry: Entry): Promise<string | undefined> {
+  const { operation, from } = entry;
+  const to = join(target, entry.to);
+  if (operation === 'symbolic') {
+    const leadsTo = await readlink(openable(to)).catch(() => undefined);
+    if (leadsTo === undefined) return (await isThere(to)) ? 'it is no longer a link' : undefined;
+    if (leadsTo !== from) return 'the link leads elsewhere now';
+    await unlink(openable(to));
+    return undefined;
+  }
+  const state = await compareAt(to, entry);
+  if (state === 'different') return 'it has changed since then';
+  if (operation !== 'move') {
+    if (state === 'identical') await unlink(openable(to));
+    return undefined;
+  }
+  const source = await compareAt(from, entry);
+  if (state === 'free') return source === 'identical' ? undefined : 'it is gone';
+  if (source === 'different') return `another file is at ${from} now`;
+  if (source === 'identical') {
+    await unlink(openable(to));
+    return undefined;
+  }
+  await mkdir(openable(dirname(from)), { recursive: true });
+  await move(to, from, entry, temporaryName(dirname(from), { to: '.' }, entry.id));
+  return undefined;
+}
+
+async function isThere(path: Path): Promise<boolean> {
+  return lstat(openable(path)).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,253 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixture } from '../paths.ts';
+import { cli } from './io.ts';
+import { bin } from './program.ts';
+
+let folder: string;
+let photos: string;
+let target: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sort-'));
+  [photos, target] = [join(folder, 'photos'), join(folder, 'sorted')];
+  await mkdir(photos);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Rows as `classify` writes them: no model has to run to sort by them. */
+async function rowsFile(labels: Readonly<Record<string, string | null>>): Promise<string> {
+  const file = join(folder, 'rows.jsonl');
+  const rows = Object.entries(labels).map(([name, label]) => JSON.stringify({ image: join(photos, name), label }));
+  await writeFile(file, `${rows.join('\n')}\n`);
+  return file;
+}
+
+async function put(name: string, content = name, at = photos): Promise<void> {
+  await mkdir(join(at, name, '..'), { recursive: true });
+  await writeFile(join(at, name), content);
+}
+
+/** Each file below a folder, with its sha256, mode and time of change to the microsecond. */
+async function snapshot(root: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const info = await lstat(path, { bigint: true });
+    if (entry.isDirectory()) continue;
+    const digest = entry.isSymbolicLink()
+      ? 'link'
+      : createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex');
+    found[relative(root, path)] = `${digest} ${info.mode} ${info.mtimeNs / 1000n}`;
+  }
+  return found;
+}
+
+const sortedNames = async () =>
+  Object.keys(await snapshot(target))
+    .filter((name) => !name.startsWith('.'))
+    .sort();
+
+describe('sort', () => {
+  it('prints a plan and changes nothing without --apply', async () => {
+    await put('a.jpg');
+    const rows = await rowsFile({ 'a.jpg': 'cat' });
+    const { code, stdout, stderr } = await cli(['sort', '--from', rows, '--to', target]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      action: 'copy',
+      from: join(photos, 'a.jpg'),
+      to: 'cat/a.jpg',
+      label: 'cat',
+    });
+    expect(stderr).toContain('plan');
+    await expect(stat(target)).rejects.toThrow('ENOENT');
+  });
+
+  it('shows for each label the number of files and three examples', async () => {
+    for (const n of [1, 2, 3, 4]) await put(`${n}.jpg`);
+    const rows = await rowsFile({ '1.jpg': 'cat', '2.jpg': 'cat', '3.jpg': 'cat', '4.jpg': 'cat' });
+    const { stdout } = await cli(['sort', '--from', rows, '--to', target, '-f', 'table']);
+    expect(stdout).toBe('cat/  4 files  1.jpg, 2.jpg, 3.jpg, …\n');
+  });
+
+  it('classifies the pictures with a model, leaves failed ones, and does not sort its own target again', async () => {
+    target = join(photos, 'sorted');
+    await copyFile(fixture('images/landscape.png'), join(photos, 'one.png')).catch(async () => {
+      const [first] = (await readdir(fixture('images'))).filter((name) => name.endsWith('.png'));
+      await copyFile(fixture(`images/${first}`), join(photos, 'one.png'));
+    });
+    await put('broken.png');
+    const line = ['sort', photos, '-l', 'cat,dog', '-m', fixture('tiny-class'), '--to', target, '--apply'];
+    expect((await cli(line)).code).toBe(1);
+    const once = await sortedNames();
+    expect(once).toEqual([expect.stringMatching(/^(cat|dog)\/one\.png$/u)]);
+    await cli(line);
+    expect(await sortedNames()).toEqual(once);
+    expect(await readFile(join(photos, 'broken.png'), 'utf8')).toBe('broken.png');
+  });
+
+  it('never overwrites: identical content is skipped, another file gets -1, and companions keep the stem', async () => {
+    await put('a/IMG.jpg', 'one');
+    await put('a/IMG.jpg.xmp', 'sidecar one');
+    await put('a/IMG.MOV', 'video one');
+    await put('b/IMG.jpg', 'two');
+    await put('b/IMG.xmp', 'sidecar two');
+    await put('c/IMG.jpg', 'one');
+    const rows = await rowsFile({ 'a/IMG.jpg': 'cat', 'b/IMG.jpg': 'cat', 'c/IMG.jpg': 'cat' });
+    const { stderr } = await cli(['sort', '--from', rows, '--to', target, '--apply', '--move']);
+    expect(await sortedNames()).toEqual([
+      'cat/IMG-1.jpg',
+      'cat/IMG-1.xmp',
+      'cat/IMG.MOV',
+      'cat/IMG.jpg',
+      'cat/IMG.jpg.xmp',
+    ]);
+    expect(await readFile(join(target, 'cat/IMG-1.xmp'), 'utf8')).toBe('sidecar two');
+    expect(Object.keys(await snapshot(photos))).toEqual(['c/IMG.jpg']); // the source of an identical file stays
+    expect(stderr).toContain('5 sorted, 1 skipped (identical)');
+  });
+
+  it('lets the JPEG decide for its RAW file, and leaves what may belong to two pictures', async () => {
+    for (const name of ['R.CR2', 'R.jpg', 'S.png', 'S.webp', 'S.xmp']) await put(name);
+    const rows = await rowsFile({ 'R.CR2': 'dog', 'R.jpg': 'cat', 'S.png': 'cat', 'S.webp': 'dog' });
+    await cli(['sort', '--from', rows, '--to', target, '--apply', '--move']);
+    expect(await sortedNames()).toEqual(['cat/R.CR2', 'cat/R.jpg', 'cat/S.png', 'dog/S.webp']);
+    expect(Object.keys(await snapshot(photos))).toEqual(['S.xmp']);
+  });
+
+  it('puts pictures without a label into _none, or leaves them', async () => {
+    await put('a.jpg');
+    const rows = await rowsFile({ 'a.jpg': null });
+    await cli(['sort', '--from', rows, '--to', target, '--apply', '--leave']);
+    expect(await sortedNames()).toEqual([]);
+    await cli(['sort', '--from', rows, '--to', target, '--apply']);
+    expect(await sortedNames()).toEqual(['_none/a.jpg']);
+  });
+
+  it('never takes a label for a path', async () => {
+    const labels = ['../up', '/etc', 'con', 'a/b', 'dots...', 'é'.repeat(200)];
+    const given: Record<string, string> = {};
+    for (const [n, label] of labels.entries()) {
+      await put(`${n}.jpg`);
+      given[`${n}.jpg`] = label;
+    }
+    const rows = await rowsFile(given);
+    const { stderr } = await cli(['sort', '--from', rows, '--to', target, '--apply']);
+    const folders = [...new Set((await sortedNames()).map((name) => name.split('/')[0]))];
+    expect(folders.sort()).toEqual(['__up', '_con', '_etc', 'a_b', 'dots', 'é'.repeat(100)].sort());
+    expect(stderr).toContain('the folder of "a/b" is called a_b');
+    const clash = await rowsFile({ '0.jpg': 'a/b', '1.jpg': 'A_B' });
+    expect(await cli(['sort', '--from', clash, '--to', target])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('E_LABELS'),
+    });
+  });
+
+  it.each(['--copy', '--move', '--link=hard', '--link=symbolic'])('undoes %s: everything is as before', async (how) => {
+    for (const name of ['a.jpg', 'b.jpg', 'sub/a.jpg', 'b.jpg.xmp']) await put(name);
+    await chmod(join(photos, 'a.jpg'), 0o640);
+    await utimes(join(photos, 'a.jpg'), 1_600_000_000, 1_600_000_000.123456);
+    const before = await snapshot(photos);
+    const rows = await rowsFile({ 'a.jpg': 'cat', 'b.jpg': 'dog', 'sub/a.jpg': 'cat' });
+    expect((await cli(['sort', '--from', rows, '--to', target, '--apply', how])).code).toBe(0);
+    expect((await sortedNames()).length).toBe(4);
+    const again = await rowsFile(how === '--move' ? {} : { 'a.jpg': 'cat', 'b.jpg': 'dog', 'sub/a.jpg': 'cat' });
+    await cli(['sort', '--from', again, '--to', target, '--apply', how]);
+    expect((await sortedNames()).length).toBe(4); // a second run doubles nothing
+    expect(await cli(['sort', '--undo', target])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('4 put back'),
+    });
+    expect(await snapshot(photos)).toEqual(before);
+    expect(await readdir(target)).toEqual([]);
+  });
+
+  it('keeps the mode and the time of a copy', async () => {
+    await put('a.jpg');
+    await chmod(join(photos, 'a.jpg'), 0o640);
+    await utimes(join(photos, 'a.jpg'), 1_600_000_000, 1_600_000_000.123456);
+    await cli(['sort', '--from', await rowsFile({ 'a.jpg': 'cat' }), '--to', target, '--apply']);
+    expect((await snapshot(target))['cat/a.jpg']).toBe((await snapshot(photos))['a.jpg']);
+  });
+
+  it('does not undo a file that changed, says so, and keeps the manifest', async () => {
+    await put('a.jpg');
+    await put('b.jpg');
+    await cli([
+      'sort',
+      '--from',
+      await rowsFile({ 'a.jpg': 'cat', 'b.jpg': 'cat' }),
+      '--to',
+      target,
+      '--apply',
+      '--move',
+    ]);
+    await writeFile(join(target, 'cat/a.jpg'), 'edited');
+    const first = await cli(['sort', '--undo', target]);
+    expect(first).toMatchObject({ code: 1, stderr: expect.stringContaining('it has changed since then') });
+    expect(await sortedNames()).toEqual(['cat/a.jpg']);
+    expect(Object.keys(await snapshot(photos))).toEqual(['b.jpg']);
+  });
+
+  it('leaves symbolic links among the sources where they are', async () => {
+    await put('a.jpg');
+    await symlink(join(photos, 'a.jpg'), join(photos, 'link.jpg'));
+    await cli(['sort', '--from', await rowsFile({ 'link.jpg': 'cat' }), '--to', target, '--apply', '--move']);
+    expect((await lstat(join(photos, 'link.jpg'))).isSymbolicLink()).toBe(true);
+  });
+
+  it('loses and doubles nothing when it is killed, and undo still puts everything back', async () => {
+    const labels: Record<string, string> = {};
+    for (let n = 0; n < 300; n++) {
+      await put(`${n % 7}/${n}.jpg`, `picture ${n} `.repeat(2000));
+      labels[`${n % 7}/${n}.jpg`] = n % 2 === 0 ? 'even' : 'odd';
+    }
+    const before = await snapshot(photos);
+    const rows = await rowsFile(labels);
+    for (const delay of [900, 1100, 1300, 1600]) {
+      const child = spawn(
+        process.execPath,
+        [bin, 'sort', '--from', rows, '--to', target, '--apply', '--move', '--quiet'],
+        {
+          stdio: 'ignore',
+        },
+      );
+      await sleep(delay);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const contents = async () => {
+      const all = { ...(await snapshot(photos)), ...(await snapshot(target).catch(() => ({}))) };
+      return new Set(
+        Object.entries(all).flatMap(([name, facts]) => (name.endsWith('.jpg') ? [facts.split(' ')[0]] : [])),
+      );
+    };
+    expect((await contents()).size).toBe(300);
+    expect((await cli(['sort', '--from', rows, '--to', target, '--apply', '--move', '--quiet'])).code).toBe(0);
+    expect((await sortedNames()).filter((name) => !name.endsWith('.tmp')).length).toBe(300);
+    expect((await cli(['sort', '--undo', target, '--quiet'])).code).toBe(0);
+    expect(await snapshot(photos)).toEqual(before);
+    expect(await readdir(target)).toEqual([]);
+  });
+});
