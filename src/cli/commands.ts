@@ -11,6 +11,7 @@ export const COMMANDS = {
   learn: async () => (await import('./learn/command.ts')).learnCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
   sort: async () => (await import('./sort/command.ts')).sortCommand,
+  tag: async () => (await import('./tag/command.ts')).tagCommand,
 } as const satisfies Commands;
 
 export type CommandName = keyof typeof COMMANDS;

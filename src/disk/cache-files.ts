@@ -1,7 +1,10 @@
-import { mkdir, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
+
+/** Makes temporary names of one process differ. */
+let written = 0;
 
 /**
  * @param variable says where the cache is
@@ -31,11 +34,11 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
  * Node's recursive mkdir never ends where the folder above is there and yet nothing can be made in it, as in /proc.
  */
 export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
-  const isThere = await stat(folder).then(
+  const isFolder = await stat(folder).then(
     (info) => info.isDirectory(),
     () => false,
   );
-  if (isThere) return;
+  if (isFolder) return;
   const above = dirname(folder);
   if (above !== folder) await makeFolder(above, mode);
   await mkdir(folder, { mode }).catch(async (error: NodeJS.ErrnoException) => {
@@ -46,9 +49,29 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
 /** Writes a small file so that it is there whole or not at all. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));
-  const beside = `${path}.${pid}.tmp`;
-  await writeFile(beside, text);
-  await rename(beside, path);
+  await writeWhole(path, (temporary) => writeFile(temporary, text));
+}
+
+/**
+ * Makes something under a temporary name in the same folder, then gives it its name: others see all of it or nothing.
+ *
+ * @param write makes a file, a link or a folder at the temporary path
+ */
+export async function writeWhole<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
+  const temporary = `${path}.${pid}-${written++}.tmp`;
+  try {
+    const result = await write(temporary);
+    await rename(temporary, path);
+    return result;
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Whether there is anything of this name, even a link that leads nowhere. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
 function megabytes(bytes: number): string {

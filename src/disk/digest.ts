@@ -48,12 +48,6 @@ export async function digestFile(
   return hasher.digests();
 }
 
-/** The digest that the hub's own headers tell of a file: `X-Linked-Etag` for one in LFS, else `ETag`. */
-export function etagDigest(hubHeaders: Headers): Digest | undefined {
-  const etag = hubHeaders.get('x-linked-etag') ?? hubHeaders.get('etag');
-  return toDigest(etag?.replace(/^W\//u, '').replaceAll('"', ''));
-}
-
 /** 64 hex digits are a sha256, 40 the sha1 of a git blob. */
 export function toDigest(value: unknown): Digest | undefined {
   if (typeof value !== 'string') return undefined;

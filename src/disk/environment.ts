@@ -12,7 +12,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
  * @throws CacheError if the user has no home
  */
 export function cacheFolder(env: Env = processEnv): string {
-  return env['CLIP_CLASSIFY_CACHE'] || join(userCache(env, 'CLIP_CLASSIFY_CACHE'), 'clip-classify');
+  return expandPath(env['CLIP_CLASSIFY_CACHE'] || join(userCache(env, 'CLIP_CLASSIFY_CACHE'), 'clip-classify'), env);
 }
 
 /**
@@ -20,12 +20,21 @@ export function cacheFolder(env: Env = processEnv): string {
  * `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `hub` in {@link hubHome}.
  */
 export function hubCacheFolder(env: Env = processEnv): string {
-  return env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE'] || join(hubHome(env), 'hub');
+  return expandPath(env['HF_HUB_CACHE'] || env['HUGGINGFACE_HUB_CACHE'] || join(hubHome(env), 'hub'), env);
 }
 
 /** `HF_HOME`, else `huggingface` in `XDG_CACHE_HOME` or `~/.cache`. */
 export function hubHome(env: Env = processEnv): string {
-  return env['HF_HOME'] || join(userCache(env, 'HF_HOME'), 'huggingface');
+  return expandPath(env['HF_HOME'] || join(userCache(env, 'HF_HOME'), 'huggingface'), env);
+}
+
+/**
+ * A `~` at the start and `$NAME` or `${NAME}` anywhere, as Python's tools expand them: unit files and .env files pass
+ * such paths as they are. An unknown variable stays as it is written.
+ */
+export function expandPath(path: string, env: Env): string {
+  const home = /^~(?=[\\/]|$)/u.test(path) ? join(env['HOME'] || homedir(), path.slice(1)) : path;
+  return home.replace(/\$(?:\{(\w+)\}|(\w+))/gu, (text, braced, plain) => env[braced ?? plain] ?? text);
 }
 
 function userCache(env: Env, variable: string): string {

@@ -1,3 +1,5 @@
+import { TextDecoder } from 'node:util';
+
 /**
  * The text of a file: UTF-8, or UTF-16 with its byte-order mark, as Windows writes it. The mark is taken away.
  *

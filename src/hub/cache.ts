@@ -1,15 +1,21 @@
 import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
-import { pid } from 'node:process';
-import { makeFolder, replaceFile } from '../disk/cache-files.ts';
-import { toDigest } from '../disk/digest.ts';
-import { CacheError } from '../errors.ts';
-import type { Listing } from './listing.ts';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { isThere, makeFolder, replaceFile, writeWhole } from '../disk/cache-files.ts';
+import { digestFile, type FileDigests, toDigest } from '../disk/digest.ts';
+import type { ListedFile, Listing } from './listing.ts';
 import { isCommit, isSafePath } from './names.ts';
 
+/** A file of the cache that has the right size and digest. */
+export interface CachedFile {
+  readonly sha256: string;
+  /** Whether it is a blob, or a file of its own in the snapshot, as caches without links have it. */
+  readonly kind: 'blob' | 'file';
+}
+
 /**
- * One repository in the hub's cache, as Python's huggingface_hub lays it out (file_download.py):
+ * One repository in the Hub's cache, as Python's huggingface_hub lays it out (file_download.py):
  * `models--ORG--NAME/blobs/<digest>`, `snapshots/<commit>/<path> -> ../../blobs/<digest>`, `refs/<revision>`.
+ * In a cache without links (Windows, HF_HUB_DISABLE_SYMLINKS) the file itself is in the snapshot.
  */
 export class CachedRepo {
   readonly folder: string;
@@ -30,36 +36,71 @@ export class CachedRepo {
     return join(this.folder, 'snapshots', commit);
   }
 
+  /** Where a file of a snapshot is, or belongs. */
+  file(commit: string, path: string): string {
+    return join(this.snapshot(commit), ...path.split('/'));
+  }
+
   /** Makes the folders. */
   async create(): Promise<void> {
     for (const folder of [this.blobs, this.locks]) await makeFolder(folder, 0o777);
   }
 
-  /** The commit that a revision stood at when it was last pulled, by whatever tool. */
+  /** The commit that a revision stood at when any tool downloaded it last. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     const commit = (await readFile(this.refFile(revision), 'utf8').catch(() => '')).trim();
     return isCommit(commit) ? commit : undefined;
   }
 
-  /** Says where a branch or tag stands. */
+  /** Records where a branch or tag stands. */
   async writeRef(revision: string, commit: string): Promise<void> {
     if (isCommit(revision)) return;
     await replaceFile(this.refFile(revision), commit);
   }
 
-  /** Gives a blob its name in a snapshot; where links cannot be made (Windows), a copy. */
-  async link(commit: string, path: string, blob: string): Promise<void> {
-    const name = join(this.snapshot(commit), ...path.split('/'));
-    const target = relative(dirname(name), join(this.blobs, blob));
-    if ((await readlink(name).catch(() => undefined)) === target) return;
-    await makeFolder(dirname(name), 0o777);
-    const beside = `${name}.${pid}.tmp`;
-    await symlink(target, beside).catch(() => copyFile(join(this.blobs, blob), beside));
-    await rename(beside, name);
+  /** What the cache has of a listed file. @returns undefined if it is missing, 'damaged' if it has other bytes */
+  async look(commit: string, { path, size, digest }: ListedFile): Promise<CachedFile | 'damaged' | undefined> {
+    const own = this.file(commit, path);
+    const isFile = (await lstat(own).catch(() => undefined))?.isFile() === true;
+    const place = isFile ? own : join(this.blobs, digest.hex);
+    const info = await stat(place).catch(() => undefined);
+    if (info === undefined) return undefined;
+    const there: FileDigests | undefined =
+      info.size === size ? await digestFile(place, digest.algorithm, size) : undefined;
+    if (there?.hub !== digest.hex) return 'damaged';
+    return { sha256: there.sha256, kind: isFile ? 'file' : 'blob' };
   }
 
-  /** What the cache holds of a commit: a listing made without the hub. The names of blobs are their digests. */
+  /** Renames what is damaged, so that no process reads it while the right file arrives. @returns the new name */
+  async moveAside(commit: string, { path, digest }: ListedFile): Promise<string> {
+    const own = this.file(commit, path);
+    const isFile = (await lstat(own).catch(() => undefined))?.isFile() === true;
+    const place = isFile ? own : join(this.blobs, digest.hex);
+    const aside = join(this.blobs, `${digest.hex}.damaged`);
+    await rename(place, aside);
+    return aside;
+  }
+
+  /** Gives a blob its name in a snapshot. Without links the blob itself moves there, or a copy of a blob that others may use. */
+  async place(commit: string, path: string, blob: string, { links, isNew }: { links: boolean; isNew: boolean }) {
+    const name = this.file(commit, path);
+    const source = join(this.blobs, blob);
+    const target = relative(dirname(name), source);
+    if (links && (await readlink(name).catch(() => undefined)) === target) return;
+    await makeFolder(dirname(name), 0o777);
+    await writeWhole(name, async (temporary) => {
+      const isLinked =
+        links &&
+        (await symlink(target, temporary).then(
+          () => true,
+          () => false,
+        ));
+      if (!isLinked) await (isNew ? rename : copyFile)(source, temporary);
+    });
+  }
+
+  /** What the cache holds of a commit: a listing made without the Hub. The names of blobs are their digests. */
   async listing(revision: string): Promise<Listing | undefined> {
     const commit = await this.commitOf(revision);
     if (commit === undefined) return undefined;
@@ -75,30 +116,34 @@ export class CachedRepo {
       commit,
       paths: new Set(paths),
       describe: async (path) => {
-        const file = join(snapshot, ...path.split('/'));
-        const digest = toDigest((await readlink(file)).split(/[\\/]/u).at(-1));
+        const file = this.file(commit, path);
         const { size } = await stat(file);
-        if (digest === undefined)
-          throw new CacheError(`${file} is not a link to a blob of the Hugging Face cache`, 'download the model again');
-        return { path, size, digest };
+        const named = toDigest(await blobOf(file));
+        if (named !== undefined) return { path, size, digest: named };
+        const { sha256 } = await digestFile(file, 'sha256', size);
+        return { path, size, digest: { algorithm: 'sha256', hex: sha256 } };
       },
     };
   }
 
-  /** Deletes files of a snapshot, the blobs that nothing else links to, and what is empty then. */
+  /** Deletes files of a snapshot, the blobs that nothing else links to, and what is useless or empty then. */
   async remove(commit: string, paths: readonly string[]): Promise<void> {
     const snapshot = this.snapshot(commit);
     const blobs: string[] = [];
     for (const path of paths) {
-      const file = join(snapshot, ...path.split('/'));
-      const blob = (await readlink(file).catch(() => undefined))?.split(/[\\/]/u).at(-1);
+      const file = this.file(commit, path);
+      const blob = await blobOf(file);
       if (blob !== undefined && toDigest(blob) !== undefined) blobs.push(blob);
       await rm(file, { force: true });
     }
-    const used = await this.linkedBlobs();
-    for (const blob of blobs) if (!used.has(blob)) await rm(join(this.blobs, blob), { force: true });
+    const used = new Set((await linksUnder(join(this.folder, 'snapshots'))).map(({ target }) => lastPart(target)));
+    for (const blob of blobs) if (!used.has(blob)) await this.removeBlob(join(this.blobs, blob));
     await removeEmptyFolders(snapshot);
-    if (!(await exists(snapshot))) await this.removeRefs(commit);
+    if (!(await isThere(snapshot))) {
+      await this.removeRefs(commit);
+      await rm(join(this.folder, '.no_exist', commit), { recursive: true, force: true });
+      await rm(join(this.folder, 'trees', `${commit}.json`), { force: true });
+    }
     await removeEmptyFolders(this.folder);
   }
 
@@ -106,12 +151,22 @@ export class CachedRepo {
     return join(this.folder, 'refs', ...revision.split('/'));
   }
 
-  private async linkedBlobs(): Promise<Set<string>> {
-    const snapshots = join(this.folder, 'snapshots');
-    const entries = await readdir(snapshots, { recursive: true, withFileTypes: true }).catch(() => []);
-    const links = entries.filter((entry) => entry.isSymbolicLink());
-    const targets = await Promise.all(links.map((entry) => readlink(join(entry.parentPath, entry.name))));
-    return new Set(targets.map((target) => target.split(/[\\/]/u).at(-1) ?? ''));
+  /** A blob may be a link to `<cache>/blobs/<2 hex>/<xet hash>`, which repositories share: the last link takes it away. */
+  private async removeBlob(blob: string): Promise<void> {
+    const target = await readlink(blob).catch(() => undefined);
+    await rm(blob, { force: true });
+    await rm(`${blob}.damaged`, { force: true });
+    if (target === undefined) return;
+    const shared = resolve(dirname(blob), target);
+    const pool = join(this.cache, 'blobs');
+    if (!shared.startsWith(pool + sep)) return;
+    const repositories = await readdir(this.cache, { withFileTypes: true });
+    for (const { name } of repositories.filter((entry) => entry.isDirectory() && entry.name.includes('--'))) {
+      const links = await linksUnder(join(this.cache, name, 'blobs'));
+      if (links.some((link) => resolve(link.folder, link.target) === shared)) return;
+    }
+    await rm(shared, { force: true });
+    await removeEmptyFolders(pool);
   }
 
   private async removeRefs(commit: string): Promise<void> {
@@ -123,13 +178,30 @@ export class CachedRepo {
   }
 }
 
+/** The name of the blob that a file of a snapshot links to. */
+async function blobOf(file: string): Promise<string | undefined> {
+  const target = await readlink(file).catch(() => undefined);
+  return target === undefined ? undefined : lastPart(target);
+}
+
+function lastPart(path: string): string {
+  return path.split(/[\\/]/u).at(-1) ?? '';
+}
+
+async function linksUnder(folder: string): Promise<{ readonly folder: string; readonly target: string }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const links = entries.filter((entry) => entry.isSymbolicLink());
+  return Promise.all(
+    links.map(async ({ parentPath, name }) => ({
+      folder: parentPath,
+      target: await readlink(join(parentPath, name)),
+    })),
+  );
+}
+
 async function removeEmptyFolders(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => []))
     if (entry.isDirectory()) await removeEmptyFolders(join(folder, entry.name));
   const left = await readdir(folder).catch(() => ['?']);
   if (left.length === 0) await rm(folder, { recursive: true, force: true });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined)) !== undefined;
 }

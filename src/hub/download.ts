@@ -1,5 +1,5 @@
-import { etagDigest } from '../disk/digest.ts';
 import { ChecksumError, HubError } from '../errors.ts';
+import { claimedDigest, isEncoded, lengthOf, strongEtag } from './claims.ts';
 import type { ListedFile } from './listing.ts';
 import type { PartialFile } from './partial-file.ts';
 import { retry, Transient, untilStall } from './retry.ts';
@@ -13,6 +13,8 @@ const MAX_POINTER = 1024;
 export interface Download {
   readonly file: ListedFile;
   readonly url: URL;
+  /** `org/name` */
+  readonly repo: string;
   /** What to call the file in messages, and how to get it again. */
   readonly what: string;
   readonly nextStep: string;
@@ -29,20 +31,20 @@ export interface Download {
 export async function download(hub: HubConnection, partial: PartialFile, wanted: Download): Promise<string> {
   const { file, what } = wanted;
   let served: string | undefined; // the ETag of the bytes that we have
-  return retry(hub.patience, async () => {
+  return retry(hub, async () => {
     const resumed = partial.size > 0;
     if (partial.size < file.size) {
       const stalled = () =>
         new HubError(
-          `the download of ${what} stalled at byte ${partial.size} of ${file.size}`,
-          'pull the model again to continue',
+          `${what} stalls at byte ${partial.size} of ${file.size}`,
+          'pull again: the download continues there',
         );
-      await untilStall(hub.patience, stalled, async (signal, received) => {
+      await untilStall(hub, stalled, async (signal, received) => {
         const range = resumed && {
           range: `bytes=${partial.size}-`,
           ...(served !== undefined && { 'if-range': served }),
         };
-        const answer = await hub.send({ url: wanted.url, headers: { ...range }, signal, what });
+        const answer = await hub.send({ url: wanted.url, headers: { ...range }, signal, repo: wanted.repo, what });
         await checkAnswer(answer, partial, wanted);
         served = strongEtag(answer.response.headers);
         await receive(answer.response, partial, wanted, signal, received);
@@ -60,37 +62,34 @@ export async function download(hub: HubConnection, partial: PartialFile, wanted:
 }
 
 /** Refuses what cannot be the file before a byte of it is kept; starts over where the server does. */
-async function checkAnswer({ response, hubHeaders }: Answer, partial: PartialFile, wanted: Download): Promise<void> {
+async function checkAnswer({ response, claim }: Answer, partial: PartialFile, wanted: Download): Promise<void> {
   const { file, what } = wanted;
   const refuse = async (error: HubError | Transient) => {
     await response.body?.cancel();
     throw error;
   };
-  const told = etagDigest(hubHeaders);
+  const told = claim && claimedDigest(claim);
   if (told !== undefined && told.algorithm === file.digest.algorithm && told.hex !== file.digest.hex) {
     await discard(partial, wanted);
-    const fact = `the Hub serves ${what} with the checksum ${told.hex}, but its file list says ${file.digest.hex}`;
+    const fact = `the Hub serves ${what} with checksum ${told.hex}, its listing says ${file.digest.hex}`;
     await refuse(new Transient(new HubError(fact, 'try again later')));
   }
   if (/^text\/html\b/iu.test(response.headers.get('content-type') ?? '')) {
-    const fact = `the server sent a web page instead of ${what}`;
-    await refuse(new HubError(fact, 'check HF_ENDPOINT; a proxy or login page may have answered'));
+    const fact = `a web page came instead of ${what}`;
+    await refuse(new HubError(fact, 'check HF_ENDPOINT; a proxy or a login page may have answered instead'));
   }
   if (response.status !== 206) {
     await discard(partial, wanted); // Range is not known there, or the file has changed: the whole file comes
-    if (response.status === 416)
-      await refuse(new Transient(new HubError(`the download of ${what} cannot be resumed`, 'try again'), 0));
-  } else if (rangeStart(response.headers) !== partial.size) {
+    if (response.status === 416) await refuse(new Transient(new HubError(`${what} cannot be resumed`, 'try again'), 0));
+  } else if (rangeStart(response.headers) !== partial.size || isEncoded(response.headers)) {
     const range = response.headers.get('content-range');
     await discard(partial, wanted);
-    await refuse(
-      new Transient(new HubError(`the server resumed ${what} at the wrong place: ${range}`, 'try again later'), 0),
-    );
+    await refuse(new Transient(new HubError(`${what} continues at the wrong place: ${range}`, 'try again later'), 0));
   }
-  const length = response.headers.get('content-length');
-  const promised = length === null ? file.size : Number(length) + partial.size;
+  const length = lengthOf(response.headers);
+  const promised = length === undefined ? file.size : length + partial.size;
   if (promised > file.size || (promised < file.size && promised > MAX_POINTER)) {
-    const fact = `the server announced ${promised} bytes for ${what}, expected ${file.size}`;
+    const fact = `${what} comes with ${promised} bytes, it should have ${file.size}`;
     await discard(partial, wanted);
     await refuse(new Transient(new HubError(fact, 'try again later')));
   }
@@ -108,7 +107,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       if (partial.size + chunk.length > file.size) {
         await discard(partial, wanted);
-        throw new Transient(new HubError(`${what} is larger than the expected ${file.size} bytes`, 'try again later'));
+        throw new Transient(new HubError(`${what} has more than its ${file.size} bytes`, 'try again later'));
       }
       received(chunk.length);
       await partial.append(chunk);
@@ -121,28 +120,16 @@ async function receive(
   if (partial.size === file.size) return;
   if (partial.size <= MAX_POINTER && (await partial.head(LFS_POINTER.length)) === LFS_POINTER) {
     await discard(partial, wanted);
-    throw new HubError(
-      `the server sent a Git LFS pointer instead of ${what}`,
-      'check HF_ENDPOINT; it must serve LFS files',
-    );
+    throw new HubError(`a Git LFS pointer came instead of ${what}`, 'check HF_ENDPOINT: it must serve LFS files');
   }
   throw new Transient(
-    new HubError(
-      `the download of ${what} ended at byte ${partial.size} of ${file.size}`,
-      'pull the model again to continue',
-    ),
+    new HubError(`${what} ends at byte ${partial.size} of ${file.size}`, 'pull again: the download continues there'),
   );
 }
 
 async function discard(partial: PartialFile, { onBytes }: Download): Promise<void> {
   onBytes(-partial.size);
   await partial.reset();
-}
-
-/** A weak ETag says nothing about bytes (RFC 9110, 13.1.5). */
-function strongEtag(headers: Headers): string | undefined {
-  const etag = headers.get('etag');
-  return etag === null || etag.startsWith('W/') ? undefined : etag;
 }
 
 function rangeStart(headers: Headers): number | undefined {

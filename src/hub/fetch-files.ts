@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requireSpace } from '../disk/cache-files.ts';
-import { digestFile, stampOf } from '../disk/digest.ts';
+import { stampOf } from '../disk/digest.ts';
 import { withLock } from '../disk/process-lock.ts';
-import { OfflineError } from '../errors.ts';
+import { ChecksumError, OfflineError } from '../errors.ts';
 import { CachedRepo } from './cache.ts';
 import { download } from './download.ts';
 import type { ListedFile, Listing } from './listing.ts';
@@ -20,19 +20,27 @@ export interface PullProgress {
   readonly total: number;
 }
 
+/** What is to be done, and for whom. */
+export interface Fetch {
+  /** The name of the model. */
+  readonly name: string;
+  readonly listing: Listing;
+  readonly files: readonly ListedFile[];
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
 /**
- * Brings files into the hub's cache, one after the other, and gives them their names in the commit's snapshot.
+ * Brings files into the Hub's cache, one after the other, and gives them their names in the commit's snapshot.
  *
- * @returns what to pin of them, and how many bytes had to be fetched
+ * @returns what to pin of them, and how many bytes were downloaded
  */
 export async function fetchFiles(
   hub: HubConnection,
-  name: string,
-  { repo, revision, commit }: Listing,
-  files: readonly ListedFile[],
-  onProgress?: (progress: PullProgress) => void,
+  { name, listing, files, onProgress, onWarning }: Fetch,
 ): Promise<{ files: Record<string, PinnedFile>; fetched: number }> {
   const { settings } = hub;
+  const { repo, revision, commit } = listing;
   const cached = new CachedRepo(settings.cache, repo);
   await cached.create();
   const total = files.reduce((sum, { size }) => sum + size, 0);
@@ -44,56 +52,73 @@ export async function fetchFiles(
       onProgress?.({ file: file.path, done, total });
     };
     const blob = await withLock(join(cached.locks, `${file.digest.hex}.clip-classify.lock`), () =>
-      fetchBlob(hub, cached, { repo, commit, file, name, onBytes }),
+      fetchFile(hub, cached, { repo, commit, file, name, onBytes, onWarning }),
     );
-    await cached.link(commit, file.path, file.digest.hex);
     fetched += blob.fetched;
-    const stamp = await stampOf(join(cached.snapshot(commit), ...file.path.split('/')));
+    const stamp = await stampOf(cached.file(commit, file.path));
     pinned[file.path] = { size: file.size, sha256: blob.sha256, blob: file.digest.hex, stamp };
   }
   await cached.writeRef(revision, commit);
   return { files: pinned, fetched };
 }
 
-interface BlobRequest {
+interface FileRequest {
   readonly repo: string;
   readonly commit: string;
   readonly file: ListedFile;
   readonly name: string;
   readonly onBytes: (bytes: number) => void;
+  readonly onWarning: ((message: string) => void) | undefined;
 }
 
-/** Takes the blob that is there, if its bytes are right, else fetches it. */
+/** Takes what is there if its bytes are right, else downloads it; what is damaged is moved aside first. */
+async function fetchFile(
+  hub: HubConnection,
+  cached: CachedRepo,
+  request: FileRequest,
+): Promise<{ sha256: string; fetched: number }> {
+  const { commit, file, name, onBytes, onWarning } = request;
+  const { links, offline } = hub.settings;
+  const there = await cached.look(commit, file);
+  if (there !== undefined && there !== 'damaged') {
+    onBytes(file.size);
+    if (there.kind === 'blob') await cached.place(commit, file.path, file.digest.hex, { links, isNew: false });
+    return { sha256: there.sha256, fetched: 0 };
+  }
+  const path = cached.file(commit, file.path);
+  if (offline) {
+    const again = `clip-classify models pull ${name} --force, without --offline and HF_HUB_OFFLINE`;
+    if (there === 'damaged') throw new ChecksumError(`${path} is damaged, and the network must not be used`, again);
+    throw new OfflineError(`${path} is missing, and the network must not be used`, again);
+  }
+  const aside = there === 'damaged' ? await cached.moveAside(commit, file) : undefined;
+  if (aside !== undefined) onWarning?.(`${path} is damaged: it is moved to ${aside} and downloaded again`);
+  const result = await fetchBlob(hub, cached, request);
+  await cached.place(commit, file.path, file.digest.hex, { links, isNew: true });
+  if (aside !== undefined) await rm(aside, { force: true });
+  return result;
+}
+
 async function fetchBlob(
   hub: HubConnection,
   cached: CachedRepo,
-  { repo, commit, file, name, onBytes }: BlobRequest,
+  { repo, commit, file, name, onBytes }: FileRequest,
 ): Promise<{ sha256: string; fetched: number }> {
-  const { digest, size } = file;
-  const path = join(cached.blobs, digest.hex);
-  if ((await stat(path).catch(() => undefined))?.size === size) {
-    const there = await digestFile(path, digest.algorithm, size);
-    if (there.hub === digest.hex) {
-      onBytes(size);
-      return { sha256: there.sha256, fetched: 0 };
-    }
-  }
-  const { offline, endpoint, cache } = hub.settings;
-  if (offline) {
-    const damaged = `${path} is missing or damaged, and no connection may be opened`;
-    throw new OfflineError(
-      damaged,
-      `run clip-classify models pull ${name} --force without \`offline\` and HF_HUB_OFFLINE`,
-    );
-  }
+  const { endpoint, cache } = hub.settings;
+  const { size, path } = file;
   const partial = await PartialFile.open(cached.blobs, file);
   try {
     await requireSpace(cache, size - partial.size);
     const had = partial.size;
     onBytes(had);
-    const url = hubUrl(endpoint, `${repo}/resolve/${commit}/${file.path}`);
-    const nextStep = `clip-classify models pull ${name} --force`;
-    const sha256 = await download(hub, partial, { file, url, what: `${repo}/${file.path}`, nextStep, onBytes });
+    const sha256 = await download(hub, partial, {
+      file,
+      url: hubUrl(endpoint, `${repo}/resolve/${commit}/${path}`),
+      repo,
+      what: `${repo}/${path}`,
+      nextStep: `clip-classify models pull ${name} --force`,
+      onBytes,
+    });
     await partial.finish();
     return { sha256, fetched: size - had };
   } catch (error) {

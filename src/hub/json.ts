@@ -3,22 +3,44 @@ import { retry, Transient, untilStall } from './retry.ts';
 import type { HubConnection } from './transport.ts';
 
 /** A listing of a CLIP's repository takes some kilobytes. */
-const MAX_LISTING_BYTES = 20_000_000;
+const MAX_BYTES = 20_000_000;
+
+/** Something of the Hub that is read into memory. */
+export interface Wanted {
+  readonly url: URL;
+  /** `org/name` */
+  readonly repo: string;
+  /** For messages. */
+  readonly what: string;
+}
 
 /**
- * One answer of the hub's API, and where its next page is.
+ * One answer of the Hub's API, and where its next page is.
  *
- * @throws HubError if it does not come, is too long or is no JSON
+ * @throws HubError if it does not come, is too long or is not JSON
  */
-export async function getJson(
+export async function getJson(hub: HubConnection, wanted: Wanted): Promise<{ body: unknown; next: URL | undefined }> {
+  const { body, headers } = await getBytes(hub, wanted);
+  try {
+    return { body: JSON.parse(body.toString('utf8')), next: nextPage(headers, wanted.url) };
+  } catch (error) {
+    throw new HubError(
+      `the Hub's answer for ${wanted.what} is not JSON: ${messageOf(error)}`,
+      'check HF_ENDPOINT; a proxy or a login page may have answered instead',
+      error,
+    );
+  }
+}
+
+/** A small answer as a whole, decompressed. @throws HubError if it does not come or is too long */
+export function getBytes(
   hub: HubConnection,
-  url: URL,
-  what: string,
-): Promise<{ body: unknown; next: URL | undefined }> {
+  { url, repo, what }: Wanted,
+): Promise<{ readonly body: Buffer; readonly headers: Headers }> {
   const stalled = () => new HubError(`the Hub does not answer for ${what}`, 'try again later');
-  return retry(hub.patience, () =>
-    untilStall(hub.patience, stalled, async (signal, received) => {
-      const { response } = await hub.send({ url, signal, what });
+  return retry(hub, () =>
+    untilStall(hub, stalled, async (signal, received) => {
+      const { response } = await hub.send({ url, signal, repo, what });
       const chunks: Uint8Array[] = [];
       let length = 0;
       try {
@@ -26,32 +48,21 @@ export async function getJson(
           received(chunk.length);
           chunks.push(chunk);
           length += chunk.length;
-          if (length > MAX_LISTING_BYTES)
-            throw new HubError(
-              `the Hub's file list of ${what} has more than ${MAX_LISTING_BYTES} bytes`,
-              'check HF_ENDPOINT',
-            );
+          if (length > MAX_BYTES)
+            throw new HubError(`the Hub's answer for ${what} has over ${MAX_BYTES} bytes`, 'check HF_ENDPOINT');
         }
       } catch (error) {
         if (error instanceof HubError || signal.aborted) throw error;
-        throw new Transient(new HubError(`the Hub's file list of ${what} is incomplete`, 'try again later', error));
+        throw new Transient(new HubError(`the Hub's answer for ${what} breaks off`, 'try again later', error));
       }
-      try {
-        return { body: JSON.parse(Buffer.concat(chunks).toString('utf8')), next: nextPage(response, url) };
-      } catch (error) {
-        throw new HubError(
-          `the Hub's answer for ${what} is not JSON: ${messageOf(error)}`,
-          'check HF_ENDPOINT; a proxy or login page may have answered',
-          error,
-        );
-      }
+      return { body: Buffer.concat(chunks), headers: response.headers };
     }),
   );
 }
 
-/** `Link: <…>; rel="next"`, taken only where it stays with the endpoint. */
-function nextPage(response: Response, from: URL): URL | undefined {
-  const next = /<([^>]+)>;\s*rel="?next"?/u.exec(response.headers.get('link') ?? '')?.[1];
+/** `Link: <…>; rel="next"`, followed only if it stays with the endpoint. */
+function nextPage(headers: Headers, from: URL): URL | undefined {
+  const next = /<([^>]+)>;\s*rel="?next"?/u.exec(headers.get('link') ?? '')?.[1];
   if (next === undefined || !URL.canParse(next, from.href)) return undefined;
   const url = new URL(next, from);
   return url.origin === from.origin ? url : undefined;

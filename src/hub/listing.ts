@@ -1,7 +1,9 @@
-import { type Digest, etagDigest, toDigest } from '../disk/digest.ts';
+import * as v from 'valibot';
+import { type Digest, toDigest } from '../disk/digest.ts';
 import { HubError } from '../errors.ts';
-import { getJson } from './json.ts';
-import { checkListedPath, hubUrl, isCommit } from './names.ts';
+import { claimedDigest, etagOf, lengthOf } from './claims.ts';
+import { getBytes, getJson } from './json.ts';
+import { hubUrl, isCommit, isListedPath } from './names.ts';
 import { retry, untilStall } from './retry.ts';
 import { MissingRepository } from './status.ts';
 import type { HubConnection } from './transport.ts';
@@ -20,91 +22,114 @@ export interface Listing {
   readonly revision: string;
   readonly commit: string;
   readonly paths: ReadonlySet<string>;
-  /** Size and digest of a file, from the listing or, where it does not tell them, from the file's own headers. */
+  /** Size and digest of a file, from the listing or, if the listing does not have them, from the file's own headers. */
   describe(path: string): Promise<ListedFile>;
 }
 
 const MAX_PAGES = 50;
+const Size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** What the Hub tells of a revision; a mirror may leave sizes and digests out. */
+const Revision = v.object({
+  sha: v.pipe(v.string(), v.check(isCommit)),
+  siblings: v.array(
+    v.object({
+      rfilename: v.string(),
+      size: v.optional(v.fallback(v.optional(Size), undefined)),
+      blobId: v.optional(v.unknown()),
+      lfs: v.optional(
+        v.fallback(v.nullish(v.object({ sha256: v.optional(v.unknown()), size: v.optional(Size) })), null),
+      ),
+    }),
+  ),
+});
+const Tree = v.array(
+  v.object({
+    type: v.string(),
+    path: v.string(),
+    size: v.optional(v.unknown()),
+    oid: v.optional(v.unknown()),
+    lfs: v.optional(v.nullish(v.object({ oid: v.optional(v.unknown()), size: v.optional(v.unknown()) }))),
+  }),
+);
 
 /**
- * Asks what a repository holds, before anything is fetched.
+ * Asks what a repository holds, before anything is downloaded.
  *
- * @throws HubError if the hub does not say, MissingRepository if there is no such repository or revision
+ * @throws HubError if the Hub does not say, MissingRepository if there is no such repository or revision
  */
 export async function listRepository(hub: HubConnection, repo: string, revision: string): Promise<Listing> {
   const { endpoint } = hub.settings;
-  const name = revision === 'main' ? repo : `${repo}@${revision}`;
-  const { body: info } = await getJson(
-    hub,
-    new URL(`${hubUrl(endpoint, `api/models/${repo}/revision`)}/${encodeURIComponent(revision)}`),
-    name,
-  );
-  const commit = field(info, 'sha');
-  const siblings = field(info, 'siblings');
-  if (typeof commit !== 'string' || !isCommit(commit) || !Array.isArray(siblings))
-    throw new HubError(`the Hub's answer for ${name} contains no commit and files`, 'check HF_ENDPOINT');
-  const paths = new Set(siblings.map((sibling) => checkListedPath(field(sibling, 'rfilename'), repo)));
+  const what = revision === 'main' ? repo : `${repo}@${revision}`;
+  const url = new URL(`${hubUrl(endpoint, `api/models/${repo}/revision`)}/${encodeURIComponent(revision)}?blobs=true`);
+  const { body } = await getJson(hub, { url, repo, what });
+  const info = v.safeParse(Revision, body);
+  if (!info.success) throw new HubError(`the Hub's answer for ${what} has no commit and files`, 'check HF_ENDPOINT');
+  const { sha: commit, siblings } = info.output;
+  const listed = siblings.filter(({ rfilename }) => isListedPath(rfilename, repo));
+  const known = new Map<string, ListedFile>();
+  for (const { rfilename: path, size, blobId, lfs } of listed)
+    addFile(known, path, lfs?.size ?? size, lfs?.sha256 ?? blobId);
   let tree: Promise<ReadonlyMap<string, ListedFile>> | undefined;
   return {
     repo,
     revision,
     commit,
-    paths,
+    paths: new Set(listed.map(({ rfilename }) => rfilename)),
     async describe(path) {
+      const there = known.get(path);
+      if (there !== undefined) return there;
       tree ??= readTree(hub, repo, commit);
       return (await tree).get(path) ?? readHeaders(hub, repo, commit, path);
     },
   };
 }
 
-/** Sizes and digests: for a file in LFS its sha256, else the sha1 of the git blob. */
+/** @param digest of a file in LFS its sha256, else the sha1 of the git blob */
+function addFile(files: Map<string, ListedFile>, path: string, size: unknown, digest: unknown): void {
+  const parsed = toDigest(digest);
+  if (parsed !== undefined && v.is(Size, size)) files.set(path, { path, size, digest: parsed });
+}
+
+/** Sizes and digests from the other listing, which mirrors leave out. */
 async function readTree(hub: HubConnection, repo: string, commit: string): Promise<ReadonlyMap<string, ListedFile>> {
   const files = new Map<string, ListedFile>();
   let url: URL | undefined = hubUrl(hub.settings.endpoint, `api/models/${repo}/tree/${commit}`, '?recursive=true');
   try {
     for (let page = 0; url !== undefined && page < MAX_PAGES; page++) {
-      const { body, next } = await getJson(hub, url, repo);
-      if (!Array.isArray(body))
-        throw new HubError(`the Hub's file list of ${repo} is not an array`, 'check HF_ENDPOINT');
-      for (const entry of body) {
-        if (field(entry, 'type') !== 'file') continue;
-        const path = checkListedPath(field(entry, 'path'), repo);
-        const lfs = field(entry, 'lfs');
-        const digest = toDigest(field(lfs, 'oid') ?? field(entry, 'oid'));
-        const size = field(lfs, 'size') ?? field(entry, 'size');
-        if (digest !== undefined && isSize(size)) files.set(path, { path, size, digest });
-      }
+      const { body, next } = await getJson(hub, { url, repo, what: repo });
+      const entries = v.safeParse(Tree, body);
+      if (!entries.success) throw new HubError(`the Hub's file list of ${repo} is not a list`, 'check HF_ENDPOINT');
+      for (const { type, path, size, oid, lfs } of entries.output)
+        if (type === 'file' && isListedPath(path, repo)) addFile(files, path, lfs?.size ?? size, lfs?.oid ?? oid);
       url = next;
     }
   } catch (error) {
-    if (!(error instanceof MissingRepository)) throw error; // a mirror without this listing: each file's headers tell
+    if (!(error instanceof MissingRepository)) throw error; // a mirror without this listing: the headers of each file tell
   }
   return files;
 }
 
+/** Size and digest from the answers on the way to a file: X-Linked-Etag of a large file, else the ETag of the file itself. */
 async function readHeaders(hub: HubConnection, repo: string, commit: string, path: string): Promise<ListedFile> {
   const what = `${repo}/${path}`;
   const url = hubUrl(hub.settings.endpoint, `${repo}/resolve/${commit}/${path}`);
-  return retry(hub.patience, () =>
-    untilStall(
-      hub.patience,
-      () => new HubError(`${what}: no answer`, 'try again later'),
-      async (signal) => {
-        const { hubHeaders, response } = await hub.send({ url, method: 'HEAD', signal, what });
-        const digest = etagDigest(hubHeaders);
-        const size = Number(hubHeaders.get('x-linked-size') ?? response.headers.get('content-length') ?? Number.NaN);
-        if (digest === undefined || !isSize(size))
-          throw new HubError(`the Hub sends no size and checksum for ${what}`, 'check HF_ENDPOINT');
-        return { path, size, digest };
-      },
-    ),
+  const silent = () => new HubError(`the Hub does not answer for ${what}`, 'try again later');
+  const { response, claim } = await retry(hub, () =>
+    untilStall(hub, silent, (signal) => hub.send({ url, method: 'HEAD', signal, repo, what })),
   );
+  const linked = claim && claimedDigest(claim);
+  const digest = linked ?? toDigest(etagOf(response.headers));
+  if (digest === undefined || (linked === undefined && digest.algorithm === 'sha256'))
+    // 64 hex digits in a plain ETag may be a checksum of another kind (the CDN's own)
+    throw new HubError(`the Hub does not tell the size and checksum of ${what}`, 'check HF_ENDPOINT');
+  const size = Number(
+    claim?.get('x-linked-size') ?? lengthOf(response.headers) ?? (await countBytes(hub, { url, repo, what })),
+  );
+  if (!v.is(Size, size)) throw new HubError(`the Hub does not tell the size of ${what}`, 'check HF_ENDPOINT');
+  return { path, size, digest };
 }
 
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
+/** A small file that comes without a length is read to know it. */
+async function countBytes(hub: HubConnection, wanted: Parameters<typeof getBytes>[1]): Promise<number> {
+  return (await getBytes(hub, wanted)).body.length;
 }

@@ -30,8 +30,8 @@ export function parseRepo(text: string): RepoRevision {
     !/--|\.\.|\.git$/u.test(repo);
   if (!isRepo || (revision !== undefined && !isRevision(revision))) {
     throw new UsageError(
-      `${JSON.stringify(text.slice(0, MAX_NAME))} is not a valid repository name of the Hugging Face Hub`,
-      'use a name from clip-classify models list, or org/name, or org/name@revision',
+      `${JSON.stringify(text.slice(0, MAX_NAME))} cannot be a repository of the hub`,
+      'give a name of `clip-classify models list`, or org/name, or org/name@revision',
     );
   }
   return { repo, revision };
@@ -71,11 +71,19 @@ export function isSafePath(path: string): boolean {
   );
 }
 
-/** @throws HubError if a path that the hub listed would leave its folder */
-export function checkListedPath(path: unknown, repo: string): string {
-  if (typeof path === 'string' && isSafePath(path)) return path;
+/**
+ * Whether a listed file may be downloaded. One whose name is only odd (too long, or like a drive of Windows) is ignored: it may
+ * have nothing to do with the model.
+ *
+ * @throws HubError if a name would leave its folder: then nothing of this listing can be trusted
+ */
+export function isListedPath(path: string, repo: string): boolean {
+  if (isSafePath(path)) return true;
+  const parts = path.slice(0, 10 * MAX_NAME).split('/');
+  const isOdd = !/[\\%\p{Cc}]/u.test(path) && !parts.some((part) => ['', '.', '..'].includes(part));
+  if (isOdd) return false;
   throw new HubError(
-    `the Hub lists a file with the unsafe name ${JSON.stringify(path)?.slice(0, MAX_NAME)} in ${repo}`,
+    `the Hub lists a file called ${JSON.stringify(path.slice(0, MAX_NAME))} in ${repo}: refused`,
     'use another repository, or check HF_ENDPOINT',
   );
 }

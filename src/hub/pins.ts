@@ -1,40 +1,44 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import * as v from 'valibot';
 import { inCache, makeFolder, replaceFile } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { CacheError, messageOf } from '../errors.ts';
 import { isCommit, isSafePath } from './names.ts';
 import { findCard } from './registry.ts';
-import type { Layout } from './sources.ts';
 
 /** One file, as it was when it was pulled. */
-export interface PinnedFile {
+const PinnedFile = v.object({
   /** bytes */
-  readonly size: number;
-  readonly sha256: string;
-  /** The name of the blob: the hub's own digest. */
-  readonly blob: string;
+  size: v.pipe(v.number(), v.safeInteger()),
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
+  /** The name of the blob: the Hub's own digest. */
+  blob: v.string(),
   /** Of the file when its sha256 was last seen right: while it stays, the file is not hashed again before it is used. */
-  readonly stamp: string;
-}
+  stamp: v.string(),
+});
 
-/** A pulled model: what it was then is what it must be. */
-export interface Pin {
-  readonly repo: string;
+/** A pulled model: what it was then is what it must be. Its names become paths. */
+const Pin = v.object({
+  repo: v.pipe(v.string(), v.check(isSafePath)),
   /** What was asked for: a branch, a tag or a commit. */
-  readonly revision: string;
-  readonly commit: string;
-  readonly layout: Layout;
-  /** The hub's cache that it lies in. */
-  readonly cache: string;
-  readonly files: Readonly<Record<string, PinnedFile>>;
-}
+  revision: v.string(),
+  commit: v.pipe(v.string(), v.check(isCommit)),
+  layout: v.picklist(['safetensors', 'open_clip', 'onnx']),
+  /** The Hub's cache that it lies in. */
+  cache: v.string(),
+  files: v.record(v.pipe(v.string(), v.check(isSafePath)), PinnedFile),
+});
+
+export type PinnedFile = Readonly<v.InferOutput<typeof PinnedFile>>;
+export type Pin = Readonly<v.InferOutput<typeof Pin>>;
 
 /** Pulled models by name. */
 export type Pins = ReadonlyMap<string, Pin>;
 
 const VERSION = 1;
+const LockFile = v.object({ version: v.number(), models: v.record(v.string(), v.unknown()) });
 
 /**
  * The lock file, `hub.lock.json` in this tool's own cache: every pulled model with its commit and digests.
@@ -50,11 +54,9 @@ export async function readPins(env?: Env): Promise<Pins> {
     return new Map(); // nothing has been pulled, or nothing can be known of it
   }
   try {
-    const { version, models } = JSON.parse(text) as { version?: unknown; models?: Record<string, Pin> };
-    if (version !== VERSION || typeof models !== 'object') throw new TypeError(`version ${version} is not supported`);
-    const pins = Object.entries(models);
-    for (const [name, pin] of pins) checkPin(name, pin);
-    return new Map(pins);
+    const { version, models } = v.parse(LockFile, JSON.parse(text));
+    if (version !== VERSION) throw new TypeError(`version ${version} is not known`);
+    return new Map(Object.entries(models).map(([name, pin]) => [name, parsePin(name, pin)]));
   } catch (error) {
     throw new CacheError(
       `${path} is damaged: ${messageOf(error)}`,
@@ -97,14 +99,8 @@ function pinsFile(env?: Env): string {
   return join(cacheFolder(env), 'hub.lock.json');
 }
 
-/** The file is this tool's own; still, its names become paths. */
-function checkPin(name: string, pin: Pin): void {
-  const ok =
-    isSafePath(pin.repo) &&
-    isCommit(pin.commit) &&
-    typeof pin.cache === 'string' &&
-    Object.entries(pin.files).every(
-      ([path, { sha256, size }]) => isSafePath(path) && /^[0-9a-f]{64}$/u.test(sha256) && Number.isSafeInteger(size),
-    );
-  if (!ok) throw new TypeError(`the entry of ${name} is invalid`);
+function parsePin(name: string, value: unknown): Pin {
+  const pin = v.safeParse(Pin, value);
+  if (pin.success) return pin.output;
+  throw new TypeError(`the entry of ${name} is not valid (${v.getDotPath(pin.issues[0]) ?? 'the whole entry'})`);
 }

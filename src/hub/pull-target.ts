@@ -2,47 +2,47 @@ import { ModelError, OfflineError, UsageError } from '../errors.ts';
 import { CachedRepo } from './cache.ts';
 import { type Listing, listRepository } from './listing.ts';
 import { looksLikeRepo, parseRepo } from './names.ts';
+import { nearNames } from './near-names.ts';
 import type { Pin, Pins } from './pins.ts';
-import { type CardSource, findCard, modelCards } from './registry.ts';
-import { type Choice, chooseSource, NothingToLoad } from './sources.ts';
-import { MissingRepository } from './status.ts';
+import { type CardSource, findCard } from './registry.ts';
+import { NothingToLoad } from './sources.ts';
+import { AccessRefused, MissingRepository } from './status.ts';
 import type { HubConnection } from './transport.ts';
 
-/** What to call a model, and where it may come from. */
+/** The name of a model, and where it may come from. */
 export interface Target {
   readonly name: string;
   readonly sources: readonly CardSource[];
 }
 
-/** A source that holds something, and what to take of it. */
-export interface Found {
-  readonly listing: Listing;
-  readonly choice: Choice;
-  readonly source: CardSource;
-}
-
 /**
- * Whom a text names: a card, by any of its names, a model that was pulled before, or a repository.
+ * What a text names: a card, by any of its names, a model that was pulled before, or a repository.
  *
- * @throws ModelError if none of them, UsageError if it cannot be a repository
+ * @throws ModelError if it is none of them, UsageError if it cannot be a repository
  */
 export async function resolveTarget(what: string, pins: Pins, name?: string): Promise<Target> {
   const card = await findCard(what);
-  if (card !== undefined) return { name: name ?? card.name, sources: card.sources };
+  if (card !== undefined) {
+    const asked = card.sources.filter(({ repo }) => repo.toLowerCase() === what.toLowerCase());
+    return { name: name ?? card.name, sources: [...new Set([...asked, ...card.sources])] };
+  }
   const pin = pins.get(what); // pulled by its repository before
   if (pin !== undefined)
     return { name: name ?? what, sources: [{ repo: pin.repo, revision: pin.revision, digests: [] }] };
   if (!looksLikeRepo(what)) {
-    const names = (await modelCards()).map((known) => known.name);
-    throw new ModelError(`there is no model called ${what}`, `use one of ${names.join(', ')}, or org/repo`);
+    const near = await nearNames(what);
+    throw new ModelError(
+      `there is no model called ${what} to pull`,
+      `use ${near.length > 0 ? near.join(' or ') : 'a name of `clip-classify models list`'}, or org/repo`,
+    );
   }
   const { repo, revision = 'main' } = parseRepo(what);
-  const known = (await findCard(repo))?.name;
-  const called = name ?? known ?? repo.slice(repo.indexOf('/') + 1);
+  const known = await findCard(repo);
+  const called = name ?? known?.name ?? repo.slice(repo.indexOf('/') + 1);
   if (!/^[a-z0-9][a-z0-9._-]{0,99}$/iu.test(called))
     throw new UsageError(
-      `"${called}" is not a valid model name`,
-      'use letters, digits, dots and dashes, such as --name my-clip',
+      `"${called}" cannot be the name of a model`,
+      'use letters, digits, dots and dashes: --name my-clip',
     );
   return { name: called, sources: [{ repo, revision, digests: [] }] };
 }
@@ -52,33 +52,45 @@ export function asks({ repo, revision }: CardSource, pin: Pin): boolean {
   return repo === pin.repo && (revision === pin.revision || revision === pin.commit);
 }
 
-/** Goes through the sources of a model until one holds something that can be loaded; what is pinned stays at its commit. */
-export async function firstThatLoads(
-  hub: HubConnection,
+/**
+ * Tries the sources of a model in order until one gives what can be loaded.
+ *
+ * @throws the failure of the first source, if each of them fails
+ */
+export async function firstThatGives<T>(
   sources: readonly CardSource[],
-  pin: Pin | undefined,
-): Promise<Found> {
+  attempt: (source: CardSource) => Promise<T>,
+  warn?: (message: string) => void,
+): Promise<T> {
   let failure: unknown;
-  for (const source of sources) {
+  for (const [n, source] of sources.entries()) {
     try {
-      const revision = pin !== undefined && asks(source, pin) ? pin.commit : source.revision;
-      const listing = await list(hub, source.repo, revision);
-      return { listing, choice: chooseSource(listing.paths, source.repo), source };
+      return await attempt(source);
     } catch (error) {
-      const mayBeElsewhere = [NothingToLoad, MissingRepository, OfflineError].some((kind) => error instanceof kind);
+      const mayBeElsewhere = [NothingToLoad, MissingRepository, AccessRefused, OfflineError].some(
+        (kind) => error instanceof kind,
+      );
       if (!mayBeElsewhere) throw error;
       failure ??= error;
+      const next = sources[n + 1];
+      if (next !== undefined && error instanceof AccessRefused) warn?.(`${error.message}; trying ${next.repo}`);
     }
   }
   throw failure;
 }
 
-async function list(hub: HubConnection, repo: string, revision: string): Promise<Listing> {
-  if (!hub.settings.offline) return listRepository(hub, repo, revision);
-  const cached = await new CachedRepo(hub.settings.cache, repo).listing(revision);
-  if (cached !== undefined && cached.paths.size > 0) return cached;
+/** What a source holds; offline, what the cache holds of it. @param pin its commit counts, if it is of this source */
+export async function listSource(hub: HubConnection, source: CardSource, pin: Pin | undefined): Promise<Listing> {
+  const revision = pin !== undefined && asks(source, pin) ? pin.commit : source.revision;
+  const { offline, cache } = hub.settings;
+  if (!offline) return listRepository(hub, source.repo, revision);
+  const repo = new CachedRepo(cache, source.repo);
+  for (const wanted of [revision, 'main']) {
+    const cached = await repo.listing(wanted);
+    if (cached !== undefined && cached.paths.size > 0) return cached;
+  }
   throw new OfflineError(
-    `${repo} is not in ${hub.settings.cache}, and the network must not be used`,
-    'pull the model without `offline` and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that contains it',
+    `${source.repo} is not in ${cache}, and the network must not be used`,
+    'pull it without --offline and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that has it',
   );
 }

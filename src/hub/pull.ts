@@ -1,85 +1,160 @@
 import { inCache } from '../disk/cache-files.ts';
 import type { Env } from '../disk/environment.ts';
-import { ChecksumError } from '../errors.ts';
 import { hubSettings } from '../network/settings.ts';
+import { CachedRepo } from './cache.ts';
+import { checkListed, checkPinned } from './card-digests.ts';
 import { fetchFiles, type PullProgress } from './fetch-files.ts';
-import type { ListedFile } from './listing.ts';
+import type { ListedFile, Listing } from './listing.ts';
+import { hubUrl } from './names.ts';
 import { type Pin, readPins, updatePins } from './pins.ts';
-import { asks, firstThatLoads, resolveTarget } from './pull-target.ts';
+import { asks, firstThatGives, listSource, resolveTarget } from './pull-target.ts';
 import type { CardSource } from './registry.ts';
-import { PATIENCE, type Patience } from './retry.ts';
-import { connectHub } from './transport.ts';
+import { PATIENCE, type Patience, type Trouble } from './retry.ts';
+import { type Choice, chooseSource } from './sources.ts';
+import { connectHub, type HubConnection } from './transport.ts';
 import { requireIntact } from './verify.ts';
 
 export interface PullOptions {
   readonly env: Env;
-  /** Check every byte that is there, and fetch what differs; a pinned model stays at its commit. */
+  /** Check every byte that is there, and download what differs; a pinned model stays at its commit. */
   readonly force?: boolean;
-  /** Never open a connection: take what the hub's cache holds. */
+  /** Never open a connection: use what the Hub's cache holds. */
   readonly offline?: boolean;
-  /** What to call the model. @default the card's name, else the repository's without its organisation */
+  /** The name of the model here. @default the card's name, else the repository's without its organisation */
   readonly name?: string;
   readonly patience?: Patience;
   readonly onProgress?: (progress: PullProgress) => void;
   readonly onWarning?: (message: string) => void;
+  /** Told while nothing arrives. */
+  readonly onTrouble?: (trouble: Trouble) => void;
 }
 
 export interface Pulled {
   readonly name: string;
   readonly pin: Pin;
-  /** Bytes of the files that had to be fetched. */
+  /** Bytes of the files that were downloaded. */
   readonly fetched: number;
-  /** Nothing was asked or checked anew: the model was there, as it was pulled. */
+  /** Nothing was asked or checked again: the model was there, as it was pulled. */
   readonly alreadyThere: boolean;
 }
 
+/** What a pull would do. */
+export interface PullPlan {
+  readonly name: string;
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  readonly files: readonly PlannedFile[];
+  /** Bytes that would be downloaded. */
+  readonly download: number;
+}
+
+/** A file of a {@link PullPlan}. */
+export interface PlannedFile {
+  readonly path: string;
+  readonly url: string;
+  /** bytes */
+  readonly size: number;
+  /** The sha256 of a large file, the sha1 of a small one as git has it. */
+  readonly digest: string;
+  readonly cached: boolean;
+}
+
 /**
- * Brings a model of the hub into the hub's cache and pins what came. A model that is pinned and intact needs no connection.
+ * Brings a model of the Hub into the Hub's cache and pins what came. A model that is pinned and intact needs no connection.
  *
  * @param what the name or an alias of a card, or `org/repo[@revision]`
  * @throws HubError, OfflineError, ChecksumError, CacheError, ModelError or UsageError; then nothing is pinned, and what
  *   came of a file is kept for the next pull
  */
 export async function pullModel(what: string, options: PullOptions): Promise<Pulled> {
-  const { env, force = false, patience = PATIENCE } = options;
-  const pins = await readPins(env);
-  const target = await resolveTarget(what, pins, options.name);
-  const pinned = pins.get(target.name);
-  const pin = pinned !== undefined && target.sources.some((source) => asks(source, pinned)) ? pinned : undefined;
-  if (!force && pin !== undefined) {
-    const intact = await requireIntact(target.name, pin, env).then(
-      () => true,
-      () => false, // it is pulled again
-    );
-    if (intact) return { name: target.name, pin, fetched: 0, alreadyThere: true };
-  }
-  const settings = await hubSettings(env, options.offline);
-  const hub = await connectHub(settings, patience);
-  const { listing, choice, source } = await firstThatLoads(hub, target.sources, pin);
-  const files = await Promise.all(choice.paths.map((path) => listing.describe(path)));
-  checkAgainstCard(source, files, options.onWarning);
-  const pulled = await inCache(settings.cache, 'HF_HUB_CACHE', () =>
-    fetchFiles(hub, target.name, listing, files, options.onProgress),
+  const { env, force = false, onProgress, onWarning } = options;
+  const { target, pin } = await targetOf(what, options);
+  const { name } = target;
+  if (!force && pin !== undefined && (await isIntact(name, pin, env)))
+    return { name, pin, fetched: 0, alreadyThere: true };
+  const hub = await connect(options);
+  const { cache } = hub.settings;
+  const pulled = await firstThatGives(
+    target.sources,
+    async (source) => {
+      const { listing, choice, files } = await chooseFiles(hub, source, pin);
+      checkListed(source, files, onWarning);
+      const { files: pinned, fetched } = await inCache(cache, 'HF_HUB_CACHE', () =>
+        fetchFiles(hub, { name, listing, files, onProgress, onWarning }),
+      );
+      checkPinned(source, pinned, onWarning);
+      const { repo, revision } = source;
+      return { pin: { repo, revision, commit: listing.commit, layout: choice.layout, cache, files: pinned }, fetched };
+    },
+    onWarning,
   );
-  const { repo, revision } = source;
-  const { layout } = choice;
-  const now: Pin = { repo, revision, commit: listing.commit, layout, cache: settings.cache, files: pulled.files };
-  await updatePins(env, (all) => all.set(target.name, now));
-  return { name: target.name, pin: now, fetched: pulled.fetched, alreadyThere: false };
+  await updatePins(env, (all) => all.set(name, pulled.pin));
+  return { name, ...pulled, alreadyThere: false };
 }
 
-/** @throws ChecksumError if the hub's digest differs from one that a card is sure of */
-function checkAgainstCard(
-  { repo, digests }: CardSource,
-  files: readonly ListedFile[],
-  warn?: (message: string) => void,
-): void {
-  for (const { path, digest } of files) {
-    const claim = digests.find((known) => known.path === path);
-    if (claim === undefined || digest.algorithm !== 'sha256' || claim.sha256 === digest.hex) continue;
-    const fact = `${repo}/${path} has sha256 ${digest.hex} on the Hub, but its model card says ${claim.sha256}`;
-    if (claim.verified)
-      throw new ChecksumError(fact, 'do not use this file; report it to the maintainers of clip-classify');
-    warn?.(`${fact}; the card's value is unverified, so the Hub's is used`);
-  }
+/** What {@link pullModel} would download, from where and with which checksums. Only listings are read. */
+export async function planPull(what: string, options: PullOptions): Promise<PullPlan> {
+  const { target, pin } = await targetOf(what, options);
+  const hub = await connect(options);
+  return firstThatGives(
+    target.sources,
+    async (source) => {
+      const { listing, files } = await chooseFiles(hub, source, pin);
+      checkListed(source, files, options.onWarning);
+      const { repo, commit, revision } = listing;
+      const cached = new CachedRepo(hub.settings.cache, repo);
+      const planned = await Promise.all(
+        files.map(async (file): Promise<PlannedFile> => {
+          const there = await cached.look(commit, file);
+          const { href: url } = hubUrl(hub.settings.endpoint, `${repo}/resolve/${commit}/${file.path}`);
+          const { path, size, digest } = file;
+          return { path, url, size, digest: digest.hex, cached: there !== undefined && there !== 'damaged' };
+        }),
+      );
+      const download = planned.reduce((sum, { cached: isCached, size }) => sum + (isCached ? 0 : size), 0);
+      return { name: target.name, repo, revision, commit, files: planned, download };
+    },
+    options.onWarning,
+  );
+}
+
+/** The target, and its pin if it was pulled from one of the target's sources. */
+async function targetOf(what: string, { env, name }: PullOptions) {
+  const pins = await readPins(env);
+  const target = await resolveTarget(what, pins, name);
+  const pinned = pins.get(target.name);
+  const pin = pinned !== undefined && target.sources.some((source) => asks(source, pinned)) ? pinned : undefined;
+  return { target, pin };
+}
+
+async function connect({ env, offline, patience = PATIENCE, onTrouble, onWarning }: PullOptions) {
+  return connectHub(await hubSettings(env, offline), { patience, onTrouble, onWarning });
+}
+
+async function chooseFiles(
+  hub: HubConnection,
+  source: CardSource,
+  pin: Pin | undefined,
+): Promise<{ listing: Listing; choice: Choice; files: readonly ListedFile[] }> {
+  const listing = await listSource(hub, source, pin);
+  const choice = chooseSource(listing.paths, source.repo);
+  const files = await Promise.all(choice.paths.map((path) => listing.describe(path)));
+  return { listing, choice, files: hub.settings.offline && pin !== undefined ? files.map(asPinned(pin)) : files };
+}
+
+/** Offline, a cache without links tells no digest but that of the bytes it has: what was pinned must still be there. */
+function asPinned({ files }: Pin): (file: ListedFile) => ListedFile {
+  return (file) => {
+    const pinned = files[file.path];
+    if (pinned === undefined || file.digest.algorithm !== 'sha256') return file;
+    return { ...file, size: pinned.size, digest: { algorithm: 'sha256', hex: pinned.sha256 } };
+  };
+}
+
+function isIntact(name: string, pin: Pin, env: Env): Promise<boolean> {
+  return requireIntact(name, pin, env).then(
+    () => true,
+    () => false, // it is pulled again
+  );
 }

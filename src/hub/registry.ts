@@ -1,60 +1,83 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Fields, fields, list, number, oneOf, text, texts } from '../disk/json-fields.ts';
+import * as v from 'valibot';
 import { ModelError, messageOf } from '../errors.ts';
-import type { PerChannel } from '../image/preprocess.ts';
 
-/** What a card claims of one file before it has been fetched. */
-export interface CardDigest {
-  readonly path: string;
+const Text = v.pipe(v.string(), v.nonEmpty());
+const Whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const PerChannel = v.tuple([v.number(), v.number(), v.number()]);
+
+/** What a card says about one file before it is downloaded. */
+const CardDigest = v.object({
+  path: Text,
   /** bytes */
-  readonly size: number;
-  readonly sha256: string;
-  /** False for what was only read about: a difference at the first pull is said, the hub's own digest counts. */
-  readonly verified: boolean;
-}
+  size: v.optional(Whole),
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
+  /** True if two independent sources agree: another file is refused then. Else a difference is a warning. */
+  verified: v.boolean(),
+});
 
-/** A repository of the hub that holds the weights. */
-export interface CardSource {
-  readonly repo: string;
-  /** A branch, a tag or a commit. */
-  readonly revision: string;
-  readonly digests: readonly CardDigest[];
-}
+/** A repository of the Hub that holds the weights. */
+const CardSource = v.object({
+  repo: Text,
+  /** A commit that is known to hold the files, or `main` if no commit is known. */
+  revision: Text,
+  digests: v.optional(v.array(CardDigest), []),
+});
 
-/** What is known of a model before it is pulled: `models/cards/<name>.json`. */
-export interface ModelCard {
-  readonly name: string;
-  readonly title: string;
-  readonly aliases: readonly string[];
-  readonly family: 'clip' | 'siglip';
-  /** The best first: the next one is taken where a repository holds nothing that can be loaded. */
-  readonly sources: readonly [CardSource, ...CardSource[]];
-  /** What is needed of a repository in the layout of Hugging Face; the listing decides what is there. */
-  readonly files: readonly string[];
-  readonly licence: string;
-  readonly preprocessing: {
+const Attention = v.object({
+  width: Whole,
+  layers: Whole,
+  heads: Whole,
+  mlpWidth: Whole,
+});
+
+/** The hyper-parameters of both towers, which the weights confirm once they are here. */
+const Shape = v.object({
+  image: v.object({ ...Attention.entries, patch: Whole }),
+  text: v.object({ ...Attention.entries, vocabulary: Whole }),
+  /** D, the width of the space that images and texts share. */
+  embedding: Whole,
+});
+
+/** What is known about a model before it is pulled: `models/cards/<name>.json`. */
+const Card = v.object({
+  name: Text,
+  title: Text,
+  aliases: v.array(Text),
+  family: v.picklist(['clip', 'siglip']),
+  /** The best first; the next one is used if a repository holds nothing that can be loaded, or refuses it. */
+  sources: v.pipe(v.tupleWithRest([CardSource], CardSource)),
+  /** False if no source is known to hold weights in a format that can be loaded. */
+  pullable: v.optional(v.boolean(), true),
+  licence: Text,
+  preprocessing: v.object({
     /** S of [3, S, S] */
-    readonly size: number;
-    readonly fit: 'crop' | 'squash';
-    readonly interpolation: 'bicubic' | 'bilinear';
-    readonly mean: PerChannel;
-    readonly std: PerChannel;
-  };
-  /** Of the blocks' MLPs, by Hugging Face's name; null where only the repository's config says it. */
-  readonly activation: string | null;
+    size: Whole,
+    fit: v.picklist(['crop', 'squash']),
+    interpolation: v.picklist(['bicubic', 'bilinear']),
+    mean: PerChannel,
+    std: PerChannel,
+  }),
+  /** Of the MLPs, by Hugging Face's name; null if only the repository's config has it. */
+  activation: v.nullable(v.picklist(['quick_gelu', 'gelu', 'gelu_pytorch_tanh'])),
   /** Token ids of a prompt. */
-  readonly context: number;
-  readonly scoring: {
-    readonly kind: 'softmax' | 'sigmoid';
-    /** exp of the learned temperature; null where only the checkpoint says it. */
-    readonly logitScale: number | null;
-    readonly logitBias: number | null;
-  };
-  readonly imagenetZeroShot: { readonly top1: number; readonly source: string };
-  /** Fields that nobody has checked against the repository yet. */
-  readonly unverified: readonly string[];
-}
+  context: Whole,
+  shape: Shape,
+  scoring: v.object({
+    kind: v.picklist(['softmax', 'sigmoid']),
+    /** exp of the learned temperature; null if only the checkpoint has it. */
+    logitScale: v.nullable(v.number()),
+    logitBias: v.nullable(v.number()),
+  }),
+  imagenetZeroShot: v.object({ top1: v.number(), source: Text }),
+  /** What no source settles. */
+  unverified: v.array(Text),
+});
+
+export type CardDigest = Readonly<v.InferOutput<typeof CardDigest>>;
+export type CardSource = Readonly<v.InferOutput<typeof CardSource>>;
+export type ModelCard = Readonly<v.InferOutput<typeof Card>>;
 
 const CARDS = fileURLToPath(new URL('../../models/cards', import.meta.url));
 let cards: Promise<readonly ModelCard[]> | undefined;
@@ -81,81 +104,21 @@ export async function findCard(text: string): Promise<ModelCard | undefined> {
 
 /** Everything that {@link findCard} finds a card by. */
 export function namesOf(card: ModelCard): string[] {
-  return [card.name, ...card.aliases, ...card.sources.map(({ repo }) => repo)];
+  return [...new Set([card.name, ...card.aliases, ...card.sources.map(({ repo }) => repo)])];
 }
 
 async function readCard(path: string): Promise<ModelCard> {
   try {
     return parseCard(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
-    throw new ModelError(
-      `${path} is not a valid model card: ${messageOf(error)}`,
-      'install clip-classify again',
-      error,
-    );
+    throw new ModelError(`${path} is not a model card: ${messageOf(error)}`, 'install clip-classify again', error);
   }
 }
 
-/**
- * The one place where a card is unknown data.
- *
- * @throws TypeError naming the field
- */
+/** @throws TypeError naming the field that is wrong */
 export function parseCard(value: unknown): ModelCard {
-  const card = fields(value, 'card');
-  const preprocessing = fields(card['preprocessing'], 'preprocessing');
-  const scoring = fields(card['scoring'], 'scoring');
-  const imagenet = fields(card['imagenetZeroShot'], 'imagenetZeroShot');
-  const [first, ...others] = list(card, 'sources').map(parseSource);
-  if (first === undefined) throw new TypeError('sources is empty');
-  return {
-    name: text(card, 'name'),
-    title: text(card, 'title'),
-    aliases: texts(card, 'aliases'),
-    family: oneOf(card, 'family', ['clip', 'siglip']),
-    sources: [first, ...others],
-    files: texts(card, 'files'),
-    licence: text(card, 'licence'),
-    preprocessing: {
-      size: number(preprocessing, 'size'),
-      fit: oneOf(preprocessing, 'fit', ['crop', 'squash']),
-      interpolation: oneOf(preprocessing, 'interpolation', ['bicubic', 'bilinear']),
-      mean: perChannel(preprocessing, 'mean'),
-      std: perChannel(preprocessing, 'std'),
-    },
-    activation: card['activation'] === null ? null : text(card, 'activation'),
-    context: number(card, 'context'),
-    scoring: {
-      kind: oneOf(scoring, 'kind', ['softmax', 'sigmoid']),
-      logitScale: scoring['logitScale'] === null ? null : number(scoring, 'logitScale'),
-      logitBias: scoring['logitBias'] === null ? null : number(scoring, 'logitBias'),
-    },
-    imagenetZeroShot: { top1: number(imagenet, 'top1'), source: text(imagenet, 'source') },
-    unverified: texts(card, 'unverified'),
-  };
-}
-
-function parseSource(value: unknown): CardSource {
-  const source = fields(value, 'source');
-  const digests = source['digests'] === undefined ? [] : list(source, 'digests');
-  return {
-    repo: text(source, 'repo'),
-    revision: text(source, 'revision'),
-    digests: digests.map((item) => {
-      const digest = fields(item, 'digest');
-      return {
-        path: text(digest, 'path'),
-        size: number(digest, 'size'),
-        sha256: text(digest, 'sha256'),
-        verified: digest['verified'] === true,
-      };
-    }),
-  };
-}
-
-function perChannel(from: Fields, name: string): PerChannel {
-  const [r, g, b, ...more] = list(from, name).map((value) => number({ [name]: value }, name));
-  if (r === undefined || g === undefined || b === undefined || more.length > 0)
-    throw new TypeError(`${name} must be three numbers`);
-  return [r, g, b];
+  const card = v.safeParse(Card, value);
+  if (card.success) return card.output;
+  const [issue] = card.issues;
+  throw new TypeError(`${v.getDotPath(issue) ?? 'the card'}: ${issue.message}`);
 }

@@ -1,18 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { type ClipError, HubError } from '../errors.ts';
 
-/** How long and how often the hub is waited for; all times in milliseconds. */
+/** How long and how often to wait for the Hub; all times in milliseconds. */
 export interface Patience {
   /** Requests for one thing, the first included. */
   readonly tries: number;
   /** Before the second try; doubled before each further one. */
   readonly backoffMs: number;
-  /** The longest `Retry-After` that is waited for. */
+  /** The longest wait that the Hub may ask for. */
   readonly longestWaitMs: number;
-  /** Without a byte for so long, a connection is cut. */
+  /** A connection without a byte for this long is cut. */
   readonly stallMs: number;
-  /** Fewer over {@link stallMs} count as a stall: one byte a second is none too. */
+  /** Fewer bytes per second over {@link stallMs} count as a stall too. */
   readonly leastBytesPerSecond: number;
+  /** After this long without a byte the user is told. */
+  readonly noticeMs: number;
 }
 
 export const PATIENCE: Patience = {
@@ -21,12 +24,30 @@ export const PATIENCE: Patience = {
   longestWaitMs: 60_000,
   stallMs: 30_000,
   leastBytesPerSecond: 1024,
+  noticeMs: 5_000,
 };
+
+/** What a user may want to know while nothing arrives. */
+export type Trouble =
+  | { readonly kind: 'silence'; readonly ms: number }
+  | {
+      readonly kind: 'retry';
+      readonly fact: string;
+      readonly waitMs: number;
+      readonly next: number;
+      readonly tries: number;
+    };
+
+/** Waits for something of the Hub: how long, and who is told about trouble. */
+export interface Waiting {
+  readonly patience: Patience;
+  readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
+}
 
 /** A failure that may be gone at the next try. */
 export class Transient extends Error {
   constructor(
-    /** What to throw if it is not. */
+    /** What to throw if it is not gone. */
     readonly lasting: ClipError,
     readonly waitMs?: number,
   ) {
@@ -34,40 +55,79 @@ export class Transient extends Error {
   }
 }
 
-/** Tries again after each {@link Transient}, later each time. Every other error passes. */
-export async function retry<T>(patience: Patience, attempt: () => Promise<T>): Promise<T> {
-  for (let n = 1; ; n++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof Transient)) throw error;
-      const { lasting, waitMs = patience.backoffMs * 2 ** (n - 1) } = error;
-      if (n >= patience.tries) throw new HubError(`${lasting.fact} (${n} tries)`, lasting.nextStep, lasting);
-      await sleep(waitMs);
-    }
+/** No byte came in time. */
+class Stall extends Transient {
+  constructor(
+    lasting: ClipError,
+    /** Bytes that this attempt received. */
+    readonly received: number,
+  ) {
+    super(lasting);
   }
 }
 
-/** Cuts what brings too few bytes; `work` tells each chunk. */
+/**
+ * Tries again after each {@link Transient}, later each time; every other error passes. The second stall without a byte in
+ * between ends it: a third try would only make the user wait longer.
+ */
+export async function retry<T>({ patience, onTrouble }: Waiting, attempt: () => Promise<T>): Promise<T> {
+  const { tries, backoffMs } = patience;
+  let silent = false;
+  let last = 1;
+  try {
+    return await pRetry(
+      async (n) => {
+        last = n;
+        return attempt();
+      },
+      {
+        retries: tries - 1,
+        minTimeout: 0, // a wait that the server asks for is not a multiple of anything
+        async shouldRetry({ error, attemptNumber }) {
+          if (!(error instanceof Transient)) return false;
+          const stalled = error instanceof Stall && error.received === 0;
+          if (stalled && silent) return false;
+          silent = error instanceof Stall;
+          const { lasting, waitMs = backoffMs * 2 ** (attemptNumber - 1) } = error;
+          onTrouble?.({ kind: 'retry', fact: lasting.fact, waitMs, next: attemptNumber + 1, tries });
+          await sleep(waitMs);
+          return true;
+        },
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof Transient)) throw error;
+    const { lasting } = error;
+    if (!(lasting instanceof HubError)) throw lasting;
+    throw new HubError(`${lasting.fact} (${last} tries)`, lasting.nextStep, lasting);
+  }
+}
+
+/** Cuts a request that receives too few bytes; `work` reports each chunk. */
 export async function untilStall<T>(
-  patience: Patience,
+  { patience, onTrouble }: Waiting,
   stalled: () => ClipError,
   work: (signal: AbortSignal, received: (bytes: number) => void) => Promise<T>,
 ): Promise<T> {
-  const { stallMs, leastBytesPerSecond } = patience;
+  const { stallMs, leastBytesPerSecond, noticeMs } = patience;
   const cut = new AbortController();
   let silentSince = performance.now();
-  let [windowStart, windowBytes] = [silentSince, 0];
-  const timer = setInterval(() => {
-    const now = performance.now();
-    const slow = now - windowStart >= stallMs && windowBytes < (leastBytesPerSecond * stallMs) / 1000;
-    if (slow || now - silentSince >= stallMs) cut.abort(new Transient(stalled()));
-    if (now - windowStart >= stallMs) [windowStart, windowBytes] = [now, 0];
-  }, stallMs / 20);
+  let [windowStart, windowBytes, total] = [silentSince, 0, 0];
+  const timer = setInterval(
+    () => {
+      const now = performance.now();
+      const slow = now - windowStart >= stallMs && windowBytes < (leastBytesPerSecond * stallMs) / 1000;
+      if (slow || now - silentSince >= stallMs) cut.abort(new Stall(stalled(), total));
+      else if (now - silentSince >= noticeMs) onTrouble?.({ kind: 'silence', ms: now - silentSince });
+      if (now - windowStart >= stallMs) [windowStart, windowBytes] = [now, 0];
+    },
+    Math.min(stallMs / 20, 1000),
+  );
   try {
     return await work(cut.signal, (bytes) => {
       silentSince = performance.now();
       windowBytes += bytes;
+      total += bytes;
     });
   } catch (error) {
     throw cut.signal.aborted ? cut.signal.reason : error;

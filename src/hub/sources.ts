@@ -1,9 +1,9 @@
 import { ModelError } from '../errors.ts';
 
-/** What a repository's files are, which says what reads them. */
+/** The kind of a repository's files, which decides what reads them. */
 export type Layout = 'safetensors' | 'open_clip' | 'onnx';
 
-/** The files to fetch of a repository. */
+/** The files to download from a repository. */
 export interface Choice {
   readonly layout: Layout;
   readonly paths: readonly string[];
@@ -12,22 +12,39 @@ export interface Choice {
 /** A repository holds nothing that can be loaded; another one may. */
 export class NothingToLoad extends ModelError {}
 
-const CONFIGS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
-/** Taken along where they are there. */
-const EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json'];
+/** Each part of a model may have several forms, the best first; a form needs all of its files. */
+type Part = readonly (readonly string[])[];
 
-/** The best first; every file of a set must be there. */
-const SETS: readonly { readonly layout: Layout; readonly files: readonly string[] }[] = [
-  { layout: 'safetensors', files: ['model.safetensors', ...CONFIGS] },
-  { layout: 'open_clip', files: ['open_clip_model.safetensors', 'open_clip_config.json', 'tokenizer.json'] },
-  { layout: 'onnx', files: ['onnx/vision_model.onnx', 'onnx/text_model.onnx', ...CONFIGS] },
-  { layout: 'onnx', files: ['onnx/model.onnx', ...CONFIGS] },
-  { layout: 'onnx', files: ['onnx/vision_model_quantized.onnx', 'onnx/text_model_quantized.onnx', ...CONFIGS] },
-  { layout: 'onnx', files: ['visual/model.onnx', 'textual/model.onnx'] },
-  { layout: 'onnx', files: ['model.onnx', ...CONFIGS] },
+const TOKENIZER: Part = [['tokenizer.json'], ['vocab.json', 'merges.txt'], ['vocab.txt']];
+const CONFIG: Part = [['config.json']];
+const IMAGES: Part = [['preprocessor_config.json'], ['processor_config.json']];
+const HUGGING_FACE = [CONFIG, IMAGES, TOKENIZER];
+/** Downloaded too if they are there. */
+const EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json', 'processor_config.json'];
+const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/u;
+
+/** The best first; each part of a set must be there. */
+const SETS: readonly { readonly layout: Layout; readonly parts: readonly Part[] }[] = [
+  { layout: 'safetensors', parts: [[['model.safetensors'], ['model.safetensors.index.json']], ...HUGGING_FACE] },
+  {
+    layout: 'open_clip',
+    parts: [
+      [['open_clip_model.safetensors'], ['open_clip_pytorch_model.safetensors']],
+      [['open_clip_config.json']],
+      TOKENIZER,
+    ],
+  },
+  { layout: 'onnx', parts: [[['onnx/vision_model.onnx', 'onnx/text_model.onnx']], ...HUGGING_FACE] },
+  { layout: 'onnx', parts: [[['onnx/model.onnx']], ...HUGGING_FACE] },
+  {
+    layout: 'onnx',
+    parts: [[['onnx/vision_model_quantized.onnx', 'onnx/text_model_quantized.onnx']], ...HUGGING_FACE],
+  },
+  { layout: 'onnx', parts: [[['visual/model.onnx', 'textual/model.onnx']]] },
+  { layout: 'onnx', parts: [[['model.onnx']], ...HUGGING_FACE] },
 ];
 /** In the folders `visual` and `textual` of immich's exports. */
-const BESIDE = [
+const IMMICH_EXTRAS = [
   'config.json',
   'visual/preprocess_cfg.json',
   'textual/tokenizer.json',
@@ -36,26 +53,31 @@ const BESIDE = [
 ];
 
 /**
- * Chooses what to fetch: weights that the exporter reads (safetensors), else graphs that are ready made.
+ * Chooses what to download: weights that the exporter reads (safetensors), else ready-made ONNX graphs.
  *
  * @param paths what the repository holds
- * @throws NothingToLoad saying what is there instead; a pickle (pytorch_model.bin) can run code, and is never fetched
+ * @throws NothingToLoad saying what is there instead; a pickle (pytorch_model.bin) can run code and is never downloaded
  */
 export function chooseSource(paths: ReadonlySet<string>, repo: string): Choice {
-  const set = SETS.find(({ files }) => files.every((file) => paths.has(file)));
-  if (set !== undefined) {
-    const weights = set.files.flatMap((file) => [`${file}_data`, `${file}.data`]); // weights beside an ONNX graph
-    const extras = [...EXTRAS, ...weights, ...(set.files[0] === 'visual/model.onnx' ? BESIDE : [])];
-    return { layout: set.layout, paths: [...set.files, ...extras.filter((path) => paths.has(path))] };
+  for (const { layout, parts } of SETS) {
+    const files = parts.map((part) => part.find((form) => form.every((file) => paths.has(file))));
+    if (!files.every((form) => form !== undefined)) continue;
+    const chosen = files.flat();
+    const weights = chosen.flatMap((file) => [`${file}_data`, `${file}.data`]); // weights next to an ONNX graph
+    const shards = chosen.includes('model.safetensors.index.json') ? [...paths].filter((path) => SHARD.test(path)) : [];
+    const extras = [...EXTRAS, ...weights, ...(chosen[0] === 'visual/model.onnx' ? IMMICH_EXTRAS : [])];
+    return { layout, paths: [...new Set([...chosen, ...shards, ...extras.filter((path) => paths.has(path))])] };
   }
   const pickle = [...paths].find((path) => /\.(bin|pt|pth|ckpt|pkl)$/u.test(path));
-  if (pickle !== undefined && !['model.safetensors', 'open_clip_model.safetensors'].some((file) => paths.has(file))) {
+  if (pickle !== undefined && ![...paths].some((path) => path.endsWith('.safetensors'))) {
     throw new NothingToLoad(
       `${repo} has its weights only as a pickle (${pickle}). A pickle can run code, so clip-classify never loads one`,
       `use a repository with safetensors or ONNX files, or a revision that has them (${repo}@refs/pr/<n>)`,
     );
   }
-  const missing = [...CONFIGS].filter((file) => !paths.has(file));
+  const missing = [...CONFIG, ...IMAGES.slice(0, 1), ...TOKENIZER.slice(0, 1)]
+    .flat()
+    .filter((file) => !paths.has(file));
   throw new NothingToLoad(
     `${repo} contains no supported CLIP model${missing.length > 0 ? `: ${missing.join(', ')} is missing` : ''}`,
     'use a repository with model.safetensors, open_clip_model.safetensors or ONNX files, their configs and tokenizer.json',

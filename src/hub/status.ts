@@ -1,71 +1,119 @@
-import { type ClipError, HubError } from '../errors.ts';
+import { type ClipError, HubError, oneLine } from '../errors.ts';
+import type { HubToken } from '../network/settings.ts';
 import { Transient } from './retry.ts';
 
-/** There is no such repository, or none that this user may see; another one may do. */
+/** The repository or revision does not exist, or this user may not see it; the next source of a model may do. */
 export class MissingRepository extends HubError {}
+
+/** A server refuses to give something that exists; the next source of a model may do. */
+export class AccessRefused extends HubError {}
 
 /** Status codes that a later try may change. */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+const MAX_MESSAGE = 300;
 
-/**
- * What a status other than success means.
- *
- * @param what was asked for, such as `openai/clip-vit-base-patch32`
- * @param longestWaitMs the longest `Retry-After` to wait for, in milliseconds
- */
-export function statusError(
-  { status, headers }: Response,
-  what: string,
-  hasToken: boolean,
-  longestWaitMs: number,
-): ClipError | Transient {
-  if (PASSING.has(status)) return passing(status, headers, what, longestWaitMs);
-  switch (status) {
-    case 401:
-      return hasToken
-        ? new HubError(`the Hub rejects the token for ${what} (401)`, 'set HF_TOKEN to a valid token, or unset it')
-        : new MissingRepository(
-            `the Hub does not show ${what} without a token (401)`,
-            'check the name; for a private or gated repository set HF_TOKEN',
-          );
-    case 403:
-      return new HubError(
-        `the Hub refuses access to ${what} (403)`,
-        "accept the repository's terms on its page, then set HF_TOKEN to a token with read access",
-      );
-    case 404:
-      return new MissingRepository(
-        `the Hub has no ${what} (404${reason(headers)})`,
-        'check the name and the revision; clip-classify models list shows known models',
-      );
-    default:
-      return new HubError(`the Hub answers ${status} for ${what}${reason(headers)}`, 'check HF_ENDPOINT and the proxy');
-  }
+/** An answer that is not a success, and the request that it answers. */
+export interface Refusal {
+  readonly response: Response;
+  readonly url: URL;
+  /** What was asked for, such as `openai/clip-vit-base-patch32/config.json`. */
+  readonly what: string;
+  /** The address where people see the repository. */
+  readonly page: string;
+  /** Whether the Hub, or the mirror that stands for it, gave the answer. */
+  readonly isHub: boolean;
+  /** The token that was sent. */
+  readonly token: HubToken | undefined;
 }
 
-function passing(status: number, headers: Headers, what: string, longestWaitMs: number): ClipError | Transient {
-  const waitMs = retryAfterMs(headers.get('retry-after'));
+/**
+ * What a status other than success means. The Hub's own code and message count, because several reasons share a status.
+ *
+ * @param longestWaitMs the longest wait that the server may ask for, in milliseconds
+ */
+export function statusError(refusal: Refusal, longestWaitMs: number): ClipError | Transient {
+  const { response, what, isHub, url } = refusal;
+  const { status, headers } = response;
+  if (PASSING.has(status)) return passing(refusal, longestWaitMs);
+  const code = errorCode(headers);
+  if (!isHub && code === undefined) {
+    return new AccessRefused(
+      `${url.host} refuses ${what} (${status})`,
+      `check that a firewall or proxy lets you reach ${url.host}; the Hub keeps large files there`,
+    );
+  }
+  const message = errorMessage(refusal);
+  if (code === 'GatedRepo') return gated(refusal, message);
+  if (code === 'RevisionNotFound')
+    return new MissingRepository(`the Hub has no such revision: ${what} (${status})`, 'check the name after the @');
+  if (status === 401 && (code === 'RepoNotFound' || refusal.token === undefined)) {
+    return new MissingRepository(
+      `the Hub shows no ${what} without a valid token (401)`,
+      'check the name; for a private or gated repository set HF_TOKEN',
+    );
+  }
+  if (status === 401)
+    return new AccessRefused(
+      `the Hub refuses the token of ${refusal.token?.from} (401${message})`,
+      `correct or remove ${refusal.token?.from}`,
+    );
+  if (status === 403)
+    return new AccessRefused(`the Hub refuses access to ${what} (403${message})`, `see ${refusal.page}`);
+  if (status === 404)
+    return new MissingRepository(
+      `the Hub has no ${what} (404${code === undefined ? '' : `, ${code}`})`,
+      'check the name and the revision; `clip-classify models list` shows known models',
+    );
+  return new HubError(`the Hub answers ${status} for ${what}${message}`, 'check HF_ENDPOINT and the proxy');
+}
+
+function gated({ what, page, token }: Refusal, message: string): ClipError {
+  if (token === undefined)
+    return new AccessRefused(
+      `${what} is gated: its owner gives it only to users who accept the terms${message}`,
+      `accept the terms on ${page}, then set HF_TOKEN to a token of your account`,
+    );
+  return new AccessRefused(
+    `${what} is gated, and the token of ${token.from} has no access${message}`,
+    `ask for access on ${page}`,
+  );
+}
+
+function passing({ response, what, isHub, url }: Refusal, longestWaitMs: number): ClipError | Transient {
+  const { status, headers } = response;
+  const waitMs = askedWaitMs(headers);
+  const fact = `${isHub ? 'the Hub' : url.host} answers ${status} for ${what}`;
   const error = new HubError(
-    `the Hub answers ${status} for ${what}`,
-    status === 429 ? 'wait a while; a token in HF_TOKEN has a higher limit' : 'try again later',
+    fact,
+    status === 429 ? 'wait some minutes; a token in HF_TOKEN has a higher limit' : 'try again later',
   );
   if (waitMs === undefined) return new Transient(error);
   if (waitMs <= longestWaitMs) return new Transient(error, waitMs);
-  return new HubError(
-    `the Hub answers ${status} for ${what}`,
-    `the Hub asks to wait; pull again in ${Math.ceil(waitMs / 1000)} seconds`,
-  );
+  return new HubError(fact, `pull again in ${Math.ceil(waitMs / 1000)} seconds: the server asks for this wait`);
 }
 
-/** `Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3). */
-function retryAfterMs(value: string | null): number | undefined {
+/**
+ * The Hub says when its window ends in `RateLimit: "api";r=0;t=55` (hub-docs, rate-limits), other servers in
+ * `Retry-After`, a number of seconds or a date (RFC 9110, 10.2.3).
+ */
+function askedWaitMs(headers: Headers): number | undefined {
+  const used = (headers.get('ratelimit') ?? '').split(',').filter((policy) => /;\s*r=0\b/u.test(policy));
+  const seconds = used.map((policy) => Number(/;\s*t=(\d+)/u.exec(policy)?.[1])).filter(Number.isFinite);
+  if (seconds.length > 0) return (Math.max(...seconds) + 1) * 1000;
+  const value = headers.get('retry-after');
   if (value === null) return undefined;
   const ms = /^\d+$/u.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-/** The hub's own word for it, such as `RevisionNotFound`. */
-function reason(headers: Headers): string {
-  const code = headers.get('x-error-code');
-  return code !== null && /^\w{1,60}$/u.test(code) ? `, ${code}` : '';
+/** Such as `GatedRepo`. */
+function errorCode(headers: Headers): string | undefined {
+  return /^\w{1,60}$/u.exec(headers.get('x-error-code') ?? '')?.[0];
+}
+
+/** The Hub's own words, after a colon; a token that a server repeats is not shown. */
+function errorMessage({ response, token }: Refusal): string {
+  const message = oneLine(response.headers.get('x-error-message') ?? '');
+  const safe = token === undefined ? message : message.replaceAll(token.value, '***');
+  return safe === '' ? '' : `: ${safe.slice(0, MAX_MESSAGE)}`;
 }

@@ -1,101 +1,149 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
-import type { HubSettings } from '../network/settings.ts';
-import { type Patience, Transient } from './retry.ts';
+import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
+import type { HubSettings, HubToken } from '../network/settings.ts';
+import { Transient, type Waiting } from './retry.ts';
 import { statusError } from './status.ts';
 
-/** An answer of the hub or of the server it sent us to. */
+/** An answer of the Hub or of the server that it redirects to. */
 export interface Answer {
   readonly response: Response;
-  /** Of the hub's own answer, before any redirect: they tell the commit and the digest of a file. */
-  readonly hubHeaders: Headers;
+  /** The first answer on the way with X-Linked-Etag: the Hub's own claim about the bytes of a large file. */
+  readonly claim: Headers | undefined;
 }
 
 export interface Request {
   readonly url: URL;
+  /** HEAD stops at the answer that makes a claim: what follows is the data. */
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** `org/name`, for the address that a refusal shows. */
+  readonly repo: string;
   /** What is asked for, for messages. */
   readonly what: string;
 }
 
-/** The one door to the network. */
-export interface HubConnection {
+/** The only way to the network of this folder. */
+export interface HubConnection extends Waiting {
   readonly settings: HubSettings;
-  readonly patience: Patience;
-  /** @returns a success (2xx) or 416; @throws ClipError or Transient */
+  /** @returns a success (2xx), 416, or a redirect that makes a claim; @throws ClipError or Transient */
   send(request: Request): Promise<Answer>;
 }
 
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const MAX_REDIRECTS = 4;
-/** Failures of a connection that no second try mends at once. */
-const LASTING = /^(ENOTFOUND|ECONNREFUSED|CERT_|ERR_TLS_|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
+/** Who is told what a connection does that its caller cannot see. */
+export interface Listeners extends Waiting {
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
 
-/** @throws UsageError if a proxy variable holds no URL */
-export async function connectHub(settings: HubSettings, patience: Patience): Promise<HubConnection> {
-  const { endpoint, token, offline } = settings;
+/** huggingface_hub allows 20; no chain of the Hub and its mirrors has more than four. */
+const MAX_REDIRECTS = 10;
+/** A mirror may redirect to them, and gated files need the token there (huggingface_hub does the same). */
+const HUB_HOSTS: ReadonlySet<string> = new Set(['https://huggingface.co', 'https://hf.co']);
+/** Failures of a connection that no second try mends at once. */
+const LASTING = /^(ENOTFOUND|ECONNREFUSED|CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
+const UNTRUSTED = /^(CERT_(UNTRUSTED|SIGNATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
+
+/** @throws UsageError if a proxy variable is not a URL */
+export async function connectHub(settings: HubSettings, listeners: Listeners): Promise<HubConnection> {
+  const { endpoint, offline, stallMs = listeners.patience.stallMs } = settings;
+  const patience = { ...listeners.patience, stallMs };
   const fetchOnce = await proxied(settings);
-  const origin = new URL(endpoint).origin;
+  let { token } = settings;
+
+  async function follow({ url: start, method = 'GET', headers, signal, repo, what }: Request): Promise<Answer> {
+    let url = start;
+    let claim: Headers | undefined;
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+      const { authorization, sent } = credentials(settings, token, url);
+      const response = await fetchOnce(url, {
+        method,
+        redirect: 'manual',
+        headers: { 'user-agent': 'clip-classify', 'accept-encoding': 'identity', ...headers, ...authorization },
+        signal,
+      }).catch((error: unknown) => {
+        throw signal.aborted ? signal.reason : connectionError(url, error);
+      });
+      if (response.headers.has('x-linked-etag')) claim ??= response.headers;
+      const isRedirect = REDIRECTS.has(response.status);
+      if (response.ok || response.status === 416 || (isRedirect && method === 'HEAD' && claim !== undefined))
+        return { response, claim };
+      await response.body?.cancel();
+      if (isRedirect) {
+        url = checkedTarget(url, response.headers.get('location'), what);
+        continue;
+      }
+      if (response.status === 401 && sent?.isFile) throw new StaleToken(sent);
+      const page = `${endpoint}/${repo}`;
+      const refusal = { response, url, what, page, isHub: isHub(endpoint, url), token: sent };
+      throw statusError(refusal, patience.longestWaitMs);
+    }
+    throw new HubError(`${what} is redirected more than ${MAX_REDIRECTS} times`, 'check HF_ENDPOINT and the proxy');
+  }
+
   return {
     settings,
     patience,
-    async send({ url: start, method = 'GET', headers, signal, what }) {
-      if (offline) throw new OfflineError(`${what} needs the network`, 'remove `offline` and HF_HUB_OFFLINE');
-      let url = start;
-      let hubHeaders: Headers | undefined;
-      for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-        // The token is for the endpoint alone: a redirect to another host goes without it.
-        const authorization = token !== undefined && url.origin === origin ? { authorization: `Bearer ${token}` } : {};
-        const response = await fetchOnce(url, {
-          method,
-          redirect: 'manual',
-          headers: { 'user-agent': 'clip-classify', 'accept-encoding': 'identity', ...headers, ...authorization },
-          signal,
-        }).catch((error: unknown) => {
-          throw signal.aborted ? signal.reason : connectionError(url, error);
-        });
-        hubHeaders ??= response.headers;
-        if (!REDIRECTS.has(response.status)) {
-          if (response.ok || response.status === 416) return { response, hubHeaders };
-          await response.body?.cancel();
-          throw statusError(response, what, token !== undefined, patience.longestWaitMs);
-        }
-        await response.body?.cancel();
-        url = redirectTarget(url, response.headers.get('location'), what);
-      }
-      throw new HubError(`${what} is redirected more than ${MAX_REDIRECTS} times`, 'check HF_ENDPOINT and the proxy');
+    onTrouble: listeners.onTrouble,
+    async send(request) {
+      if (offline)
+        throw new OfflineError(`${request.what} needs a connection`, 'remove --offline and unset HF_HUB_OFFLINE');
+      return follow(request).catch((error: unknown) => {
+        if (!(error instanceof StaleToken)) throw error;
+        if (token !== undefined)
+          listeners.onWarning?.(`the Hub refuses the token in ${token.from}; continuing without a token`);
+        token = undefined; // public models need none, and a login of long ago must not stop them
+        return follow(request);
+      });
     },
   };
 }
 
-/** What a connection that broke, or never came about, means. */
+/** The Hub refuses a token that the user did not set for this run. */
+class StaleToken extends Error {
+  constructor({ from }: HubToken) {
+    super(from);
+  }
+}
+
+/** The credentials that a host may get: a redirect to any other host goes without them. */
+export function credentials(
+  { endpoint, login }: Pick<HubSettings, 'endpoint' | 'login'>,
+  token: HubToken | undefined,
+  url: URL,
+): { readonly authorization: Record<string, string>; readonly sent: HubToken | undefined } {
+  const isEndpoint = url.origin === new URL(endpoint).origin;
+  if (isEndpoint && login !== undefined) return { authorization: { authorization: login }, sent: undefined };
+  if (token === undefined || !isHub(endpoint, url)) return { authorization: {}, sent: undefined };
+  return { authorization: { authorization: `Bearer ${token.value}` }, sent: token };
+}
+
+function isHub(endpoint: string, { origin }: URL): boolean {
+  return origin === new URL(endpoint).origin || HUB_HOSTS.has(origin);
+}
+
+/** What a failed connection means. */
 export function connectionError(url: URL, error: unknown): ClipError | Transient {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const failure = new HubError(
-    `cannot reach ${url.host}: ${messageOf(cause) || code}`,
-    'check the connection, HF_ENDPOINT and https_proxy',
-    error,
-  );
+  const nextStep = UNTRUSTED.test(code)
+    ? 'its certificate is not trusted: behind a company proxy, set NODE_EXTRA_CA_CERTS to the file with its certificate'
+    : 'check the connection, HF_ENDPOINT and https_proxy';
+  const failure = new HubError(`cannot reach ${url.host}: ${code || messageOf(cause)}`, nextStep, error);
   return LASTING.test(code) ? failure : new Transient(failure);
 }
 
-function redirectTarget(from: URL, location: string | null, what: string): URL {
-  const refused = (why: string) =>
-    new HubError(
-      `${what} is redirected to ${JSON.stringify(location?.slice(0, 200))}: ${why}`,
-      'check HF_ENDPOINT and the proxy',
-    );
-  if (location === null || !URL.canParse(location, from.href)) throw refused('that is not an address');
-  const to = new URL(location, from);
-  if (to.protocol !== 'https:' && to.protocol !== 'http:') throw refused(`${to.protocol} is not allowed`);
-  if (from.protocol === 'https:' && to.protocol === 'http:')
-    throw refused('a redirect from https to http is not allowed');
-  return to;
+function checkedTarget(from: URL, location: string | null, what: string): URL {
+  const to = redirectTarget(from, location);
+  const isDowngrade = to instanceof URL && from.protocol === 'https:' && to.protocol === 'http:';
+  if (to instanceof URL && !isDowngrade) return to;
+  const reason = to instanceof URL ? 'a redirect from https to http is not allowed' : to;
+  throw new HubError(
+    `${what} is redirected to ${JSON.stringify(location?.replace(/\/\/[^/]*@/u, '//').slice(0, 200))}: ${reason}`,
+    'check HF_ENDPOINT and the proxy',
+  );
 }
 
-/** Node's own fetch; through undici's agent where a proxy is set, which Node 20's own does not know. */
+/** Node's own fetch, or with a proxy undici's agent: the fetch of Node 20 does not know proxies. */
 async function proxied({ proxies }: HubSettings): Promise<typeof fetch> {
   if (proxies === undefined) return fetch;
   const { openProxied } = await import('../network/proxy.ts');

@@ -6,6 +6,7 @@ import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
+import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { waitBefore } from './retry.ts';
@@ -27,7 +28,6 @@ const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
 const TICK_MS = 1_000;
 const PUBLIC: readonly Network[] = ['public'];
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
@@ -106,7 +106,7 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     }
     if (!REDIRECTS.has(response.status))
       throw badUrl(name, `is answered with the status ${response.status}`, 'check the address');
-    url = redirectTarget(name, url, response.headers.get('location'));
+    url = checkedTarget(name, url, response.headers.get('location'));
     for (const network of await networksOf(url))
       if (!redirected.has(network))
         throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
@@ -114,18 +114,17 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
 
-function redirectTarget(name: string, from: URL, raw: string | null): URL {
+function checkedTarget(name: string, from: URL, raw: string | null): URL {
   // Headers come as one character a byte; browsers and curl read UTF-8 in them.
   const bytes = Buffer.from(raw ?? '', 'latin1');
   const location = raw !== null && isUtf8(bytes) ? bytes.toString() : raw;
-  const shown = JSON.stringify(withoutCredentials(location ?? '').slice(0, 200));
-  if (location === null || !URL.canParse(location, from.href))
-    throw badUrl(name, `is redirected to ${shown}, which is not an address`, 'check the URL');
-  const to = new URL(location, from);
-  if (to.protocol !== 'http:' && to.protocol !== 'https:')
-    throw badUrl(name, `is redirected to ${shown}: ${to.protocol} is not allowed`, 'check the URL');
-  to.username = to.password = '';
-  return to;
+  const to = redirectTarget(from, location);
+  if (to instanceof URL) return to;
+  throw badUrl(
+    name,
+    `is redirected to ${JSON.stringify(withoutCredentials(location ?? '').slice(0, 200))}: ${to}`,
+    'check the URL',
+  );
 }
 
 /** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pid } from 'node:process';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder, requireSpace } from '../disk/cache-files.ts';
+import { inCache, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
 import { stampOf } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
@@ -75,12 +74,11 @@ export async function verifyConverted(
   return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
 }
 
-/** Beside its place first: a file that is being read is never cut, and one that is there is whole. */
+/** A file that is being read is never cut, and a file that is there is whole. */
 async function write(plan: Conversion, path: string, source: string): Promise<void> {
   await requireSpace(dirname(path), plan.bytes, VARIABLE);
-  const beside = `${path}.${pid}.tmp`;
-  try {
-    const file = await open(beside, 'w', 0o600);
+  await writeWhole(path, async (temporary) => {
+    const file = await open(temporary, 'w', 0o600);
     try {
       await plan.convert(async (bytes, offset) => {
         await file.write(bytes, 0, bytes.length, offset);
@@ -89,11 +87,8 @@ async function write(plan: Conversion, path: string, source: string): Promise<vo
     } finally {
       await file.close();
     }
-    await rename(beside, path);
-    await seal(path, source);
-  } finally {
-    await rm(beside, { force: true });
-  }
+  });
+  await seal(path, source);
 }
 
 async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise<Converted> {

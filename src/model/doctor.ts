@@ -76,9 +76,9 @@ async function hub(env: Env, offline: boolean): Promise<Finding> {
   try {
     const settings = await hubSettings(env, offline);
     if (settings.offline) return { topic, state: 'absent', detail: 'not contacted, because offline mode is set' };
-    const { send } = await connectHub(settings, PATIENCE);
+    const { send } = await connectHub(settings, { patience: PATIENCE });
     const url = new URL(`${settings.endpoint}/api/models?limit=1`);
-    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), what: 'the Hub' });
+    await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), repo: '', what: 'the Hub' });
     return { topic, state: 'ok', detail: settings.endpoint };
   } catch (error) {
     const cause = error instanceof Transient ? error.lasting : error;

@@ -29,9 +29,10 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
       preprocessor: await readModelJson(folder, 'preprocessor_config.json'),
     };
   }
-  if (await exists(join(folder, 'open_clip_model.safetensors'))) {
+  const openClip = await openClipWeights(folder);
+  if (openClip !== undefined) {
     return {
-      checkpoint: withHuggingFaceNames(await readCheckpoint(join(folder, 'open_clip_model.safetensors'))),
+      checkpoint: withHuggingFaceNames(await readCheckpoint(openClip)),
       ...fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder),
     };
   }
@@ -40,9 +41,14 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 
 /** Whether a folder holds a checkpoint in one of the two layouts. */
 export async function holdsCheckpoint(folder: string): Promise<boolean> {
-  return (
-    (await exists(join(folder, 'model.safetensors'))) || (await exists(join(folder, 'open_clip_model.safetensors')))
-  );
+  return (await exists(join(folder, 'model.safetensors'))) || (await openClipWeights(folder)) !== undefined;
+}
+
+/** open_clip has saved its weights under two names. */
+async function openClipWeights(folder: string): Promise<string | undefined> {
+  for (const name of ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'])
+    if (await exists(join(folder, name))) return join(folder, name);
+  return undefined;
 }
 
 export function nothingToRun(folder: string): ModelError {

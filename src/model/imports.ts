@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pid } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder } from '../disk/cache-files.ts';
+import { inCache, makeFolder, writeWhole } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
@@ -53,7 +52,6 @@ export async function storeImport(name: string, { folder: source, contents }: Im
     );
   }
   const folder = importFolder(name, env);
-  const beside = `${folder}.${pid}.tmp`;
   const graphs = contents.kind === 'checkpoint' ? await contents.graphs() : undefined;
   const record = {
     source,
@@ -63,16 +61,13 @@ export async function storeImport(name: string, { folder: source, contents }: Im
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
     await makeFolder(dirname(folder));
     await withLock(join(cacheFolder(env), 'import.lock'), async () => {
-      try {
-        await makeFolder(beside);
-        if (graphs) await writeFile(join(beside, 'image.onnx'), graphs.image);
-        if (graphs) await writeFile(join(beside, 'text.onnx'), graphs.text);
-        await writeFile(join(beside, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
+      await writeWhole(folder, async (temporary) => {
+        await makeFolder(temporary);
+        if (graphs) await writeFile(join(temporary, 'image.onnx'), graphs.image);
+        if (graphs) await writeFile(join(temporary, 'text.onnx'), graphs.text);
+        await writeFile(join(temporary, 'import.json'), `${JSON.stringify(record, null, 2)}\n`);
         await rm(folder, { recursive: true, force: true });
-        await rename(beside, folder);
-      } finally {
-        await rm(beside, { recursive: true, force: true });
-      }
+      });
     });
   });
   return folder;

@@ -1,7 +1,10 @@
 import type { Env } from '../disk/environment.ts';
 import { readPins } from '../hub/pins.ts';
 import { findCard, type ModelCard, modelCards } from '../hub/registry.ts';
+import { blueprint, parametersOf } from './blueprint.ts';
+import { describeModel } from './description.ts';
 import { STARTER } from './imports.ts';
+import { type Speed, speedOf } from './speed.ts';
 import { defaultModel, modelNames } from './store.ts';
 
 /** A model as `models list` shows it. */
@@ -13,8 +16,20 @@ export interface KnownModel {
   readonly title?: string;
   readonly repo?: string;
   readonly commit?: string;
-  /** bytes */
+  /** bytes of the files of a pulled model */
   readonly size?: number;
+  /** bytes that a pull downloads, about */
+  readonly download?: number;
+  /** S, pixels on a side */
+  readonly inputSize?: number;
+  readonly licence?: string;
+  /** Zero-shot accuracy on ImageNet, 0 to 1 */
+  readonly top1?: number;
+  readonly speed?: Speed;
+  /** False if no repository is known to hold weights that can be loaded. */
+  readonly pullable?: boolean;
+  /** The command that downloads the model. */
+  readonly pull?: string;
   readonly card?: ModelCard;
 }
 
@@ -24,30 +39,52 @@ export async function knownModels(env?: Env): Promise<KnownModel[]> {
   const chosen = defaultModel(env);
   const chosenName = (await findCard(chosen))?.name ?? chosen;
   const names = await modelNames(env);
-  const there = await Promise.all(
-    names.map(async (name): Promise<KnownModel> => {
-      const pin = pins.get(name);
-      const card = await findCard(name);
-      return {
-        name,
-        state: name === STARTER ? 'built-in' : pin === undefined ? 'imported' : 'pulled',
-        default: name === chosen || name === chosenName,
-        ...(card !== undefined && { title: card.title }),
-        ...(pin !== undefined && {
-          repo: pin.repo,
-          commit: pin.commit,
-          size: Object.values(pin.files).reduce((sum, { size }) => sum + size, 0),
-        }),
-        ...(card !== undefined && { card }),
-      };
-    }),
-  );
+  const there = names.map(async (name): Promise<KnownModel> => {
+    const pin = pins.get(name);
+    const card = await findCard(name);
+    return {
+      name,
+      state: name === STARTER ? 'built-in' : pin === undefined ? 'imported' : 'pulled',
+      default: name === chosen || name === chosenName,
+      ...(pin !== undefined && {
+        repo: pin.repo,
+        commit: pin.commit,
+        size: Object.values(pin.files).reduce((sum, { size }) => sum + size, 0),
+      }),
+      ...(card === undefined ? await factsOfFolder(name, env) : factsOfCard(card)),
+    };
+  });
   const others = (await modelCards()).filter(({ name }) => !names.includes(name));
   return [
-    ...there,
+    ...(await Promise.all(there)),
     ...others.map((card): KnownModel => {
-      const { name, title, sources } = card;
-      return { name, state: 'known', default: name === chosenName, title, repo: sources[0].repo, card };
+      const { name, sources, pullable } = card;
+      const facts = factsOfCard(card);
+      const { repo } = sources[0];
+      const pull = `clip-classify models pull ${name}`;
+      const download = downloadOf(card);
+      return { name, state: 'known', default: name === chosenName, repo, download, pullable, pull, ...facts };
     }),
   ];
+}
+
+function factsOfCard(card: ModelCard) {
+  const { title, licence, preprocessing, imagenetZeroShot } = card;
+  const speed = speedOf(blueprint(card).architecture);
+  const { size: inputSize } = preprocessing;
+  return { title, inputSize, licence, top1: imagenetZeroShot.top1, ...(speed && { speed }), card };
+}
+
+/** What a model says itself; one that is damaged says nothing. */
+async function factsOfFolder(name: string, env?: Env): Promise<Pick<KnownModel, 'inputSize' | 'speed'>> {
+  const model = await describeModel(name, env === undefined ? {} : { env }).catch(() => undefined);
+  if (model === undefined) return {};
+  const speed = model.contents.kind === 'checkpoint' ? speedOf(model.contents.architecture) : undefined;
+  return { inputSize: model.preprocessing.size, ...(speed && { speed }) };
+}
+
+/** The size of the weights if a card has it, else what as many parameters take. */
+function downloadOf(card: ModelCard): number {
+  const weights = card.sources[0].digests.find(({ path }) => path.endsWith('.safetensors'));
+  return weights?.size ?? parametersOf(blueprint(card)) * Float32Array.BYTES_PER_ELEMENT;
 }

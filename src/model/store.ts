@@ -7,6 +7,7 @@ import { inCache, replaceFile } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
+import { nearNames } from '../hub/near-names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
 import { findCard, modelCards } from '../hub/registry.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
@@ -83,6 +84,12 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (known !== undefined) {
     throw new ModelError(`${nameOrFolder} is not downloaded`, `run clip-classify models pull ${known}`);
   }
+  const near = await nearNames(nameOrFolder);
+  if (near.length > 0)
+    throw new ModelError(
+      `there is no model or folder called ${nameOrFolder}`,
+      `did you mean ${near.join(' or ')}? Run clip-classify models pull ${near[0]}`,
+    );
   const cards = (await modelCards()).map(({ name: card }) => card);
   throw new ModelError(
     `there is no model or folder called ${nameOrFolder}`,

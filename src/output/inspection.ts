@@ -1,10 +1,14 @@
-import type { Contents, ModelDescription } from '../model/description.ts';
+import type { CardDescription } from '../model/blueprint.ts';
+import type { ModelDescription } from '../model/description.ts';
 import type { Port } from '../onnx/ports.ts';
 import { type Stage, stages } from '../onnx/stages.ts';
 import { columns } from './columns.ts';
 
+/** A model in a folder, or what a card says about one that is not here. */
+type Inspectable = ModelDescription | CardDescription;
+
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
-export function inspection({ contents, preprocessing, scoring }: ModelDescription): string {
+export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
   const { size, fit, resizeTo, filter } = preprocessing;
   const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'stretched';
   const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
@@ -12,7 +16,7 @@ export function inspection({ contents, preprocessing, scoring }: ModelDescriptio
   return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
 }
 
-function towers(contents: Contents): string {
+function towers(contents: Inspectable['contents']): string {
   if (contents.kind === 'checkpoint') {
     const { image, text } = stages(contents.checkpoint, contents.architecture);
     return `${stageTable('image encoder', image)}\n${stageTable('text encoder', text)}`;
@@ -31,8 +35,9 @@ function portText({ name, shape }: Port): string {
 }
 
 /** The same, for programs. */
-export function inspectionJson({ name, folder, contents, preprocessing, scoring }: ModelDescription): object {
-  const shared = { name, folder, preprocessing, ...scoring };
+export function inspectionJson(model: Inspectable): object {
+  const { name, contents, preprocessing, scoring } = model;
+  const shared = { name, ...('folder' in model && { folder: model.folder }), preprocessing, ...scoring };
   if (contents.kind === 'onnx') {
     const { image, text } = contents.readyMade;
     return {
@@ -41,7 +46,8 @@ export function inspectionJson({ name, folder, contents, preprocessing, scoring 
     };
   }
   const { checkpoint, architecture } = contents;
-  return { ...shared, file: checkpoint.file, architecture, stages: stages(checkpoint, architecture) };
+  const file = 'folder' in model ? { file: checkpoint.file } : {};
+  return { ...shared, ...file, architecture, stages: stages(checkpoint, architecture) };
 }
 
 /** A tower as a table: stage, output shape, parameters, bytes, detail. */

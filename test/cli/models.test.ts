@@ -26,7 +26,7 @@ describe('models import', () => {
     }
     const { stdout: list } = await cli(['models', 'list'], { env });
     expect(list).toMatch(
-      /^starter +built-in +\(default\)\ntiny-class +imported\nclip-vit-b-16 +known +OpenAI CLIP ViT-B\/16\n/,
+      /^name .*\nstarter +built-in .*\(default\)\ntiny-class +imported .*\nclip-vit-b-16 +known +598\.5 MB +224 px +68\.3 % +medium +MIT +OpenAI CLIP ViT-B\/16\n/,
     );
   });
 
@@ -93,7 +93,10 @@ describe('models import', () => {
     const { code, stderr } = await cli(['models', 'import', fixture('tiny-class')], {
       env: { CLIP_CLASSIFY_CACHE: '/dev/null/x' },
     });
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CACHE: \/dev\/null\/x.*; set CLIP_CLASSIFY_CACHE/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CACHE: cannot use \/dev\/null\/x.*; set CLIP_CLASSIFY_CACHE/),
+    ]);
   });
 });
 
@@ -126,6 +129,7 @@ describe('models inspect', () => {
 it.each([
   [['models'], /a subcommand is missing/],
   [['models', 'polish'], /unknown command 'polish'/],
+  [['models', 'inspect', 'vit-b33'], /did you mean clip-vit-b-32 or .*Run clip-classify models pull clip-vit-b-32/],
   [['models', 'inspect', 'nothing'], /no model or folder called nothing/],
 ])('%j is refused', async (args, message) => {
   const { code, stderr } = await cli(args, { env });

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { PATIENCE, type Patience } from '../../src/hub/retry.ts';
 
 /** The real rules with shorter times, in milliseconds: five tries still. */
-export const hasty: Patience = { ...PATIENCE, backoffMs: 5, longestWaitMs: 2000, stallMs: 300 };
+export const hasty: Patience = { ...PATIENCE, backoffMs: 5, longestWaitMs: 2000, stallMs: 800, noticeMs: 100 };
 
 /** A home of its own, and the variables that point there. */
 export async function newHome(endpoint: string): Promise<{

@@ -108,7 +108,7 @@ it.each(['list', 'use', 'pull', 'import', 'inspect', 'verify', 'path', 'rm'])(
   async (name) => {
     const { code, stdout } = await run('models', name, '--help');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/\nExamples:\n( {2}\$ clip-classify .+\n)+$/);
+    expect(stdout).toMatch(/\nExamples:\n( {2}\$ clip-classify .+\n( {6}.+\n)*)+$/);
   },
 );
 

@@ -57,75 +57,63 @@ const expectWhole = async () => {
 
 /** [what goes wrong, with which request, what is said where it always does; tries] */
 const FAULTS: readonly [string, (seen: Seen) => boolean, Fault, RegExp, number][] = [
-  ['a body that breaks off', isWeights, { kind: 'short', bytes: 30_000 }, /none/, 5],
+  ['a body that breaks off', isWeights, { kind: 'short', bytes: 40_000 }, /none/, 5],
   ['a body that breaks off at once', isWeights, { kind: 'short', bytes: 0 }, /E_HUB: cannot reach .*/, 5],
   [
     'an empty body without Content-Length',
     isWeights,
     { kind: 'short-chunked', bytes: 0 },
-    /E_HUB: the download of .* ended at byte 0/,
+    /E_HUB: .* ends at byte 0/,
     5,
   ],
-  [
-    'a short Content-Length',
-    isWeights,
-    { kind: 'short-length', bytes: 9000 },
-    /E_HUB: the server announced 9000 bytes/,
-    5,
-  ],
-  ['a longer body with Content-Length', isWeights, { kind: 'longer', chunked: false }, /announced 155000 bytes/, 5],
-  [
-    'a longer body without it',
-    isWeights,
-    { kind: 'longer', chunked: true },
-    /is larger than the expected 150000 bytes/,
-    5,
-  ],
-  ['HTML with 200', isWeights, { kind: 'html' }, /E_HUB: the server sent a web page instead of acme\/clip\/model/, 1],
-  ['an LFS pointer', isWeights, { kind: 'lfs-pointer', chunked: false }, /E_HUB: the server sent a Git LFS pointer/, 1],
-  [
-    'an LFS pointer without length',
-    isWeights,
-    { kind: 'lfs-pointer', chunked: true },
-    /the server sent a Git LFS pointer/,
-    1,
-  ],
+  ['a short Content-Length', isWeights, { kind: 'short-length', bytes: 9000 }, /E_HUB: .* comes with 9000 bytes/, 5],
+  ['a longer body with Content-Length', isWeights, { kind: 'longer', chunked: false }, /comes with 155000 bytes/, 5],
+  ['a longer body without it', isWeights, { kind: 'longer', chunked: true }, /has more than its 150000 bytes/, 5],
+  ['HTML with 200', isWeights, { kind: 'html' }, /E_HUB: a web page came instead of acme\/clip\/model/, 1],
+  ['an LFS pointer', isWeights, { kind: 'lfs-pointer', chunked: false }, /E_HUB: a Git LFS pointer came/, 1],
+  ['an LFS pointer without length', isWeights, { kind: 'lfs-pointer', chunked: true }, /a Git LFS pointer came/, 1],
   [
     'one wrong bit',
     isWeights,
     { kind: 'flipped' },
-    /E_CHECKSUM: .*sha256 .*; run clip-classify models pull clip --force/,
+    /E_CHECKSUM: checksum mismatch .*sha256 .*; clip-classify models pull clip --force/,
     1,
   ],
   [
     'one wrong bit in a small file',
     isConfig,
     { kind: 'flipped' },
-    /E_CHECKSUM: checksum mismatch for .*config.json: git-sha1/,
+    /E_CHECKSUM: checksum mismatch for .*config.json: git-sha1 is/,
     1,
   ],
-  ['401', isWeightsOnHub, { kind: 'status', status: 401 }, /E_HUB: .* without a token \(401\).*HF_TOKEN/, 1],
-  ['403', isWeightsOnHub, { kind: 'status', status: 403 }, /E_HUB: .*refuses access .*\(403\); accept the repo/, 1],
+  ['401', isWeightsOnHub, { kind: 'status', status: 401 }, /E_HUB: .* without a valid token \(401\).*HF_TOKEN/, 1],
+  [
+    '403',
+    isWeightsOnHub,
+    { kind: 'status', status: 403 },
+    /E_HUB: the Hub refuses access .*\(403\); see http.*\/acme\/clip/,
+    1,
+  ],
   ['404', isWeightsOnHub, { kind: 'status', status: 404 }, /E_HUB: the Hub has no .*\(404\)/, 1],
-  ['429', isWeightsOnHub, { kind: 'status', status: 429 }, /E_HUB: .* 429 .*\(5 tries\); wait a while/, 5],
-  ['500', isWeights, { kind: 'status', status: 500 }, /E_HUB: the Hub answers 500 .*\(5 tries\)/, 5],
+  ['429', isWeightsOnHub, { kind: 'status', status: 429 }, /E_HUB: .* 429 .*\(5 tries\); wait some minutes/, 5],
+  ['500', isWeights, { kind: 'status', status: 500 }, /E_HUB: 127\.0\.0\.1:\d+ answers 500 .*\(5 tries\)/, 5],
   ['503 for the listing', isListing, { kind: 'status', status: 503 }, /E_HUB: the Hub answers 503 for acme\/clip/, 5],
   ['HTML for the listing', isListing, { kind: 'body', body: '<html>' }, /E_HUB: the Hub's answer .* is not JSON/, 1],
-  ['a stall', isWeights, { kind: 'stall', bytes: 0 }, /E_HUB: .* stalled at byte 0 of 150000 \(5 tries\)/, 5],
-  ['one byte now and then', isWeights, { kind: 'drip', everyMs: 40 }, /E_HUB: .* stalled at byte \d+ of/, 5],
+  ['a stall', isWeights, { kind: 'stall', bytes: 0 }, /E_HUB: .* stalls at byte 0 of 150000 \(2 tries\)/, 2],
+  ['one byte now and then', isWeights, { kind: 'drip', everyMs: 40 }, /E_HUB: .* stalls at byte \d+ of/, 5],
   [
     'a changed ETag',
     isWeightsOnHub,
     { kind: 'etag', etag: 'a'.repeat(64) },
-    /E_HUB: the Hub serves .* its file list says/,
+    /E_HUB: the Hub serves .* its listing says/,
     5,
   ],
   [
     'a redirect without end',
     isWeightsOnHub,
     { kind: 'redirect', to: '/acme/clip/resolve/x/model.safetensors' },
-    /redirected more than 4 times/,
-    5,
+    /redirected more than 10 times/,
+    11,
   ],
   ['a redirect to a file', isWeightsOnHub, { kind: 'redirect', to: 'file:///etc/passwd' }, /file: is not allowed/, 1],
   ['a redirect to nowhere', isWeightsOnHub, { kind: 'redirect', to: 'http://[' }, /redirected .*not an address/, 1],
@@ -148,7 +136,7 @@ describe('a pull where something always goes wrong', () => {
 });
 
 describe('a pull where something goes wrong once', () => {
-  const passing = FAULTS.filter(([what, , , , tries]) => tries === 5 && !what.startsWith('a redirect'));
+  const passing = FAULTS.filter(([what, , , , tries]) => tries > 1 && !what.startsWith('a redirect'));
   it.each(passing)('%s: the next try brings the file', async (_, which, fault) => {
     break_(which, fault, 1);
     await expectWhole();
@@ -197,7 +185,7 @@ describe('a pull where something goes wrong once', () => {
     expect(performance.now() - start).toBeGreaterThan(950);
     await home.remove();
     break_(isWeights, { kind: 'status', status: 503, headers: { 'retry-after': '3600' } }, 1);
-    expect(await failure()).toMatch(/E_HUB: the Hub answers 503 .*; the Hub asks to wait; pull again in 3600 seconds/);
+    expect(await failure()).toMatch(/E_HUB: .* answers 503 .*; pull again in 3600 seconds/);
   });
 });
 
@@ -222,8 +210,8 @@ describe('the token', () => {
   it('is never shown', async () => {
     break_(isListing, { kind: 'status', status: 401 }, 1);
     const refused = await pull({ env: { ...home.env, HF_TOKEN: 'hf_secret' } }).catch((error) => String(error));
-    expect(refused).toMatch(/rejects the token/);
+    expect(refused).toMatch(/refuses the token of HF_TOKEN/);
     expect(refused).not.toContain('hf_secret');
-    await expect(pull({ env: { ...home.env, HF_TOKEN: 'two\nlines' } })).rejects.toThrow(/contains invalid characters/);
+    await expect(pull({ env: { ...home.env, HF_TOKEN: 'two\nlines' } })).rejects.toThrow(/has characters/);
   });
 });

@@ -41,7 +41,7 @@ const pull = (variables: Record<string, string>) =>
   pullModel('acme/tiny-clip', { env: { ...home.env, ...variables }, patience: hasty });
 const address = () => `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 
-it.each(['http_proxy', 'HTTP_PROXY'])('goes through %s', async (name) => {
+it.each(['http_proxy', 'HTTP_PROXY', 'ALL_PROXY'])('goes through %s', async (name) => {
   expect((await pull({ [name]: address() })).fetched).toBeGreaterThan(200_000);
   expect(new Set(tunnels)).toEqual(new Set([new URL(hub.endpoint).host, new URL(hub.cdn).host]));
 });

@@ -1,10 +1,21 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readPins } from '../../src/hub/pins.ts';
+import { findCard } from '../../src/hub/registry.ts';
 import { cli } from '../cli/io.ts';
 import { fixture } from '../paths.ts';
 import { newHome, treeOf } from './cache.ts';
-import { blobName, gitSha1, isLfs, type LoopbackHub, repository, repositoryOf, startHub } from './server.ts';
+import {
+  blobName,
+  gitSha1,
+  isLfs,
+  type LoopbackHub,
+  type Repository,
+  repository,
+  repositoryOf,
+  startHub,
+} from './server.ts';
 
 const TINY = 'acme/tiny-clip';
 const tiny = repositoryOf(fixture('tiny-class'), {
@@ -31,6 +42,11 @@ afterEach(async () => {
   await home.remove();
 });
 const bytesOf = (path: string) => tiny.files.get(path) as Uint8Array;
+/** A repository as the first source of a card has it: at the commit that the card names. */
+const atCard = async (name: string, { files }: Repository): Promise<[string, Repository]> => {
+  const [source] = (await findCard(name))?.sources ?? [];
+  return [source?.repo ?? '', repository(files, source?.revision === 'main' ? {} : { commit: source?.revision ?? '' })];
+};
 const run = (...argv: string[]) => cli(argv, { env: home.env });
 
 describe('models pull', () => {
@@ -64,11 +80,8 @@ describe('models pull', () => {
 
   it('lists the repository first, and fetches each file once', async () => {
     await run('models', 'pull', TINY);
-    expect(hub.seen.slice(0, 2).map(({ url }) => url)).toEqual([
-      `/api/models/${TINY}/revision/main`,
-      `/api/models/${TINY}/tree/${tiny.commit}?recursive=true`,
-    ]);
-    const files = hub.seen.slice(2).filter(({ server }) => server === 'hub');
+    expect(hub.seen[0]?.url).toBe(`/api/models/${TINY}/revision/main?blobs=true`);
+    const files = hub.seen.slice(1).filter(({ server }) => server === 'hub');
     expect(files.map(({ url }) => url).sort()).toEqual(PULLED.map((path) => `/${TINY}/resolve/${tiny.commit}/${path}`));
   });
 
@@ -123,18 +136,70 @@ describe('models pull', () => {
   });
 
   it('takes the next source of a card where the first holds only a pickle', async () => {
-    const pickles = repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]));
-    hub.repositories.set('openai/clip-vit-base-patch32', pickles);
-    hub.repositories.set('timm/vit_base_patch32_clip_224.openai', tiny);
-    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/32', '--json');
-    expect(code).toBe(0);
-    expect(stderr).toMatch(
-      /warning: the repository of clip-vit-b-32 says size 32, its model card 224: the repository's is/,
-    );
+    const pickle = new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]);
+    hub.repositories.set(...(await atCard('ViT-B/16', repository(pickle))));
+    hub.repositories.set('Xenova/clip-vit-base-patch16', tiny);
+    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/16', '--json');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(
+        /warning: the repository of clip-vit-b-16 says size 32, its model card 224: the repository/,
+      ),
+    ]);
     expect(stderr).not.toMatch(/says (fit|mean|std|interpolation)/);
-    expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-32', repo: 'timm/vit_base_patch32_clip_224.openai' });
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-16', repo: 'Xenova/clip-vit-base-patch16' });
     expect(hub.seen.filter(({ url }) => url.includes('pytorch_model'))).toEqual([]);
-    expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-32')).code).toBe(0);
+    expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-16')).code).toBe(0);
+  });
+
+  it('refuses a large file that differs from a confirmed checksum of the card, before it is downloaded', async () => {
+    hub.repositories.set(...(await atCard('ViT-L/14', tiny)));
+    const { code, stderr } = await run('models', 'pull', 'ViT-L/14');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CHECKSUM: .*model\.safetensors has sha256 .* its model card has a2bf730a/),
+    ]);
+    expect(hub.seen.filter(({ url }) => url.includes('/resolve/'))).toEqual([]);
+  });
+
+  it('refuses a small file that differs, although the Hub tells no sha256 of it; nothing is pinned', async () => {
+    const openClip = repositoryOf(fixture('tiny-open-clip'));
+    const files = new Map(openClip.files).set(
+      'open_clip_pytorch_model.safetensors',
+      openClip.files.get('open_clip_model.safetensors') as Uint8Array,
+    );
+    files.delete('open_clip_model.safetensors');
+    files.set('open_clip_config.json', Buffer.alloc(604, 32));
+    hub.repositories.set(...(await atCard('laion2b-vit-b-32', repository(files))));
+    const { code, stderr } = await run('models', 'pull', 'laion2b-vit-b-32');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CHECKSUM: .*open_clip_config\.json has sha256 .* card has 4302a891/),
+    ]);
+    expect(await readPins(home.env)).toEqual(new Map());
+  });
+
+  it('warns where a file differs from a value that is not confirmed', async () => {
+    hub.repositories.set(...(await atCard('laion2b-vit-b-32', tiny)));
+    const { code, stderr } = await run('models', 'pull', 'laion2b-vit-b-32');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/warning: .*model\.safetensors has sha256 .*unverified, so the Hub's/),
+    ]);
+  });
+
+  it('takes the weights of a pull request by its revision', async () => {
+    const openClip = repositoryOf(fixture('tiny-open-clip'));
+    const files = new Map(openClip.files);
+    files.set('open_clip_pytorch_model.safetensors', files.get('open_clip_model.safetensors') as Uint8Array);
+    files.delete('open_clip_model.safetensors');
+    const repo = repository(files, { branch: 'refs/pr/2' });
+    hub.repositories.set('acme/converted', repo);
+    const { code, stderr } = await run('models', 'pull', 'acme/converted@refs/pr/2');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(hub.seen[0]?.url).toBe('/api/models/acme/converted/revision/refs%2Fpr%2F2?blobs=true');
+    expect(await readFile(join(home.hub, 'models--acme--converted/refs/refs/pr/2'), 'utf8')).toBe(repo.commit);
+    expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'converted')).code).toBe(0);
   });
 
   it('never fetches a pickle: it says what is there and what to do', async () => {
@@ -144,7 +209,7 @@ describe('models pull', () => {
       2,
       expect.stringMatching(/E_MODEL: acme\/pickled has its weights only as a pickle \(pytorch_model.bin\).*refs\/pr/),
     ]);
-    expect(hub.seen.map(({ url }) => url)).toEqual(['/api/models/acme/pickled/revision/main']);
+    expect(hub.seen.map(({ url }) => url)).toEqual(['/api/models/acme/pickled/revision/main?blobs=true']);
   });
 
   it('stays at the commit that is pinned, and fetches only what is damaged', async () => {
@@ -154,12 +219,13 @@ describe('models pull', () => {
     hub.seen.length = 0;
     const { code, stdout } = await run('models', 'pull', TINY, '--json');
     expect([code, JSON.parse(stdout).fetched]).toEqual([0, bytesOf('config.json').length]);
-    expect(hub.seen.map(({ url }) => url)).toContain(`/api/models/${TINY}/revision/${tiny.commit}`);
+    expect(hub.seen.map(({ url }) => url)).toContain(`/api/models/${TINY}/revision/${tiny.commit}?blobs=true`);
     expect(await readFile(config)).toEqual(Buffer.from(bytesOf('config.json')));
     expect((await run('models', 'verify')).code).toBe(0);
   });
 
   it('needs no tree of a mirror: the headers of each file tell its size and digest', async () => {
+    hub.blobs = false;
     hub.fault = ({ url }) => (url.includes('/tree/') ? { kind: 'status', status: 404 } : undefined);
     expect((await run('models', 'pull', TINY)).code).toBe(0);
     expect(hub.seen.filter(({ method, server }) => method === 'HEAD' && server === 'hub').length).toBe(PULLED.length);
@@ -172,6 +238,7 @@ describe('models pull', () => {
       const lfs = isLfs(body) && { lfs: { oid: blobName(body), size: body.length } };
       return { type: 'file', path, oid: gitSha1(body), size: body.length, ...lfs };
     };
+    hub.blobs = false;
     const next = (to: string) => ({ link: `<${to}>; rel="next"` });
     hub.fault = ({ url }) => {
       const cursor = /cursor=(\d)/.exec(url)?.[1];

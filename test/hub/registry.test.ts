@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseRepo } from '../../src/hub/names.ts';
+import { nearNames } from '../../src/hub/near-names.ts';
 import { findCard, modelCards, namesOf, parseCard } from '../../src/hub/registry.ts';
 import { repository } from '../paths.ts';
 
@@ -37,24 +38,36 @@ describe('the model cards', () => {
     }
   });
 
-  it('have an accuracy with its source, and say what nobody has checked', () => {
-    for (const { imagenetZeroShot, unverified, sources } of cards) {
+  it('have an accuracy with its source, and pin what two sources agree about', () => {
+    for (const { name, imagenetZeroShot, sources, pullable } of cards) {
       expect(imagenetZeroShot.top1).toBeGreaterThan(0.4);
       expect(imagenetZeroShot.source).toMatch(/\w/);
-      expect(unverified.length).toBeGreaterThan(0);
-      for (const { repo, digests } of sources) {
+      for (const { repo, revision, digests } of sources) {
         expect(parseRepo(repo).repo).toBe(repo);
-        for (const { sha256, verified } of digests) expect([sha256.length, verified]).toEqual([64, false]);
+        if (digests.length > 0) expect(revision).toMatch(/^[0-9a-f]{40}$/);
       }
+      expect([name, pullable]).toEqual([name, name !== 'datacomp-vit-l-14']);
     }
+    const pinned = cards.filter(({ sources: [first] }) => first.digests.some(({ verified }) => verified));
+    expect(pinned.length).toBe(10);
   });
 
   it.each([
-    ['sources', [], /sources is empty/],
-    ['family', 'blip', /family must be one of clip, siglip/],
-    ['activation', 3, /activation is no text/],
-    ['scoring', { kind: 'softmax', logitScale: '100', logitBias: null }, /logitScale is no number/],
-    ['preprocessing', {}, /size is no number/],
+    ['vit-b32', ['clip-vit-b-32', 'datacomp-vit-b-32', 'laion2b-vit-b-32']],
+    ['ViT-L-14-366', ['clip-vit-l-14-336', 'clip-vit-l-14']],
+    ['sigl1p-b-16', ['siglip-b-16']],
+    ['nothing like it', []],
+  ])('near %s are %j', async (text, near) => {
+    expect((await nearNames(text)).slice(0, near.length)).toEqual(near);
+    if (near.length === 0) expect(await nearNames(text)).toEqual([]);
+  });
+
+  it.each([
+    ['sources', [], /sources/],
+    ['family', 'blip', /family/],
+    ['activation', 3, /activation/],
+    ['scoring', { kind: 'softmax', logitScale: '100', logitBias: null }, /scoring\.logitScale/],
+    ['preprocessing', {}, /preprocessing\.size/],
   ])('are refused with a wrong %s', (field, value, message) => {
     const card = JSON.parse(readFileSync(join(repository, 'models/cards/clip-vit-b-32.json'), 'utf8'));
     expect(() => parseCard({ ...card, [field]: value })).toThrow(message);

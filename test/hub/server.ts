@@ -5,10 +5,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 
 /** A repository as the loopback hub serves it. */
 export interface Repository {
   readonly commit: string;
+  /** `main`, or another branch or `refs/pr/<n>`. */
   readonly branch: string;
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
@@ -43,6 +45,10 @@ export type Fault =
   | { readonly kind: 'redirect'; readonly to: string }
   | { readonly kind: 'no-range' }
   | { readonly kind: 'etag'; readonly etag: string }
+  /** The body arrives compressed, with a weak ETag, as an intermediary sends it. */
+  | { readonly kind: 'gzip'; readonly length: boolean }
+  /** Not a fault, only slow: the first byte arrives after this time. */
+  | { readonly kind: 'late'; readonly ms: number }
   /** Not a fault, only slow: so many bytes, so often. */
   | { readonly kind: 'slow'; readonly bytes: number; readonly everyMs: number }
   | { readonly kind: 'body'; readonly body: string; readonly headers?: Record<string, string> };
@@ -55,6 +61,14 @@ export interface LoopbackHub {
   /** Looked at once for each request. */
   fault: (request: Seen) => Fault | undefined;
   readonly repositories: Map<string, Repository>;
+  /** Old names of repositories: each is redirected to the new name. */
+  readonly renamed: Map<string, string>;
+  /** How small files are answered; huggingface.co redirects them to its own `/api/resolve-cache/`. */
+  small: 'direct' | 'redirect' | 'redirect with etag';
+  /** How large files are answered; a mirror that follows the redirect itself passes the ETag of the CDN. */
+  large: 'redirect' | 'direct';
+  /** Whether listings have sizes and digests; some mirrors do not know `?blobs=true`. */
+  blobs: boolean;
   close(): Promise<void>;
 }
 
@@ -83,6 +97,10 @@ export async function startHub(repositories: Record<string, Repository> = {}): P
     seen,
     fault: () => undefined,
     repositories: new Map(Object.entries(repositories)),
+    renamed: new Map(),
+    small: 'direct',
+    large: 'redirect',
+    blobs: true,
     async close() {
       for (const server of servers) {
         server.closeAllConnections();
@@ -101,11 +119,31 @@ export function repositoryOf(folder: string, extra: Record<string, Uint8Array | 
   return repository(files);
 }
 
-export function repository(files: ReadonlyMap<string, Uint8Array>): Repository {
+export function repository(files: ReadonlyMap<string, Uint8Array>, at: Partial<Repository> = {}): Repository {
   const commit = createHash('sha1');
   for (const [name, body] of files) commit.update(name).update(body);
-  return { commit: commit.digest('hex'), branch: 'main', files };
+  return { commit: commit.digest('hex'), branch: 'main', files, ...at };
 }
+
+/** A mirror that answers every request with 308 to another hub, as hf-mirror.com does at times. */
+export async function startMirror({ endpoint }: LoopbackHub): Promise<{ endpoint: string; close(): Promise<void> }> {
+  const http = createServer(({ url }, response) => {
+    response.writeHead(308, { location: `${endpoint}${url}`, 'content-length': '0' }).end();
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    endpoint: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    async close() {
+      http.closeAllConnections();
+      http.close();
+      await once(http, 'close');
+    },
+  };
+}
+
+/** The CDN's ETag: 64 hex digits that are not the sha256 of the file. */
+export const xetHash = (bytes: Uint8Array) => sha256(Buffer.concat([Buffer.from('xet'), bytes]));
 
 export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 /** What `git hash-object` says. */
@@ -123,6 +161,7 @@ async function answer(hub: LoopbackHub, server: 'hub' | 'cdn', request: Incoming
   const entry: Seen = { server, method, url, range, authorization, sent: 0 };
   hub.seen.push(entry);
   const fault = hub.fault(entry);
+  if (fault?.kind === 'late') await sleep(fault.ms);
   const send = (status: number, body: string | Uint8Array, headers: Record<string, string> = {}) => {
     response.writeHead(status, { 'content-length': String(Buffer.byteLength(body)), ...headers });
     response.end(method === 'HEAD' ? undefined : body);
@@ -136,23 +175,37 @@ async function answer(hub: LoopbackHub, server: 'hub' | 'cdn', request: Incoming
     const body = [...hub.repositories.values()].flatMap(({ files }) => [...files.values()]);
     const wanted = body.find((bytes) => `/${sha256(bytes)}` === path);
     if (wanted === undefined) return send(404, 'no');
-    return sendFile(request, response, entry, wanted, { etag: `"cdn-${sha256(wanted)}"` }, fault);
+    return sendFile(request, response, entry, wanted, { etag: `"${xetHash(wanted)}"` }, fault);
   }
+  const cached = /^\/api\/resolve-cache\/models\/([^/]+\/[^/]+)\/([^/]+)\/(.+)$/.exec(path);
   const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/(.+)$/.exec(path);
   const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path);
-  const [, name = '', kind = '', revision = ''] = api ?? file ?? [];
+  const [, name = '', kind = '', revision = ''] = cached ?? api ?? file ?? [];
+  const now = hub.renamed.get(name);
+  if (now !== undefined) return send(307, 'moved', { location: url.replace(name, now) });
   const repo = hub.repositories.get(name);
   if (repo === undefined) return send(401, 'no', { 'x-error-code': 'RepoNotFound' });
   if (api !== null) {
     if (revision !== repo.branch && revision !== repo.commit)
       return send(404, 'no', { 'x-error-code': 'RevisionNotFound' });
-    const json = JSON.stringify(kind === 'tree' ? tree(repo) : listing(name, repo));
+    const json = JSON.stringify(
+      kind === 'tree' ? tree(repo) : listing(name, repo, hub.blobs && url.includes('?blobs=true')),
+    );
     return send(200, json, { 'content-type': 'application/json' });
   }
   const body = repo.files.get(revision);
   if (body === undefined || (kind !== repo.commit && kind !== repo.branch))
     return send(404, 'no', { 'x-error-code': 'EntryNotFound' });
   const headers = { 'x-repo-commit': repo.commit };
+  if (!isLfs(body) && file !== null && hub.small !== 'direct') {
+    const tag = `&etag=%22${gitSha1(body)}%22`;
+    const location = `/api/resolve-cache/models/${name}/${repo.commit}/${encodeURIComponent(revision)}?x=1${tag}`;
+    const linked = hub.small === 'redirect with etag' ? { 'x-linked-etag': `"${gitSha1(body)}"` } : {};
+    return send(307, 'Temporary Redirect. Redirecting', { ...linked, location });
+  }
+  if (cached !== null && !url.includes('&etag=')) return send(400, 'the query is missing');
+  if (isLfs(body) && hub.large === 'direct')
+    return sendFile(request, response, entry, body, { etag: `"${xetHash(body)}"` }, fault);
   if (!isLfs(body)) {
     const etag = fault?.kind === 'etag' ? fault.etag : gitSha1(body);
     return sendFile(request, response, entry, body, { ...headers, etag: `"${etag}"` }, fault);
@@ -162,14 +215,23 @@ async function answer(hub: LoopbackHub, server: 'hub' | 'cdn', request: Incoming
     ...headers,
     'x-linked-etag': `"${etag}"`,
     'x-linked-size': String(body.length),
-    location: `${hub.cdn}/${sha256(body)}`,
+    'x-xet-hash': xetHash(body),
+    location: `${hub.cdn}/${sha256(body)}?X-Amz-Signature=${hub.seen.length}`,
   });
 }
 
-const listing = (name: string, { commit, files }: Repository) => ({
+const listing = (name: string, { commit, files }: Repository, blobs: boolean) => ({
   id: name,
   sha: commit,
-  siblings: [...files.keys()].map((rfilename) => ({ rfilename })),
+  gated: false,
+  siblings: [...files].map(([rfilename, body]) => ({
+    rfilename,
+    ...(blobs && {
+      size: body.length,
+      blobId: gitSha1(isLfs(body) ? Buffer.from(lfsPointer(body)) : body),
+      ...(isLfs(body) && { lfs: { sha256: sha256(body), size: body.length, pointerSize: lfsPointer(body).length } }),
+    }),
+  })),
 });
 
 const tree = ({ files }: Repository) =>
@@ -216,9 +278,16 @@ async function sendFile(
     body = Buffer.from(body);
     body[body.length >> 1] = (body[body.length >> 1] as number) ^ 1;
   }
-  response.writeHead(ranged ? 206 : 200, {
+  let encoding: Record<string, string> = {};
+  if (fault?.kind === 'gzip') {
+    body = gzipSync(whole);
+    length = fault.length ? body.length : undefined;
+    encoding = { 'content-encoding': 'gzip', etag: `W/${headers['etag']}` };
+  }
+  response.writeHead(ranged && fault?.kind !== 'gzip' ? 206 : 200, {
     'content-type': fault?.kind === 'html' ? 'text/html; charset=utf-8' : 'application/octet-stream',
     ...headers,
+    ...encoding,
     ...(length !== undefined && { 'content-length': String(length) }),
     ...(ranged && { 'content-range': `bytes ${start}-${whole.length - 1}/${whole.length}` }),
   });

@@ -82,7 +82,9 @@ describe('what is pinned', () => {
     const { code, stderr } = await classify();
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/E_CHECKSUM: .*config\.json has sha256 .*; clip-classify models pull tiny-clip --force/),
+      expect.stringMatching(
+        /E_CHECKSUM: checksum mismatch for .*config\.json: .*clip-classify models pull tiny-clip --force/,
+      ),
     ]);
   });
 });
@@ -91,7 +93,7 @@ describe('models verify', () => {
   it('says what is as pulled, and names what is not, with exit 2', async () => {
     expect(await run('models', 'verify', 'tiny-clip')).toMatchObject({
       code: 0,
-      stdout: 'tiny-clip: 6 files as they were\n',
+      stdout: 'tiny-clip: 6 files are intact\n',
     });
     await truncate(blobOf('model.safetensors'), 1000);
     const { code, stdout, stderr } = await run('models', 'verify', '--json');
@@ -119,9 +121,7 @@ describe('models verify', () => {
 
   it('checks the graphs that were written too, of pulled and of imported models', async () => {
     await run('models', 'import', fixture('tiny-gelu-f16'), '--name', 'mine');
-    expect((await run('models', 'verify')).stdout).toBe(
-      'mine: 2 files as they were\ntiny-clip: 6 files as they were\n',
-    );
+    expect((await run('models', 'verify')).stdout).toBe('mine: 2 files are intact\ntiny-clip: 6 files are intact\n');
     for (const name of ['mine', 'tiny-clip']) {
       const graph = join(home.folder, 'own/models', name, 'image.onnx');
       const bytes = await readFile(graph);
@@ -136,6 +136,9 @@ describe('models verify', () => {
 
   it('refuses what was never pulled', async () => {
     const { code, stderr } = await run('models', 'verify', 'starter');
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_MODEL: starter is neither pulled nor imported/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_MODEL: starter is not a downloaded or imported model/),
+    ]);
   });
 });

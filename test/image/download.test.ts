@@ -97,7 +97,7 @@ describe('an image by its URL', () => {
     ['/file', 'E_URL', /is redirected to "file:\/\/\/etc\/passwd": file: is not allowed/],
     ['/data', 'E_URL', /data: is not allowed/],
     ['/ftp', 'E_URL', /ftp: is not allowed/],
-    ['/no-address', 'E_URL', /is redirected to "http:\/\/", which is not an address/],
+    ['/no-address', 'E_URL', /is redirected to "http:\/\/": it is not an address/],
     ['/private', 'E_URL', /is redirected into a private network, to 10.1.2.3/],
     ['/metadata', 'E_URL', /is redirected into a link-local network, to 169.254.169.254/],
     ['/metadata6', 'E_URL', /link-local network/],
@@ -107,8 +107,8 @@ describe('an image by its URL', () => {
     ['/long', 'E_FILE_SIZE', /has 200000001 bytes; the limit is 200000000/],
     ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
     ['/short', 'E_URL', /ended too early: the connection was closed by the other side/],
-    ['/silent', 'E_URL', /brings nothing for 0.6 s/],
-    ['/stall', 'E_URL', /brings nothing for 0.6 s/],
+    ['/silent', 'E_URL', /sends no data for 0.6 s/],
+    ['/stall', 'E_URL', /sends no data for 0.6 s/],
     ['/drip', 'E_URL', /takes longer than 1.5 s/],
   ])('%s is an error', async (path, code, message) => {
     const withLogin = url(path).replace('//', '//me:secret@');

@@ -1,8 +1,8 @@
-import { access, constants, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import { pid } from 'node:process';
 import type { Command } from 'commander';
 import type { Clip } from '../../clip.ts';
+import { writeWhole } from '../../disk/cache-files.ts';
 import { LabelsError, UsageError } from '../../errors.ts';
 import type { Explanation } from '../../explain.ts';
 import { type ImageSource, nameOf } from '../../image/source.ts';
@@ -108,7 +108,8 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
         io,
       );
       if (!explanation.ok) throw explanation.error;
-      await writeBeside(file, await explanation.overlay());
+      const picture = await explanation.overlay();
+      await writeWhole(file, (temporary) => writeFile(temporary, picture)).catch(throwCannotWrite(file));
       if (!quiet) say(io, 'note', noteOf(file, explanation));
     },
   };
@@ -139,18 +140,6 @@ async function requireWritable(file: string): Promise<void> {
   const info = await stat(file).catch(() => undefined);
   if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it exists and is not a regular file'));
   await access(dirname(file), constants.W_OK).catch(throwCannotWrite(file));
-}
-
-async function writeBeside(file: string, bytes: Uint8Array): Promise<void> {
-  const beside = `${file}.${pid}.tmp`;
-  try {
-    await writeFile(beside, bytes);
-    await rename(beside, file);
-  } catch (error) {
-    throw cannotWrite(file, error);
-  } finally {
-    await rm(beside, { force: true });
-  }
 }
 
 function isCalled({ label }: Label, name: string): boolean {

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
+import { describeCard } from '../../model/blueprint.ts';
 import { describeModel } from '../../model/description.ts';
 import { storeImport } from '../../model/imports.ts';
 import { inspection, inspectionJson } from '../../output/inspection.ts';
@@ -56,7 +57,7 @@ export const modelsCommand = (io: Io) => {
       '\nExamples:\n  $ clip-classify models inspect starter\n  $ clip-classify models inspect ./clip-vit-base-patch32 --json',
     )
     .action(async (name: string, { json }: { json?: true }) => {
-      const model = await describeModel(name, { env: io.env });
+      const model = (await describeCard(name, io.env)) ?? (await describeModel(name, { env: io.env }));
       return json ? printJson(inspectionJson(model)) : print(inspection(model));
     });
 

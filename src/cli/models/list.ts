@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { knownModels } from '../../model/known.ts';
+import { type KnownModel, knownModels } from '../../model/known.ts';
+import { columns } from '../../output/columns.ts';
 import type { Io } from '../io.ts';
-import { examples, print } from './print.ts';
+import { examples, megabytes, print } from './print.ts';
 
 export const listCommand = (io: Io) =>
   new Command('list')
@@ -10,9 +11,23 @@ export const listCommand = (io: Io) =>
     .addHelpText('after', examples('list', 'list --json | jq -r ".[] | select(.state != \\"known\\").name"'))
     .action(async ({ json }: { json?: true }) => {
       const models = await knownModels(io.env);
-      const width = Math.max(...models.map(({ name }) => name.length));
-      const lines = models.map(({ name, state, default: chosen, title }) =>
-        `${name.padEnd(width)}  ${state.padEnd(8)}  ${title ?? ''}${chosen ? ' (default)' : ''}`.trimEnd(),
-      );
-      await print(io, json, models, `${lines.join('\n')}\n`);
+      const rows = [['name', 'state', 'size', 'input', 'top-1', 'speed', 'licence', ''], ...models.map(rowOf)];
+      const next = models.find(({ pullable, speed }) => pullable === true && speed === 'fast') ?? models.at(-1);
+      const how = next?.pull === undefined ? '' : `\nDownload a model: ${next.pull}\n`;
+      await print(io, json, models, `${columns(rows, 'llrrrlll')}${how}`);
     });
+
+function rowOf(model: KnownModel): string[] {
+  const { name, state, size, download, inputSize, top1, speed = '', licence = '', title = '', pullable } = model;
+  const bytes = size ?? download;
+  return [
+    name,
+    pullable === false ? 'no weights known' : state,
+    bytes === undefined ? '' : megabytes(bytes),
+    inputSize === undefined ? '' : `${inputSize} px`,
+    top1 === undefined ? '' : `${(top1 * 100).toFixed(1)} %`,
+    speed,
+    licence,
+    `${title}${model.default ? ' (default)' : ''}`.trim(),
+  ];
+}

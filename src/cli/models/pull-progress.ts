@@ -1,26 +1,58 @@
 import type { PullProgress } from '../../hub/fetch-files.ts';
-import type { Terminal } from '../io.ts';
+import type { Trouble } from '../../hub/retry.ts';
+import type { Io, Terminal } from '../io.ts';
+import { say } from '../messages.ts';
+import { megabytes } from './print.ts';
 
 const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
+/** The first bytes tell too little about the rest. */
+const ESTIMATE_AFTER_MS = 2000;
 
-/** A line on a terminal's standard error: which file, how much of all, how fast. */
-export function createProgress(stream: Terminal, quiet: boolean) {
+/** A line on a terminal's standard error: which file, how much of all, how fast, how long; and what happens while nothing arrives. */
+export function createProgress(io: Pick<Io, 'stderr' | 'env'>, quiet: boolean) {
+  const stream: Terminal = io.stderr;
   const seen = !quiet && stream.isTTY === true;
   const start = performance.now();
   let [last, first, drawn] = [0, Number.NaN, false];
-  return {
-    show({ file, done, total }: PullProgress): void {
-      if (Number.isNaN(first)) first = done; // what was there before does not count as speed
-      const now = performance.now();
-      if (!seen || now - last < REDRAW_MS) return;
-      [last, drawn] = [now, true];
-      const rate = (done - first) / 1e6 / ((now - start) / 1000);
-      const line = `${file} ${(done / 1e6).toFixed(1)}/${(total / 1e6).toFixed(1)} MB, ${rate.toFixed(1)} MB/s`;
-      stream.write(`${CLEAR_LINE}${line.slice(0, (stream.columns ?? 80) - 1)}`);
-    },
-    clear(): void {
-      if (drawn) stream.write(CLEAR_LINE);
-    },
+  let now: PullProgress | undefined;
+  const draw = (line: string) => {
+    drawn = true;
+    stream.write(`${CLEAR_LINE}${line.slice(0, (stream.columns ?? 80) - 1)}`);
   };
+  const clear = () => {
+    if (drawn) stream.write(CLEAR_LINE);
+  };
+  return {
+    show(progress: PullProgress): void {
+      const { file, done, total } = progress;
+      now = progress;
+      if (Number.isNaN(first)) first = done; // what was there before does not count as speed
+      const time = performance.now();
+      if (!seen || time - last < REDRAW_MS) return;
+      last = time;
+      const rate = (done - first) / ((time - start) / 1000);
+      const left = rate > 0 && time - start > ESTIMATE_AFTER_MS ? `, ${duration((total - done) / rate)} left` : '';
+      draw(`${file} ${(done / 1e6).toFixed(1)}/${megabytes(total)}, ${megabytes(rate)}/s${left}`);
+    },
+    trouble(trouble: Trouble): void {
+      if (quiet) return;
+      if (trouble.kind === 'retry') {
+        clear();
+        const { fact, waitMs, next, tries } = trouble;
+        say(io, 'note', `${fact}; try ${next} of ${tries} in ${duration(waitMs / 1000)}`);
+      } else if (seen) {
+        const what = now === undefined ? 'the Hub' : `${now.file} ${megabytes(now.done)}`;
+        draw(`${what}: no data for ${duration(trouble.ms / 1000)} (Ctrl-C is safe: the next pull continues here)`);
+      }
+    },
+    clear,
+  };
+}
+
+/** 75 → 1:15 min, 9 → 9 s. */
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')} min`;
 }

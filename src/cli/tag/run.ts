@@ -1,0 +1,150 @@
+import { createClassifier, type ImageResult } from '../../classifier.ts';
+import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../errors.ts';
+import { packetsIn } from '../../image/packets.ts';
+import { type ImageSource, identityOf, nameOf } from '../../image/source.ts';
+import { isUrl } from '../../image/url.ts';
+import { openable, type Path, pathOf } from '../../inputs/path.ts';
+import { pathField, toJson } from '../../output/json.ts';
+import { NONE_KEPT } from '../../output/result-output.ts';
+import type { ResultSink } from '../../output/result-sink.ts';
+import { Sink } from '../../output/sink.ts';
+import { embeddedTags, iptcKeywords } from '../../tagging/embedded.ts';
+import { applyChange, type Change, planRemoval, planTags } from '../../tagging/files.ts';
+import { tagsFor } from '../../tagging/sidecar.ts';
+import { checkLabels } from '../../text/labels.ts';
+import { type GivenImages, givenImages } from '../given-images.ts';
+import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import type { InputOptions } from '../options/input-options.ts';
+import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { decodeOptions } from '../options/model-options.ts';
+import { createProgress } from '../progress.ts';
+
+export interface TagOptions extends InputOptions, LabelOptions, ScoreOptions, ImageRunOptions {
+  readonly parent?: string;
+  readonly dryRun?: boolean;
+  readonly remove?: boolean;
+  readonly format?: 'table' | 'jsonl';
+}
+
+/** What became of the sidecar of a picture. */
+type Tagged = { readonly image: string; readonly pathBytes?: Uint8Array } & (
+  | { readonly ok: true; readonly change: Change }
+  | { readonly ok: false; readonly code: ImageErrorCode; readonly message: string }
+);
+
+/** @returns the exit code: 1 if a picture or its sidecar failed */
+export async function runTag(args: readonly string[], options: TagOptions, io: Io): Promise<number> {
+  if (options.parent?.trim() === '') throw new UsageError('--parent is empty', 'give a keyword or remove the option');
+  const given = await givenImages(args, options, io, warner(options, io));
+  try {
+    return options.remove ? await remove(given, options, io) : await tag(given, options, io);
+  } finally {
+    given.stop();
+  }
+}
+
+async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
+  const labels = checkLabels(await givenLabels(options));
+  const { threshold: _, ...scoring } = classifierOptions(options);
+  return runOnModel(given, options, io.stdout.isTTY === true, io, async (clip, progress) => {
+    const classifier = await unlessInterrupted(
+      createClassifier(clip, labels, { ...scoring, onWarning: warner(options, io) }),
+      io,
+    );
+    const results = classifier.classify(given.images, decodeOptions(options));
+    return writeResults(tagged(results, options), tagSink(options, 'added', io), { progress, io });
+  });
+}
+
+/** Removal needs no model: the sidecars say what was added. */
+async function remove(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
+  const rows = async function* () {
+    for await (const image of given.images)
+      yield changed(identityOf(image), image, () => planRemoval(pathOf(image)), options);
+  };
+  const progress = createProgress(io.stderr, options.quiet ?? false, options.batch, io.stdout.isTTY === true);
+  const { ok, failed } = await writeResults(rows(), tagSink(options, 'removed', io), { progress, io });
+  if (!options.quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
+  return failed > 0 ? 1 : 0;
+}
+
+async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions): AsyncGenerator<Tagged> {
+  for await (const result of results) {
+    const { image, pathBytes } = result;
+    const identity = { image, ...(pathBytes && { pathBytes }) };
+    if (!result.ok) {
+      yield { ...identity, ok: false, code: result.error.code, message: result.error.message };
+      continue;
+    }
+    const source: ImageSource = pathBytes ? { name: image, path: pathBytes } : image;
+    const tags = tagsFor(labelsOf(result, options), options.parent?.trim());
+    yield await changed(
+      identity,
+      source,
+      async () => planTags(pathOf(source), tags, await tagsInside(pathOf(source))),
+      options,
+    );
+  }
+}
+
+/** With --threshold every label that reaches it, with --multi-label every accepted one, otherwise the first. */
+function labelsOf(result: ImageResult & { ok: true }, { threshold, multiLabel }: TagOptions): string[] {
+  if (threshold !== undefined)
+    return result.reason === 'none'
+      ? []
+      : result.labels.filter(({ score }) => score >= threshold).map(({ label }) => label);
+  if (multiLabel) return result.labels.filter(({ reason }) => reason === undefined).map(({ label }) => label);
+  return result.label === null ? [] : [result.label];
+}
+
+/** Tags inside the picture, which a new field of the sidecar would hide from some programs. */
+async function tagsInside(picture: Path): Promise<string[]> {
+  const { xmp, iptc } = await packetsIn(openable(picture));
+  const tags = embeddedTags(xmp);
+  return tags.length > 0 ? tags : iptcKeywords(iptc);
+}
+
+async function changed(
+  identity: { readonly image: string; readonly pathBytes?: Uint8Array },
+  source: ImageSource,
+  plan: () => Promise<Change>,
+  { dryRun = false }: TagOptions,
+): Promise<Tagged> {
+  if (isUrl(nameOf(source)))
+    return { ...identity, ok: false, code: 'E_URL', message: `${nameOf(source)} is a URL and has no sidecar` };
+  try {
+    const change = await plan();
+    if (!dryRun && change.changed.length > 0) await applyChange(change);
+    return { ...identity, ok: true, change };
+  } catch (error) {
+    const message = `the sidecar of ${nameOf(source)} was left as it is: ${messageOf(error)}`;
+    return { ...identity, ok: false, code: 'E_UNREADABLE', message };
+  }
+}
+
+function tagSink({ format, dryRun }: TagOptions, verb: 'added' | 'removed', io: Io): ResultSink<Tagged> {
+  const sink = new Sink(io.stdout, 'standard output');
+  const isTable = (format ?? (io.stdout.isTTY === true ? 'table' : 'jsonl')) === 'table';
+  return {
+    begin: async () => {},
+    add: (row) => sink.write(isTable ? tableLine(row, verb, dryRun ?? false) : `${toJson(jsonRow(row, verb))}\n`),
+    end: async () => NONE_KEPT,
+    close: () => sink.close(),
+  };
+}
+
+function tableLine(row: Tagged, verb: string, dryRun: boolean): string {
+  if (!row.ok) return `${oneLine(row.image)}: ${row.code}: ${oneLine(row.message)}\n`;
+  const tags = row.change.changed.map((tag) => tag.slice(tag.indexOf('=') + 1));
+  const what =
+    tags.length === 0 ? 'no change' : `${dryRun ? 'would be ' : ''}${verb}: ${[...new Set(tags)].join(', ')}`;
+  return `${oneLine(row.image)}: ${oneLine(what)}\n`;
+}
+
+function jsonRow(row: Tagged, verb: 'added' | 'removed'): object {
+  const identity = { image: row.image, ...pathField(row) };
+  if (!row.ok) return { ...identity, error: { code: row.code, message: row.message } };
+  return { ...identity, sidecar: row.change.sidecar, [verb]: row.change.changed };
+}
