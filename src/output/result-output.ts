@@ -32,7 +32,10 @@ export interface ResultOutput {
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
   if (same === undefined && !(await stat(dirname(output)).catch(() => undefined)))
-    throw new OutputError(`the folder ${dirname(output)} of ${option} does not exist`, 'create the folder first');
+    throw new OutputError(
+      `cannot write ${output}: the folder ${dirname(output)} does not exist`,
+      'create the folder first',
+    );
   if (same === undefined || !same.isFile()) return;
   for (const input of inputs) {
     const info = await stat(input, { bigint: true }).catch(() => undefined);

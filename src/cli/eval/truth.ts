@@ -4,7 +4,7 @@ import { messageOf, UsageError } from '../../errors.ts';
 import { nameOf } from '../../image/source.ts';
 import { excluding } from '../../inputs/glob.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
-import { isSystemFolder } from '../../inputs/left-out.ts';
+import { isSystemFolder, LeftOut } from '../../inputs/left-out.ts';
 import { countImages, imagePaths } from '../inputs.ts';
 import { csvImages, type LabelledImage, type TruthColumns } from './truth-csv.ts';
 
@@ -85,7 +85,8 @@ async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }
   }
   const isExcluded = excluding(walk.exclude ?? [], root);
   const classes = new Set<string>();
-  const images = imagePaths([root], { ...walk, onLoop: undefined, leftOut: undefined });
+  // A scan of its own: what is left out is counted once, when the images are read.
+  const images = imagePaths([root], { ...walk, onLoop: undefined, leftOut: new LeftOut() });
   for await (const source of images) {
     const label = classIn(root, nameOf(source));
     if (folders.has(label)) classes.add(label);
