@@ -102,6 +102,28 @@ export async function calibrate(
   };
 }
 
+/** Where a threshold does not reach on the test split what it was chosen for. */
+export interface Miss {
+  /** The option, or the label. */
+  readonly name: string;
+  /** Of the answered images of the test split; null if no threshold reaches the target on the calibration split. */
+  readonly precision: number | null;
+}
+
+/** The proposals that miss the aim. */
+export function missedAims({ target, threshold, minMargin, labels, together }: Calibration): Miss[] {
+  const miss = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>): Miss[] => {
+    if (value === null) return triedOn.images === 0 ? [] : [{ name, precision: null }];
+    return triedOn.precision !== null && triedOn.precision < target ? [{ name, precision: triedOn.precision }] : [];
+  };
+  return [
+    ...miss('--threshold', threshold),
+    ...miss('--min-margin', minMargin),
+    ...labels.flatMap((limit) => miss(`"${limit.label}"`, limit)),
+    ...miss('all labels together', { value: 0, triedOn: together }),
+  ];
+}
+
 /** Half of all names, the same half for ever. */
 function isChooser(key: string): boolean {
   return ((createHash('sha256').update(key).digest()[0] as number) & 1) === 0;

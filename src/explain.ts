@@ -4,7 +4,7 @@ import { ImageError, UsageError } from './errors.ts';
 import { decode } from './image/decode.ts';
 import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
 import { drawOverlay } from './image/overlay.ts';
-import { fitImage, normalize } from './image/preprocess.ts';
+import { fitImage, normalize, shortSideWanted } from './image/preprocess.ts';
 import { type ImageIdentity, type ImageSource, identityOf, nameOf, readSource } from './image/source.ts';
 import { openSession } from './model/session.ts';
 import { PATCH_EMBEDS, PATCH_PIXELS, patchFeatureGraph } from './onnx/patch-features.ts';
@@ -55,7 +55,7 @@ export async function explainImage(
   const { preprocessing } = clip;
   try {
     const bytes = await readSource(source);
-    const image = await decode(bytes, nameOf(source), completeDecode(decoding), preprocessing.resizeTo);
+    const image = await decode(bytes, nameOf(source), completeDecode(decoding), shortSideWanted(preprocessing));
     const pixels = normalize(fitImage(image, preprocessing), preprocessing);
     const { grid, patch } = contents.architecture.image;
     const values = cosines(await patchFeatures(contents, pixels, threads), rows).data;

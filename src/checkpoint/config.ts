@@ -52,6 +52,11 @@ export class ConfigReader {
     throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${value}; it must be a whole number`, mend);
   }
 
+  /** Whether a field is true; one that is missing is not. */
+  flag(key: string): boolean {
+    return this.fields[key] === true;
+  }
+
   choice<const T extends string>(key: string, choices: readonly T[]): T | undefined {
     const value = this.fields[key] ?? undefined;
     if (value === undefined) return undefined;

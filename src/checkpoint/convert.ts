@@ -87,20 +87,23 @@ export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWER
     tensors,
     async convert(write) {
       await write(head, 0);
-      const handle = await open(checkpoint.file);
-      try {
-        for (const { kind, name, source } of parts) {
-          const at = (part: string) => (tensors.get(part) as TensorEntry).offset;
-          if (kind === 'steps') {
-            const { steps, scales } = await quantize(handle, checkpoint, source);
-            await write(bytesOf(steps), at(name));
-            await write(bytesOf(scales), at(`${name}_scale`));
-          } else if (kind !== 'scales') {
-            await copy(handle, checkpoint, source, kind, (bytes, from) => write(bytes, at(name) + from));
+      for (const path of checkpoint.files) {
+        const handle = await open(path);
+        const own = parts.filter(({ source }) => checkpoint.fileOf(source) === path);
+        try {
+          for (const { kind, name, source } of own) {
+            const at = (part: string) => (tensors.get(part) as TensorEntry).offset;
+            if (kind === 'steps') {
+              const { steps, scales } = await quantize(handle, path, source);
+              await write(bytesOf(steps), at(name));
+              await write(bytesOf(scales), at(`${name}_step`));
+            } else if (kind !== 'scales') {
+              await copy(handle, path, source, kind, (bytes, from) => write(bytes, at(name) + from));
+            }
           }
+        } finally {
+          await handle.close();
         }
-      } finally {
-        await handle.close();
       }
     },
   };
@@ -117,7 +120,7 @@ function partsOf(source: TensorEntry, storage: Storage): Part[] {
   if (storage === 'int8' && PRODUCTS.test(name) && shape.length === 2) {
     return [
       { kind: 'steps', name, dtype: 'I8', shape: [elements / outputs, outputs], bytes: elements, source },
-      { kind: 'scales', name: `${name}_scale`, dtype: 'F32', shape: [outputs], bytes: 4 * outputs, source },
+      { kind: 'scales', name: `${name}_step`, dtype: 'F32', shape: [outputs], bytes: 4 * outputs, source },
     ];
   }
   if (transposed) return [{ kind: 'turn', name, dtype: 'F32', shape, bytes: 4 * elements, source }];
@@ -127,7 +130,7 @@ function partsOf(source: TensorEntry, storage: Storage): Part[] {
   return [{ kind: 'copy', name, dtype, shape, bytes, source }];
 }
 
-async function quantize(handle: FileHandle, { file }: Checkpoint, source: TensorEntry) {
+async function quantize(handle: FileHandle, file: string, source: TensorEntry) {
   const bytes = await readExactly(handle, file, source.offset, source.bytes);
   const weight = widen(bytes, source.dtype);
   const [outputs = 1] = source.shape;
@@ -141,7 +144,7 @@ async function quantize(handle: FileHandle, { file }: Checkpoint, source: Tensor
 
 async function copy(
   handle: FileHandle,
-  { file }: Checkpoint,
+  file: string,
   { name, dtype, shape, offset, bytes }: TensorEntry,
   kind: Exclude<Kind, 'steps' | 'scales'>,
   write: (bytes: Uint8Array, from: number) => Promise<void>,

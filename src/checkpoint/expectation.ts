@@ -32,7 +32,9 @@ export class Expectation {
         unsupported,
       );
     }
-    if (!FLOATS.includes(entry.dtype)) {
+    if (entry.dtype === 'I8' && shape.length === 2 && this.has(`${name}_scale`)) {
+      this.shape(`${name}_scale`, shape.slice(0, 1)); // rows in 8 bits, each with a scale
+    } else if (!FLOATS.includes(entry.dtype)) {
       throw new ModelError(`${name} is stored as ${entry.dtype}`, `save the checkpoint as one of ${FLOATS.join(', ')}`);
     }
     this.known.add(name);

@@ -2,7 +2,9 @@ import type { Architecture, ImageTower, TextTower } from './architecture.ts';
 import { ConfigReader } from './config.ts';
 import { Expectation } from './expectation.ts';
 import { bert } from './infer/bert.ts';
+import { convNext } from './infer/convnext.ts';
 import { efficientNetLite } from './infer/efficientnet.ts';
+import { modifiedResNet } from './infer/resnet.ts';
 import { textTransformer } from './infer/text-transformer.ts';
 import { visionTransformer } from './infer/vision-transformer.ts';
 import type { Checkpoint } from './safetensors.ts';
@@ -30,6 +32,8 @@ function imageTower(
   root: ConfigReader,
 ): { readonly image: ImageTower; readonly embedding: number } {
   if (expect.has('visual.trunk.conv_stem.weight')) return efficientNetLite(expect, root);
+  if (expect.has('visual.trunk.stages.0.blocks.0.gamma')) return convNext(expect, root);
+  if (expect.has('visual.attnpool.q_proj.weight')) return modifiedResNet(expect, root);
   return visionTransformer(expect, root);
 }
 

@@ -1,4 +1,4 @@
-import { Checkpoint, type TensorEntry } from './safetensors.ts';
+import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
 /** A pattern in a tensor's name and what stands there instead; a list is applied from top to bottom. */
 type Renames = readonly (readonly [pattern: RegExp, replacement: string])[];
@@ -12,6 +12,26 @@ const OPEN_CLIP_VIT: Renames = [
   [/^visual\.ln_post\./u, 'vision_model.post_layernorm.'],
   [/^visual\.proj$/u, 'visual_projection.weight'],
   [/^visual\.transformer\.resblocks\./u, 'vision_model.encoder.layers.'],
+  [/^visual\.attn_pool\.attn\./u, 'vision_model.head.attention.'],
+  [/^visual\.attn_pool\./u, 'vision_model.head.'],
+];
+
+/** timm's ViT inside open_clip, as its SigLIPs have it. */
+const TIMM_VIT: Renames = [
+  [/^visual\.trunk\.patch_embed\.proj\./u, 'vision_model.embeddings.patch_embedding.'],
+  [/^visual\.trunk\.pos_embed$/u, 'vision_model.embeddings.position_embedding.weight'],
+  [/^visual\.trunk\.blocks\./u, 'vision_model.encoder.layers.'],
+  [/^visual\.trunk\.norm\./u, 'vision_model.post_layernorm.'],
+  [/^visual\.trunk\.attn_pool\.latent$/u, 'vision_model.head.probe'],
+  [/^visual\.trunk\.attn_pool\.norm\./u, 'vision_model.head.layernorm.'],
+  [/^visual\.trunk\.attn_pool\.mlp\./u, 'vision_model.head.mlp.'],
+  [/^visual\.trunk\.attn_pool\.q\./u, 'vision_model.head.attention.q_proj.'],
+  [/^visual\.trunk\.attn_pool\.proj\./u, 'vision_model.head.attention.out_proj.'],
+  [/^visual\.trunk\.attn_pool\./u, 'vision_model.head.attention.'],
+  [/^visual\.head\.proj\./u, 'visual_projection.'],
+  [/\.norm1\./u, '.layer_norm1.'],
+  [/\.norm2\./u, '.layer_norm2.'],
+  [/\.attn\.proj\./u, '.self_attn.out_proj.'],
 ];
 
 /** open_clip's text transformer; under `text.` if its config says custom_text. */
@@ -21,6 +41,8 @@ const OPEN_CLIP_TEXT: Renames = [
   [/^(text\.)?positional_embedding$/u, 'text_model.embeddings.position_embedding.weight'],
   [/^(text\.)?ln_final\./u, 'text_model.final_layer_norm.'],
   [/^(text\.)?text_projection$/u, 'text_projection.weight'],
+  [/^text\.text_projection\./u, 'text_model.head.'],
+  [/^text\.cls_emb$/u, 'text_model.embeddings.class_embedding'],
   [/^text\.transformer\./u, 'text_model.'], // a model of Hugging Face inside open_clip
   [/^text\.proj\./u, 'text_projection.'],
 ];
@@ -33,13 +55,20 @@ const OPEN_CLIP_BLOCKS: Renames = [
   [/\.mlp\.c_proj\./u, '.mlp.fc2.'],
 ];
 
-/** Hugging Face's BertModel and XLMRobertaModel, in the names of its CLIPTextModel. */
-const BERT: Renames = [
+/** Hugging Face's ViTModel, BertModel and XLMRobertaModel, in the names of its CLIPModel. */
+const HUGGING_FACE: Renames = [
+  [/^vision_model\.vision_model\./u, 'vision_model.'], // a CLIPVisionModel inside another model
+  [/^vision_model\.embeddings\.cls_token$/u, 'vision_model.embeddings.class_embedding'],
+  [/^vision_model\.embeddings\.position_embeddings$/u, 'vision_model.embeddings.position_embedding.weight'],
+  [/^vision_model\.embeddings\.patch_embeddings\.projection\./u, 'vision_model.embeddings.patch_embedding.'],
+  [/^vision_model\.layernorm\./u, 'vision_model.post_layernorm.'],
+  [/\.layernorm_before\./u, '.layer_norm1.'],
+  [/\.layernorm_after\./u, '.layer_norm2.'],
   [/^(text_model\.embeddings)\.word_embeddings\./u, '$1.token_embedding.'],
   [/^(text_model\.embeddings)\.position_embeddings\./u, '$1.position_embedding.'],
   [/^(text_model\.embeddings)\.LayerNorm\./u, '$1.norm.'],
-  [/^(text_model\.encoder)\.layer\./u, '$1.layers.'],
-  [/\.attention\.self\.(query|key|value)\./u, '.self_attn.$1.'],
+  [/^((text|vision)_model\.encoder)\.layer\./u, '$1.layers.'],
+  [/\.attention\.(self|attention)\.(query|key|value)\./u, '.self_attn.$2.'],
   [/\.attention\.output\.dense\./u, '.self_attn.out_proj.'],
   [/\.attention\.output\.LayerNorm\./u, '.layer_norm1.'],
   [/\.intermediate\.dense\./u, '.mlp.fc1.'],
@@ -58,32 +87,65 @@ const TRANSPOSED: ReadonlySet<string> = new Set(['visual.proj', 'text_projection
  * stacked `in_proj` of query, key and value becomes three views into its bytes, a transposed projection is marked as such.
  */
 export function withHuggingFaceNames(checkpoint: Checkpoint): Checkpoint {
+  const prefix = commonPrefix([...checkpoint.tensors.keys()]);
+  const plain = [...checkpoint.tensors.values()].map((entry) => ({ ...entry, name: entry.name.slice(prefix.length) }));
+  const names = new Set(plain.map(({ name }) => name));
   const renames = [
-    ...(checkpoint.has('visual.class_embedding') ? OPEN_CLIP_VIT : []),
+    ...(names.has('visual.class_embedding') ? OPEN_CLIP_VIT : []),
+    ...(names.has('visual.trunk.patch_embed.proj.weight') ? TIMM_VIT : []),
     ...OPEN_CLIP_TEXT,
     ...OPEN_CLIP_BLOCKS,
-    ...BERT,
+    ...HUGGING_FACE,
   ];
-  const entries = [...checkpoint.tensors.values()].map((entry) => rename(entry, renames)).flatMap(unstack);
-  return new Checkpoint(checkpoint.file, new Map(entries.map((entry) => [entry.name, entry])), checkpoint.header);
+  const entries = plain
+    .filter(({ name }) => !CAPTIONS.test(name))
+    .map((entry) => rename(entry, renames))
+    .flatMap(unstack);
+  return checkpoint.withTensors(entries);
 }
+
+/** CoCa's decoder, which writes captions; scores do not need it. */
+const CAPTIONS = /^text_decoder\./u;
+
+/** What a wrapper such as DataParallel put before the name of every tensor. */
+function commonPrefix(names: readonly string[]): string {
+  return PREFIXES.find((prefix) => names.length > 0 && names.every((name) => name.startsWith(prefix))) ?? '';
+}
+
+const PREFIXES = ['module.', 'model.', 'clip.'] as const;
 
 function rename(entry: TensorEntry, renames: Renames): TensorEntry {
   const name = renames.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), entry.name);
-  if (!TRANSPOSED.has(entry.name)) return { ...entry, name };
+  if (!TRANSPOSED.has(entry.name)) return { ...entry, name, shape: shapeOf(name, entry.shape) };
   return { ...entry, name, shape: [...entry.shape].reverse(), transposed: true };
 }
 
-/** `in_proj [3 · width, …]`, as PyTorch's MultiheadAttention has it → its query, key and value parts. */
+/** Class tokens and positions of ViTs have sizes of 1 before their own, for the batch. */
+function shapeOf(name: string, shape: readonly number[]): readonly number[] {
+  const own = name.endsWith('.class_embedding') ? 1 : name.endsWith('.position_embedding.weight') ? 2 : shape.length;
+  return shape.slice(0, -own).every((size) => size === 1) ? shape.slice(-own) : shape;
+}
+
+const STACKED: readonly (readonly [pattern: RegExp, parts: readonly string[]])[] = [
+  [/^(.*\.)in_proj_(weight|bias)$/u, ['q_proj', 'k_proj', 'v_proj']], // PyTorch's MultiheadAttention
+  [/^(.*\.)qkv\.(weight|bias)$/u, ['q_proj', 'k_proj', 'v_proj']], // timm's blocks
+  [/^(.*\.)kv\.(weight|bias)$/u, ['k_proj', 'v_proj']], // timm's attention pooling
+];
+
+/** `in_proj [3 · width, …]` and the like → query, key and value. */
 function unstack(entry: TensorEntry): TensorEntry[] {
-  const [, prefix, kind] = /^(.*\.)in_proj_(weight|bias)$/u.exec(entry.name) ?? [];
+  const single = /^(.*\.[qkv]_proj)_weight$/u.exec(entry.name)?.[1]; // PyTorch's, if keys have a width of their own
+  if (single !== undefined) return [{ ...entry, name: `${single}.weight` }];
+  const [match, parts = []] =
+    STACKED.map(([pattern, parts]) => [pattern.exec(entry.name), parts] as const).find(([found]) => found) ?? [];
+  const [, prefix, kind] = match ?? [];
   const [rows = 0, ...rest] = entry.shape;
-  if (prefix === undefined || rows % 3 !== 0) return [entry];
-  const bytes = entry.bytes / 3;
-  return ['q_proj', 'k_proj', 'v_proj'].map((projection, n) => ({
+  if (prefix === undefined || rows % parts.length !== 0) return [entry];
+  const bytes = entry.bytes / parts.length;
+  return parts.map((projection, n) => ({
     ...entry,
     name: `${prefix}${projection}.${kind}`,
-    shape: [rows / 3, ...rest],
+    shape: [rows / parts.length, ...rest],
     offset: entry.offset + n * bytes,
     bytes,
   }));

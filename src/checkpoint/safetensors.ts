@@ -1,5 +1,5 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
 import { halfToNumber } from './floats.ts';
 import { openModelFile } from './model-file.ts';
@@ -38,6 +38,8 @@ export interface TensorEntry {
   readonly bytes: number;
   /** Stored as `[in, out]`, where the shape here says `[out, in]`. */
   readonly transposed?: true;
+  /** The name of the file that holds it, if that is not the checkpoint's first. */
+  readonly shard?: string;
 }
 
 /**
@@ -49,8 +51,10 @@ export class Checkpoint {
     /** The real file, every link resolved: the graphs name it by its own name in its own folder. */
     readonly file: string,
     readonly tensors: ReadonlyMap<string, TensorEntry>,
-    /** The header as it stands in the file. */
+    /** The header as it stands in the file; of several files, all headers one after the other. */
     readonly header: Uint8Array,
+    /** All files that tensors lie in, in one folder: more than {@link file} if the checkpoint is sharded. */
+    readonly files: readonly string[] = [file],
   ) {}
 
   /** The folder that graphs look for {@link location} in. */
@@ -60,6 +64,16 @@ export class Checkpoint {
 
   get location(): string {
     return basename(this.file);
+  }
+
+  /** The same files with other entries: under other names, or views into the bytes. */
+  withTensors(entries: readonly TensorEntry[]): Checkpoint {
+    return new Checkpoint(this.file, new Map(entries.map((entry) => [entry.name, entry])), this.header, this.files);
+  }
+
+  /** The path of the file that holds a tensor. */
+  fileOf({ shard }: TensorEntry): string {
+    return shard === undefined ? this.file : join(this.folder, shard);
   }
 
   has(name: string): boolean {
@@ -85,9 +99,9 @@ export class Checkpoint {
         damaged,
       );
     }
-    const handle = await open(this.file);
+    const handle = await open(this.fileOf(entry));
     try {
-      return decodeFloat(await readExactly(handle, this.file, entry.offset, size), entry);
+      return decodeFloat(await readExactly(handle, this.fileOf(entry), entry.offset, size), entry);
     } finally {
       await handle.close();
     }
@@ -109,7 +123,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { handle, size } = await openModelFile(file, 'check the path and its permissions');
   try {
     if (size < 8) throw new ModelError(`${path} has only ${size} bytes and is not a safetensors file`, damaged);
-    const length = Number((await readExactly(handle, path, 0, 8)).readBigUInt64LE());
+    const start = await readExactly(handle, path, 0, 8);
+    if (start.toString('latin1') === 'version ') throw lfsPointer(path);
+    const length = Number(start.readBigUInt64LE());
     if (length > MAX_HEADER_BYTES || 8 + length > size) {
       throw new ModelError(`${path} declares a header of ${length} bytes, but the file has ${size} bytes`, damaged);
     }
@@ -118,6 +134,14 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   } finally {
     await handle.close();
   }
+}
+
+/** What Git LFS leaves in place of a file that it has not fetched begins with `version https://git-lfs…`. */
+export function lfsPointer(path: string): ModelError {
+  return new ModelError(
+    `${path} is a Git LFS pointer: the file itself has not been fetched`,
+    `run "git lfs pull" in ${dirname(path)}`,
+  );
 }
 
 function parseHeader(header: Buffer, path: string, fileSize: number): Map<string, TensorEntry> {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
@@ -10,6 +9,7 @@ import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { isRepeatable, isStandardOutput } from './options/values.ts';
+import { packageVersion } from './version.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
@@ -112,11 +112,4 @@ async function overview(io: Io): Promise<string> {
     ([name, { summary }]) => `  clip-classify help ${name.padEnd(11)}  ${summary}`,
   );
   return [SUMMARY, '', 'Commands (each has its own --help):', ...commands, '', 'Help topics:', ...topics].join('\n');
-}
-
-async function packageVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }

@@ -9,6 +9,11 @@ export function decodeText(bytes: Uint8Array): string {
   return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
 }
 
+/** Whether bytes begin with the mark of UTF-16. */
+export function isUtf16(start: Uint8Array): boolean {
+  return encodingOf(start) !== 'utf-8';
+}
+
 function encodingOf(start: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le';
   return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8';

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { ImageError, UsageError } from '../errors.ts';
 import { decode } from '../image/decode.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
+import { shortSideWanted } from '../image/preprocess.ts';
 import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
@@ -84,7 +85,7 @@ export function encodeInProcess(
             if (size > LARGE_BYTES) release = await largeFiles.lock();
           });
           tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-          const image = await decode(bytes, nameOf(source), options, model.preprocessing.resizeTo);
+          const image = await decode(bytes, nameOf(source), options, shortSideWanted(model.preprocessing));
           return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
         } finally {
           release();

@@ -1,5 +1,5 @@
-/** The kernels that CLIP models are trained with; both widen with the reduction, so that they antialias. */
-export type Filter = 'bicubic' | 'bilinear';
+/** The kernels that CLIP models are trained with; all widen with the reduction, so that they antialias. */
+export type Filter = 'bicubic' | 'bilinear' | 'lanczos';
 
 /** A range of output pixels on one axis: the part of the resized image that is wanted. */
 export interface Span {
@@ -26,6 +26,7 @@ const PRECISION = 22;
 const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
   bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
+  lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
 /** Keys' cubic convolution with a = -0.5. */
@@ -34,6 +35,10 @@ function cubic(x: number): number {
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
   return 0;
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
 }
 
 /** The weights of the wanted output pixels; computed in double precision and in Pillow's order of operations. */

@@ -36,8 +36,7 @@ export function drawOverlay(
   { grid, patch, values }: GridMap,
 ): Promise<Uint8Array> {
   const zoom = Math.ceil(SIDE / (grid * patch));
-  const { size, resizeTo } = preprocessing;
-  const seen = fitImage(image, { ...preprocessing, size: size * zoom, resizeTo: resizeTo * zoom });
+  const seen = fitImage(image, preprocessing, zoom);
   const cell = patch * zoom;
   const side = Math.round(grid * cell);
   const colours = coloursOf(values);

@@ -8,32 +8,69 @@ export type PerChannel = readonly [number, number, number];
 export interface Preprocessing {
   /** S, pixels on a side of the square that goes into the model. */
   readonly size: number;
-  /** 'crop': the short side is resized to `resizeTo` and the middle is cut out; 'squash': both sides are resized to S. */
-  readonly fit: 'crop' | 'squash';
-  /** The short side before the crop, at least S; as a rule S itself. */
+  /** What is resized before the middle is cut out: the short side, both sides, or nothing. */
+  readonly fit: 'crop' | 'squash' | 'none';
+  /** Its length before the crop; as a rule S. What is shorter than S is padded with black. */
   readonly resizeTo: number;
+  /** Of half a pixel at the beginning of the crop: down as transformers does it, or to the even pixel as torchvision and open_clip. */
+  readonly rounding: 'down' | 'even';
   readonly filter: Filter;
+  /** Pixels are divided by this before mean and std; as a rule 255. */
+  readonly divisor: number;
   readonly mean: PerChannel;
   readonly std: PerChannel;
 }
 
 /**
- * The S × S pixels that the model sees, equal byte for byte to Pillow and torchvision's Resize and CenterCrop: the long
- * side is truncated to whole pixels, the crop's offset rounded half to even. Only what the crop needs is computed,
- * so an image of 1 × 50,000 pixels costs no more than its pixels.
+ * The S × S pixels that the model sees, equal byte for byte to Pillow and to what transformers or torchvision do with it:
+ * the long side is truncated to whole pixels. Only what the crop needs is computed, so an image of 1 × 50,000 pixels costs
+ * no more than its pixels.
+ *
+ * @param zoom so many times as large on a side
  */
-export function fitImage(image: RgbImage, { size, fit, resizeTo, filter }: Preprocessing): RgbImage {
+export function fitImage(
+  image: RgbImage,
+  { size, fit, resizeTo, rounding, filter }: Preprocessing,
+  zoom = 1,
+): RgbImage {
   const short = Math.min(image.width, image.height);
+  const side = size * zoom;
   const axis = (length: number): Span => {
-    if (fit === 'squash') return { resized: size, first: 0, length: size };
-    const resized = length === short ? resizeTo : Math.trunc((resizeTo * length) / short);
-    return { resized, first: roundHalfEven((resized - size) / 2), length: size };
+    const long = Math.trunc((resizeTo * zoom * length) / short);
+    const resized = { crop: length === short ? resizeTo * zoom : long, squash: resizeTo * zoom, none: length * zoom }[
+      fit
+    ];
+    const half = (resized - side) / 2;
+    return { resized, first: rounding === 'down' ? Math.floor(half) : roundHalfEven(half), length: side };
   };
-  return resample(image, axis(image.width), axis(image.height), filter);
+  const [columns, rows] = [axis(image.width), axis(image.height)];
+  const seen = resample(image, inside(columns), inside(rows), filter);
+  return seen.width === side && seen.height === side ? seen : pad(seen, side, -columns.first, -rows.first);
+}
+
+/** The part of a span that there are pixels for. */
+function inside({ resized, first, length }: Span): Span {
+  const start = Math.max(first, 0);
+  return { resized, first: start, length: Math.min(first + length, resized) - start };
+}
+
+/** An image on a black square, so far from its left and upper edge. */
+function pad({ width, height, data }: RgbImage, side: number, left: number, top: number): RgbImage {
+  const [x, y] = [Math.max(left, 0), Math.max(top, 0)];
+  const square = new Uint8Array(side * side * 3);
+  for (let line = 0; line < height; line++) {
+    square.set(data.subarray(line * width * 3, (line + 1) * width * 3), ((y + line) * side + x) * 3);
+  }
+  return { width: side, height: side, data: square };
+}
+
+/** The short side of the picture that is resampled; no picture is large enough if nothing is resized. */
+export function shortSideWanted({ fit, resizeTo }: Preprocessing): number {
+  return fit === 'none' ? Number.POSITIVE_INFINITY : resizeTo;
 }
 
 /**
- * `(pixel / 255 - mean) / std`, channel by channel.
+ * `(pixel / divisor - mean) / std`, channel by channel.
  *
  * @param image S × S pixels
  * @returns [3, S, S]
@@ -58,9 +95,9 @@ const tables = new WeakMap<Preprocessing, Tables>();
 function tablesOf(preprocessing: Preprocessing): Tables {
   const known = tables.get(preprocessing);
   if (known !== undefined) return known;
-  const { mean, std } = preprocessing;
+  const { divisor, mean, std } = preprocessing;
   const table = (channel: 0 | 1 | 2) =>
-    Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - mean[channel]) / std[channel]);
+    Float32Array.from({ length: 256 }, (_, byte) => (byte / divisor - mean[channel]) / std[channel]);
   const made: Tables = [table(0), table(1), table(2)];
   tables.set(preprocessing, made);
   return made;

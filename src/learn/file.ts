@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { pid } from 'node:process';
+import { readFile, stat } from 'node:fs/promises';
 import { type Fields, fields, list, number, text, texts } from '../disk/json-fields.ts';
-import { LabelsError, messageOf, OutputError } from '../errors.ts';
+import { LabelsError, messageOf } from '../errors.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
 import { cholesky } from './cholesky.ts';
 import type { Figures, Learned, LearnedLabel, LeaveOneOut } from './learned.ts';
 import type { ClassStatistics } from './statistics.ts';
+import { writeWholeFile } from './whole-file.ts';
 
 const FORMAT = 'clip-classify classifier';
 /** Increase it when the format changes. */
@@ -22,19 +22,7 @@ export function isLearnedFile(path: string): boolean {
 
 /** Writes the file so that it is there whole or not at all. @throws OutputError */
 export async function writeLearned(learned: Learned, path: string): Promise<void> {
-  const whole = `${path}.${pid}.tmp`;
-  try {
-    await writeFile(whole, learnedJson(learned));
-    await rename(whole, path);
-  } catch (error) {
-    throw new OutputError(
-      `${path} cannot be written: ${messageOf(error)}`,
-      'check the folder and its permissions',
-      error,
-    );
-  } finally {
-    await rm(whole, { force: true });
-  }
+  await writeWholeFile(path, learnedJson(learned));
 }
 
 /** @throws LabelsError if the file cannot be read, is damaged or has another format */

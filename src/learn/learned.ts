@@ -59,14 +59,23 @@ export async function requireModel(
   );
 }
 
-export function pictureEvidence({ statistics, prior, weights }: Learned): PictureEvidence {
-  const { weights: planes, biases, unseen } = discriminant(statistics, prior);
+/** {@link PictureEvidence} as one plane for each class: `logits = planes · image + offsets`. */
+export interface PicturePlanes extends PictureEvidence {
+  /** [C, D] */
+  readonly planes: Float64Array;
+  /** [C] */
+  readonly offsets: Float64Array;
+}
+
+export function pictureEvidence({ statistics, prior, weights }: Learned): PicturePlanes {
+  const { weights: directions, biases, unseen } = discriminant(statistics, prior);
   const { width } = statistics;
-  const [rows, offsets] = [planes.slice(), biases.map((bias) => (bias - unseen.bias) * weights.pictures)];
-  for (const at of rows.keys())
-    rows[at] = ((rows[at] as number) - (unseen.weights[at % width] as number)) * weights.pictures;
+  const planes = directions.map((value, at) => (value - (unseen.weights[at % width] as number)) * weights.pictures);
+  const offsets = biases.map((bias) => (bias - unseen.bias) * weights.pictures);
   return {
     words: weights.words,
-    logits: (image) => offsets.map((offset, c) => offset + dot(rows.subarray(c * width, (c + 1) * width), image)),
+    planes,
+    offsets,
+    logits: (image) => offsets.map((offset, c) => offset + dot(planes.subarray(c * width, (c + 1) * width), image)),
   };
 }

@@ -18,10 +18,10 @@ export interface Evidence {
 
 /**
  * What is believed before any picture is seen, in units that hold for every width: a discriminant takes its D directions for
- * independent and so counts each picture D / 4.5 times too often. Measured on six sets with 1 to 3 pictures a class
- * (docs/learning.md).
+ * independent and so counts each picture D / 5 times too often. If words turn out to be too sure of themselves, pictures are
+ * expected to count more. Measured on six sets with 1 to 3 pictures a class (docs/learning.md).
  */
-const DIRECTIONS = 4.5;
+const DIRECTIONS = 5;
 /** The same if there are no words to agree with. */
 const DIRECTIONS_ALONE = 15;
 /** One standard deviation of the logarithms of both weights. */
@@ -39,7 +39,7 @@ const PRECISION = 0.01;
 export function chooseWeights(evidence: Evidence, width: number): Weights {
   const alone = evidence.words === undefined;
   const cost = (words: number, pictures: number) => {
-    const expected = Math.log((alone ? DIRECTIONS_ALONE : DIRECTIONS) / width) - (alone ? 0 : words);
+    const expected = Math.log((alone ? DIRECTIONS_ALONE : DIRECTIONS) / width) - (alone ? 0 : Math.min(0, words));
     const surprise = (alone ? 0 : words ** 2) + (pictures - expected) ** 2;
     return lossOf(evidence, { words: Math.exp(words), pictures: Math.exp(pictures) }) + surprise / (2 * SPREAD ** 2);
   };

@@ -46,7 +46,7 @@ export async function describeCard(text: string, env: Env): Promise<CardDescript
   return {
     name: card.name,
     contents: { kind: 'checkpoint', ...blueprint(card) },
-    preprocessing: { size, fit, resizeTo: size, filter, mean, std },
+    preprocessing: { size, fit, resizeTo: size, rounding: 'down', filter, divisor: 255, mean, std },
     scoring: logitScale === null ? undefined : { logitScale },
   };
 }

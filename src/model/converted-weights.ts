@@ -9,11 +9,11 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { isIntact, seal, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
-import { holdsCheckpoint, readModelFolder } from './folder.ts';
+import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
 
 /** Counted up with every change of what is written, so that what an older version wrote is not read. */
-const FORMAT = 1;
+const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
 
 /** The tensors of a tower in another storage, and where onnxruntime finds their bytes. */
@@ -62,8 +62,9 @@ export async function verifyConverted(
   modelFolder: string,
   env?: Env,
 ): Promise<{ path: string; state: 'good' | 'changed' }[]> {
-  if (!(await holdsCheckpoint(modelFolder))) return [];
-  const { file } = (await readModelFolder(modelFolder)).checkpoint;
+  const folder = await checkpointFolder(modelFolder);
+  if (folder === undefined) return [];
+  const { file } = (await readModelFolder(folder)).checkpoint;
   const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
   const checks = names
     .filter((name) => name.endsWith('.safetensors'))
@@ -101,8 +102,9 @@ function weightsFolder(env?: Env): string {
   return join(cacheFolder(env), 'weights');
 }
 
-async function keyOf({ file, header }: Checkpoint): Promise<string> {
-  const parts = [String(FORMAT), file, await stampOf(file), header];
+async function keyOf({ files, header }: Checkpoint): Promise<string> {
+  const stamps = await Promise.all(files.map(async (file) => [file, await stampOf(file)]));
+  const parts = [String(FORMAT), ...stamps.flat(), header];
   const digest = parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
   return digest.slice(0, 32);
 }

@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
+import { readModelJson } from '../checkpoint/config.ts';
 import { storageOf } from '../checkpoint/convert.ts';
 import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Env } from '../disk/environment.ts';
 import { ModelError } from '../errors.ts';
-import { parsePreprocessing } from '../hub/card.ts';
 import { findCard } from '../hub/registry.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import type { Port } from '../onnx/ports.ts';
@@ -12,12 +13,14 @@ import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers
 import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
 import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
-import { holdsCheckpoint, nothingToRun, readModelFolder } from './folder.ts';
+import { checkpointFolder, exists, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
 import { refuseLinksOut } from './links.ts';
+import { parsePreprocessing } from './preprocessing.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import type { Graph, GraphSource } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
+import { textShape } from './text-shape.ts';
 
 /** How cosines become scores: `softmax(logitScale · cosine)`, or with a bias `sigmoid(logitScale · cosine + logitBias)`. */
 export interface Scoring {
@@ -83,9 +86,10 @@ export interface DescribeOptions {
 export async function describeModel(nameOrFolder: string, options: DescribeOptions = {}): Promise<ModelDescription> {
   const location = await findModel(nameOrFolder, options.env);
   await refuseLinksOut(location.folder);
-  if (await holdsCheckpoint(location.folder)) return describeCheckpoint(location, options);
-  const readyMade = await readReadyMade(location.folder, options.dtype ?? 'fp32');
-  if (readyMade === undefined) throw nothingToRun(location.folder);
+  const folder = await checkpointFolder(location.folder);
+  if (folder !== undefined) return describeCheckpoint({ ...location, folder }, options);
+  const readyMade = await readReadyMade(location.folder, options.dtype);
+  if (readyMade === undefined) throw await nothingToRun(location.folder);
   return describeReadyMade(location, readyMade);
 }
 
@@ -93,7 +97,7 @@ async function describeCheckpoint(
   { name, folder, imported }: ModelLocation,
   { dtype = 'fp32', env, onCacheTrouble }: DescribeOptions,
 ): Promise<ModelDescription> {
-  const { checkpoint, config, preprocessor } = await readModelFolder(folder);
+  const { checkpoint, config, preprocessor, library } = await readModelFolder(folder);
   const architecture = inferArchitecture(checkpoint, config);
   if (dtype === 'int8' && architecture.image.kind !== 'vit') {
     throw new ModelError(
@@ -101,6 +105,7 @@ async function describeCheckpoint(
       'remove --dtype int8, or use fp16',
     );
   }
+  const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));
   const graphs = async () =>
     (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
     buildGraphs(checkpoint, architecture);
@@ -117,8 +122,13 @@ async function describeCheckpoint(
     name,
     folder,
     contents: { kind: 'checkpoint', checkpoint, architecture, graphs },
-    preprocessing: parsePreprocessing(preprocessor, architecture.image.imageSize, folder),
-    tokens: architecture.text,
+    preprocessing: parsePreprocessing(
+      preprocessor,
+      architecture.image.imageSize,
+      folder,
+      library === 'transformers' ? 'down' : 'even',
+    ),
+    tokens,
     scoring: await readScoring(checkpoint, architecture),
     towers: once(async () => {
       const ports = builtPorts(architecture);
@@ -128,7 +138,7 @@ async function describeCheckpoint(
         text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
       };
     }),
-    tokenizer: once(() => loadTokenizer(folder, architecture.text)),
+    tokenizer: once(() => loadTokenizer(folder, tokens)),
     weightFile: checkpoint.file,
   };
 }
@@ -173,6 +183,11 @@ async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Prom
     );
   }
   return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
+}
+
+async function readTokenizerConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const file = 'tokenizer_config.json';
+  return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

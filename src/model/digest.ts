@@ -6,6 +6,7 @@ import { digestFile, stampOf } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { readPins } from '../hub/pins.ts';
 import { pinnedFolder } from '../hub/verify.ts';
+import { TOKENIZER_FILES } from '../text/tokenizer-files.ts';
 import type { ModelDescription } from './description.ts';
 
 type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' | 'tokens'>;
@@ -112,7 +113,11 @@ interface ModelFile {
 /** What is read when a model runs. */
 async function filesOf({ folder, contents }: Described): Promise<ModelFile[]> {
   if (contents.kind === 'checkpoint') {
-    return [{ role: 'weights', path: contents.checkpoint.file }, ...(await tokenizerFiles(folder))];
+    const weights = contents.checkpoint.files.map((path, n) => ({
+      role: n === 0 ? 'weights' : `weights ${n + 1}`,
+      path,
+    }));
+    return [...weights, ...(await tokenizerFiles(folder))];
   }
   const { image, text, tokenizerFolder } = contents.readyMade;
   const graphs = [...new Set([image.path, text.path])];
@@ -132,7 +137,7 @@ async function weightFiles(folder: string): Promise<string[]> {
 }
 
 async function tokenizerFiles(folder: string): Promise<ModelFile[]> {
-  const paths = await onlyFiles(['tokenizer.json', 'tokenizer_config.json'].map((name) => join(folder, name)));
+  const paths = await onlyFiles(TOKENIZER_FILES.map((name) => join(folder, name)));
   return paths.map((path) => ({ role: basename(path), path }));
 }
 

@@ -10,6 +10,8 @@ export type Pixels = Float32Array | Uint8Array;
 export interface Wiring {
   readonly image?: ImageWiring;
   readonly text?: TextWiring;
+  /** Items are run one by one, because the graph's results depend on what else is in a batch. */
+  readonly oneByOne?: true;
 }
 
 export interface ImageWiring {
@@ -40,7 +42,7 @@ const MOST_NUMBERS = 2 ** 30;
  *
  * @throws ModelError if the graph has neither, or a tower has no embedding among its outputs
  */
-export function wire({ inputs, outputs }: GraphPorts, path: string): Wiring {
+export function wire({ inputs, outputs, batchDependent }: GraphPorts, path: string): Wiring {
   const image = inputs.find(({ shape, elementType }) => shape.length === 4 && [FLOAT32, UINT8].includes(elementType));
   const integers = inputs.filter(
     ({ shape, elementType }) => shape.length === 2 && [INT32, INT64].includes(elementType),
@@ -59,6 +61,7 @@ export function wire({ inputs, outputs }: GraphPorts, path: string): Wiring {
     );
   }
   return {
+    ...(batchDependent && { oneByOne: true }),
     ...(image && { image: wireImage(image, findOutput(outputs, IMAGE_OUTPUTS, path), path) }),
     ...(ids && {
       text: {
@@ -118,7 +121,7 @@ export function encodeImages(
   const { input, output, pixels } = wiring.image;
   return inBatches(
     images,
-    fixed(input.shape[0]) ?? rows,
+    fixed(input.shape[0]) ?? (wiring.oneByOne ? 1 : rows),
     () => 0,
     async (batch, count) => {
       const shape = pixels === 'bytes' ? [count, size, size, 3] : [count, 3, size, size];
@@ -153,7 +156,7 @@ export async function encodeTexts(
   const order = [...prompts.keys()].sort((a, b) => lengthOf(a) - lengthOf(b));
   const rows = fixed(input.shape[0]);
   const alike = rows === undefined && length === undefined ? lengthOf : () => 0;
-  const sorted = await inBatches(order, rows ?? batch, alike, async (indices, count) => {
+  const sorted = await inBatches(order, rows ?? (wiring.oneByOne ? 1 : batch), alike, async (indices, count) => {
     const feeds = textFeeds(
       wiring.text,
       indices.map((index) => prompts[index] as readonly number[]),

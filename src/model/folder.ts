@@ -1,61 +1,91 @@
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { withHuggingFaceNames } from '../checkpoint/layout.ts';
 import { fromOpenClipConfig } from '../checkpoint/open-clip.ts';
-import { type Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
+import { type Checkpoint, isRecord, readCheckpoint } from '../checkpoint/safetensors.ts';
+import { readShards } from '../checkpoint/shards.ts';
 import { ModelError } from '../errors.ts';
+import { refuseByConfig, whatIsThere } from './foreign.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */
 export interface ModelFolder {
   readonly checkpoint: Checkpoint;
   /** As config.json has it. */
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: Fields;
   /** As preprocessor_config.json has it. */
-  readonly preprocessor: Readonly<Record<string, unknown>>;
+  readonly preprocessor: Fields;
+  /** The library whose conventions hold: how a crop begins, how texts are cleaned. */
+  readonly library: 'transformers' | 'open_clip';
 }
 
+const SHARDED = 'model.safetensors.index.json';
+/** Both are names that open_clip's own loader takes. */
+const OPEN_CLIP = ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'] as const;
+/** Either holds a checkpoint in the layout of transformers. */
+const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
+
 /**
- * Reads a folder in the layout of Hugging Face (model.safetensors, config.json, preprocessor_config.json) or, where that
- * is not there, of open_clip (open_clip_model.safetensors, open_clip_config.json).
+ * Reads a folder in the layout of transformers (model.safetensors or its shards, config.json, and processor_config.json or
+ * the older preprocessor_config.json) or of open_clip (open_clip_model.safetensors, open_clip_config.json).
  *
+ * @param folder one that {@link checkpointFolder} found
  * @throws ModelError naming what is missing or damaged
  */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
-  if (await exists(join(folder, 'model.safetensors'))) {
-    return {
-      checkpoint: withHuggingFaceNames(await readCheckpoint(join(folder, 'model.safetensors'))),
-      config: await readModelJson(folder, 'config.json'),
-      preprocessor: await readModelJson(folder, 'preprocessor_config.json'),
-    };
+  const names = await readdir(folder);
+  const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
+  const weights = TRANSFORMERS.find((name) => names.includes(name));
+  const openClip = OPEN_CLIP.find((name) => names.includes(name));
+  // A mirror of timm has both: its own image tower as model.safetensors, and the whole CLIP for open_clip.
+  if (openClip !== undefined && (weights === undefined || isTimm(config))) {
+    const checkpoint = withHuggingFaceNames(await readCheckpoint(join(folder, openClip)));
+    const terms = fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder);
+    return { checkpoint, ...terms, library: 'open_clip' };
   }
-  const openClip = await openClipWeights(folder);
-  if (openClip !== undefined) {
-    return {
-      checkpoint: withHuggingFaceNames(await readCheckpoint(openClip)),
-      ...fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder),
-    };
+  if (config !== undefined) refuseByConfig(config, folder);
+  const stored = await (weights === SHARDED
+    ? readShards(folder, SHARDED)
+    : readCheckpoint(join(folder, 'model.safetensors')));
+  const library = [...stored.tensors.keys()].some((name) => name.startsWith('visual.')) ? 'open_clip' : 'transformers';
+  return {
+    checkpoint: withHuggingFaceNames(stored),
+    config: config ?? (await readModelJson(folder, 'config.json')),
+    preprocessor: await readImageProcessor(folder, names),
+    library,
+  };
+}
+
+/** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json. */
+export async function readImageProcessor(folder: string, names: readonly string[]): Promise<Fields> {
+  if (names.includes('preprocessor_config.json')) return readModelJson(folder, 'preprocessor_config.json');
+  if (names.includes('processor_config.json')) {
+    const { image_processor: processor } = await readModelJson(folder, 'processor_config.json');
+    if (isRecord(processor)) return processor;
   }
-  throw nothingToRun(folder);
-}
-
-/** Whether a folder holds a checkpoint in one of the two layouts. */
-export async function holdsCheckpoint(folder: string): Promise<boolean> {
-  return (await exists(join(folder, 'model.safetensors'))) || (await openClipWeights(folder)) !== undefined;
-}
-
-/** open_clip has saved its weights under two names. */
-async function openClipWeights(folder: string): Promise<string | undefined> {
-  for (const name of ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'])
-    if (await exists(join(folder, name))) return join(folder, name);
-  return undefined;
-}
-
-export function nothingToRun(folder: string): ModelError {
-  return new ModelError(
-    `${folder} contains no model.safetensors and no ONNX files`,
-    'use the folder of a CLIP model of Hugging Face or open_clip (pickled weights such as pytorch_model.bin are never loaded)',
+  throw new ModelError(
+    `${folder} does not say how images are prepared: it has neither preprocessor_config.json nor processor_config.json`,
+    'copy the file of the model into the folder',
   );
+}
+
+/**
+ * The folder that holds a checkpoint: this one, or the one that sentence-transformers put it into.
+ *
+ * @returns undefined if there is none
+ */
+export async function checkpointFolder(folder: string): Promise<string | undefined> {
+  const names: string[] = await readdir(folder).catch(() => []);
+  if ([...TRANSFORMERS, ...OPEN_CLIP].some((name) => names.includes(name))) return folder;
+  const inner = names.includes('modules.json') && names.find((name) => /^0_/u.test(name));
+  return inner ? checkpointFolder(join(folder, inner)) : undefined;
+}
+
+/** @throws ModelError that says what the folder holds instead of a model */
+export async function nothingToRun(folder: string): Promise<ModelError> {
+  return whatIsThere(folder, await readdir(folder).catch(() => []));
 }
 
 /** Whether there is a file or folder that may be looked at. */
@@ -64,4 +94,9 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** timm's config.json names an architecture of its own where transformers' has a model_type. */
+function isTimm(config: Fields | undefined): boolean {
+  return typeof config?.['architecture'] === 'string' && config['model_type'] === undefined;
 }

@@ -134,7 +134,7 @@ async function readGraph(folder: string, record: Readonly<Record<string, unknown
 /** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
 async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
   const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
-  const parts = [String(version), checkpoint.file, JSON.stringify(architecture), checkpoint.header];
+  const parts = [String(version), ...checkpoint.files, JSON.stringify(architecture), checkpoint.header];
   return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 

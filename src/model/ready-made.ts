@@ -2,19 +2,20 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { preprocessorOfOpenClip } from '../checkpoint/open-clip.ts';
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { ModelError } from '../errors.ts';
-import { parsePreprocessing } from '../hub/card.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { FOLDERS } from './links.ts';
+import { parsePreprocessing } from './preprocessing.ts';
 
 /** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
 export type Dtype = (typeof DTYPES)[number];
 
-/** How repositories call them; other variants (4 bits) are passed over. */
+/** What repositories call them; others, such as 4 bits, are taken only if there is nothing else. */
 const VARIANTS: Readonly<Record<Dtype, RegExp>> = {
   fp32: /^(?!.*_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$).*\.onnx$/u,
   fp16: /_fp16\.onnx$/u,
@@ -47,19 +48,17 @@ export interface ReadyMade {
  * @returns undefined if the folder holds no ONNX file at all
  * @throws ModelError if a tower or its projection is missing, widths disagree, or a config is missing
  */
-export async function readReadyMade(folder: string, dtype: Dtype): Promise<ReadyMade | undefined> {
+export async function readReadyMade(folder: string, dtype: Dtype | undefined): Promise<ReadyMade | undefined> {
   const files = await onnxFiles(folder);
   if (files.length === 0) return undefined;
-  const graphs = await Promise.all(
-    files.filter((file) => VARIANTS[dtype].test(file)).map((file) => openGraph(join(folder, file))),
-  );
+  const graphs = await Promise.all(filesOf(files, dtype).map((file) => openGraph(join(folder, file))));
   const split = graphs.filter(({ wiring }) => (wiring.image === undefined) !== (wiring.text === undefined));
   const candidates = [...split, ...graphs.filter((graph) => !split.includes(graph))];
   const image = candidates.find(({ wiring }) => wiring.image !== undefined);
   const text = candidates.find(({ wiring }) => wiring.text !== undefined);
   if (image?.wiring.image === undefined || text?.wiring.text === undefined) {
     throw new ModelError(
-      `${folder} has no ${dtype} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
+      `${folder} has no ${dtype ?? 'fp32'} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
       `choose the precision of one of ${files.join(', ')} with \`dtype\``,
     );
   }
@@ -73,6 +72,14 @@ export async function readReadyMade(folder: string, dtype: Dtype): Promise<Ready
     tokens: textShape(config ?? {}, text.wiring.text),
     tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder,
   };
+}
+
+/** The files of a precision; without one that is asked for, fp32 or the only one that there is. */
+function filesOf(files: readonly string[], dtype: Dtype | undefined): readonly string[] {
+  const asked = files.filter((file) => VARIANTS[dtype ?? 'fp32'].test(file));
+  if (dtype !== undefined || asked.length > 0) return asked;
+  const suffixes = new Set(files.map((file) => /_[^_]+\.onnx$/u.exec(file)?.[0]));
+  return suffixes.size === 1 ? files : [];
 }
 
 async function openGraph(path: string): Promise<{ path: string; ports: GraphPorts; wiring: Wiring }> {
@@ -90,9 +97,9 @@ async function onnxFiles(folder: string): Promise<string[]> {
 /** preprocessor_config.json of Hugging Face, or preprocess_cfg.json of open_clip. */
 async function readPreprocessing(folder: string, { size }: ImageWiring): Promise<Preprocessing> {
   const openClip = await findJson(folder, 'preprocess_cfg.json');
-  const config =
-    (await findJson(folder, 'preprocessor_config.json')) ??
-    (openClip && preprocessorOfOpenClip(openClip, size, folder));
+  const processor = await findJson(folder, 'processor_config.json');
+  const hugging = (await findJson(folder, 'preprocessor_config.json')) ?? processor?.['image_processor'];
+  const config = isRecord(hugging) ? hugging : openClip && preprocessorOfOpenClip(openClip, size, folder);
   if (config === undefined) {
     throw new ModelError(
       `${folder} does not define the image preprocessing`,
@@ -106,7 +113,7 @@ async function readPreprocessing(folder: string, { size }: ImageWiring): Promise
       'copy the preprocessor_config.json of the model into the folder',
     );
   }
-  return parsePreprocessing(config, side, folder);
+  return parsePreprocessing(config, side, folder, isRecord(hugging) ? 'down' : 'even');
 }
 
 function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): number | undefined {
@@ -120,6 +127,9 @@ function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): n
   return undefined;
 }
 
+/** Of the two SigLIPs the first has as many tokens. */
+const SIGLIP_1_VOCABULARY = 32_000;
+
 /** SigLIP's prompts are padded to its context; CLIP's stop at their end of text. */
 function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWiring): TextShape {
   const text = typeof config['text_config'] === 'object' ? { ...config['text_config'] } : {};
@@ -128,10 +138,17 @@ function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWi
     return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
   };
   const siglip = String(config['model_type']).startsWith('siglip');
+  const vocabulary = number('vocab_size') ?? Number.POSITIVE_INFINITY;
   return {
     context: length ?? number('max_position_embeddings') ?? (siglip ? 64 : 77),
-    vocabulary: number('vocab_size') ?? Number.POSITIVE_INFINITY,
-    pooling: siglip ? { at: 'last token' } : { at: 'greatest id' },
+    vocabulary,
+    ...(siglip
+      ? {
+          pooling: { at: 'last token' },
+          cleaning: vocabulary === SIGLIP_1_VOCABULARY ? 'siglip' : 'siglip2',
+          padding: { to: 'context', id: 'pad_token' },
+        }
+      : { pooling: { at: 'greatest id' }, cleaning: 'openai', padding: 'none' }),
   };
 }
 

@@ -52,7 +52,7 @@ function postNormBlock(
 }
 
 function classTokens(g: GraphBuilder, x: Value, text: Bert, { split }: Tokens): Value {
-  return tokenRow(g, g.reshape(x, split.shape, split.by), 0, text);
+  return tokenRow(g, g.reshape(x, split.shape, split.by), 0, text.width);
 }
 
 /** The mean over the tokens that are not padding. `[B·T, width] → [B, width]` */

@@ -18,9 +18,9 @@ export interface Tokens {
 }
 
 /** A residual attention block over all tokens: `x + attention(norm(x))`, then `x + mlp(norm(x))`, on `[B·T, width]`. */
-export function block(g: GraphBuilder, layer: string, x: Value, tower: Transformer, { split, causal }: Tokens): Value {
+export function block(g: GraphBuilder, layer: string, x: Value, tower: Transformer, tokens: Tokens): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, { split, causal });
+  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens);
   return residualMlp(g, layer, g.node('Add', [x, attended]), tower);
 }
 
@@ -39,7 +39,7 @@ export function oneTokenBlock(
   index: 0 | -1,
 ): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, tower);
+  const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, tower.width);
   const attended = attention(
     g,
     `${layer}.self_attn`,
@@ -73,8 +73,8 @@ export function readTokenBlock(
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
-export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, tower: Transformer): Value {
-  return g.reshape(g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), ['batch', tower.width]);
+export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, width: number): Value {
+  return g.reshape(g.node('Gather', [x, g.int64s(index)], { axis: { int: 1 } }), ['batch', width]);
 }
 
 /**
@@ -150,7 +150,7 @@ function activate(g: GraphBuilder, x: Value, activation: Transformer['activation
  */
 export function linear(g: GraphBuilder, name: string, x: Value, range: Range = 'symmetric', output?: Value): Value {
   const weight = `${name}.weight`;
-  if (g.storedType(weight) === 'I8') return quantizedLinear(g, name, x, range, output);
+  if (g.checkpoint.has(`${weight}_step`)) return quantizedLinear(g, name, x, range, output);
   const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
   const transB = { int: g.checkpoint.tensor(weight).transposed ? 0 : 1 };
   return g.node('Gemm', [x, g.weight(weight), ...bias], { transB }, output);
@@ -175,10 +175,7 @@ export function textEmbedding(
   first = 0,
 ): { readonly x: Value; readonly split: Split } {
   const length = g.node('Shape', [ids], { start: { int: 1 }, end: { int: 2 } });
-  const table = `${name}.token_embedding.weight`;
-  const stored = g.node('Gather', [g.storedWeight(table), ids]);
-  // Of a table in half precision only the rows that are looked up are widened.
-  const tokens = g.storedType(table) === 'F32' ? stored : g.cast(stored, 'F32');
+  const tokens = g.weightRows(`${name}.token_embedding.weight`, ids);
   const end = first === 0 ? length : g.node('Add', [length, g.int64s(first)]);
   const positions = g.node('Slice', [g.weight(`${name}.position_embedding.weight`), g.int64s(first), end]);
   return {

@@ -1,10 +1,21 @@
-import type { Architecture, TextPooling, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
+import type { Architecture, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { block, layerNorm, linear, oneTokenBlock, readTokenBlock, type Split, textEmbedding } from './blocks.ts';
+import {
+  block,
+  layerNorm,
+  linear,
+  oneTokenBlock,
+  readTokenBlock,
+  type Split,
+  type Tokens,
+  textEmbedding,
+  tokenRow,
+} from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 
 const MODEL = 'vision_model';
+const HEAD = `${MODEL}.head`;
 
 /**
  * CLIP's image tower as an ONNX graph: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length
@@ -29,21 +40,46 @@ export function clipImageGraph(
 /** Adds the image tower to a graph: `pixels [B, 3, S, S] → output [B, D]` */
 export function clipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { x, split } = clipTokens(g, image, pixels);
+  clipProjection(g, image, pool(g, image, x, split), output);
+}
+
+/** What is left of the tokens after the last block, `[B, width]`. */
+function pool(g: GraphBuilder, image: VisionTransformer, x: Value, split: Split): Value {
   const last = `${MODEL}.encoder.layers.${image.layers - 1}`;
+  if (image.pooling === 'class') return oneTokenBlock(g, last, x, image, split, 0);
+  const rows = block(g, last, x, image, { split, causal: false });
+  if (image.pooling === 'queries') return firstQuery(g, image, rows, split);
+  const normed = image.normBeforePooling ? layerNorm(g, `${MODEL}.post_layernorm`, rows, image) : rows;
+  const tokens = g.reshape(normed, split.shape);
   const pooled =
-    image.pooling === 'mean'
-      ? g.node(
-          'ReduceMean',
-          [g.reshape(block(g, last, x, image, { split, causal: false }), split.shape), g.int64s(1)],
-          { keepdims: { int: 0 } },
-        )
-      : oneTokenBlock(g, last, x, image, split, 0);
-  clipProjection(g, image, pooled, output);
+    image.pooling === 'mean' ? tokens : g.node('Slice', [tokens, g.int64s(1), g.int64s(image.tokens), g.int64s(1)]);
+  return g.node('ReduceMean', [pooled, g.int64s(1)], { keepdims: { int: 0 } });
+}
+
+/**
+ * CoCa's attention pooling: learned queries attend to all tokens, and the first of them stands for the image (Yu et al. 2022,
+ * section 3.2, as open_clip has it).
+ */
+function firstQuery(g: GraphBuilder, image: VisionTransformer, rows: Value, split: Split): Value {
+  const [, width = 0] = g.checkpoint.tensor(`${HEAD}.query`).shape;
+  const attention = `${HEAD}.attention`;
+  const keys = layerNorm(g, `${HEAD}.ln_k`, rows, image);
+  const query = layerNorm(g, `${HEAD}.ln_q`, g.node('Gather', [g.weight(`${HEAD}.query`), g.int64s(0)]), image); // [1, width]
+  const batch = g.node('Shape', [g.reshape(keys, split.shape)], { start: { int: 0 }, end: { int: 1 } });
+  const each = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
+  const asking = g.node('Expand', [linear(g, `${attention}.q_proj`, query), each]); // [B, 1, width]
+  const part = (name: string) => g.reshape(linear(g, `${attention}.${name}`, keys), ['batch', image.tokens, width]);
+  const attended = g.node('com.microsoft.MultiHeadAttention', [asking, part('k_proj'), part('v_proj')], {
+    num_heads: { int: image.poolingHeads },
+  });
+  return linear(g, `${attention}.out_proj`, g.reshape(attended, ['batch', width]));
 }
 
 /** Pooled rows `[N, width]` → the space that images and texts share, `output [N, D]` */
 export function clipProjection(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
-  linear(g, 'visual_projection', layerNorm(g, `${MODEL}.post_layernorm`, pooled, image), 'symmetric', output);
+  const normed = image.normBeforePooling ? pooled : layerNorm(g, `${MODEL}.post_layernorm`, pooled, image);
+  const read = image.pooler ? g.node('Tanh', [linear(g, `${MODEL}.pooler.dense`, normed)]) : normed;
+  linear(g, 'visual_projection', read, 'symmetric', output);
 }
 
 /** The class token and the patches of each image as the last block gets them, and the shape that parts the rows. */
@@ -66,7 +102,7 @@ export function clipTokens(
   x = g.node('Concat', [classToken, x], { axis: { int: 1 } }); // [B, T, width]
   if (image.positions === '1d') x = g.node('Add', [x, g.weight(`${MODEL}.embeddings.position_embedding.weight`)]);
   x = g.reshape(x, ['rows', width]); // [B·T, width]
-  x = layerNorm(g, `${MODEL}.pre_layrnorm`, x, image);
+  if (image.normFirst) x = layerNorm(g, `${MODEL}.pre_layrnorm`, x, image);
 
   const split = { shape: ['batch', tokens, width] };
   for (let n = 0; n < image.layers - 1; n++)
@@ -75,8 +111,9 @@ export function clipTokens(
 }
 
 /**
- * CLIP's text tower as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length, for any T up to
- * the context. A token sees itself and those before it, so what follows the end of text never matters.
+ * The text tower of CLIP, SigLIP, CLIPA and CoCa as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length.
+ * Of CLIP's, T is any up to the context: a token sees itself and those before it, so what follows the end of text never
+ * matters. Where the last token is read, every token sees every other, the padding too: prompts are padded to the context.
  */
 export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('clip text tower', checkpoint);
@@ -90,19 +127,62 @@ export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { e
 /** Adds the text tower to a graph: `ids [B, T] → output [B, D]` */
 export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value, output: Value): void {
   const model = 'text_model';
-  let { x, split } = textEmbedding(g, `${model}.embeddings`, ids, text.width); // [B·T, width]
+  const { pooling, causal, layers } = text;
+  const embeddings = `${model}.embeddings`;
+  const embedded =
+    pooling.at === 'appended token'
+      ? withAppendedToken(g, embeddings, ids, text, pooling.padding)
+      : textEmbedding(g, embeddings, ids, text.width); // [B·T, width]
+  const tokens: Tokens = { causal, ...embedded };
   const layer = (n: number) => `${model}.encoder.layers.${n}`;
-  const tokens = { split, causal: true };
-  for (let n = 0; n < text.layers - 1; n++) x = block(g, layer(n), x, text, tokens);
-  x = readTokenBlock(g, layer(text.layers - 1), x, text, tokens, endOfText(g, ids, text.pooling)); // [B, width]
+  let { x } = embedded;
+  for (let n = 0; n < layers - 1; n++) x = block(g, layer(n), x, text, tokens);
+  x = readTokenBlock(g, layer(layers - 1), x, text, tokens, readToken(g, ids, text)); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  linear(g, 'text_projection', x, 'symmetric', output);
+  const head = `${model}.head`; // SigLIP's projection has a bias
+  linear(g, g.checkpoint.has(`${head}.weight`) ? head : 'text_projection', x, 'symmetric', output);
 }
 
-/** Takes the row of the first end-of-text token: `[B, T, width] → [B, width]` */
-function endOfText(g: GraphBuilder, ids: Value, pooling: TextPooling): (x: Value) => Value {
+/** Takes the row of each prompt's first end-of-text token, or the last row: `[B, T, width] → [B, width]` */
+function readToken(g: GraphBuilder, ids: Value, { pooling, width }: TextTransformer): (x: Value) => Value {
+  if (pooling.at === 'last token' || pooling.at === 'appended token') return (x) => tokenRow(g, x, -1, width);
   const scores =
     pooling.at === 'end of text' ? g.cast(g.node('Equal', [g.cast(ids, 'I64'), g.int64s(pooling.id)]), 'I32') : ids;
   const index = g.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 1 } }); // [B, 1]
   return (x) => g.node('GatherND', [x, index], { batch_dims: { int: 1 } });
+}
+
+/**
+ * CoCa: a class token of the model's own comes behind the prompt, with the last position. It does not see padding, by a mask that
+ * open_clip shifts by one token; its weights are trained with that: a token is seen if the one before it is not padding.
+ */
+function withAppendedToken(
+  g: GraphBuilder,
+  name: string,
+  ids: Value,
+  { width, context }: TextTransformer,
+  padding: number,
+): { readonly x: Value; readonly split: Split; readonly seen: Value } {
+  const { x, split } = textEmbedding(g, name, ids, width);
+  const batch = g.node('Shape', [ids], { start: { int: 0 }, end: { int: 1 } });
+  const position = g.node('Gather', [g.weight(`${name}.position_embedding.weight`), g.int64s(context)]); // [1, width]
+  const token = g.node('Add', [g.weight(`${name}.class_embedding`), position]);
+  const each = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
+  const all = g.node('Concat', [g.reshape(x, split.shape, split.by), g.node('Expand', [token, each])], {
+    axis: { int: 1 },
+  });
+  const length = g.node('Shape', [all], { start: { int: 1 }, end: { int: 2 } });
+  const isReal = g.cast(g.node('Not', [g.node('Equal', [ids, g.int64s(padding)])]), 'I32'); // [B, T]
+  const first = g.node('Expand', [
+    g.cast(g.int64s(1), 'I32'),
+    g.node('Concat', [batch, g.int64s(1)], { axis: { int: 0 } }),
+  ]);
+  return {
+    x: g.reshape(all, ['rows', width]),
+    split: {
+      shape: ['batch', 'tokens and one', width],
+      by: g.node('Concat', [g.int64s(-1), length, g.int64s(width)], { axis: { int: 0 } }),
+    },
+    seen: g.node('Concat', [first, isReal], { axis: { int: 1 } }), // [B, T + 1]
+  };
 }

@@ -24,6 +24,11 @@ export interface GraphPort {
 /** The name of a value that flows through the graph. */
 export type Value = string;
 
+/** What the rows of a tensor that is stored in 8 bits are multiplied with. */
+function scaleOf(name: string): string {
+  return `${name}_scale`;
+}
+
 const OPSET = 20; // the first with Gelu
 const IR_VERSION = 9;
 
@@ -82,7 +87,23 @@ export class GraphBuilder {
   /** A checkpoint tensor in fp32: as it is, or widened when the session is made. */
   weight(name: string): Value {
     const stored = this.storedWeight(name);
-    return this.storedType(name) === 'F32' ? stored : this.once(`${name} in F32`, () => this.cast(stored, 'F32'));
+    if (this.storedType(name) === 'F32') return stored;
+    return this.once(`${name} in F32`, () => {
+      const wide = this.cast(stored, 'F32');
+      if (this.storedType(name) !== 'I8') return wide;
+      const scales = this.node('Reshape', [this.weight(scaleOf(name)), this.int64s(-1, 1)]); // one for each row
+      return this.node('Mul', [wide, scales]);
+    });
+  }
+
+  /** Some rows of a checkpoint tensor in fp32: only these are widened. `rows [...] → [..., columns]` */
+  weightRows(name: string, rows: Value): Value {
+    const stored = this.node('Gather', [this.storedWeight(name), rows]);
+    if (this.storedType(name) === 'F32') return stored;
+    const wide = this.cast(stored, 'F32');
+    if (this.storedType(name) !== 'I8') return wide;
+    const scales = this.node('Gather', [this.weight(scaleOf(name)), rows]);
+    return this.node('Mul', [wide, this.node('Unsqueeze', [scales, this.int64s(-1)])]);
   }
 
   /** What several nodes use is made once. @param key tells it from everything else that is made so */
@@ -97,7 +118,9 @@ export class GraphBuilder {
   /** A checkpoint tensor in the type that it is stored in. */
   storedWeight(name: string): Value {
     const entry = this.checkpoint.tensor(name);
-    this.initializers.set(name, (tensor) => writeExternalTensor(tensor, entry, this.checkpoint.location));
+    this.initializers.set(name, (tensor) =>
+      writeExternalTensor(tensor, entry, entry.shard ?? this.checkpoint.location),
+    );
     return name;
   }
 

@@ -1,9 +1,11 @@
-import type { Architecture, EfficientNetLite, VisionTransformer } from '../checkpoint/architecture.ts';
+import type { Architecture, ImageGrid, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { attentionTo, block, layerNorm, residualMlp } from './blocks.ts';
 import { clipProjection, clipTokens } from './clip.ts';
+import { convNextHead, convNextMap } from './convnext.ts';
 import { efficientNetHead, efficientNetMap } from './efficientnet.ts';
 import { GraphBuilder, type Value } from './graph.ts';
+import { resNetCells, resNetMap } from './resnet.ts';
 import { HEAD, siglipHead, siglipTokens } from './siglip.ts';
 
 export const PATCH_PIXELS = 'pixel_values';
@@ -19,16 +21,32 @@ export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: 
   const g = new GraphBuilder('patch features', checkpoint);
   switch (image.kind) {
     case 'vit':
-      ({ class: classFeatures, mean: meanFeatures, attention: attentionFeatures })[image.pooling](g, image);
+      FEATURES[image.pooling](g, image);
       break;
     case 'efficientnet-lite':
-      cellFeatures(g, image);
+      efficientNetHead(g, cells(g, efficientNetMap(g, image, PATCH_PIXELS), image, image.features), PATCH_EMBEDS);
+      break;
+    case 'resnet':
+      resNetCells(g, image, cells(g, resNetMap(g, image, PATCH_PIXELS), image, 32 * image.width), PATCH_EMBEDS);
+      break;
+    case 'convnext': {
+      const map = convNextMap(g, image, PATCH_PIXELS); // the mean over a map of one cell is the cell
+      convNextHead(g, image, g.reshape(map, [image.grid ** 2, image.widths.at(-1) ?? 0]), PATCH_EMBEDS);
+    }
   }
   return g.finish(
     [{ name: PATCH_PIXELS, type: 'F32', shape: [1, 3, image.imageSize, image.imageSize] }],
     [{ name: PATCH_EMBEDS, type: 'F32', shape: [image.grid ** 2, embedding] }],
   );
 }
+
+const FEATURES: Readonly<Record<VisionTransformer['pooling'], (g: GraphBuilder, image: VisionTransformer) => void>> = {
+  class: classFeatures,
+  mean: meanFeatures,
+  'patch mean': meanFeatures,
+  attention: attentionFeatures,
+  queries: queryFeatures,
+};
 
 /** The class token of the last block, which sees this patch alone: not itself either. */
 function classFeatures(g: GraphBuilder, image: VisionTransformer): void {
@@ -44,7 +62,17 @@ function classFeatures(g: GraphBuilder, image: VisionTransformer): void {
 function meanFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x, split } = clipTokens(g, image, PATCH_PIXELS);
   const last = block(g, `vision_model.encoder.layers.${image.layers - 1}`, x, image, { split, causal: false });
-  clipProjection(g, image, rows(g, last, 1, image.tokens), PATCH_EMBEDS);
+  const patches = rows(g, last, 1, image.tokens);
+  const normed = image.normBeforePooling ? layerNorm(g, 'vision_model.post_layernorm', patches, image) : patches;
+  clipProjection(g, image, normed, PATCH_EMBEDS);
+}
+
+/** CoCa's first query, which sees this patch alone. */
+function queryFeatures(g: GraphBuilder, image: VisionTransformer): void {
+  const { x, split } = clipTokens(g, image, PATCH_PIXELS);
+  const last = block(g, `vision_model.encoder.layers.${image.layers - 1}`, x, image, { split, causal: false });
+  const patches = layerNorm(g, `${HEAD}.ln_k`, rows(g, last, 1, image.tokens), image);
+  clipProjection(g, image, attentionTo(g, `${HEAD}.attention`, patches), PATCH_EMBEDS);
 }
 
 /** SigLIP's probe, which sees this patch alone. */
@@ -53,11 +81,9 @@ function attentionFeatures(g: GraphBuilder, image: VisionTransformer): void {
   siglipHead(g, image, attentionTo(g, `${HEAD}.attention`, x), PATCH_EMBEDS);
 }
 
-/** The mean over a map of one cell is the cell. */
-function cellFeatures(g: GraphBuilder, image: EfficientNetLite): void {
-  const map = efficientNetMap(g, image, PATCH_PIXELS);
-  const columns = g.reshape(map, [image.features, image.grid ** 2]); // of the one image
-  efficientNetHead(g, g.node('Transpose', [columns], { perm: { ints: [1, 0] } }), PATCH_EMBEDS);
+/** The cells of the one map, row after row: `[1, features, grid, grid] → [grid², features]` */
+function cells(g: GraphBuilder, map: Value, { grid }: ImageGrid, features: number): Value {
+  return g.node('Transpose', [g.reshape(map, [features, grid ** 2])], { perm: { ints: [1, 0] } });
 }
 
 /** Some of the tokens of the one image. */

@@ -15,6 +15,8 @@ export interface Port {
 export interface GraphPorts {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** It quantises activations while it runs, by their range over the whole batch: what an item gets depends on the others. */
+  readonly batchDependent?: true;
 }
 
 /** A field of a message: where its bytes lie, or its number. */
@@ -27,6 +29,9 @@ interface Field {
 
 /** Operators come from ONNX itself and from onnxruntime; a file that wants others would run code from elsewhere. */
 const DOMAINS: readonly string[] = ['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft'];
+
+/** Operators that take one range for all of their input. */
+const BATCH_RANGE: ReadonlySet<string> = new Set(['DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
 
 const WINDOW = 65_536;
 /** Longer names and larger shapes are no graph of this field; bounds what is read at once (CWE-770). */
@@ -82,13 +87,16 @@ class PortReader {
 
   private async graph(graph: Field): Promise<GraphPorts> {
     const [inputs, outputs, weights]: [Port[], Port[], Set<string>] = [[], [], new Set()];
+    let batchDependent = false;
     for await (const field of this.message(graph.start, graph.end)) {
+      if (field.number === 1 && !batchDependent) batchDependent = BATCH_RANGE.has(await this.text(field, 4));
       if (field.number === 5) weights.add(await this.text(field, 8));
       if (field.number === 11) inputs.push(await this.port(field));
       if (field.number === 12) outputs.push(await this.port(field));
     }
     // Files of before 2019 list their weights among the inputs.
-    return { inputs: inputs.filter(({ name }) => !weights.has(name)), outputs };
+    const ports = { inputs: inputs.filter(({ name }) => !weights.has(name)), outputs };
+    return batchDependent ? { ...ports, batchDependent } : ports;
   }
 
   /** ValueInfoProto { name = 1, type = 2 { tensor_type = 1 { elem_type = 1, shape = 2 { dim = 1 } } } } */

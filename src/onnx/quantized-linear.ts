@@ -23,7 +23,7 @@ export function quantizedLinear(g: GraphBuilder, name: string, x: Value, range: 
   const one = g.scalar('F32', 1);
   const step = g.once(`step of ${x}`, () => rowSteps(g, x, range)); // [rows, 1]
   const rows = g.once(`steps of ${x}`, () => g.node('QuantizeLinear', [g.node('Div', [x, step]), one, zero])); // [rows, in]
-  const scales = g.weight(`${name}.weight_scale`);
+  const scales = g.weight(`${name}.weight_step`);
   const inputs = [rows, g.storedWeight(`${name}.weight`), one, scales, zero];
   const products = g.node('com.microsoft.MatMulIntegerToFloat', inputs); // [rows, out]
   const bias = `${name}.bias`;

@@ -1,6 +1,6 @@
-import type { Architecture, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
+import type { Architecture, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { attention, block, layerNorm, linear, mlp, oneTokenBlock, type Split, textEmbedding } from './blocks.ts';
+import { attention, block, layerNorm, linear, mlp, type Split } from './blocks.ts';
 import { GraphBuilder, type Value } from './graph.ts';
 import { patchEmbedding } from './patches.ts';
 
@@ -46,31 +46,9 @@ export function siglipTokens(
   return { x: layerNorm(g, `${MODEL}.post_layernorm`, x, image), split };
 }
 
-/** What the probe has gathered, `[N, width]`, and the residual MLP after it: `output [N, width]`; width is D here. */
+/** What the probe has gathered, `[N, width]`, and the residual MLP after it: `output [N, D]`; without a projection D is the width. */
 export function siglipHead(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
   const hidden = mlp(g, `${HEAD}.mlp`, layerNorm(g, `${HEAD}.layernorm`, pooled, image), image);
-  g.node('Add', [pooled, hidden], {}, output);
-}
-
-/**
- * SigLIP's text tower: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length. Every token sees every other, the
- * padding too, and the last one is read: prompts must be padded to the context, as in training.
- */
-export function siglipTextGraph(
-  checkpoint: Checkpoint,
-  text: TextTransformer,
-  { embedding }: Architecture,
-): Uint8Array {
-  const g = new GraphBuilder('siglip text tower', checkpoint);
-  const model = 'text_model';
-  let { x, split } = textEmbedding(g, `${model}.embeddings`, 'input_ids', text.width); // [B·T, width]
-  const last = text.layers - 1;
-  for (let n = 0; n < last; n++) x = block(g, `${model}.encoder.layers.${n}`, x, text, { split, causal: false });
-  x = oneTokenBlock(g, `${model}.encoder.layers.${last}`, x, text, split, -1); // [B, width]
-  x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  linear(g, `${model}.head`, x, 'symmetric', 'text_embeds');
-  return g.finish(
-    [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
-    [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
+  if (!g.checkpoint.has('visual_projection.weight')) g.node('Add', [pooled, hidden], {}, output);
+  else linear(g, 'visual_projection', g.node('Add', [pooled, hidden]), 'symmetric', output);
 }

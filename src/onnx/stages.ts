@@ -1,7 +1,7 @@
-import type { Architecture } from '../checkpoint/architecture.ts';
+import type { Architecture, ImageTower, TextTower } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { efficientNetStages, visionTransformerStages } from './stages/image.ts';
-import { type Stage, stagesOf } from './stages/stage.ts';
+import { convNextStages, efficientNetStages, resNetStages, visionTransformerStages } from './stages/image.ts';
+import { type MakeStage, type Stage, stagesOf } from './stages/stage.ts';
 import { bertStages, textTransformerStages } from './stages/text.ts';
 
 export type { Stage } from './stages/stage.ts';
@@ -15,11 +15,22 @@ export interface Stages {
 /** The stages of both towers. Every tensor belongs to one of them; only the scale and bias of the scores belong to none. */
 export function stages(checkpoint: Checkpoint, { image, text, embedding }: Architecture): Stages {
   const stage = stagesOf(checkpoint);
-  return {
-    image:
-      image.kind === 'vit'
-        ? visionTransformerStages(stage, image, embedding)
-        : efficientNetStages(stage, image, embedding),
-    text: text.kind === 'bert' ? bertStages(stage, text, embedding) : textTransformerStages(stage, text, embedding),
-  };
+  return { image: imageStages(stage, image, embedding), text: textStages(stage, text, embedding) };
+}
+
+function imageStages(stage: MakeStage, image: ImageTower, embedding: number): Stage[] {
+  switch (image.kind) {
+    case 'vit':
+      return visionTransformerStages(stage, image, embedding);
+    case 'efficientnet-lite':
+      return efficientNetStages(stage, image, embedding);
+    case 'resnet':
+      return resNetStages(stage, image, embedding);
+    case 'convnext':
+      return convNextStages(stage, image, embedding);
+  }
+}
+
+function textStages(stage: MakeStage, text: TextTower, embedding: number): Stage[] {
+  return text.kind === 'bert' ? bertStages(stage, text, embedding) : textTransformerStages(stage, text, embedding);
 }

@@ -2,9 +2,11 @@ import type { Architecture } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { bertTextGraph } from './bert.ts';
 import { clipImageGraph, clipTextGraph } from './clip.ts';
+import { convNextGraph } from './convnext.ts';
 import { efficientNetGraph } from './efficientnet.ts';
 import type { GraphPorts } from './ports.ts';
-import { siglipImageGraph, siglipTextGraph } from './siglip.ts';
+import { resNetGraph } from './resnet.ts';
+import { siglipImageGraph } from './siglip.ts';
 
 /** Both towers as ONNX files. */
 export interface Graphs {
@@ -42,16 +44,18 @@ function imageGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Ar
       return (image.pooling === 'attention' ? siglipImageGraph : clipImageGraph)(checkpoint, image, architecture);
     case 'efficientnet-lite':
       return efficientNetGraph(checkpoint, image, architecture);
+    case 'resnet':
+      return resNetGraph(checkpoint, image, architecture);
+    case 'convnext':
+      return convNextGraph(checkpoint, image, architecture);
   }
 }
 
 function textGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
   const { text } = architecture;
   switch (text.kind) {
-    case 'clip':
+    case 'transformer':
       return clipTextGraph(checkpoint, text, architecture);
-    case 'siglip':
-      return siglipTextGraph(checkpoint, text, architecture);
     case 'bert':
       return bertTextGraph(checkpoint, text, architecture);
   }

@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import type { Calibration, Limit, Reached } from '../calibrate.ts';
+import { type Calibration, type Limit, missedAims, type Reached } from '../calibrate.ts';
 import { oneLine } from '../errors.ts';
 import type { Label } from '../text/labels.ts';
 import { columns } from './columns.ts';
@@ -9,19 +9,40 @@ import type { Canvas } from './table.ts';
 
 /** For programs: the proposals and what they reach, after how they came about. */
 export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
-  return reportJson({ ...run, ...calibration });
+  return reportJson({ ...run, ...calibration, misses: missedAims(calibration) });
 }
 
 /** The labels as a labels file, each with the threshold below which it is better not said. */
 export function labelsFile(calibration: Calibration, labels: readonly Label[]): string {
-  const limits = new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
+  const limits = thresholdsOf(calibration);
   return reportJson(labels.map((label) => ({ ...label, threshold: limits.get(label.label) })));
+}
+
+/** The threshold of each label that can be used. */
+export function thresholdsOf(calibration: Calibration): ReadonlyMap<string, number> {
+  return new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
 }
 
 /** Without an image to choose by, the threshold for all; where none reaches the target, 1: hardly ever an answer. */
 function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number {
   return (chosenOn.images === 0 ? threshold.value : value) ?? 1;
 }
+
+/** The proposals that miss the aim, in one sentence; undefined if there are none. */
+export function missesText(calibration: Calibration): string | undefined {
+  const misses = missedAims(calibration);
+  if (misses.length === 0) return undefined;
+  const named = misses
+    .slice(0, MOST_MISSES)
+    .map(({ name, precision }) =>
+      precision === null ? `${name} (no threshold reaches it)` : `${name} (${percent(precision)})`,
+    );
+  const more = misses.length > named.length ? ` and ${misses.length - named.length} more` : '';
+  return `the precision of ${percent(calibration.target)} is missed on the test split: ${named.join(', ')}${more}; add images, or aim lower with --precision`;
+}
+
+/** Misses that are named. */
+const MOST_MISSES = 5;
 
 /** For people: each proposal, and what it reaches on the images that it was not chosen on. */
 export function calibrationTable(calibration: Calibration, { color }: Pick<Canvas, 'color'>): string {

@@ -1,6 +1,9 @@
+import { stringify } from 'csv-stringify/sync';
 import { createColors } from 'picocolors';
 import { oneLine } from '../errors.ts';
 import type { Evaluation } from '../evaluate.ts';
+import { type Interval, wilson } from '../intervals.ts';
+import type { Comparison, Prediction } from '../predictions.ts';
 import { columns } from './columns.ts';
 import { errorText } from './flags.ts';
 import { escapeControls, pathField } from './json.ts';
@@ -20,8 +23,25 @@ export interface LabelledRun extends Omit<RunInfo, 'provider' | 'dtype'> {
   readonly truth: string;
 }
 
+/** What a reader of the figures asks first. */
+export interface Provenance {
+  /** Day of the run, as 2026-11-27. */
+  readonly date: string;
+  /** Of this package. */
+  readonly version: string;
+  /** Digest of the model. */
+  readonly digest: string;
+  /** Where the labels come from: the classes of the folder, options, a file. */
+  readonly labelsFrom: string;
+}
+
+/** A comparison, and the file with the other run. */
+export interface ComparedRun extends Comparison {
+  readonly other: string;
+}
+
 /** How an evaluation came about. */
-export interface EvaluationRun extends LabelledRun {
+export interface EvaluationRun extends LabelledRun, Partial<Provenance> {
   /** From the first image to the last; loading the model and encoding the labels are not in it. */
   readonly seconds: number;
 }
@@ -33,12 +53,96 @@ export const NO_LABEL = '(no label)';
 const MOST_LISTED = 20;
 
 /** For programs: the figures as they are in {@link Evaluation}, after how they came about. */
-export function evaluationJson(run: EvaluationRun, evaluation: Evaluation): string {
+export function evaluationJson(
+  run: EvaluationRun,
+  evaluation: Evaluation,
+  { predictions = [], comparison }: Details = {},
+): string {
   const mistakes = evaluation.mistakes.map(({ pathBytes, ...mistake }) => ({
     ...mistake,
     ...pathField(pathBytes === undefined ? { image: mistake.image } : { image: mistake.image, pathBytes }),
   }));
-  return reportJson({ ...run, imagesPerSecond: imagesPerSecond(run, evaluation), ...evaluation, mistakes });
+  return reportJson({
+    ...run,
+    chance: chanceOf(evaluation),
+    imagesPerSecond: imagesPerSecond(run, evaluation),
+    ...evaluation,
+    intervals: intervalsOf(evaluation),
+    mistakes,
+    ...(comparison && { comparison }),
+    predictions: predictions.map(({ key, truth, predicted, score }) => ({ key, truth, predicted, score })),
+  });
+}
+
+/** What an evaluation may hold besides its figures. */
+export interface Details {
+  /** One for each image that could be read. */
+  readonly predictions?: readonly Prediction[];
+  readonly comparison?: ComparedRun | undefined;
+}
+
+/** The share of right answers of someone who guesses; null without labels. */
+export function chanceOf({ labels }: Evaluation): number | null {
+  return labels.length === 0 ? null : 1 / labels.length;
+}
+
+/** 95 % intervals of the shares of images. */
+export function intervalsOf({ images, refused, top1, top5, precision }: Evaluation) {
+  const interval = (share: number | null, all: number) => (share === null ? null : wilson(share * all, all));
+  return {
+    top1: interval(top1, images),
+    top5: interval(top5, images),
+    precision: interval(precision, images - refused),
+  };
+}
+
+/** `60.1 to 77.0 %`, or nothing if there is nothing to measure. */
+export function intervalText(interval: Interval | null): string {
+  if (interval === null) return '';
+  return `${(interval.low * 100).toFixed(1)} to ${(interval.high * 100).toFixed(1)} %`;
+}
+
+/** Two classes whose images are not told apart better than by a coin, as far as so few images can say. */
+export interface UnclearPair {
+  readonly classes: readonly [string, string];
+  readonly right: number;
+  readonly images: number;
+}
+
+/**
+ * Pairs of classes that are confused, and whose share of right answers between the two may be one half: the 95 % interval
+ * holds it.
+ */
+export function unclearPairs({ confusion }: Evaluation): UnclearPair[] {
+  const count = (truth: string, predicted: string) =>
+    confusion.find((cell) => cell.truth === truth && cell.predicted === predicted)?.images ?? 0;
+  const seen = new Set<string>();
+  return confusion.flatMap(({ truth, predicted }) => {
+    if (predicted === null || predicted === truth) return [];
+    const classes = [truth, predicted].sort() as [string, string];
+    const key = JSON.stringify(classes);
+    if (seen.has(key)) return [];
+    seen.add(key);
+    const right = count(truth, truth) + count(predicted, predicted);
+    const images = right + count(truth, predicted) + count(predicted, truth);
+    return (wilson(right, images)?.low ?? 1) <= 0.5 ? [{ classes, right, images }] : [];
+  });
+}
+
+/** Every prediction as a line of CSV (RFC 4180); images that failed have an error. */
+export function predictionsCsv(predictions: readonly Prediction[], { failures }: Evaluation): string {
+  const head = ['image', 'truth', 'predicted', 'right', 'score', 'margin', 'error'];
+  const rows = predictions.map(({ image, truth, predicted, score, margin }) => [
+    image,
+    truth,
+    predicted ?? '',
+    String(predicted === truth),
+    String(rounded(score)),
+    String(rounded(margin)),
+    '',
+  ]);
+  const failed = failures.map((failure) => [failure.image, failure.truth, '', '', '', '', errorText(failure)]);
+  return stringify([head, ...rows, ...failed], { quoted_match: /[\r\n]/ });
 }
 
 /** Limits as they are: rounded, they could let through what they are to keep out. */
@@ -57,14 +161,25 @@ export function imagesPerSecond({ seconds }: EvaluationRun, { images, failed }: 
 }
 
 /** For people: the figures, the classes with the lowest recall, what is confused most, what failed. */
-export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { color }: Pick<Canvas, 'color'>): string {
+export function evaluationTable(
+  run: EvaluationRun,
+  evaluation: Evaluation,
+  { color }: Pick<Canvas, 'color'>,
+  { comparison }: Details = {},
+): string {
   const paint = createColors(color);
   const { images, failed, labels, failures } = evaluation;
   const title = (text: string) => `\n${paint.bold(text)}\n`;
   const speed = imagesPerSecond(run, evaluation).toFixed(1);
   const figures = columns(
     [
-      ['top-1', percent(evaluation.top1), labels.length === 1 ? 'there is only one label' : ''],
+      [
+        'top-1',
+        percent(evaluation.top1),
+        labels.length === 1
+          ? 'there is only one label'
+          : `95 % interval ${intervalText(intervalsOf(evaluation).top1)}, chance ${percent(chanceOf(evaluation))}`,
+      ],
       ...(evaluation.refused === 0
         ? []
         : [
@@ -86,6 +201,7 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
   const [failing] = shortened(failures);
   return [
     figures,
+    ...(comparison === undefined ? [] : [title('compared'), `${comparisonText(comparison)}\n`]),
     title('classes, lowest recall first'),
     columns(
       [
@@ -115,6 +231,13 @@ export function evaluationTable(run: EvaluationRun, evaluation: Evaluation, { co
     ),
     more(failed - failing.length),
   ].join('');
+}
+
+/** Which of two runs is better, and whether chance explains it. */
+export function comparisonText(comparison: ComparedRun): string {
+  const { other, images, onlyThisRight, onlyOtherRight, p } = comparison;
+  const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance explains the difference';
+  return `${oneLine(other)}: of ${images} images in both runs, only this run is right on ${onlyThisRight}, only the other on ${onlyOtherRight}; ${verdict} (McNemar's test, p = ${p.toPrecision(2)})`;
 }
 
 /** Classes that have images, the worst first; of equals, in the order of the labels. */

@@ -10,7 +10,11 @@ type Inspectable = ModelDescription | CardDescription;
 /** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
 export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
   const { size, fit, resizeTo, filter } = preprocessing;
-  const images = fit === 'crop' ? `short side to ${resizeTo}, centre crop` : 'stretched';
+  const images = {
+    crop: `short side to ${resizeTo}, centre crop`,
+    squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
+    none: 'not resized, centre crop',
+  }[fit];
   const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;

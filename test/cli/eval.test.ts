@@ -126,7 +126,7 @@ describe('clip-classify eval', () => {
 
   it('draws a table on a terminal', async () => {
     const { stdout } = await cli(['eval', root, ...MODEL, '--quiet'], { tty: true, env: { NO_COLOR: '1' } });
-    expect(stdout).toMatch(/^top-1 +[\d.]+ %\n/);
+    expect(stdout).toMatch(/^top-1 +[\d.]+ % +95 % interval [\d.]+ to [\d.]+ %, chance 50.0 %\n/);
     expect(stdout).toMatch(/\ncat +3 +[\d.]+ % +[\d.–]+/);
     expect(stdout).not.toContain('\x1b');
     expect((await cli(['eval', root, ...MODEL], { tty: true })).stdout).toContain('\x1b[');
@@ -320,7 +320,7 @@ describe('what eval cannot do ends with 2 and one line', () => {
     [
       'another file',
       async () => [root, '-o', 'out.txt'],
-      /E_USAGE: cannot tell the format from the extension of out.txt; use a name that ends in .html or .json/,
+      /E_USAGE: cannot tell the format from the extension of out.txt; use a name that ends in .html, .json or .csv/,
     ],
     ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /use a name that ends in .json/],
     ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision needs --calibrate/],

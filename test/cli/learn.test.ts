@@ -2,6 +2,11 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decode } from '../../src/image/decode.ts';
+import { completeDecode } from '../../src/image/decode-options.ts';
+import { fitImage, normalize } from '../../src/image/preprocess.ts';
+import { describeModel } from '../../src/model/description.ts';
+import { openSession } from '../../src/model/session.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 
@@ -78,6 +83,38 @@ describe('clip-classify learn', () => {
     const [row] = await classify(join(root, 'cat', 'rgb.png'), '-l', `@${whole}`);
     expect(row.labels.map(({ label }: { label: string }) => label).sort()).toEqual(['cat', 'elk']);
     expect((await learn(whole, '--remove', 'gnu')).stderr).toMatch(/has no class "gnu"; use one of "cat", "elk"/);
+  });
+
+  it('exports graphs that give the scores of classify', async () => {
+    const [file, head, whole] = [inFolder('graph.clf.json'), inFolder('head.onnx'), inFolder('whole.onnx')];
+    expect((await learn(root, '-o', file, '--export', head, '--export', whole, '--force')).code).toBe(0);
+    const image = fixture('images/exact.png');
+    const [row] = await classify(image, '-l', `@${file}`);
+    const scores = new Map(row.labels.map(({ label, score }: { label: string; score: number }) => [label, score]));
+    const bytes = await decode(await readFile(image), image, completeDecode({}), 32);
+    const { preprocessing } = await describeModel(fixture('tiny-class'));
+    const { size } = preprocessing;
+    const pixels = normalize(fitImage(bytes, preprocessing), preprocessing);
+    const machine = { threads: 1, provider: 'cpu', device: 0 };
+    const all = await openSession({ path: whole }, machine);
+    const feed = { type: 'float32', data: pixels, shape: [1, 3, size, size] } as const;
+    const [embedding, fromPixels] = await all.run({ pixel_values: feed }, ['image_embeds', 'probabilities']);
+    const embeds = {
+      type: 'float32',
+      data: embedding?.data ?? new Float32Array(),
+      shape: [1, embedding?.columns ?? 0],
+    } as const;
+    const last = await openSession({ path: head }, machine);
+    const [fromEmbedding] = await last.run({ image_embeds: embeds }, ['probabilities']);
+    await all.release();
+    await last.release();
+    // float32 in another order of sums
+    for (const probabilities of [fromPixels, fromEmbedding])
+      for (const [c, label] of ['cat', 'dog'].entries())
+        expect(Math.abs((probabilities?.data[c] ?? Number.NaN) - Number(scores.get(label)))).toBeLessThan(1e-5);
+    expect((await learn(file, '--export', inFolder('other.onnx'))).stderr).toMatch(
+      /name the file head.onnx or whole.onnx/,
+    );
   });
 
   it('says what is odd about the examples', async () => {

@@ -82,6 +82,13 @@ def crop(image, size, interpolation):
     return F.center_crop(F.resize(image, size, interpolation), [size, size])
 
 
+def crop_as_transformers(image, size):
+    """transformers rounds the beginning of a crop down, torchvision half to even."""
+    resized = F.resize(image, size, InterpolationMode.BICUBIC)
+    left, top = (resized.width - size) // 2, (resized.height - size) // 2
+    return resized.crop((left, top, left + size, top + size))
+
+
 def squash(image, size, interpolation):
     """Columns first, then rows: what Pillow did with every model's training images. Since Pillow 13 it starts with the rows
     where the height shrinks much more than the width (python-pillow/Pillow#9549), which moves some pixels by one level."""
@@ -334,7 +341,7 @@ def make_clip(seed, name, act, size, patch, widths, layers, heads, end, embeddin
         return model.text_projection(torch.cat(rows))
 
     def load(image):
-        fit = squash(image, size, InterpolationMode.BILINEAR) if squashed else crop(image, size, InterpolationMode.BICUBIC)
+        fit = squash(image, size, InterpolationMode.BILINEAR) if squashed else crop_as_transformers(image, size)
         return F.normalize(F.to_tensor(fit), MEAN, STD)
 
     return {'name': name, 'model': model, 'encode_images': encode_images, 'encode_texts': encode_texts, 'load': load}

@@ -9,7 +9,9 @@ export const PREPROCESSING: Preprocessing = {
   size: SIZE,
   resizeTo: SIZE,
   fit: 'crop',
+  rounding: 'even',
   filter: 'bicubic',
+  divisor: 255,
   mean: [0.5, 0.5, 0.5],
   std: [0.25, 0.25, 0.25],
 };

@@ -7,7 +7,17 @@ import golden from '../golden/pixels.json' with { type: 'json' };
 import { fixture, hasShared, shared } from '../paths.ts';
 
 const crop = (size: number, changes: Partial<Preprocessing> = {}): Preprocessing => {
-  return { size, resizeTo: size, fit: 'crop', filter: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1], ...changes };
+  return {
+    size,
+    resizeTo: size,
+    fit: 'crop',
+    rounding: 'even',
+    filter: 'bicubic',
+    divisor: 255,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    ...changes,
+  };
 };
 
 async function digest(path: string, preprocessing: Preprocessing, exif = false): Promise<string> {

@@ -35,7 +35,7 @@ describe('convertedWeights', () => {
     const { checkpoint: made, weights } = await convertedWeights(checkpoint, 'image', 'int8', env);
     expect(weights).toEqual({ folder: made.folder });
     const steps = new Int8Array(await tensor(made, FC1));
-    const [scales, weight] = [await floats(made, `${FC1}_scale`), await floats(checkpoint, FC1)];
+    const [scales, weight] = [await floats(made, `${FC1}_step`), await floats(checkpoint, FC1)];
     const [inputs = 0, outputs = 0] = made.tensor(FC1).shape;
     expect(checkpoint.tensor(FC1).shape).toEqual([outputs, inputs]);
     for (let o = 0; o < outputs; o++) {

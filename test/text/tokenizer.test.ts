@@ -15,6 +15,8 @@ const shape = (context: number, vocabulary = 600): TextShape => ({
   context,
   vocabulary,
   pooling: { at: 'greatest id' },
+  cleaning: 'openai',
+  padding: 'none',
 });
 
 // Integers, so no tolerance.
@@ -54,7 +56,12 @@ describe('loadTokenizer', () => {
   });
 
   it('pads for a SigLIP, which sees the padding, and lower-cases', async () => {
-    const siglip: TextShape = { context: 12, vocabulary: 600, pooling: { at: 'last token' } };
+    const siglip: TextShape = {
+      ...shape(12),
+      pooling: { at: 'last token' },
+      cleaning: 'siglip2',
+      padding: { to: 'context', id: 'pad_token' },
+    };
     const { ids } = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('a cat.');
     const tokenizer = await loadTokenizer(fixture('tiny-siglip'), siglip);
     expect(tokenizer.encode(' A  Cat.').ids).toEqual([...ids, ...Array<number>(12 - ids.length).fill(0)]);
@@ -62,7 +69,7 @@ describe('loadTokenizer', () => {
   });
 
   it('refuses a tokenizer that has its end of text elsewhere', async () => {
-    const elsewhere: TextShape = { context: 77, vocabulary: 600, pooling: { at: 'end of text', id: 7 } };
+    const elsewhere: TextShape = { ...shape(77), pooling: { at: 'end of text', id: 7 } };
     await expect(loadTokenizer(fixture('tiny-class'), elsewhere)).rejects.toThrow(
       /makes \[.*\] of "a photo of 1 dog!", .* and the end of text 7 at the end/,
     );

@@ -1,6 +1,7 @@
+import { ModelError } from '../../errors.ts';
 import type { Bert } from '../architecture.ts';
 import type { ConfigReader } from '../config.ts';
-import type { Expectation } from '../expectation.ts';
+import { type Expectation, unsupported } from '../expectation.ts';
 import { transformer } from './transformer.ts';
 
 const MODEL = 'text_model';
@@ -46,7 +47,13 @@ function projections(expect: Expectation, width: number, embedding: number): Ber
     expect.shape('text_projection.weight', [embedding, width]);
     return 1;
   }
-  if (!expect.has('text_projection.0.weight')) return 0;
+  if (!expect.has('text_projection.0.weight')) {
+    if (width === embedding) return 0;
+    throw new ModelError(
+      `the text encoder's width is ${width}, the image encoder's embeddings have ${embedding} numbers, and there is no projection`,
+      unsupported,
+    );
+  }
   const [hidden = 0] = expect.shapeOf('text_projection.0.weight');
   expect.shape('text_projection.0.weight', [hidden, width]);
   expect.shape('text_projection.2.weight', [embedding, hidden]);

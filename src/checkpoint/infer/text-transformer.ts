@@ -4,36 +4,46 @@ import type { Expectation } from '../expectation.ts';
 import { transformer } from './transformer.ts';
 
 const MODEL = 'text_model';
-const DEFAULTS = {
-  clip: { heads: 8, activation: 'quick_gelu', epsilon: 1e-5 },
-  siglip: { heads: 12, activation: 'gelu_pytorch_tanh', epsilon: 1e-6 },
-} as const;
+const CLIP = { heads: 8, activation: 'quick_gelu', epsilon: 1e-5 } as const;
+const SIGLIP = { heads: 12, activation: 'gelu_pytorch_tanh', epsilon: 1e-6 } as const;
 const DEFAULT_END_OF_TEXT = 49407;
 /** Early exports say `eos_token_id: 2`, which is no end of text; Hugging Face then pools at the greatest id. */
 const WRONG_END_OF_TEXT = 2;
 
-/** The text tower of a CLIP, or of a SigLIP if its head is called so. @param embedding D, as the image tower has it */
+/** The text tower of a CLIP, or of a SigLIP if its projection has a bias. @param embedding D, as the image tower has it */
 export function textTransformer(expect: Expectation, root: ConfigReader, embedding: number): TextTransformer {
   const config = root.section('text_config');
-  const kind = expect.has(`${MODEL}.head.weight`) ? 'siglip' : 'clip';
+  const siglip = expect.has(`${MODEL}.head.weight`);
   const tokenWeight = `${MODEL}.embeddings.token_embedding.weight`;
   const positionWeight = `${MODEL}.embeddings.position_embedding.weight`;
   const [vocabulary = 0, width = 0] = expect.shapeOf(tokenWeight);
-  const [context = 0] = expect.shapeOf(positionWeight);
+  const [positions = 0] = expect.shapeOf(positionWeight);
   expect.shape(tokenWeight, [vocabulary, width]);
-  expect.shape(positionWeight, [context, width]);
+  expect.shape(positionWeight, [positions, width]);
   expect.norm(`${MODEL}.final_layer_norm`, width);
   config.mustAgree('vocab_size', vocabulary, tokenWeight);
-  config.mustAgree('max_position_embeddings', context, positionWeight);
-  const blocks = transformer(expect, MODEL, width, config, DEFAULTS[kind]);
-  if (kind === 'siglip') {
+  config.mustAgree('max_position_embeddings', positions, positionWeight);
+  const appended = expect.has(`${MODEL}.embeddings.class_embedding`);
+  if (appended) expect.shape(`${MODEL}.embeddings.class_embedding`, [width]);
+  if (siglip) {
     expect.linear(`${MODEL}.head`, embedding, width);
     config.mustAgree('projection_size', embedding, `${MODEL}.head.weight`);
   } else {
     expect.shape('text_projection.weight', [embedding, width]);
   }
-  const pooling: TextPooling = kind === 'siglip' ? { at: 'last token' } : endOfText(config, vocabulary);
-  return { kind, ...blocks, vocabulary, context, pooling };
+  const pooling: TextPooling = appended
+    ? { at: 'appended token', padding: config.whole('pad_token_id') ?? 0 }
+    : siglip || config.choice('pooling', ['argmax', 'eos', 'last']) === 'last'
+      ? { at: 'last token' }
+      : endOfText(config, vocabulary);
+  return {
+    kind: 'transformer',
+    ...transformer(expect, MODEL, width, config, siglip ? SIGLIP : CLIP),
+    vocabulary,
+    context: appended ? positions - 1 : positions,
+    causal: config.choice('attention', ['causal', 'full']) !== 'full' && !siglip,
+    pooling,
+  };
 }
 
 function endOfText(config: ConfigReader, vocabulary: number): TextPooling {

@@ -5,8 +5,8 @@ import { withCacheOptions } from '../options/cache-options.ts';
 import { withWalkOptions } from '../options/input-options.ts';
 import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
-import { anyNumber, collectOne } from '../options/values.ts';
-import type { EvalOptions } from './run.ts';
+import { anyNumber, collectOne, outputFile } from '../options/values.ts';
+import type { EvalOptions } from './options.ts';
 
 const EXAMPLES = `
 The labels are the class names, unless --labels or --labels-file is given.
@@ -31,9 +31,10 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
     )
     .option(
       '-o, --output <file>',
-      'also write a report (.html or .json), or with --calibrate a labels file (.json); repeatable',
+      'also write a report (.html or .json) or every prediction (.csv); with --calibrate a labels file (.json); repeatable',
       collectOne,
     )
+    .option('--compare <report.json>', 'compare with the JSON report of another run on the same images', outputFile)
     .option('--calibrate', 'suggest thresholds: choose them on half of the images, test them on the other half')
     .option('--precision <p>', 'target precision of --calibrate, above 0 and at most 1 (default: 0.95)', precision)
     .optionsGroup('Messages:')

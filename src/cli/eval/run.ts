@@ -1,45 +1,35 @@
-import { calibrate } from '../../calibrate.ts';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
-import { evaluate, type Judged } from '../../evaluate.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
-import { networkSettings } from '../../network/settings.ts';
-import { calibrationJson, calibrationTable, labelsFile } from '../../output/calibration.ts';
-import { type EvaluationFormat, evaluationJson, evaluationTable, type LabelledRun } from '../../output/evaluation.ts';
-import { thumbnails } from '../../output/report/thumbnails.ts';
+import { isLearnedFile } from '../../learn/file.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
-import { checkLabels, type Label } from '../../text/labels.ts';
-import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
+import { checkLabels } from '../../text/labels.ts';
+import { runOnModel, warner } from '../image-run.ts';
 import { type Io, unlessInterrupted, wantsColor } from '../io.ts';
-import type { WalkOptions } from '../options/input-options.ts';
-import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
-import { givenLearned } from '../options/learned-option.ts';
+import { classifierOptions, givenLabels } from '../options/label-options.ts';
+import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
+import { packageVersion } from '../version.ts';
+import { readEarlier } from './earlier.ts';
 import { checkWritable, writeExport } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
+import type { EvalOptions } from './options.ts';
+import { calibrated, evaluated } from './outcome.ts';
 import { openTruth } from './truth.ts';
 
 /** Labels looked at for an image: top-5 needs no more. */
 const TOP = 5;
-const DEFAULT_PRECISION = 0.95;
-
-export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOptions, 'multiLabel'>, ImageRunOptions {
-  readonly format?: EvaluationFormat;
-  readonly output?: readonly string[];
-  readonly imageColumn?: string;
-  readonly labelColumn?: string;
-  readonly calibrate?: boolean;
-  readonly precision?: number;
-}
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
   const { output = [], hidden, follow, exclude } = options;
   const warn = warner(options, io);
   checkUsage(options);
-  for (const file of output) await refuseToOverwrite(file, [source, ...(options.labelsFile ?? [])]);
+  const learnedFile = learnedPath(options.labels ?? []);
+  const read = [source, ...(options.labelsFile ?? []), learnedFile, options.compare].filter((one) => one !== undefined);
+  for (const file of output) await refuseToOverwrite(file, read);
   const left = { beside: 0 };
   const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
@@ -48,6 +38,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const learned = await givenLearned(options);
   const given = learned === undefined ? await givenLabels(options) : [];
   const labels = learned?.labels ?? checkLabels(given.length > 0 ? given : truth.labels);
+  const earlier = options.compare === undefined ? undefined : await readEarlier(options.compare);
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
@@ -63,10 +54,20 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     );
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
-    const run = { model, provider, dtype, templates: classifier.templates, truth: source };
+    const run = {
+      date: new Date().toISOString().slice(0, 10),
+      version: await packageVersion(),
+      model,
+      digest: await unlessInterrupted(clip.digest(), io),
+      provider,
+      dtype,
+      templates: classifier.templates,
+      labelsFrom: labelsFrom(options),
+      truth: source,
+    };
     const work = options.calibrate
-      ? calibrated(judged, labels, run, options)
-      : evaluated(judged, labels, run, options, io.env);
+      ? calibrated(judged, { labels, learned }, run, options)
+      : evaluated(judged, { labels, learned }, run, { options, env: io.env, earlier });
     const outcome = await unlessInterrupted(work, io);
     if (outcome.images + outcome.failed === 0)
       throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');
@@ -74,73 +75,21 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
     for (const file of output) await writeExport(file, await outcome.file(file)); // first: a closed pipe costs no file
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
+    for (const warning of outcome.warnings) warn(warning);
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
     return { ok: outcome.images, failed: outcome.failed };
   });
 }
 
-/** What a run came to, and how to put it. */
-interface Outcome {
-  readonly images: number;
-  readonly failed: number;
-  table(color: boolean): string;
-  json(): string;
-  /** The contents of an output file. */
-  file(path: string): string | Promise<string>;
+/** In words, for those who read the report. */
+function labelsFrom({ labels = [], labelsFile = [] }: EvalOptions): string {
+  if (labels.length + labelsFile.length === 0) return 'the classes of the images';
+  const given = labels.filter((label) => !label.startsWith('@'));
+  const named = labels.filter((label) => label.startsWith('@'));
+  return [...(given.length > 0 ? ['--labels'] : []), ...named, ...labelsFile].join(', ');
 }
 
-async function evaluated(
-  judged: AsyncIterable<Judged>,
-  labels: readonly Label[],
-  run: LabelledRun,
-  options: EvalOptions,
-  env: Io['env'],
-): Promise<Outcome> {
-  const start = performance.now();
-  const evaluation = await evaluate(
-    judged,
-    labels.map(({ label }) => label),
-  );
-  const timed = { ...run, seconds: (performance.now() - start) / 1000 };
-  const json = () => evaluationJson(timed, evaluation);
-  return {
-    ...evaluation,
-    table: (color) => evaluationTable(timed, evaluation, { color }),
-    json,
-    file: async (path) => {
-      if (isJson(path)) return json();
-      const { report } = await import('../../output/report/page.ts');
-      const { imageFetcher } = await import('../../image/download.ts');
-      const fetchImage = imageFetcher(() => networkSettings(env, options.offline));
-      return report(timed, evaluation, await thumbnails(evaluation.mistakes, decodeOptions(options), fetchImage));
-    },
-  };
-}
-
-async function calibrated(
-  judged: AsyncIterable<Judged & { readonly key: string }>,
-  labels: readonly Label[],
-  run: LabelledRun,
-  { precision = DEFAULT_PRECISION }: EvalOptions,
-): Promise<Outcome> {
-  const calibration = await calibrate(
-    judged,
-    labels.map(({ label }) => label),
-    precision,
-  );
-  return {
-    ...calibration,
-    table: (color) => calibrationTable(calibration, { color }),
-    json: () => calibrationJson(run, calibration),
-    file: () => labelsFile(calibration, labels),
-  };
-}
-
-function isJson(file: string): boolean {
-  return /\.json$/iu.test(file);
-}
-
-function checkUsage({ output = [], calibrate = false, precision, ...given }: EvalOptions): void {
+function checkUsage({ output = [], compare, calibrate = false, precision, ...given }: EvalOptions): void {
   const { none, nonePrompts, threshold, minMargin } = classifierOptions(given);
   if (calibrate && [none, nonePrompts, threshold, minMargin].some((limit) => limit !== undefined))
     throw new UsageError(
@@ -149,11 +98,20 @@ function checkUsage({ output = [], calibrate = false, precision, ...given }: Eva
     );
   if (precision !== undefined && !calibrate)
     throw new UsageError('--precision needs --calibrate', 'add --calibrate, or remove --precision');
-  const known = calibrate ? /\.json$/iu : /\.(json|html)$/iu;
+  if (compare !== undefined && calibrate)
+    throw new UsageError('--calibrate does not compare runs', 'remove --compare or --calibrate');
+  const isLearned = learnedPath(given.labels ?? []) !== undefined;
+  const plain = output.find((file) => calibrate && isLearned && !isLearnedFile(file));
+  if (plain !== undefined)
+    throw new UsageError(
+      `the thresholds of a learned classifier do not fit ${plain}`,
+      'use a name that ends in .clf.json',
+    );
+  const known = calibrate ? /\.json$/iu : /\.(json|html|csv)$/iu;
   const odd = output.find((file) => !known.test(file));
   if (odd !== undefined)
     throw new UsageError(
       `cannot tell the format from the extension of ${odd}`,
-      calibrate ? 'use a name that ends in .json' : 'use a name that ends in .html or .json',
+      calibrate ? 'use a name that ends in .json' : 'use a name that ends in .html, .json or .csv',
     );
 }

@@ -1,5 +1,6 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
+import { isUtf16 } from '../../disk/text.ts';
 import { messageOf, UsageError } from '../../errors.ts';
 import { nameOf } from '../../image/source.ts';
 import { excluding } from '../../inputs/glob.ts';
@@ -49,11 +50,11 @@ export async function openTruth(
 
 const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
 
-/** Whether a file has NUL bytes near its start, as images have. */
+/** Whether a file has NUL bytes near its start, as images have; UTF-16 has them too, behind its mark. */
 async function isBinary(file: string): Promise<boolean> {
   const handle = await open(file).catch(cannotRead(file));
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096)).finally(() => handle.close());
-  return buffer.subarray(0, bytesRead).includes(0);
+  return !isUtf16(buffer) && buffer.subarray(0, bytesRead).includes(0);
 }
 
 function cannotRead(source: string): (error: unknown) => never {

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Clip } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
+import { writeHead, writeWhole } from '../../learn/graph-file.ts';
 import type { Learned } from '../../learn/learned.ts';
 
 /** @throws UsageError if a name does not say which graph is wanted */
@@ -8,9 +9,9 @@ export function requireExports(files: readonly string[]): void {
   for (const file of files) kindOf(file);
 }
 
-/** Writes the classifier as an ONNX graph. */
-export async function exportGraphs(file: string, _learned: Learned, _clip: Clip): Promise<void> {
-  throw new UsageError(`${kindOf(file)} graphs cannot be written yet`, 'remove --export');
+/** Writes the classifier as an ONNX graph. @throws UsageError or OutputError */
+export async function exportGraph(file: string, learned: Learned, clip: Clip): Promise<void> {
+  await (kindOf(file) === 'head' ? writeHead : writeWhole)(learned, clip, file);
 }
 
 /** `head.onnx` is a graph over embeddings, `whole.onnx` goes from pixels to probabilities. */

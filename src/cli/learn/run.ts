@@ -13,7 +13,7 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import type { WalkOptions } from '../options/input-options.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
-import { exportGraphs, requireExports } from './export.ts';
+import { exportGraph, requireExports } from './export.ts';
 
 export interface LearnCommandOptions extends WalkOptions, ImageRunOptions {
   readonly text: boolean;
@@ -78,7 +78,7 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
     const learned = lesson?.learned ?? (onto as Learned); // without examples there is a classifier to change
     if (lesson !== undefined) report(lesson, options, warn);
     if (output !== undefined) await writeLearned(learned, output);
-    for (const file of options.export ?? []) await exportGraphs(file, learned, clip);
+    for (const file of options.export ?? []) await exportGraph(file, learned, clip);
     const written = [...(output === undefined ? [] : [output]), ...(options.export ?? [])];
     const text =
       options.format === 'json' ? lessonJson(learned, lesson, written) : lessonText(learned, lesson, written);

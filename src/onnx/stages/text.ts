@@ -5,17 +5,18 @@ const POOLED: Readonly<Record<TextPooling['at'], string>> = {
   'end of text': 'end-of-text token',
   'greatest id': 'token of the greatest id',
   'last token': 'last token',
+  'appended token': 'appended class token',
   'class token': 'class token',
   mean: 'mean over tokens',
 };
 
 /** The text transformer of CLIP or SigLIP, from token ids to projection. */
 export function textTransformerStages(stage: MakeStage, text: TextTransformer, embedding: number): Stage[] {
-  const { kind, context, vocabulary, width, pooling } = text;
+  const { context, vocabulary, width, pooling } = text;
   return [
-    stage('token ids', kind === 'clip' ? `T ≤ ${context}` : `T = ${context}, padded`, ['B', 'T']),
+    stage('token ids', pooling.at === 'last token' ? `T = ${context}, padded` : `T ≤ ${context}`, ['B', 'T']),
     stage('token embedding', `${vocabulary} tokens`, ['B', 'T', width], /token_embedding/u),
-    stage('positions', '', ['B', 'T', width], /^text_model\.embeddings\.position_embedding\.weight$/u),
+    stage('positions', '', ['B', 'T', width], /^text_model\.embeddings\.(position_embedding|class_embedding)/u),
     ...blockStages(stage, 'text_model', text, 'T'),
     stage('pooling', POOLED[pooling.at], ['B', width]),
     stage('ln_final', '', ['B', width], /final_layer_norm/u),

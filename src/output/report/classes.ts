@@ -1,6 +1,7 @@
 import { axisX, axisY, barX, dot, ruleX, text } from '@observablehq/plot';
 import type { ClassFigures, Evaluation } from '../../evaluate.ts';
-import { lowestRecall, percent } from '../evaluation.ts';
+import { wilson } from '../../intervals.ts';
+import { intervalText, lowestRecall, percent } from '../evaluation.ts';
 import { draw } from './draw.ts';
 import { legend, type Part, share, shortLabel, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
@@ -18,7 +19,7 @@ export function classesPart(evaluation: Evaluation): Part {
   return {
     id: 'classes',
     title: 'Per class',
-    explanation: `Recall: of the images that show a class, the share that was given it. Precision: of the images that were given a class, the share that shows it.${leftOut}`,
+    explanation: `Recall: of the images that show a class, the share that was given it. Precision: of the images that were given a class, the share that shows it. The small figures are 95 % intervals.${leftOut}`,
     drawing: html`${legend([
       ['bar', 'recall'],
       ['dot', 'precision'],
@@ -31,7 +32,7 @@ export function classesPart(evaluation: Evaluation): Part {
         images,
         predicted,
         right,
-        share(recall),
+        html`${share(recall)}${recall === null ? html`` : html`<small>${intervalText(wilson(right, images))}</small>`}`,
         share(precision),
       ]),
     ),

@@ -1,6 +1,6 @@
 import { axisX, axisY, cell, text } from '@observablehq/plot';
 import type { Evaluation } from '../../evaluate.ts';
-import { confusedPairs, NO_LABEL, percent } from '../evaluation.ts';
+import { confusedPairs, NO_LABEL, percent, unclearPairs } from '../evaluation.ts';
 import { draw } from './draw.ts';
 import { type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
 import type { Markup } from './markup.ts';
@@ -8,6 +8,8 @@ import type { Markup } from './markup.ts';
 /** A larger matrix cannot be read. */
 const MOST_CLASSES = 25;
 const MOST_PAIRS = 200;
+/** Pairs that are named. */
+const MOST_UNCLEAR = 5;
 
 /** As it is drawn: no label has a column of its own, the last one. */
 interface Cell {
@@ -36,7 +38,7 @@ export function confusionPart(evaluation: Evaluation): Part {
   return {
     id: 'confusion',
     title: 'Confusion matrix',
-    explanation: `A row for what an image truly shows, a column for what it was taken for. The stronger a cell, the larger its share of the row; right answers lie on the diagonal.${leftOut}`,
+    explanation: `A row for what an image truly shows, a column for what it was taken for. The stronger a cell, the larger its share of the row; right answers lie on the diagonal.${leftOut}${unclear(evaluation)}`,
     drawing: twoWidths((width) => scrolling('Confusion matrix', matrix(width, shown, columns, cells, evaluation))),
     table: table(
       pairs.length > MOST_PAIRS ? `The ${MOST_PAIRS} commonest of ${pairs.length} confusions` : 'All confusions',
@@ -44,6 +46,17 @@ export function confusionPart(evaluation: Evaluation): Part {
       pairs.slice(0, MOST_PAIRS).map(({ truth, predicted, images }) => [truth, predicted ?? NO_LABEL, images]),
     ),
   };
+}
+
+/** What so few images cannot tell. */
+function unclear(evaluation: Evaluation): string {
+  const pairs = unclearPairs(evaluation).sort((a, b) => b.images - a.images);
+  if (pairs.length === 0) return '';
+  const named = pairs
+    .slice(0, MOST_UNCLEAR)
+    .map(({ classes: [a, b], right, images }) => `${a} and ${b} (${right} of ${images} right)`);
+  const more = pairs.length > named.length ? `, and ${pairs.length - named.length} more pairs` : '';
+  return ` With so few images it is not clear that these classes are told apart better than by chance: ${named.join(', ')}${more}.`;
 }
 
 /** The commonest confusions bring in both of their classes, until there are enough; in the order of the labels. */

@@ -1,9 +1,20 @@
 import type { Evaluation } from '../../evaluate.ts';
-import { type EvaluationRun, imagesPerSecond } from '../evaluation.ts';
+import type { Interval } from '../../intervals.ts';
+import {
+  type ComparedRun,
+  chanceOf,
+  comparisonText,
+  type EvaluationRun,
+  imagesPerSecond,
+  intervalsOf,
+  intervalText,
+  percent,
+} from '../evaluation.ts';
 import { withFlags } from '../flags.ts';
 import { rounded } from '../writer.ts';
 import { classesPart } from './classes.ts';
 import { confusionPart } from './confusion.ts';
+import { type Coverage, coveragePart } from './coverage.ts';
 import { scrolling, section, share, table } from './figure.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { reliabilityPart } from './reliability.ts';
@@ -15,7 +26,12 @@ import { pictureKey } from './thumbnails.ts';
  *
  * @param pictures `data:` addresses of the mistakes' images, by their `pictureKey`
  */
-export function report(run: EvaluationRun, evaluation: Evaluation, pictures: ReadonlyMap<string, string>): string {
+export function report(
+  run: EvaluationRun,
+  evaluation: Evaluation,
+  pictures: ReadonlyMap<string, string>,
+  { coverage, comparison }: { readonly coverage?: Coverage; readonly comparison?: ComparedRun | undefined } = {},
+): string {
   const title = `${run.model} on ${run.truth}`;
   return html`<!doctype html>
 <html lang="en">
@@ -33,24 +49,39 @@ export function report(run: EvaluationRun, evaluation: Evaluation, pictures: Rea
 <header>
 <h1>${title}</h1>
 <p>${run.provider}, ${run.dtype}; ${evaluation.labels.length} labels; prompts: ${run.templates.join(', ')}</p>
-</header>
+${facts(run, evaluation)}${comparison === undefined ? html`` : html`<p id="comparison">${comparisonText(comparison)}</p>`}</header>
 ${figures(run, evaluation)}
 <div class="parts">
-${section(confusionPart(evaluation))}${section(classesPart(evaluation))}${section(reliabilityPart(evaluation))}</div>
+${section(confusionPart(evaluation))}${section(classesPart(evaluation))}${section(reliabilityPart(evaluation))}${coverage === undefined ? html`` : section(coveragePart(coverage))}</div>
 ${mistakes(evaluation, pictures)}${failures(evaluation)}</main>
 </body>
 </html>
 `.text;
 }
 
+/** What a reader asks first: when, with what, labels from where, and how good a guess would be. */
+function facts({ date, version, digest, labelsFrom }: EvaluationRun, evaluation: Evaluation): Markup {
+  const run = date === undefined ? [] : [`${date}, clip-classify ${version ?? ''}`];
+  const model = digest === undefined ? [] : [`model digest ${digest}`];
+  const labels = labelsFrom === undefined ? [] : [`labels from ${labelsFrom}`];
+  const chance = `chance level ${percent(chanceOf(evaluation))} (1 of ${evaluation.labels.length} labels)`;
+  return html`<p id="facts">${[...run, ...model, ...labels, chance].join('; ')}</p>`;
+}
+
 function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
+  const intervals = intervalsOf(evaluation);
   const { images, failed, refused, top1, precision, top5, meanPerClassRecall, ece } = evaluation;
   const speed = imagesPerSecond(run, evaluation);
   const entry = (id: string, name: string, value: Markup) =>
     html`<div id="${id}"><dt>${name}</dt><dd>${value}</dd></div>\n`;
   const number = (value: number, text: string) => html`<data value="${rounded(value)}">${text}</data>`;
   return html`<dl class="figures">
-${entry('top1', 'Top-1', share(top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', share(precision))}`}${entry('top5', 'Top-5', share(top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
+${entry('top1', 'Top-1', within(share(top1), intervals.top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', within(share(precision), intervals.precision))}`}${entry('top5', 'Top-5', within(share(top5), intervals.top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
+}
+
+/** A share, and below it where it lies with 95 % confidence. */
+function within(value: Markup, interval: Interval | null): Markup {
+  return interval === null ? value : html`${value}<small>95 %: ${intervalText(interval)}</small>`;
 }
 
 function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
@@ -66,11 +97,28 @@ function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string
   };
   return html`<section id="mistakes" aria-labelledby="mistakes-title">
 <h2 id="mistakes-title">Most confident mistakes</h2>
-<p>Wrong answers with the highest scores. Some may be wrong labels in the truth.</p>
-<ol class="mistakes">
-${mistakes.map(one)}</ol>
-</section>
+<p>Wrong answers with the highest scores, by truth and answer. Some may be wrong labels in the truth.</p>
+${byCell(mistakes).map(
+  ([{ truth, predicted }, ...rest]) =>
+    html`<h3>${truth} taken for ${predicted}: ${rest.length + 1}</h3>\n<ol class="mistakes">\n${mistakes
+      .filter((mistake) => mistake.truth === truth && mistake.predicted === predicted)
+      .map(one)}</ol>\n`,
+)}</section>
 `;
+}
+
+type Mistakes = Evaluation['mistakes'];
+
+/** The mistakes of each cell of the confusion matrix, the fullest cell first. */
+function byCell(mistakes: Mistakes): [Mistakes[number], ...Mistakes][] {
+  const cells = new Map<string, [Mistakes[number], ...Mistakes[number][]]>();
+  for (const mistake of mistakes) {
+    const key = JSON.stringify([mistake.truth, mistake.predicted]);
+    const cell = cells.get(key);
+    if (cell === undefined) cells.set(key, [mistake]);
+    else cell.push(mistake);
+  }
+  return [...cells.values()].sort((a, b) => b.length - a.length);
 }
 
 function failures({ failures, failed }: Evaluation): Markup {

@@ -18,6 +18,9 @@ export const STYLE = `
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 1280px; margin: 0 auto; padding: 24px; }
 h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
+h3 { margin: 12px 0 6px; font-size: .95rem; font-weight: 600; overflow-wrap: anywhere; }
+dd small { display: block; margin-top: 2px; color: var(--dim); font-size: .75rem; }
+td small { margin-left: 6px; color: var(--dim); }
 h2 { margin: 0 0 4px; font-size: 1.1rem; }
 header p, section > p { margin: 4px 0 12px; color: var(--dim); overflow-wrap: anywhere; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 12px; margin: 20px 0 28px; }

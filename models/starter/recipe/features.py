@@ -1,0 +1,109 @@
+"""The trunk's features of every picture, computed once by onnxruntime and kept in the cache.
+
+A file of the cache holds one part of one view of one pack, so an interrupted run continues where it stopped.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import onnxruntime
+import torch
+
+from .log import log
+from .packs import TESTS, USED, looked_at, read_pack
+from .trunk import IMAGE_SIZE, Trunk, published_weights
+from .views import altered, plain, tensor
+
+PART, BATCH = 500, 8
+VIEWS = {'everyday': 2, 'everyday-more': 2, 'imagenette-train': 1, 'caltech101': 1, 'tiny-imagenet-train': 1, 'cifar10-train': 1, 'clipart': 2}
+
+
+class MapAndFeatures(torch.nn.Module):
+    def __init__(self, trunk: Trunk):
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, pixels):
+        mapped = self.trunk.stem(pixels)
+        return mapped, self.trunk.features(mapped).mean((2, 3))
+
+
+def write_graph(path):
+    example = torch.zeros(BATCH, 3, IMAGE_SIZE, IMAGE_SIZE)
+    names = dict(input_names=['pixels'], output_names=['map', 'features'])
+    shapes = ({0: torch.export.Dim('batch')},)
+    torch.onnx.export(MapAndFeatures(published_weights()), (example,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, **names)
+
+
+def session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+
+
+def part_file(cache, name, view, part):
+    return cache / 'features' / f'{name}-{view}-{part:03}.npz'
+
+
+def compute(job):
+    folder, cache, name, view, part, keep_map = job
+    target = part_file(cache, name, view, part)
+    if target.exists():
+        return target
+    pack = read_pack(folder, name)
+    rows = looked_at(pack)[part * PART : (part + 1) * PART]
+    run = session(cache / 'trunk.onnx')
+    rng = np.random.default_rng([view, part])
+    maps, features = [], []
+    pictures = list(pack.pictures(rows))
+    for start in range(0, len(rows), BATCH):
+        views = [tensor(altered(p, rng) if view else plain(p)) for p in pictures[start : start + BATCH]]
+        mapped, pooled = run.run(None, {'pixels': np.stack(views)})
+        features.append(pooled.astype(np.float16))
+        if keep_map:
+            maps.append(mapped.astype(np.float16))
+    fresh = target.with_suffix('.fresh.npz')
+    np.savez(fresh, rows=rows, features=np.concatenate(features), **({'map': np.concatenate(maps)} if maps else {}))
+    fresh.replace(target)
+    return target
+
+
+def parts(folder, name):
+    return -(-len(looked_at(read_pack(folder, name))) // PART)
+
+
+def all_jobs(folder, cache):
+    """Every part, the plain view of every pack first."""
+    jobs = []
+    for view in range(max(VIEWS.values())):
+        for name in [*USED, *TESTS]:
+            if view < VIEWS.get(name, 1):
+                keep_map = name in ('everyday', 'everyday-more', 'imagenette-train', 'caltech101', 'clipart')
+                jobs += [(folder, cache, name, view, part, keep_map) for part in range(parts(folder, name))]
+    return jobs
+
+
+def compute_features(folder, cache, workers):
+    (cache / 'features').mkdir(parents=True, exist_ok=True)
+    if not (cache / 'trunk.onnx').exists():
+        write_graph(cache / 'trunk.onnx')
+    jobs = all_jobs(folder, cache)
+    with ProcessPoolExecutor(workers) as pool:
+        for n, target in enumerate(pool.map(compute, jobs, chunksize=1)):
+            log(f'features: {n + 1} of {len(jobs)} parts ({target.stem})')
+
+
+def load_features(folder, cache, name, view=0, maps=False):
+    """(rows, features, maps or None) of the parts that exist."""
+    rows, features, mapped = [], [], []
+    for part in range(parts(folder, name)):
+        file = part_file(cache, name, view, part)
+        if file.exists():
+            with np.load(file) as data:
+                rows.append(data['rows'])
+                features.append(data['features'])
+                if maps:
+                    mapped.append(data['map'])
+    if not rows:
+        return np.zeros(0, int), np.zeros((0, 1280), np.float16), None
+    return np.concatenate(rows), np.concatenate(features), np.concatenate(mapped) if maps else None

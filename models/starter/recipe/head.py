@@ -1,0 +1,63 @@
+"""The head over the trunk, into the space of the texts. It adds two vectors and takes the sum's direction:
+
+1. what the trunk's own classifier sees: the text vectors of its thousand class names, weighted by their probabilities
+   (Norouzi et al. 2014, "Zero-shot learning by convex combination of semantic embeddings");
+2. a correction that is learnt from pictures with other names: a perceptron over the mean of the trunk's map.
+
+The correction starts at zero, so that a picture of a kind that the training lacks keeps what the classifier sees.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .text import WIDTH as TEXT_WIDTH
+from .trunk import CLASSES, FEATURES
+
+
+class ClassPosterior(nn.Module):
+    def __init__(self, class_vectors):
+        super().__init__()
+        self.class_vectors = nn.Parameter(class_vectors, requires_grad=False)
+        self.scale = nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, logits):
+        return self.scale * F.normalize(logits.softmax(-1) @ self.class_vectors, dim=-1)
+
+
+HIDDEN = 512
+PRIOR = 1.25  # the classifier's part, against what training alone gives it: better on photographs at full size
+
+
+class Perceptron(nn.Module):
+    def __init__(self, hidden=HIDDEN):
+        super().__init__()
+        self.fc1 = nn.Linear(FEATURES, hidden)
+        self.fc2 = nn.Linear(hidden, TEXT_WIDTH, bias=False)
+        nn.init.zeros_(self.fc2.weight)
+
+    def forward(self, features):
+        return self.fc2(F.gelu(self.fc1(features)))
+
+
+class Head(nn.Module):
+    def __init__(self, class_vectors=None, hidden=HIDDEN):
+        super().__init__()
+        self.posterior = ClassPosterior(torch.zeros(CLASSES, TEXT_WIDTH) if class_vectors is None else class_vectors)
+        self.mlp = Perceptron(hidden)
+
+    def forward(self, features, logits):
+        return F.normalize(self.posterior(logits) + self.mlp(features), dim=-1)
+
+
+@torch.no_grad()
+def joined(heads):
+    """One head whose correction is the mean of several: their hidden units stand next to each other."""
+    perceptrons = [head.mlp for head in heads]
+    out = Head(heads[0].posterior.class_vectors.clone(), sum(p.fc1.out_features for p in perceptrons))
+    out.mlp.fc1.weight.copy_(torch.cat([p.fc1.weight for p in perceptrons]))
+    out.mlp.fc1.bias.copy_(torch.cat([p.fc1.bias for p in perceptrons]))
+    out.mlp.fc2.weight.copy_(torch.cat([p.fc2.weight for p in perceptrons], 1) / len(heads))
+    scales = [head.posterior.scale for head in heads]
+    out.posterior.scale.copy_(PRIOR * sum(scales) / len(scales))
+    return out.eval()

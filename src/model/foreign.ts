@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { ModelError } from '../errors.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const SUPPORTED =
+  'supported are CLIP, SigLIP, MetaCLIP 2, Chinese-CLIP and VisionTextDualEncoder of transformers, and the CLIPs of open_clip';
+
+/** Model types of transformers that both towers of a CLIP are saved under; others are other architectures. */
+const KNOWN_TYPES: readonly unknown[] = [
+  'clip',
+  'siglip',
+  'metaclip_2',
+  'chinese_clip',
+  'vision-text-dual-encoder',
+  'clip_classify_starter',
+];
+
+/** One half of a model, told by the class that saved it or by its model type. */
+const HALVES: readonly (readonly [pattern: RegExp, half: string])[] = [
+  [/^(CLIP|Siglip|ChineseCLIP|MetaClip2)VisionModel|^(clip|siglip|metaclip_2)_vision_model$/u, 'image encoder'],
+  [/^(CLIP|Siglip|ChineseCLIP|MetaClip2)TextModel|^(clip|siglip|metaclip_2)_text_model$/u, 'text encoder'],
+];
+
+/**
+ * Refuses a config.json of another architecture by its name, before its tensors are looked at.
+ *
+ * @throws ModelError naming the architecture
+ */
+export function refuseByConfig(config: Fields, folder: string): void {
+  const type = config['model_type'];
+  const architecture = Array.isArray(config['architectures']) ? config['architectures'][0] : undefined;
+  const name = String(architecture ?? type ?? '');
+  if (typeof config['architecture'] === 'string' && type === undefined) {
+    throw new ModelError(
+      `${folder} holds an image encoder of timm only (${config['architecture']}), and no text encoder`,
+      SUPPORTED,
+    );
+  }
+  const half = HALVES.find(([pattern]) => pattern.test(name) || pattern.test(String(type)))?.[1];
+  if (half !== undefined) {
+    throw new ModelError(`${folder} holds the ${half} only (${name})`, 'use a checkpoint with both encoders');
+  }
+  if (type === 'siglip2') {
+    throw new ModelError(
+      `${folder} holds a SigLIP 2 of the NaFlex kind, whose image size varies; it is not supported`,
+      'use a SigLIP 2 of a fixed image size, such as google/siglip2-base-patch16-224',
+    );
+  }
+  const isHeaded = /For(?!ZeroShot)[A-Z]\w+$/u.test(name);
+  if (type !== undefined && (isHeaded || !KNOWN_TYPES.includes(type))) {
+    throw new ModelError(`${folder} holds a ${name} (${String(type)}), which is not supported`, SUPPORTED);
+  }
+}
+
+/** What a folder without a checkpoint and without ONNX graphs holds instead, and what to do about it. */
+export function whatIsThere(folder: string, names: readonly string[]): ModelError {
+  const refuse = (what: string, next: string) => new ModelError(`${folder} contains ${what}`, next);
+  if (names.includes('adapter_config.json')) {
+    return refuse(
+      'a LoRA adapter, not a whole model',
+      'merge it into its base model with peft (merge_and_unload), then save that with save_pretrained',
+    );
+  }
+  if (names.includes('model_index.json')) {
+    return refuse('a pipeline of diffusers, which has no image encoder of a CLIP', SUPPORTED);
+  }
+  const pickle = names.find((name) => /\.(bin|pt|pth|ckpt|pkl)$/u.test(name));
+  if (pickle !== undefined) {
+    return refuse(
+      `${pickle}, a pickle: loading it could run any code, so it is never loaded`,
+      `convert it where you trust it: python -c "from transformers import AutoModel as M; M.from_pretrained('${folder}').save_pretrained('${join(folder, 'safetensors')}')"`,
+    );
+  }
+  return refuse('no model.safetensors and no ONNX files', `use the folder of a model; ${SUPPORTED}`);
+}

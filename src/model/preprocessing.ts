@@ -1,0 +1,89 @@
+import { isRecord } from '../checkpoint/safetensors.ts';
+import { ModelError } from '../errors.ts';
+import type { Filter } from '../image/kernel.ts';
+import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Pillow's resampling constants, as preprocessor_config.json has them. */
+const FILTERS: ReadonlyMap<unknown, Filter> = new Map([
+  [1, 'lanczos'],
+  [2, 'bilinear'],
+  [3, 'bicubic'],
+]);
+
+/** OpenAI's channel means and deviations, which Hugging Face's CLIPImageProcessor has as its defaults. */
+const CLIP_MEAN: PerChannel = [0.48145466, 0.4578275, 0.40821073];
+const CLIP_STD: PerChannel = [0.26862954, 0.26130258, 0.27577711];
+
+/** Image processors of Hugging Face that squash a picture unless told otherwise; CLIP's crops. */
+const SQUASHING = /^(ViT|Siglip|DeiT|Beit)/u;
+
+/**
+ * How a model wants its images, from its preprocessor_config.json of any age: sizes are numbers, lists or objects, and fields
+ * that are missing have the defaults of the image processor that the file names, else of CLIPImageProcessor.
+ *
+ * @param imageSize S of the image tower
+ * @param rounding of half a pixel at the beginning of a crop, in the library that the model was saved with
+ * @throws ModelError naming the field, if it is not what the model can take
+ */
+export function parsePreprocessing(
+  config: Fields,
+  imageSize: number,
+  folder: string,
+  rounding: Preprocessing['rounding'],
+): Preprocessing {
+  const wrong = (field: string, next = `use a config for RGB images of ${imageSize} × ${imageSize} pixels`) =>
+    new ModelError(`${field} in the image processor's config (${folder}) is ${JSON.stringify(config[field])}`, next);
+  const filter = FILTERS.get(config['resample'] ?? 3);
+  if (filter === undefined) throw wrong('resample', 'supported are 1 (Lanczos), 2 (bilinear) and 3 (bicubic)');
+  const shared = { size: imageSize, rounding, filter, ...normalization(config, wrong) };
+
+  const squashes = SQUASHING.test(String(config['image_processor_type'] ?? config['feature_extractor_type'] ?? ''));
+  const crops = (config['do_center_crop'] ?? !squashes) !== false;
+  if (crops && sideOf(config['crop_size'] ?? imageSize) !== imageSize) throw wrong('crop_size');
+  if (config['do_resize'] === false) {
+    if (crops) return { ...shared, fit: 'none', resizeTo: imageSize };
+    throw wrong('do_resize', 'a model needs images of one size: set do_resize or do_center_crop to true');
+  }
+  const size = config['size'] ?? imageSize;
+  const resizeTo = sideOf(size);
+  if (resizeTo === undefined) throw wrong('size');
+  const shortestEdge = isRecord(size) ? size['shortest_edge'] !== undefined : typeof size === 'number' && !squashes;
+  if (!crops && (shortestEdge || resizeTo !== imageSize)) throw wrong(shortestEdge ? 'do_center_crop' : 'size');
+  return { ...shared, fit: shortestEdge ? 'crop' : 'squash', resizeTo };
+}
+
+function normalization(
+  config: Fields,
+  wrong: (field: string) => ModelError,
+): Pick<Preprocessing, 'divisor' | 'mean' | 'std'> {
+  const factor = config['do_rescale'] === false ? 1 : (config['rescale_factor'] ?? 1 / 255);
+  if (typeof factor !== 'number' || !(factor > 0)) throw wrong('rescale_factor');
+  // As written in decimals it may not be quite 1 / 255.
+  const divisor = Math.abs(factor * 255 - 1) < 1e-6 ? 255 : 1 / factor;
+  if (config['do_normalize'] === false) return { divisor, mean: [0, 0, 0], std: [1, 1, 1] };
+  const mean = channels(config['image_mean'] ?? CLIP_MEAN);
+  if (mean === undefined) throw wrong('image_mean');
+  const std = channels(config['image_std'] ?? CLIP_STD);
+  if (std === undefined || std.includes(0)) throw wrong('image_std');
+  return { divisor, mean, std };
+}
+
+/** A number, `[height, width]`, `{ shortest_edge }`, or `{ height, width }`, of equal sides. */
+function sideOf(size: unknown): number | undefined {
+  const [height, width] = Array.isArray(size)
+    ? [size[0], size[size.length - 1]]
+    : isRecord(size)
+      ? [size['shortest_edge'] ?? size['height'], size['shortest_edge'] ?? size['width']]
+      : [size, size];
+  return height === width && typeof height === 'number' && Number.isSafeInteger(height) && height > 0
+    ? height
+    : undefined;
+}
+
+function channels(value: unknown): PerChannel | undefined {
+  if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => typeof v === 'number' && Number.isFinite(v)))
+    return undefined;
+  return [value[0], value[1], value[2]];
+}

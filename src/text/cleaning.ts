@@ -1,0 +1,54 @@
+/**
+ * What a model's library does to a text before its tokenizer sees it.
+ *
+ * - openai: HTML unescaped twice, white space collapsed (openai/CLIP, simple_tokenizer.py)
+ * - open_clip: the same, after what ftfy does to quotes, ligatures and full-width letters
+ * - canonical: open_clip's SigLIPs; the same, then underscores are spaces, no ASCII punctuation, lower case
+ * - siglip: transformers' SigLIP 1; no ASCII punctuation, lower case
+ * - siglip2: transformers' SigLIP 2; lower case
+ * - none: all that there is to do stands in tokenizer.json
+ */
+export type Cleaning = 'openai' | 'open_clip' | 'canonical' | 'siglip' | 'siglip2' | 'none';
+
+/** @param decodeHtml unescapes HTML entities once */
+export function cleanerOf(cleaning: Cleaning, decodeHtml: (text: string) => string): (text: string) => string {
+  const plain = (text: string) => decodeHtml(decodeHtml(text));
+  switch (cleaning) {
+    case 'openai':
+      return (text) => collapse(plain(text));
+    case 'open_clip':
+      return (text) => collapse(plain(straighten(text)));
+    case 'canonical':
+      return (text) => {
+        const spaced = plain(straighten(text)).replaceAll('_', ' ');
+        return collapse(spaced.replace(ASCII_PUNCTUATION, '').toLowerCase());
+      };
+    case 'siglip':
+      // google-research/big_vision, pp/ops_text.py: canonicalize
+      return (text) => collapse(text.toLowerCase().replace(ASCII_PUNCTUATION, ''));
+    case 'siglip2':
+      return (text) => collapse(text.toLowerCase());
+    case 'none':
+      return (text) => text;
+  }
+}
+
+const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/gu;
+
+/** Of ftfy's repairs those that touch ordinary labels: curly quotes, Latin ligatures, full-width letters and digits. */
+function straighten(text: string): string {
+  return text
+    .replace(/[\u02bc\u2018-\u201b]/gu, "'")
+    .replace(/[\u201c-\u201f]/gu, '"')
+    .replace(/[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb04\ufb06\uff01-\uff5e\u3000]/gu, (one) =>
+      one.normalize('NFKC'),
+    );
+}
+
+/** White space becomes single spaces, and none at either end. */
+function collapse(text: string): string {
+  return text.replace(PYTHON_SPACE, ' ').trim();
+}
+
+/** What `\s` matches in Python: the separators U+001C to U+001F and U+0085 are in it, U+FEFF is not. */
+const PYTHON_SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/gu;
