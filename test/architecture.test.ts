@@ -36,7 +36,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   'p-retry': /^src\/hub\/retry\.ts$/,
   valibot: /^src\/hub\//,
-  'fastest-levenshtein': /^src\/hub\/near-names\.ts$/,
+  'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
