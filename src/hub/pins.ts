@@ -61,7 +61,7 @@ export async function readPins(env?: Env): Promise<Pins> {
         `${path} was written by a later version of clip-classify`,
         'update clip-classify, or set CLIP_CLASSIFY_CACHE to another folder',
       );
-    if (version !== VERSION) throw new TypeError(`version ${version} is not known`);
+    if (version !== VERSION) throw new TypeError(`version ${version} is not supported`);
     return new Map(Object.entries(models).map(([name, pin]) => [name, parsePin(name, pin)]));
   } catch (error) {
     if (error instanceof CacheError) throw error;

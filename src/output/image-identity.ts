@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { ImageErrorCode } from '../errors.ts';
+import { pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
 import { openable, pathOf } from '../inputs/path.ts';
@@ -22,7 +23,7 @@ export async function identify(image: ImageSource, checksum: boolean): Promise<N
   const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
   if (typeof image === 'string' && isUrl(image)) return { key, identity: { stamp: URL_STAMP } };
   if (typeof image !== 'string' && !('path' in image)) return { key, identity: {} };
-  const path = openable(key);
+  const path = openable(pathOfAddress(key));
   const info = await stat(path, { bigint: true }).catch(() => undefined);
   if (info === undefined) return { key, identity: { stamp: 'absent' } };
   const stamp = `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino}`;

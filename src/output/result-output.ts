@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises';
-import { type ImageErrorCode, UsageError } from '../errors.ts';
+import { dirname } from 'node:path';
+import { type ImageErrorCode, OutputError, UsageError } from '../errors.ts';
 import { formatOf } from '../image/format.ts';
 import type { ImageSource } from '../image/source.ts';
 
@@ -37,6 +38,11 @@ const IMAGE =
  */
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
+  if (same === undefined && !(await stat(dirname(output)).catch(() => undefined)))
+    throw new OutputError(
+      `cannot write ${output}: the folder ${dirname(output)} does not exist`,
+      'create the folder first',
+    );
   if (same === undefined || !same.isFile()) return;
   for (const input of inputs) {
     const info = await stat(input, { bigint: true }).catch(() => undefined);

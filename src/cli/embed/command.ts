@@ -13,7 +13,7 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
-import { collect, collectOne, withOutputFile } from '../options/values.ts';
+import { collect, collectOne, outputFile } from '../options/values.ts';
 import { EMBEDDING_FORMATS, type EmbeddingFormat, embeddingFormat, embeddingSink, filesWritten } from './output.ts';
 
 interface EmbedOptions extends InputOptions, ImageRunOptions {
@@ -45,8 +45,12 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
         '-f, --format <format>',
         'output format (default: from the extension of --output, else jsonl)',
       ).choices(EMBEDDING_FORMATS),
+    )
+    .option(
+      '-o, --output <file>',
+      'write to a file; next to a .npy file, a .npy.jsonl file names its rows',
+      outputFile,
     );
-  withOutputFile(command, 'write to a file; next to a .npy file, a .npy.jsonl file names its rows');
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'show no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
@@ -72,7 +76,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
 }
 
 /** What is embedded. */
-interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'passedOver'>> {
+interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'leftOut'>> {
   readonly kind: EmbeddingRun['kind'];
   readonly encode: (clip: Clip) => AsyncIterable<Embedded>;
   /** Files that the output must not be. */

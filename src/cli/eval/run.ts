@@ -1,6 +1,7 @@
 import { createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
+import { LeftOut } from '../../inputs/left-out.ts';
 import { isLearnedFile } from '../../learn/file.ts';
 import { writeOutput } from '../../output/open-output.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
@@ -24,7 +25,7 @@ const TOP = 5;
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { output = [], hidden, follow } = options;
+  const { output = [], hidden, follow, exclude } = options;
   const warn = warner(options, io);
   checkUsage(options);
   const learnedFile = learnedPath(options.labels ?? []);
@@ -33,10 +34,11 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     await refuseToOverwrite(file, read);
     await refusePicture(file);
   }
-  const left = { beside: 0, passedOver: 0 };
+  const left = { beside: 0 };
+  const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
-  const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
-  const truth = await openTruth(source, walk, () => left.beside++);
+  const walk = { hidden, follow, exclude, leftOut, onLoop };
+  const truth = await openTruth(source, walk, options, { onNoClass: () => left.beside++, warn });
   const learned = await givenLearned(options);
   const given = learned === undefined ? await givenLabels(options) : [];
   const labels = learned?.labels ?? checkLabels(given.length > 0 ? given : truth.labels);
@@ -44,7 +46,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const images = { amount: 'many', count: () => truth.count(), passedOver: () => left.passedOver } as const;
+  const images = { amount: 'many', count: () => truth.count(), leftOut } as const;
   return runOnModel(images, options, false, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
       createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),

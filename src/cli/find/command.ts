@@ -5,7 +5,7 @@ import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withInputOptions } from '../options/input-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
-import { anyNumber, collectOne, topCount, withOutputFile } from '../options/values.ts';
+import { anyNumber, collectOne, outputFile, topCount } from '../options/values.ts';
 import type { FindOptions } from './run.ts';
 
 const EXAMPLES = `
@@ -37,9 +37,9 @@ export const findCommand = (io: Io, onExit: (code: number) => void) => {
         FINDING_FORMATS,
       ),
     )
+    .option('-o, --output <file>', 'write the list to a file; its extension chooses the format', outputFile)
     .option('--print0', 'write only the paths, each followed by NUL, for xargs -0')
     .option('--html <file>', 'also write one HTML page with thumbnails of the pictures');
-  withOutputFile(command, 'write the list to a file; its extension chooses the format');
   return withCacheOptions(withModelOptions(command))
     .optionsGroup('Messages:')
     .option('--quiet', 'print no progress, warnings or summary')
