@@ -3,12 +3,14 @@ import { doubts } from './embed/doubts.ts';
 import type { Embedded } from './embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from './errors.ts';
 import type { DecodeOptions } from './image/decode-options.ts';
-import type { ImageIdentity, ImageSource } from './image/source.ts';
+import type { ImageInput, ImageInputs } from './image/given.ts';
+import type { ImageIdentity } from './image/source.ts';
 import { isLearned, type Learned, pictureEvidence, requireModel } from './learn/learned.ts';
 import { neutralWhereWordless } from './learn/words.ts';
 import type { Scoring } from './model/description.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
+import { labelDoubts } from './text/label-doubts.ts';
 import { checkLabels, type Label } from './text/labels.ts';
 import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 
@@ -38,18 +40,21 @@ export interface ClassifierOptions {
 }
 
 export interface ClassifyOptions extends Partial<DecodeOptions> {
+  /** Each page of a TIFF and each frame of a GIF or WebP is a result of its own. @default false */
+  readonly allPages?: boolean;
   /** Labels per image, best first. @default all */
   readonly top?: number;
+  /** Ends this call: its reason is thrown. The model stays usable. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Classifier {
   readonly labels: readonly string[];
   readonly templates: readonly string[];
   /** One result per image, in order. Pulls as it is pulled: memory does not grow with the number of images. */
-  classify(
-    images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
-    options?: ClassifyOptions,
-  ): AsyncGenerator<ImageResult>;
+  classify(images: ImageInputs, options?: ClassifyOptions): AsyncGenerator<ImageResult>;
+  /** The result of one image. */
+  classifyOne(image: ImageInput, options?: ClassifyOptions): Promise<ImageResult>;
   /** The same for images that have been embedded, by this model. */
   rank(embedded: AsyncIterable<Embedded>, options?: Pick<ClassifyOptions, 'top'>): AsyncGenerator<ImageResult>;
 }
@@ -89,12 +94,22 @@ export async function createClassifier(
     ...(learned && { evidence: pictureEvidence(learned) }),
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
-  if (learned === undefined) for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  if (learned === undefined) {
+    for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
+    for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  }
   const classifier: Classifier = {
     labels: rule.names,
     templates,
-    classify(images, { top, ...decoding } = {}) {
-      return classifier.rank(clip.encodeImages(images, decoding), { ...(top !== undefined && { top }) });
+    classify(images, { top, signal, ...decoding } = {}) {
+      const embedded = clip.encodeImages(images, decoding);
+      return classifier.rank(signal === undefined ? embedded : untilAborted(embedded, signal), {
+        ...(top !== undefined && { top }),
+      });
+    },
+    async classifyOne(image, options) {
+      for await (const result of classifier.classify([image], options)) return result;
+      throw new UsageError('there is no image', 'pass one image');
     },
     async *rank(embedded, { top = checked.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
@@ -107,6 +122,28 @@ export async function createClassifier(
     },
   };
   return classifier;
+}
+
+/** The same items until the signal is aborted; then its reason is thrown at once, whatever is still under way. */
+async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, failed) => {
+    stop = () => failed(signal.reason);
+  });
+  aborted.catch(() => {}); // told by the race
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    void iterator.return?.().catch(() => {});
+  }
 }
 
 function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row: UnitRows) => Decision): ImageResult {

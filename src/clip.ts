@@ -18,13 +18,14 @@ import {
 } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
 import { memoryLimit } from './embed/memory.ts';
+import { pagesOf } from './embed/pages.ts';
 import { chooseScoring, measureLogitScale, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import type { Patience } from './embed/watchdog.ts';
 import { UsageError } from './errors.ts';
 import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-options.ts';
+import { type ImageInputs, sourcesOf } from './image/given.ts';
 import { decoderVersions } from './image/libvips.ts';
-import type { ImageSource } from './image/source.ts';
 import { spooled } from './image/spool.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -79,15 +80,19 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
    * @throws ModelError or ProviderError if the image graph cannot be opened or run; the reason of an aborted signal
    */
   encodeImages(
-    images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
-    options?: Partial<DecodeOptions>,
+    images: ImageInputs,
+    options?: Partial<DecodeOptions> & { readonly allPages?: boolean },
   ): AsyncIterable<Embedded>;
+  /** @param texts T texts, which are tokenized; longer ones are truncated; @returns [T, D] */
+  encodeTexts(texts: readonly string[]): Promise<UnitRows>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
-  encodeTexts(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
+  encodeTokens(prompts: readonly (readonly number[])[]): Promise<UnitRows>;
   /** @param prompts the texts of each label, which are encoded once and then kept on disk; @returns [L, D], the mean over a label's texts made unit length again */
   encodeLabels(prompts: LabelPrompts): Promise<LabelRows>;
   /** Frees the graphs; afterwards nothing can be encoded. */
   release(): Promise<void>;
+  /** The same for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Seconds. */
@@ -143,6 +148,12 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     keeping && (isForeign || (await description.tokenizer()).isForeign)
       ? (await import('./embed/apart.ts')).encodeLabelsApart(setup, keeping, prompts, onPart)
       : encodeLabels(texts, prompts, onPart);
+  const encodePrompts = (prompts: LabelPrompts) =>
+    embeddings ? encodeLabelsOnce(encodeTextsOf, prompts, embeddings) : encodeTextsOf(prompts);
+  const release = async () => {
+    await images.release();
+    if (!options.signal?.aborted) await embeddings?.release();
+  };
   return {
     ...description,
     ...scoring,
@@ -150,19 +161,31 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     digest: () => digest.compute(),
     provider: () => images.provider(),
     encodeImages: (sources, decoding = {}) => {
-      if (typeof sources === 'string') throw new UsageError(`images is the text "${sources}"`, 'give a list: [path]');
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       requireOneOf('resize', decode.resize, RESIZE);
-      return encodeAll(images, sources, decode, processes * BATCHES_AHEAD * Math.max(batch, DECODERS), options.signal);
+      const given = sourcesOf(sources);
+      return encodeAll(
+        images,
+        decoding.allPages ? pagesOf(given) : given,
+        decode,
+        processes * BATCHES_AHEAD * Math.max(batch, DECODERS),
+        options.signal,
+      );
     },
-    encodeTexts: (prompts) => texts.withTextTower((encode) => encode(prompts), prompts.length),
-    encodeLabels: (prompts) =>
-      embeddings ? encodeLabelsOnce(encodeTextsOf, prompts, embeddings) : encodeTextsOf(prompts),
-    release: async () => {
-      await images.release();
-      if (!options.signal?.aborted) await embeddings?.release();
+    encodeTexts: async (given) => {
+      const odd = given.findIndex((text) => typeof text !== 'string');
+      if (odd >= 0) throw new UsageError(`text ${odd + 1} is not a string`, 'pass token ids to encodeTokens');
+      return (await encodePrompts(given.map((text) => [text]))).rows;
     },
+    encodeTokens: async (prompts) => {
+      const odd = prompts.findIndex((ids) => !Array.isArray(ids) || !ids.every(Number.isInteger));
+      if (odd >= 0) throw new UsageError(`prompt ${odd + 1} is not an array of token ids`, 'pass texts to encodeTexts');
+      return texts.withTextTower((encode) => encode(prompts), prompts.length);
+    },
+    encodeLabels: encodePrompts,
+    release,
+    [Symbol.asyncDispose]: release,
   };
 }
 

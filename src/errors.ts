@@ -36,6 +36,12 @@ export abstract class ClipError extends Error {
     this.fact = oneLine(fact);
     this.nextStep = nextStep;
   }
+
+  /** What JSON.stringify writes; an ordinary error would become `{}`. */
+  toJSON() {
+    const { name, code, message, fact, nextStep } = this;
+    return { name, code, message, fact, nextStep };
+  }
 }
 
 /** An option, argument or combination of them makes no sense. */

@@ -48,7 +48,7 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
 
     it('encodes prompts of different lengths in one batch', async () => {
       const tokenizer = await clip.tokenizer();
-      const embeddings = await clip.encodeTexts(expected.prompts.map((prompt) => tokenizer.encode(prompt).ids));
+      const embeddings = await clip.encodeTokens(expected.prompts.map((prompt) => tokenizer.encode(prompt).ids));
       for (const [n, values] of expected.text_embeds.entries()) {
         expect(largestGap(row(embeddings, n), unit(values))).toBeLessThan(TOLERANCE);
       }
@@ -143,7 +143,7 @@ describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it 
       const images = await tower.encode(pixels);
       await expect(tower.encode([new Float32Array(10)])).rejects.toMatchObject({ code: 'E_USAGE' });
       await tower.release();
-      const texts = await clip.encodeTexts(expected.input_ids);
+      const texts = await clip.encodeTokens(expected.input_ids);
       for (let n = 0; n < 3; n++) {
         expect(largestGap(row(images, n), unit(expected.image_embeds[n]))).toBeLessThan(TOLERANCE);
         expect(largestGap(row(texts, n), unit(expected.text_embeds[n]))).toBeLessThan(TOLERANCE);

@@ -44,7 +44,7 @@ async function embeddings(clip: Clip): Promise<number[][]> {
   }
   return rows;
 }
-const texts = async (clip: Clip) => [...(await clip.encodeTexts(PROMPTS)).data];
+const texts = async (clip: Clip) => [...(await clip.encodeTokens(PROMPTS)).data];
 const cosine = (a: readonly number[], b: readonly number[]) =>
   a.reduce((sum, value, n) => sum + value * (b[n] ?? 0), 0);
 const largestGap = (a: readonly number[], b: readonly number[]) =>

@@ -55,8 +55,7 @@ async function firstLabels(options: object, count: number | undefined) {
   const names = (classes as string[][]).map(([name = '']) => name);
   const firsts = async (dtype: 'fp32' | 'int8') => {
     const clip = await loadModel('starter', { ...options, dtype });
-    const tokenizer = await clip.tokenizer();
-    const rows = await clip.encodeTexts(names.map((name) => tokenizer.encode(`a photo of a ${name}`).ids));
+    const rows = await clip.encodeTexts(names.map((name) => `a photo of a ${name}`));
     const labelRows = names.map((_, l) => rows.data.subarray(l * rows.columns, (l + 1) * rows.columns));
     return (await embeddings(clip, pictures)).map((row) => {
       const scores = labelRows.map((label) => dot(row, label));

@@ -80,7 +80,8 @@ async function checkAnswer({ response, claim }: Answer, partial: PartialFile, wa
   }
   if (response.status !== 206) {
     await discard(partial, wanted); // Range is not known there, or the file has changed: the whole file comes
-    if (response.status === 416) await refuse(new Transient(new HubError(`${what} cannot be resumed`, 'try again'), 0));
+    if (response.status === 416)
+      await refuse(new Transient(new HubError(`the download of ${what} cannot be resumed`, 'try again'), 0));
   } else if (rangeStart(response.headers) !== partial.size || isEncoded(response.headers)) {
     const range = response.headers.get('content-range');
     await discard(partial, wanted);
@@ -107,7 +108,7 @@ async function receive(
     for await (const chunk of response.body ?? []) {
       if (partial.size + chunk.length > file.size) {
         await discard(partial, wanted);
-        throw new Transient(new HubError(`${what} has more than its ${file.size} bytes`, 'try again later'));
+        throw new Transient(new HubError(`${what} is larger than the expected ${file.size} bytes`, 'try again later'));
       }
       received(chunk.length);
       await partial.append(chunk);

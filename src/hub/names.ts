@@ -30,8 +30,8 @@ export function parseRepo(text: string): RepoRevision {
     !/--|\.\.|\.git$/u.test(repo);
   if (!isRepo || (revision !== undefined && !isRevision(revision))) {
     throw new UsageError(
-      `${JSON.stringify(text.slice(0, MAX_NAME))} cannot be a repository of the hub`,
-      'give a name of `clip-classify models list`, or org/name, or org/name@revision',
+      `${JSON.stringify(text.slice(0, MAX_NAME))} is not a valid repository name of the Hugging Face Hub`,
+      'use a name from clip-classify models list, or org/name, or org/name@revision',
     );
   }
   return { repo, revision };

@@ -55,7 +55,7 @@ export async function readPins(env?: Env): Promise<Pins> {
   }
   try {
     const { version, models } = v.parse(LockFile, JSON.parse(text));
-    if (version !== VERSION) throw new TypeError(`version ${version} is not known`);
+    if (version !== VERSION) throw new TypeError(`version ${version} is not supported`);
     return new Map(Object.entries(models).map(([name, pin]) => [name, parsePin(name, pin)]));
   } catch (error) {
     throw new CacheError(

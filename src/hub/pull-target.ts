@@ -41,7 +41,7 @@ export async function resolveTarget(what: string, pins: Pins, name?: string): Pr
   const called = name ?? known?.name ?? repo.slice(repo.indexOf('/') + 1);
   if (!/^[a-z0-9][a-z0-9._-]{0,99}$/iu.test(called))
     throw new UsageError(
-      `"${called}" cannot be the name of a model`,
+      `"${called}" is not a valid model name`,
       'use letters, digits, dots and dashes: --name my-clip',
     );
   return { name: called, sources: [{ repo, revision, digests: [] }] };
@@ -91,6 +91,6 @@ export async function listSource(hub: HubConnection, source: CardSource, pin: Pi
   }
   throw new OfflineError(
     `${source.repo} is not in ${cache}, and the network must not be used`,
-    'pull it without --offline and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that has it',
+    'pull the model without --offline and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that contains it',
   );
 }

@@ -111,7 +111,11 @@ async function readCard(path: string): Promise<ModelCard> {
   try {
     return parseCard(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
-    throw new ModelError(`${path} is not a model card: ${messageOf(error)}`, 'install clip-classify again', error);
+    throw new ModelError(
+      `${path} is not a valid model card: ${messageOf(error)}`,
+      'install clip-classify again',
+      error,
+    );
   }
 }
 

@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { commandLines, helpOf } from './command-lines.ts';
 import { cli } from './io.ts';
 import { bin } from './program.ts';
@@ -35,8 +36,7 @@ describe('what completion offers', () => {
   });
 
   it('commands as the first word only', async () => {
-    const commands = ['classify', 'completion', 'doctor', 'embed', 'eval', 'learn', 'models'];
-    expect((await offered('')).words).toEqual(commands);
+    expect((await offered('')).words).toEqual(Object.keys(COMMANDS));
     expect(await offered('photo.jpg', '')).toEqual({ words: [], files: true });
     expect((await offered('models', '')).words).toEqual(expect.arrayContaining(['list', 'pull', 'inspect']));
   });
@@ -112,6 +112,9 @@ describe('the scripts', { timeout: 240_000 }, () => {
       __clip_classify_complete 2>/dev/null
       printf '%s\\n' "\${COMPREPLY[@]}"`;
     const registered = 'complete -o default -F __clip_classify_complete clip-classify';
+    expect(await lines('bash', complete("'\\$(touch x)' --re"))).toContain('--resume');
+    expect(await readdir(folder)).not.toContain('x'); // what is on the command line is not executed
+    expect(await lines('bash', complete('photo.jpg --format = js'))).toEqual([registered, 'json', 'jsonl']);
     expect(await lines('bash', complete('photo.jpg --re'))).toEqual([registered, '--resume', '--resize']);
     expect(await lines('bash', complete('embed -f ""'))).toEqual([registered, 'jsonl', 'npy']);
     expect(await lines('bash', complete('pho'))).toEqual([registered]); // and bash goes on to files

@@ -119,7 +119,7 @@ describe('models pull', () => {
     const { code, stderr } = await cli(argv, { env });
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/E_OFFLINE: acme\/tiny-clip is not in .*; pull it without/),
+      expect.stringMatching(/E_OFFLINE: acme\/tiny-clip is not in .*; pull the model without/),
     ]);
     expect(hub.seen).toEqual([]);
   });

@@ -16,21 +16,29 @@ Examples:
   $ clip-classify completion zsh >> ~/.zshrc                  # after compinit
   $ clip-classify completion fish > ~/.config/fish/completions/clip-classify.fish`;
 
-/** Constants of the script cannot be made twice, and ~/.bashrc may be read again. */
-const BASH_BEFORE = `if [[ -z \${__clip_classify_taught-} ]]; then
-__clip_classify_taught=1
-`;
-
-/** What bash lacks without the package bash-completion; and files where there is nothing else to offer. */
-const BASH_AFTER = `
-type _get_comp_words_by_ref >/dev/null 2>&1 || _get_comp_words_by_ref() {
-    words=("\${COMP_WORDS[@]}")
-    cword=$COMP_CWORD
-    cur=\${COMP_WORDS[COMP_CWORD]}
-    prev=\${COMP_WORDS[COMP_CWORD-1]}
+/**
+ * The words go to the program as they are: nothing on the command line is executed. No names outside of the function, and
+ * no need for the package bash-completion. bash splits words at `=` and `:`; they are joined again.
+ */
+const BASH = `__clip_classify_complete() {
+    local -a words=()
+    local n word before='' line
+    for ((n = 1; n <= COMP_CWORD; n++)); do
+        word=\${COMP_WORDS[n]}
+        if ((\${#words[@]} > 0)) && [[ $word == [=:] || $before == [=:] ]]; then
+            words[\${#words[@]} - 1]+=$word
+        else
+            words+=("$word")
+        fi
+        before=$word
+    done
+    COMPREPLY=()
+    while IFS= read -r line; do
+        [[ $line == :* ]] || COMPREPLY+=("\${line%%$'\\t'*}")
+    done < <(${NAME} completion complete -- "\${words[@]}" 2>/dev/null)
+    ((\${#COMPREPLY[@]} == 0)) || compopt +o default 2>/dev/null
 }
 complete -o default -F __clip_classify_complete ${NAME}
-fi
 `;
 
 /** The script of a shell asks `clip-classify completion complete -- <words>` what could come next. */
@@ -43,9 +51,8 @@ export const completionCommand = (io: Io, _onExit: (code: number) => void, comma
     .addHelpText('after', EXAMPLES)
     .action(async (shell: string) => {
       const sink = new Sink(io.stdout, 'standard output');
-      if (shell === 'bash') await sink.write(BASH_BEFORE);
-      script(shell, NAME, `${NAME} completion`);
-      if (shell === 'bash') await sink.write(BASH_AFTER);
+      if (shell === 'bash') await sink.write(BASH);
+      else script(shell, NAME, `${NAME} completion`);
     });
   completion
     .command('complete', { hidden: true })

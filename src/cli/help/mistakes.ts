@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Command, CommanderError } from 'commander';
+import { distance } from 'fastest-levenshtein';
 import { UsageError } from '../../errors.ts';
 
 /** Typing errors that a suggestion may correct. */
@@ -31,22 +32,8 @@ export async function refuseMistakes(words: readonly string[], commands: readonl
 export function nearest(word: string, names: readonly string[]): string | undefined {
   return (
     names.find((name) => word.length >= 3 && name.startsWith(word)) ??
-    names.find((name) => word.length >= 4 && edits(word, name) <= MOST_EDITS)
+    names.find((name) => word.length >= 4 && distance(word, name) <= MOST_EDITS)
   );
-}
-
-/** The Levenshtein distance. */
-function edits(a: string, b: string): number {
-  let before = Array.from({ length: b.length + 1 }, (_, n) => n);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (before[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, (before[j] as number) + 1, (row[j - 1] as number) + 1));
-    }
-    before = row;
-  }
-  return before[b.length] as number;
 }
 
 /** commander's error as one fact and one next step. */

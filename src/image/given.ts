@@ -1,0 +1,77 @@
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { ImageError, messageOf, UsageError } from '../errors.ts';
+import { checkSize } from './file.ts';
+import type { ImageSource } from './source.ts';
+
+/** What the library takes as one image. Bytes without a name are called by their number: `image 1`. */
+export type ImageInput =
+  | ImageSource
+  /** http:, https: or file: */
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  /** A stream of Node or of the web. */
+  | AsyncIterable<Uint8Array>;
+
+/** One image, or any iterable of images. */
+export type ImageInputs = ImageInput | Iterable<ImageInput> | AsyncIterable<ImageInput>;
+
+const NEXT_STEP = 'use a path, a URL, bytes, a Blob, a stream or { name, bytes }';
+
+/** The images one by one, each in one of the few forms that the rest of the library knows. */
+export async function* sourcesOf(inputs: ImageInputs): AsyncGenerator<ImageSource> {
+  let number = 0;
+  for await (const input of isAlone(inputs) ? [inputs] : inputs) yield sourceOfInput(input, `image ${++number}`);
+}
+
+function isAlone(inputs: ImageInputs): inputs is ImageInput {
+  if (typeof inputs === 'string') return true;
+  if (typeof inputs !== 'object' || inputs === null) return true; // told as no image
+  if (inputs instanceof Readable) return !inputs.readableObjectMode;
+  if (inputs instanceof ReadableStream || inputs instanceof Uint8Array) return true;
+  return !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
+}
+
+/** @throws UsageError if it is no image */
+function sourceOfInput(input: ImageInput, number: string): ImageSource {
+  if (typeof input === 'string') return input;
+  if (typeof input !== 'object' || input === null) throw new UsageError(`${number} is ${String(input)}`, NEXT_STEP);
+  if (input instanceof URL) return input.protocol === 'file:' ? fileURLToPath(input) : input.href;
+  if (input instanceof Uint8Array) return { name: number, bytes: input };
+  if (input instanceof ArrayBuffer) return { name: number, bytes: new Uint8Array(input) };
+  if (input instanceof Blob) {
+    const name = 'name' in input && typeof input.name === 'string' ? input.name : number;
+    return guarded(name, async () => new Uint8Array(await input.arrayBuffer()));
+  }
+  if ('read' in input && 'name' in input && typeof input.read === 'function' && typeof input.name === 'string')
+    return guarded(input.name, input.read as () => Promise<Uint8Array>);
+  if (Symbol.asyncIterator in input) return guarded(number, () => collect(input, number));
+  if ('name' in input && ('bytes' in input || 'path' in input)) return input;
+  throw new UsageError(`${number} is an object without name and bytes`, NEXT_STEP);
+}
+
+/** An image that cannot be read is a bad image; it does not end the run. */
+function guarded(name: string, read: () => Promise<Uint8Array>): ImageSource {
+  return {
+    name,
+    read: () =>
+      read().catch((error: unknown) => {
+        if (error instanceof ImageError) throw error;
+        throw new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'check its source', error);
+      }),
+  };
+}
+
+/** @throws ImageError E_FILE_SIZE as soon as there are too many bytes */
+async function collect(stream: AsyncIterable<Uint8Array>, name: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > 0) checkSize(name, size);
+  }
+  return Buffer.concat(chunks);
+}
