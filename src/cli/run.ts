@@ -1,4 +1,6 @@
 import { type Command, CommanderError } from 'commander';
+import { packageVersion } from '../disk/package-version.ts';
+import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
 import { configureHelp, fitted, helpWidth } from './help/layout.ts';
@@ -7,7 +9,7 @@ import { shortHelp } from './help/short.ts';
 import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
-import { packageVersion, versions } from './version.ts';
+import { isRepeatable, isStandardOutput } from './options/values.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
@@ -75,6 +77,10 @@ async function createCommand(named: CommandName | undefined, io: Io, onExit: (co
   command.version(await packageVersion(), '--version', 'show the version');
   configureHelp(command, io);
   withShortHelp(command, io);
+  refuseRepeats(command);
+  command.hook('preAction', (_, action) => {
+    if (isStandardOutput(action.getOptionValue('output'))) action.setOptionValue('output', undefined);
+  });
   return command;
 }
 
@@ -85,6 +91,18 @@ function withShortHelp(command: Command, io: Io): void {
     throw new CommanderError(0, 'commander.help', '(short help)');
   });
   for (const child of command.commands) withShortHelp(child, io);
+}
+
+/** An option that counts once is not dropped in silence when it is given twice. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (!(option.required || option.optional) || isRepeatable(option)) continue;
+    let given = 0;
+    command.on(`option:${option.name()}`, () => {
+      if (++given > 1) throw new UsageError(`${option.long ?? option.flags} is given twice`, 'remove one of them');
+    });
+  }
+  for (const child of command.commands) refuseRepeats(child);
 }
 
 /** The summary of the program, its other commands and the topics of help. */
@@ -98,4 +116,10 @@ async function overview(io: Io): Promise<string> {
     ([name, { summary }]) => `  clip-classify help ${name.padEnd(11)}  ${summary}`,
   );
   return [SUMMARY, '', 'Commands (each has its own --help):', ...commands, '', 'Help topics:', ...topics].join('\n');
+}
+
+/** The versions of the parts, for reports of errors. */
+async function versions(): Promise<string> {
+  const { parts } = await import('../model/doctor.ts');
+  return [`clip-classify ${await packageVersion()}`, ...parts(), ''].join('\n');
 }

@@ -22,7 +22,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  const identity = { image: result.image, ...pathField(result), model };
+  const identity = { image: result.image, ...pageField(result), ...pathField(result), model };
   if (!result.ok) return { ...identity, ...errorField(result.error) };
   const { label, score, reason, background } = result;
   return {
@@ -41,6 +41,11 @@ function jsonRow(result: ImageResult, model: string): object {
   };
 }
 
+/** The page that a row is of, if pages were asked for. */
+export function pageField({ page }: ImageIdentity): { readonly page?: number } {
+  return page === undefined ? {} : { page };
+}
+
 /** A path that is no valid UTF-8, as a field of its own. */
 export function pathField({ pathBytes }: ImageIdentity): { readonly path_b64?: string } {
   return pathBytes === undefined ? {} : { path_b64: Buffer.from(pathBytes).toString('base64') };
@@ -50,7 +55,10 @@ export function toJson(value: object): string {
   return escapeControls(JSON.stringify(value));
 }
 
-/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
+/** JSON leaves DEL, the C1 controls and bidirectional controls as they are; a terminal obeys them, so they are escaped too. */
 export function escapeControls(json: string): string {
-  return json.replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(
+    /[\x7f-\x9f\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

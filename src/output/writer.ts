@@ -8,6 +8,8 @@ export interface RunInfo {
   /** Of the images; null where their embeddings were read. */
   readonly dtype: string | null;
   readonly templates: readonly string[];
+  /** Whether rows are of pages, not of whole files. */
+  readonly pages?: boolean;
 }
 
 /** Turns results into text, or the bytes of a path that is no text; whoever owns the stream writes it. */
@@ -22,9 +24,4 @@ export interface ResultWriter {
 /** Six significant digits: more than the arithmetic gives, and no noise behind them. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(6));
-}
-
-/** A label or path as it was given, on one line and without what a terminal would obey. */
-export function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, '\uFFFD');
 }

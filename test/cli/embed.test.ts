@@ -129,12 +129,10 @@ describe('embed', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: --shard selects images, but texts is given/)]);
   });
 
-  it('makes no file that is called -', async () => {
-    const { code, stderr } = await cli(['embed', '--texts', 'a cat', ...MODEL, '-o', '-']);
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(/E_USAGE: .*'-' is invalid. to write to standard output/),
-    ]);
+  it('writes to standard output if the output is called -', async () => {
+    const { code, stdout } = await cli(['embed', '--texts', 'a cat', ...MODEL, '-o', '-']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ text: 'a cat' });
   });
 });
 

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
-import { ClipError, messageOf } from '../../errors.ts';
+import { ClipError, messageOf, oneLine } from '../../errors.ts';
 import { describeModel } from '../../model/description.ts';
 import { examine, type Finding } from '../../model/doctor.ts';
 import { defaultModel, modelNames } from '../../model/store.ts';
 import { withFlags } from '../../output/flags.ts';
+import { escapeControls } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { fitted, helpWidth } from '../help/layout.ts';
 import { type Io, wantsColor } from '../io.ts';
@@ -25,7 +26,7 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
         findings.push(finding);
         if (!json) await sink.write(findingLine(finding, io));
       }
-      await sink.write(json ? `${JSON.stringify(findings, null, 2)}\n` : `${verdict(findings)}\n`);
+      await sink.write(json ? `${escapeControls(JSON.stringify(findings, null, 2))}\n` : `${verdict(findings)}\n`);
       onExit(findings.some(({ state }) => state === 'problem') ? 1 : 0);
     });
 
@@ -58,9 +59,9 @@ function findingLine({ topic, state, detail, fix }: Finding, io: Io): string {
   const isNarrow = width < STATE + TOPIC + LEAST_DETAIL;
   const indent = ' '.repeat(isNarrow ? STATE : STATE + TOPIC);
   const text = [detail, ...(fix === undefined ? [] : [`→ ${fix}`])]
-    .map((part) => fitted(indent + part, width))
+    .map((part) => fitted(indent + oneLine(part), width))
     .join('\n');
-  const head = `${mark}${' '.repeat(STATE - state.length)}${topic}`;
+  const head = `${mark}${' '.repeat(STATE - state.length)}${oneLine(topic)}`;
   if (isNarrow || topic.length >= TOPIC) return `${head}\n${text}\n`;
   return `${head}${' '.repeat(TOPIC - topic.length)}${text.trimStart()}\n`;
 }
