@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { chdir, cwd } from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { cli } from './cli/io.ts';
 import { repository } from './paths.ts';
 
@@ -32,6 +33,42 @@ describe('README', () => {
     for (const [n, { percent }] of expected.entries()) {
       if (percent !== undefined)
         expect(Math.abs((actual[n]?.percent ?? Number.NaN) - percent)).toBeLessThanOrEqual(0.2);
+    }
+  });
+
+  it('takes its figures from the card of the starter', async () => {
+    const card = await readFile(`${repository}models/starter/README.md`, 'utf8');
+    const [, cifar, tiny] =
+      /names ([\d.]+) % of the test pictures of CIFAR-10 and ([\d.]+) % of\s+Tiny ImageNet/u.exec(readme) ?? [];
+    expect(/^\| CIFAR-10[^|]*\| ([\d.]+)/mu.exec(card)?.[1]).toBe(cifar);
+    expect(/^\| Tiny ImageNet, [^|]*\| ([\d.]+)/mu.exec(card)?.[1]).toBe(tiny);
+  });
+
+  it('takes the astronaut for a dog, unless a background class is there', async () => {
+    const line = ['examples/astronaut.jpg', '-l', 'cat,dog,rocket,brick wall', '-f', 'label'];
+    expect((await cli(line)).stdout).toBe('dog\n');
+    expect((await cli([...line, '--background'])).stdout).toBe('\n');
+  });
+
+  it('has links that lead somewhere', async () => {
+    const links = [...readme.matchAll(/\]\(([^)#]+)/gu)].flatMap(([, link = '']) =>
+      /^https?:/u.test(link) ? [] : [link],
+    );
+    expect(links.length).toBeGreaterThan(10);
+    for (const link of links) await access(`${repository}${link}`);
+  });
+
+  it('has a job in each line of its table that the command line understands', async () => {
+    const lines = [...readme.matchAll(/^\| [^|]+ \| (.*) \|$/gmu)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`clip-classify ([^`]+)`/gu)].map(([, line = '']) => line),
+    );
+    expect(lines.length).toBeGreaterThan(12);
+    for (const line of lines) {
+      const words = [...line.matchAll(/"([^"]*)"|(\S+)/gu)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+      const options = words.filter((word) => word.startsWith('-')).map((word) => word.split('=')[0] ?? '');
+      const named = Object.hasOwn(COMMANDS, words[0] ?? '') ? [words[0] as string] : [];
+      const help = (await cli([...named, ...(named[0] === 'models' ? [words[1] ?? ''] : []), '--help'])).stdout;
+      expect(options.filter((option) => !help.includes(option))).toEqual([]);
     }
   });
 });
