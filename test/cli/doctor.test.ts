@@ -40,7 +40,7 @@ describe('doctor', () => {
   it('gives each problem its fix', async () => {
     const { code, stdout } = await cli(['doctor', '--offline'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/problem {2}cache folder .*\n +→ set CLIP_CLASSIFY_CACHE to a folder/);
+    expect(stdout).toMatch(/problem {2}cache folder .*\n +→ set CLIP_CLASSIFY_CACHE to a writable folder/);
   });
 });
 
