@@ -10,6 +10,7 @@ import { neutralWhereWordless } from './learn/words.ts';
 import type { Scoring } from './model/description.ts';
 import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
+import { labelDoubts } from './text/label-doubts.ts';
 import { checkLabels, type Label } from './text/labels.ts';
 import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 
@@ -39,6 +40,8 @@ export interface ClassifierOptions {
 }
 
 export interface ClassifyOptions extends Partial<DecodeOptions> {
+  /** Each page of a TIFF and each frame of a GIF or WebP is a result of its own. @default false */
+  readonly allPages?: boolean;
   /** Labels per image, best first. @default all */
   readonly top?: number;
   /** Ends this call: its reason is thrown. The model stays usable. */
@@ -91,7 +94,10 @@ export async function createClassifier(
     ...(learned && { evidence: pictureEvidence(learned) }),
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
-  if (learned === undefined) for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  if (learned === undefined) {
+    for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
+    for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
+  }
   const classifier: Classifier = {
     labels: rule.names,
     templates,

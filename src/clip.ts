@@ -18,6 +18,7 @@ import {
 } from './embed/labels.ts';
 import { encodeInProcess } from './embed/local.ts';
 import { memoryLimit } from './embed/memory.ts';
+import { pagesOf } from './embed/pages.ts';
 import { chooseScoring, measureLogitScale, type ScoringOptions } from './embed/scoring.ts';
 import { withTextTower } from './embed/text-tower.ts';
 import type { Patience } from './embed/watchdog.ts';
@@ -78,7 +79,10 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
    *
    * @throws ModelError or ProviderError if the image graph cannot be opened or run; the reason of an aborted signal
    */
-  encodeImages(images: ImageInputs, options?: Partial<DecodeOptions>): AsyncIterable<Embedded>;
+  encodeImages(
+    images: ImageInputs,
+    options?: Partial<DecodeOptions> & { readonly allPages?: boolean },
+  ): AsyncIterable<Embedded>;
   /** @param texts T texts, which are tokenized; longer ones are truncated; @returns [T, D] */
   encodeTexts(texts: readonly string[]): Promise<UnitRows>;
   /** @param prompts P prompts as token ids, each at most the context long; @returns [P, D] */
@@ -160,9 +164,10 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       const decode = completeDecode(decoding);
       requireCounts({ maxPixels: decode.maxPixels });
       requireOneOf('resize', decode.resize, RESIZE);
+      const given = sourcesOf(sources);
       return encodeAll(
         images,
-        sourcesOf(sources),
+        decoding.allPages ? pagesOf(given) : given,
         decode,
         processes * BATCHES_AHEAD * Math.max(batch, DECODERS),
         options.signal,

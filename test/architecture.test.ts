@@ -41,7 +41,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|process-lock|cache-files)|hub\/partial-file|image\/spool)\.ts$/,
+    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|process-lock|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
@@ -63,6 +63,7 @@ const imports = files.flatMap((file) =>
       ? normalize(join(dirname(file), fileName))
           .replace('dist/bundle/run.js', 'src/cli/run.ts')
           .replace('dist/bundle/serve.js', 'src/embed/serve.ts')
+          .replace('dist/bundle/heic-serve.js', 'src/image/heic-serve.ts')
           .replace('dist/bundle/probe-provider.js', 'src/model/probe-provider.ts')
       : fileName,
   })),

@@ -10,7 +10,13 @@ const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ tha
 
 const { metafile } = await build({
   absWorkingDir: repository,
-  entryPoints: ['dist/cli/run.js', 'dist/index.js', 'dist/embed/serve.js', 'dist/model/probe-provider.js'],
+  entryPoints: [
+    'dist/cli/run.js',
+    'dist/index.js',
+    'dist/embed/serve.js',
+    'dist/image/heic-serve.js',
+    'dist/model/probe-provider.js',
+  ],
   entryNames: '[name]',
   outdir: OUT,
   bundle: true,

@@ -1,4 +1,5 @@
 import type { ImageSource } from '../image/source.ts';
+import { LeftOut } from '../inputs/left-out.ts';
 import type { Path } from '../inputs/path.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
@@ -19,8 +20,8 @@ export interface GivenImages {
   readonly amount: Amount;
   /** How many there are, where that can be known. */
   count(): Promise<number | undefined>;
-  /** Files so far that are no images by their names, or links or devices. */
-  passedOver(): number;
+  /** What walks have left out so far. */
+  readonly leftOut: LeftOut;
   /** No more images are wanted. */
   stop(): void;
 }
@@ -38,8 +39,8 @@ export async function givenImages(
 ): Promise<GivenImages> {
   const args = await exactPaths(given);
   const enough = new AbortController();
-  let passedOver = 0;
-  const inputs = imageOptions(options, io, { warn, onPassedOver: () => passedOver++ }, enough.signal);
+  const leftOut = new LeftOut();
+  const inputs = imageOptions(options, io, { warn, leftOut }, enough.signal);
   // A list may come slowly: its first image is not kept waiting for the second.
   const listed = options.filesFrom !== undefined;
   const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : FEW + 1), io);
@@ -48,7 +49,7 @@ export async function givenImages(
     images,
     amount: listed || first.length > FEW ? 'many' : first.length > 1 ? 'few' : 'one',
     count: () => countImages(args, inputs),
-    passedOver: () => passedOver,
+    leftOut,
     stop: () => enough.abort(),
   };
 }

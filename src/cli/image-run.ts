@@ -14,7 +14,7 @@ export interface ImageRunOptions extends ModelOptions {
 }
 
 /** What a run knows of its images before it starts. Texts have no count and nothing that is skipped. */
-type Images = Pick<GivenImages, 'amount'> & Partial<Pick<GivenImages, 'count' | 'passedOver'>>;
+type Images = Pick<GivenImages, 'amount'> & Partial<Pick<GivenImages, 'count' | 'leftOut'>>;
 
 /** How warnings of a command reach the user: not at all with `--quiet`. */
 export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io): (message: string) => void {
@@ -40,12 +40,13 @@ export async function runOnModel(
   const { quiet = false, verbose = false, batch } = options;
   const clip = await openModel(options, images.amount, io);
   try {
-    const progress = createProgress(io.stderr, quiet, batch, onTerminal);
+    const progress = createProgress(io.stderr, quiet || io.env['TERM'] === 'dumb', batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
     const { ok, failed } = await work(clip, progress);
-    const skipped = images.passedOver?.() ?? 0;
-    if (verbose && skipped > 0)
-      say(io, 'note', `skipped ${skipped} files: not an image extension, or a link or device`);
+    const leftOut = images.leftOut?.summary();
+    const skipped = images.leftOut?.otherFiles ?? 0;
+    if (!quiet && leftOut !== undefined) say(io, 'note', leftOut);
+    if (verbose && skipped > 0) say(io, 'note', `skipped ${skipped} files: not an image extension, or a device`);
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
     return failed > 0 ? 1 : 0;
   } finally {

@@ -23,7 +23,7 @@ export async function peek<T>(
   return { first, all };
 }
 
-const SILENT: ImageOptions = { onPassedOver: undefined, onNothing: undefined, onLoop: undefined };
+const SILENT: ImageOptions = { leftOut: undefined, onNothing: undefined, onLoop: undefined };
 
 /**
  * How many images there are. Standard input is not touched, nor is a list that can be read only once.

@@ -41,7 +41,7 @@ export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io
   });
 }
 
-/** Colours only on a terminal, and not where NO_COLOR is set (no-color.org). */
+/** Colours only on a terminal that knows them, and not where NO_COLOR is set (no-color.org). */
 export function wantsColor(stream: Terminal, env: Io['env']): boolean {
-  return stream.isTTY === true && !env['NO_COLOR'];
+  return stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
 }

@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
 import { configureHelp, fitted, helpWidth } from './help/layout.ts';
@@ -7,6 +8,7 @@ import { shortHelp } from './help/short.ts';
 import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
+import { isRepeatable, isStandardOutput } from './options/values.ts';
 import { packageVersion } from './version.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
@@ -71,6 +73,10 @@ async function createCommand(named: CommandName | undefined, io: Io, onExit: (co
   command.version(await packageVersion(), '--version', 'show the version');
   configureHelp(command, io);
   withShortHelp(command, io);
+  refuseRepeats(command);
+  command.hook('preAction', (_, action) => {
+    if (isStandardOutput(action.getOptionValue('output'))) action.setOptionValue('output', undefined);
+  });
   return command;
 }
 
@@ -81,6 +87,18 @@ function withShortHelp(command: Command, io: Io): void {
     throw new CommanderError(0, 'commander.help', '(short help)');
   });
   for (const child of command.commands) withShortHelp(child, io);
+}
+
+/** An option that counts once is not dropped in silence when it is given twice. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (!(option.required || option.optional) || isRepeatable(option)) continue;
+    let given = 0;
+    command.on(`option:${option.name()}`, () => {
+      if (++given > 1) throw new UsageError(`${option.long ?? option.flags} is given twice`, 'remove one of them');
+    });
+  }
+  for (const child of command.commands) refuseRepeats(child);
 }
 
 /** The summary of the program, its other commands and the topics of help. */

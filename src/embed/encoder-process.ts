@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../disk/environment.ts';
 import { messageOf } from '../errors.ts';
+import { limitedMemoryFlags } from '../image/memory-flags.ts';
 import { watchMemory } from './memory.ts';
 import { type Opening, OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request } from './messages.ts';
 
@@ -56,7 +57,7 @@ export class EncoderProcess {
       this.child = fork(program, [], {
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        execArgv: THRIFTY_HEAP,
+        execArgv: [...THRIFTY_HEAP, ...limitedMemoryFlags()],
         // Each decoder needs a thread of Node's pool.
         env: { ...THRIFTY_MALLOC, ...env, UV_THREADPOOL_SIZE: String(first.setup.decoders + 2) },
         ...(signal && { signal, killSignal: 'SIGKILL' }),

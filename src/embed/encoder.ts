@@ -4,6 +4,7 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import type { UnitRows } from '../tensor.ts';
+import type { PageOfImage } from './pages.ts';
 
 /** An image as a point on CLIP's unit sphere; a bad image is a result, not an exception. */
 export type Embedded =
@@ -37,14 +38,17 @@ export interface ImageEncoder {
  */
 export function encodeAll(
   encoder: ImageEncoder,
-  images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
+  images: Iterable<ImageSource | PageOfImage> | AsyncIterable<ImageSource | PageOfImage>,
   options: DecodeOptions,
   ahead: number,
   signal?: AbortSignal,
 ): AsyncIterable<Embedded> {
-  const encode = (image: ImageSource) => {
+  const encode = async (image: ImageSource | PageOfImage) => {
     signal?.throwIfAborted();
-    return encoder.encode(image, options);
+    const isPage = typeof image === 'object' && 'source' in image;
+    const { source, page } = isPage ? image : { source: image, page: options.page ?? 1 };
+    const result = await encoder.encode(source, { ...options, page });
+    return isPage || page > 1 ? { ...result, page } : result;
   };
   return pMapIterable(images, encode, { concurrency: ahead });
 }

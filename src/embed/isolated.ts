@@ -220,8 +220,13 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;
       this.hopeless = Number.NEGATIVE_INFINITY;
-      const { embedding: data } = reply;
-      this.answer(job, { ok: true, ...identity, embedding: l2Normalize({ rows: 1, columns: data.length, data }) });
+      const { embedding: data, notes } = reply;
+      this.answer(job, {
+        ok: true,
+        ...identity,
+        ...(notes && { notes }),
+        embedding: l2Normalize({ rows: 1, columns: data.length, data }),
+      });
     }
   }
 

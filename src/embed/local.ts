@@ -85,10 +85,8 @@ export function encodeInProcess(
             if (size > LARGE_BYTES) release = await largeFiles.lock();
           });
           tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-          return await preparePixels(
-            model,
-            await decode(bytes, nameOf(source), options, shortSideWanted(model.preprocessing)),
-          );
+          const image = await decode(bytes, nameOf(source), options, shortSideWanted(model.preprocessing));
+          return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
         } finally {
           release();
         }
@@ -104,12 +102,12 @@ export function encodeInProcess(
     async encode(source, options, onStage): Promise<Embedded> {
       const identity = identityOf(source);
       try {
-        const pixels = await prepare(source, options, onStage);
+        const { pixels, notes } = await prepare(source, options, onStage);
         onStage?.('prepared');
         const embedding = await new Promise<UnitRows>((done, failed) => {
           ready.push({ pixels, onRun: () => onStage?.('running'), done, failed });
         });
-        return { ok: true, ...identity, embedding };
+        return { ok: true, ...identity, ...(notes.length > 0 && { notes }), embedding };
       } catch (error) {
         if (error instanceof ImageError) return { ok: false, ...identity, error };
         throw error;

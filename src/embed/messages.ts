@@ -63,7 +63,12 @@ export type Reply =
 /** Of one image. */
 export type JobReply =
   | { readonly kind: 'stage'; readonly id: number; readonly stage: Stage }
-  | { readonly kind: 'embedding'; readonly id: number; readonly embedding: Float32Array }
+  | {
+      readonly kind: 'embedding';
+      readonly id: number;
+      readonly embedding: Float32Array;
+      readonly notes?: readonly string[] | undefined;
+    }
   | { readonly kind: 'bad image'; readonly id: number; readonly error: PlainError };
 
 /** An error, as it crosses between processes. */

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
@@ -39,6 +40,7 @@ function hasMemory(): boolean {
 
 /** Encodes images for the parent process: the first request names the model, the others are images. */
 export function serveImages(channel: Channel): void {
+  decodeHeicInThisProcess();
   let encoder: Promise<ImageEncoder> | undefined;
   const outbox: Reply[] = [];
   const flush = () => {
@@ -65,7 +67,7 @@ export function serveImages(channel: Channel): void {
       post({ kind: 'stage', id, stage });
       if (stage === 'running') flush(); // inference blocks this process: what is said before must be on its way
     });
-    if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data });
+    if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
       // A decoder without memory or threads calls an image broken; a later process can do better.
       if (result.error.code === 'E_DECODE') {

@@ -3,9 +3,9 @@ import { decodeBmp } from './bmp.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import { foreignImage } from './foreign.ts';
 import { formatOf, type LibvipsFormat } from './format.ts';
-import { decodeHeic } from './heic/decode.ts';
 import { asStill, heifKind } from './heif.ts';
 import { type DecodedImage, decodeWithLibvips, heifHeader } from './libvips.ts';
+import { checkPixels } from './limits.ts';
 import { countPages } from './pages.ts';
 import { decodeRaw, rawOf } from './raw/raw.ts';
 import { tiffRaw } from './raw/tiff-raw.ts';
@@ -48,7 +48,10 @@ export async function decode(
     case 'HEIF': {
       const header = heifKind(bytes) === 'AVIF' ? undefined : await heifHeader(bytes);
       const isHeic = header ? header.compression === 'hevc' : heifKind(bytes) === 'HEIC';
-      return isHeic ? decodeHeic(bytes, name, header, options) : plainly('AVIF', asStill(bytes));
+      if (!isHeic) return plainly('AVIF', asStill(bytes));
+      if (header) checkPixels({ ...header, format: 'HEIC', progressive: false }, name, options.maxPixels);
+      const { decodeHeic } = await import('./heic-process.ts');
+      return decodeHeic(bytes, name, options.maxPixels);
     }
     default:
       return plainly(format);

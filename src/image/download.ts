@@ -1,3 +1,7 @@
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as setTimer } from 'node:timers';
+import { setTimeout } from 'node:timers/promises';
 import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
@@ -5,6 +9,7 @@ import { openConnections, type Send } from '../network/connection.ts';
 import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
+import { waitBefore } from './retry.ts';
 import { type Collector, inMemory } from './spool.ts';
 import { withoutCredentials } from './url.ts';
 
@@ -21,6 +26,7 @@ export interface DownloadPatience {
 
 const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
+const TICK_MS = 1_000;
 const PUBLIC: readonly Network[] = ['public'];
 
 /**
@@ -69,12 +75,13 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   const own = await networksOf(first);
   const allowed: ReadonlySet<Network> = new Set([...own, ...(own.size === 0 ? PUBLIC : [])]);
   const redirected: ReadonlySet<Network> = new Set([...own, ...PUBLIC]);
+  let tries = 0;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const response = await send(
       url,
       {
         headers: {
-          'user-agent': 'clip-classify',
+          'user-agent': await userAgent(),
           accept: 'image/*,*/*;q=0.1',
           'accept-encoding': 'identity',
           ...((username || password) && url.origin === origin && { authorization: `Basic ${login}` }),
@@ -88,6 +95,15 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
     progress();
     if (response.ok) return response;
     await response.body?.cancel();
+    const wait = waitBefore(response.status, response.headers.get('retry-after'), ++tries);
+    if (wait !== undefined) {
+      for (let left = wait; left > 0; left -= TICK_MS) {
+        await setTimeout(Math.min(left, TICK_MS), undefined, { signal });
+        progress(); // the server has said that it takes longer
+      }
+      hops--;
+      continue;
+    }
     if (!REDIRECTS.has(response.status))
       throw badUrl(name, `is answered with the status ${response.status}`, 'check the address');
     url = checkedTarget(name, url, response.headers.get('location'));
@@ -98,7 +114,10 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
 }
 
-function checkedTarget(name: string, from: URL, location: string | null): URL {
+function checkedTarget(name: string, from: URL, raw: string | null): URL {
+  // Headers come as one character a byte; browsers and curl read UTF-8 in them.
+  const bytes = Buffer.from(raw ?? '', 'latin1');
+  const location = raw !== null && isUtf8(bytes) ? bytes.toString() : raw;
   const to = redirectTarget(from, location);
   if (to instanceof URL) return to;
   throw badUrl(
@@ -140,8 +159,8 @@ async function inTime<T>(
 ): Promise<T> {
   const cut = new AbortController();
   const giveUp = (fact: string) => cut.abort(badUrl(name, fact, 'try again, or download the image first'));
-  const stall = setTimeout(() => giveUp(`sends no data for ${stallMs / 1000} s`), stallMs);
-  const total = setTimeout(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
+  const stall = setTimer(() => giveUp(`sends no data for ${stallMs / 1000} s`), stallMs);
+  const total = setTimer(() => giveUp(`takes longer than ${totalMs / 1000} s`), totalMs);
   try {
     return await work(cut.signal, () => stall.refresh());
   } catch (error) {
@@ -151,6 +170,17 @@ async function inTime<T>(
     clearTimeout(stall);
     clearTimeout(total);
   }
+}
+
+let agent: Promise<string> | undefined;
+
+/** Name, version and address: hosts of images turn away programs that do not say who they are. */
+function userAgent(): Promise<string> {
+  agent ??= readFile(new URL('../../package.json', import.meta.url), 'utf8').then((text) => {
+    const { version } = JSON.parse(text) as { version: string };
+    return `clip-classify/${version} (+https://www.npmjs.com/package/clip-classify)`;
+  });
+  return agent;
 }
 
 function badUrl(name: string, fact: string, nextStep: string, cause?: unknown): ImageError {

@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
 import { ImageError, messageOf } from '../errors.ts';
+import { otherScheme, shortAddress } from './address.ts';
 
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
@@ -88,7 +89,20 @@ async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
   return bytes.subarray(0, filled);
 }
 
-async function unreadable(path: string | Buffer, name: string, error: unknown): Promise<ImageError> {
+async function unreadable(path: string | Buffer, given: string, error: unknown): Promise<ImageError> {
+  if (given === '')
+    return new ImageError(
+      'E_NOT_FOUND',
+      'the name of an image is empty',
+      'check for a variable that is not set',
+      error,
+    );
+  const address = otherScheme(given);
+  if (address !== undefined) {
+    const fact = `${shortAddress(given)} is a ${address.scheme}: address, which cannot be read`;
+    return new ImageError('E_URL', fact, address.advice, error);
+  }
+  const name = /^\s|\s$/u.test(given) ? JSON.stringify(given) : given; // white space at the ends shows
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     const target = await linkTarget(path);

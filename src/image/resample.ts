@@ -1,4 +1,5 @@
 import { axisKernel, type Filter, type Kernel, type Span } from './kernel.ts';
+import { resamplePlainly } from './resample-plain.ts';
 import { RESAMPLE_WASM } from './resample-wasm.ts';
 
 /** 8-bit RGB pixels, row after row. */
@@ -73,7 +74,9 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
     sums: height * narrow * 4,
     output: height * narrow,
   });
-  const { memory, passes } = machineOf(bytes);
+  const machine = machineOf(bytes);
+  if (machine === undefined) return resamplePlainly(image, across, down);
+  const { memory, passes } = machine;
   const integers = new Int32Array(memory.buffer);
   pairWeights(across, left, pairs, {
     starts: integers.subarray(layout.starts >> 2),
@@ -168,13 +171,19 @@ function unpad(lines: Uint8Array, pitch: number, length: number, count: number):
 let compiled: WebAssembly.Module | undefined;
 let kept: Machine | undefined;
 
-function machineOf(bytes: number): Machine {
+/** @returns undefined where WebAssembly gets no memory: it reserves gigabytes of addresses, which ulimit -v forbids */
+function machineOf(bytes: number): Machine | undefined {
   const pages = Math.ceil(bytes / PAGE);
-  if (bytes > KEPT_BYTES) return newMachine(pages);
-  kept ??= newMachine(pages);
-  const missing = pages - kept.memory.buffer.byteLength / PAGE;
-  if (missing > 0) kept.memory.grow(missing);
-  return kept;
+  try {
+    if (bytes > KEPT_BYTES) return newMachine(pages);
+    kept ??= newMachine(pages);
+    const missing = pages - kept.memory.buffer.byteLength / PAGE;
+    if (missing > 0) kept.memory.grow(missing);
+    return kept;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function newMachine(pages: number): Machine {

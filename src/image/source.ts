@@ -1,4 +1,5 @@
 import { ImageError, UsageError } from '../errors.ts';
+import { pathOfAddress } from './address.ts';
 import { checkSize, type Reserve, readImageFile } from './file.ts';
 import { isUrl, withoutCredentials } from './url.ts';
 
@@ -19,6 +20,10 @@ export interface ImageIdentity {
   readonly image: string;
   /** Its path, where that is no valid UTF-8 and `image` cannot hold it. */
   readonly pathBytes?: Uint8Array;
+  /** The page or frame, if another one than the first was asked for. */
+  readonly page?: number;
+  /** What decoders noticed: the image is read all the same. */
+  readonly notes?: readonly string[];
 }
 
 /** What results call an image. A URL is shown without user and password. */
@@ -44,7 +49,7 @@ export async function readSource(source: ImageSource, reserve?: Reserve): Promis
   if (typeof source === 'string') {
     if (isUrl(source))
       throw new ImageError('E_URL', `${name} is a URL, and URLs are not downloaded here`, 'download the image first');
-    return readImageFile(source, name, reserve);
+    return readImageFile(pathOfAddress(source), name, reserve);
   }
   if ('path' in source && source.path instanceof Uint8Array) {
     return readImageFile(Buffer.from(source.path.buffer, source.path.byteOffset, source.path.length), name, reserve);

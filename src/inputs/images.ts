@@ -1,20 +1,24 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
+import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
 import { isUrl } from '../image/url.ts';
-import { expandGlob, isGlob } from './glob.ts';
+import { excluding, expandGlob, isGlob } from './glob.ts';
+import { isImageName, pairedRaws } from './kinds.ts';
+import type { LeftOut } from './left-out.ts';
 import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
-import { STDIN, stdinImage } from './stdin.ts';
+import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
 import { type Walk, walk } from './walk.ts';
 
-/** The extensions that a walk takes; an image that is named is always tried, whatever it is called. */
-const IMAGE = /\.(jpe?g|png|webp|gif|tiff?|avif)$/iu;
-
 /** What images there are, beside the arguments, and which of them count. */
-export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'> {
+export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'> {
+  /** Globs of files and folders that walks leave out: a name, or a path if there is a slash in it. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Is told what walks leave out. */
+  readonly leftOut?: LeftOut | undefined;
   /** A file that lists more paths or URLs; `-` is standard input. */
   readonly filesFrom?: string | undefined;
   /** What separates the paths of the list. @default 'line' */
@@ -54,11 +58,12 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
       let foundHere = false;
       for await (const path of expand(arg, options)) {
         found = foundHere = true;
-        if (isOurs(path)) yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : sourceOf(path);
+        if (isOurs(path))
+          yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : (inheritedImage(path) ?? sourceOf(path));
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
     }
-    if (list === undefined && !found) throw noImage(args);
+    if (list === undefined && !found) throw noImage(args, options.leftOut?.summary());
     if (list === undefined || signal?.aborted) return;
     const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
     for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
@@ -67,12 +72,23 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
   }
 }
 
-async function* expand(arg: Path, { hidden, follow, onLoop, onPassedOver }: ImageOptions): AsyncGenerator<Path> {
+async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
+  const { hidden, follow, onLoop, exclude = [], leftOut } = options;
   if (arg === STDIN || isUrl(arg)) return yield arg;
-  const info = await stat(openable(arg)).catch(() => undefined);
+  const path = pathOfAddress(arg);
+  const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {
-    yield* walk(arg, { hidden, follow, onLoop, onPassedOver, takes: (path) => IMAGE.test(path) });
-  } else if (info === undefined && isGlob(arg)) yield* expandGlob(arg, { hidden, follow, onLoop });
+    yield* walk(path, {
+      hidden,
+      follow,
+      onLoop,
+      excludes: excluding(exclude, path),
+      takes: isImageName,
+      spare: pairedRaws,
+      onPassedOver: (path, reason) => leftOut?.add(path, reason),
+    });
+  } else if (info === undefined && isGlob(arg) && otherScheme(arg) === undefined)
+    yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
   else yield arg;
 }
 
@@ -81,12 +97,12 @@ export function nothingIn(arg: Path): string {
   return isGlob(arg) ? `the pattern ${arg} matches no file` : `${arg} contains no images`;
 }
 
-function noImage(args: readonly Path[]): UsageError {
+function noImage(args: readonly Path[], leftOut: string | undefined): UsageError {
   const [only = ''] = args;
   const fact =
     args.length === 0 ? 'no images' : args.length === 1 ? nothingIn(only) : `no images found in ${args.join(', ')}`;
   return new UsageError(
-    fact,
+    leftOut === undefined ? fact : `${fact}; ${leftOut}`,
     'give image files, folders with jpg, png, webp, gif, tiff or avif files, quoted globs or URLs',
   );
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { openInput } from '../disk/input.ts';
+import { asUtf8 } from '../disk/text.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { type Path, pathOfBytes } from './path.ts';
 
@@ -43,7 +44,7 @@ export async function* readList(
     return path;
   };
   try {
-    for await (const chunk of stream) {
+    for await (const chunk of asUtf8(stream)) {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       let start = 0;
       for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end, start)) {

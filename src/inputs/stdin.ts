@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { openInput } from '../disk/input.ts';
 import { ImageError, messageOf } from '../errors.ts';
 import { checkSize, MAX_FILE_BYTES } from '../image/file.ts';
 import type { ImageSource } from '../image/source.ts';
@@ -11,14 +12,31 @@ export function stdinImage(open: () => Readable): ImageSource {
   return { name: STDIN, read: () => readAll(open()) };
 }
 
-async function readAll(stream: Readable): Promise<Uint8Array> {
+/** Names under which a shell hands over what it has opened: /dev/stdin on a pipe, <(…). Only this process can read them. */
+const INHERITED = /^\/(dev\/(stdin|fd\/\d{1,6})|proc\/self\/fd\/\d{1,6})$/u;
+
+/** The image behind such a name; undefined for any other path. */
+export function inheritedImage(path: string): ImageSource | undefined {
+  if (!INHERITED.test(path)) return undefined;
+  return { name: path, read: async () => readAll(await openInherited(path), path) };
+}
+
+async function openInherited(path: string): Promise<Readable> {
+  try {
+    return await openInput(path);
+  } catch (error) {
+    throw new ImageError('E_UNREADABLE', `cannot read ${path}: ${messageOf(error)}`, 'use a file', error);
+  }
+}
+
+async function readAll(stream: Readable, name = 'standard input'): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     for await (const chunk of stream) {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > MAX_FILE_BYTES) checkSize('standard input', size);
+      if (size > MAX_FILE_BYTES) checkSize(name, size);
     }
   } catch (error) {
     if (error instanceof ImageError) throw error;

@@ -1,5 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
+import { isSystemFolder, type Reason } from './left-out.ts';
 import { openable, type Path, pathOfBytes, sortByBytes, within } from './path.ts';
 
 /** Which files of a folder count. */
@@ -13,7 +14,13 @@ export interface Walk {
   /** Levels of folders, this one included. @default all */
   readonly depth?: number;
   readonly takes: (path: Path) => boolean;
-  readonly onPassedOver?: ((path: Path) => unknown) | undefined;
+  /** Files and folders that do not count, whatever they hold. */
+  readonly excludes?: ((path: Path) => boolean) | undefined;
+  /** Of the files of a folder that are taken, those that say nothing new. */
+  readonly spare?: (names: readonly string[]) => ReadonlySet<string>;
+  /** Folders of thumbnails and deleted pictures are entered too. @default false */
+  readonly systemFolders?: boolean;
+  readonly onPassedOver?: ((path: Path, reason: Reason) => unknown) | undefined;
   /** Told about a folder that is not entered, for it was before, under another path. */
   readonly onLoop?: ((path: Path, before: Path) => unknown) | undefined;
 }
@@ -62,19 +69,28 @@ export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
 }
 
 /** What counts in a folder, in byte order of the paths that it leads to: folders end in a slash, and sort with it. */
-async function entriesOf(folder: Path, { hidden, follow, linkedFiles, takes, onPassedOver }: Walk): Promise<string[]> {
+async function entriesOf(folder: Path, walk: Walk): Promise<string[]> {
+  const { hidden, follow, linkedFiles, takes, excludes, systemFolders, spare, onPassedOver } = walk;
   const taken: string[] = [];
   for (const entry of await read(folder)) {
     const { name } = entry;
     if (!hidden && name.startsWith('.')) continue;
     const path = within(folder, name);
+    if (excludes?.(path)) {
+      onPassedOver?.(path, 'excluded');
+      continue;
+    }
     const isLink = entry.isSymbolicLink();
     const kind = isLink && (follow || linkedFiles) ? await kindBehind(path) : kindOf(entry);
-    if (kind === 'folder' && (follow || !isLink)) taken.push(`${name}/`);
-    else if (kind === 'file' && takes(path)) taken.push(name);
-    else onPassedOver?.(path);
+    if (kind === 'folder' && (follow || !isLink)) {
+      if (systemFolders || !isSystemFolder(name)) taken.push(`${name}/`);
+      else onPassedOver?.(path, 'system folder');
+    } else if (kind === 'file' && takes(path)) taken.push(name);
+    else onPassedOver?.(path, isLink ? 'link' : kind === 'other' ? 'device' : 'name');
   }
-  return sortByBytes(taken);
+  const spared = spare?.(taken);
+  for (const name of spared ?? []) onPassedOver?.(within(folder, name), 'pair');
+  return sortByBytes(spared?.size ? taken.filter((name) => !spared.has(name)) : taken);
 }
 
 /** Names that are no valid UTF-8 show as U+FFFD: only such a folder is read again, as bytes. */

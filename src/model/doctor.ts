@@ -11,6 +11,7 @@ import { usableCores } from '../disk/machine.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
+import { HEIC_PACKAGE, heicVersion, INSTALL_HEIC, isTooOld } from '../image/heic.ts';
 import { decoderVersions } from '../image/libvips.ts';
 import { hubSettings } from '../network/settings.ts';
 import type { Probe } from './probe-provider.ts';
@@ -38,6 +39,7 @@ export async function* examine(env: Env, offline: boolean): AsyncGenerator<Findi
   yield nodeVersion();
   yield await processor();
   yield finding('image decoder', decoderVersions);
+  yield heic();
   const runtime = finding('onnxruntime', runtimeVersion);
   yield runtime;
   if (runtime.state === 'ok') {
@@ -56,6 +58,16 @@ function finding(topic: string, detail: () => string): Finding {
     if (!(error instanceof ClipError)) throw error;
     return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
   }
+}
+
+/** The optional decoder of HEIC. */
+function heic(): Finding {
+  const [topic, version] = ['HEIC images', heicVersion()];
+  if (version === undefined)
+    return { topic, state: 'absent', detail: `${HEIC_PACKAGE} is not installed`, fix: INSTALL_HEIC };
+  if (isTooOld(version))
+    return { topic, state: 'problem', detail: `${HEIC_PACKAGE} ${version} is too old`, fix: INSTALL_HEIC };
+  return { topic, state: 'ok', detail: `${HEIC_PACKAGE} ${version}` };
 }
 
 /** Whether models could be pulled; nothing else needs the hub. */

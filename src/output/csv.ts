@@ -11,12 +11,28 @@ const HEADER = ['image', 'rank', 'label', 'score', 'logit', 'cosine', 'reason', 
  * characters), quoted as RFC 4180 says; lines end in LF.
  * The reason stands on every line of an image without a label, and on each label that does not hold where several may.
  */
-export function csvWriter(delimiter: ',' | '\t', { terminal }: Pick<Canvas, 'terminal'>): ResultWriter {
+export function csvWriter(
+  delimiter: ',' | '\t',
+  {
+    terminal,
+    bom = false,
+    pages = false,
+  }: Pick<Canvas, 'terminal'> & { readonly bom?: boolean; readonly pages?: boolean },
+): ResultWriter {
   // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
   const lines = (records: readonly (readonly (string | number)[])[]) =>
     stringify([...records], { delimiter, quoted_match: /[\r\n]/, cast: { string: shown } });
   const shown = (value: string) => (terminal ? value.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD') : value);
-  return { begin: () => lines([HEADER]), row: (result) => lines(records(result)), end: () => '' };
+  return {
+    begin: () => (bom ? '\ufeff' : '') + lines([pages ? [...HEADER, 'page'] : HEADER]),
+    row: (result) => lines(withPage(records(result), pages ? result.page : undefined)),
+    end: () => '',
+  };
+}
+
+/** The page, where pages have rows of their own. */
+function withPage(rows: (string | number)[][], page: number | undefined): (string | number)[][] {
+  return page === undefined ? rows : rows.map((row) => [...row, page]);
 }
 
 function records(result: ImageResult): (string | number)[][] {

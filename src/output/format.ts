@@ -1,3 +1,4 @@
+import type { ImageError } from '../errors.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
 import type { Canvas } from './table.ts';
 import { plain, type ResultWriter, type RunInfo } from './writer.ts';
@@ -7,7 +8,11 @@ export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as cons
 export type Format = (typeof FORMATS)[number];
 
 /** The writer of a format; only its own packages are loaded. */
-export async function createWriter(format: Format, run: RunInfo, canvas: Canvas): Promise<ResultWriter> {
+export async function createWriter(
+  format: Format,
+  run: RunInfo,
+  canvas: Canvas & { readonly bom?: boolean; readonly onError?: (error: ImageError) => unknown },
+): Promise<ResultWriter> {
   switch (format) {
     case 'table':
       return (await import('./table.ts')).tableWriter(canvas);
@@ -16,13 +21,16 @@ export async function createWriter(format: Format, run: RunInfo, canvas: Canvas)
     case 'jsonl':
       return jsonLinesWriter(run);
     case 'csv':
-      return (await import('./csv.ts')).csvWriter(',', canvas);
+      return (await import('./csv.ts')).csvWriter(',', { ...canvas, pages: run.pages ?? false });
     case 'tsv':
-      return (await import('./csv.ts')).csvWriter('\t', canvas);
+      return (await import('./csv.ts')).csvWriter('\t', { ...canvas, pages: run.pages ?? false });
     case 'label':
       return {
         begin: () => '',
-        row: (result) => `${result.ok ? plain(result.label ?? '') : ''}\n`,
+        row: (result) => {
+          if (!result.ok) canvas.onError?.(result.error);
+          return `${result.ok ? plain(result.label ?? '') : ''}\n`;
+        },
         end: () => '',
       };
   }

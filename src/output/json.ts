@@ -22,7 +22,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  const identity = { image: result.image, ...pathField(result), model };
+  const identity = { image: result.image, ...pageField(result), ...pathField(result), model };
   if (!result.ok) return { ...identity, ...errorField(result.error) };
   const { label, score, reason, background } = result;
   return {
@@ -39,6 +39,11 @@ function jsonRow(result: ImageResult, model: string): object {
       ...(ranked.reason && { reason: ranked.reason }),
     })),
   };
+}
+
+/** The page that a row is of, if pages were asked for. */
+export function pageField({ page }: ImageIdentity): { readonly page?: number } {
+  return page === undefined ? {} : { page };
 }
 
 /** A path that is no valid UTF-8, as a field of its own. */

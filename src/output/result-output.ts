@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
-import { UsageError } from '../errors.ts';
+import { OutputError, UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { Sink } from './sink.ts';
 
@@ -30,6 +31,11 @@ export interface ResultOutput {
 /** Opening an output empties it: what is read must not be it. @param option by which the output is named */
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
+  if (same === undefined && !(await stat(dirname(output)).catch(() => undefined)))
+    throw new OutputError(
+      `cannot write ${output}: the folder ${dirname(output)} does not exist`,
+      'create the folder first',
+    );
   if (same === undefined || !same.isFile()) return;
   for (const input of inputs) {
     const info = await stat(input, { bigint: true }).catch(() => undefined);

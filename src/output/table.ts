@@ -41,7 +41,7 @@ export function tableWriter({ columns, color }: Omit<Canvas, 'terminal'>): Resul
   return {
     begin: () => '',
     row(result) {
-      const title = paint.bold(oneLine(result.image));
+      const title = paint.bold(oneLine(result.image) + (result.page === undefined ? '' : `, page ${result.page}`));
       if (!result.ok) return `${title}\n${INDENT}${paint.red(errorText(result.error))}\n`;
       const names = result.labels.map(({ label }) => oneLine(label));
       const room = columns - INDENT.length - PERCENT_WIDTH - 4; // two spaces on each side of the bar

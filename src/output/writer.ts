@@ -8,6 +8,8 @@ export interface RunInfo {
   /** Of the images; null where their embeddings were read. */
   readonly dtype: string | null;
   readonly templates: readonly string[];
+  /** Whether rows are of pages, not of whole files. */
+  readonly pages?: boolean;
 }
 
 /** Turns results into text, or the bytes of a path that is no text; whoever owns the stream writes it. */

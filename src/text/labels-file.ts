@@ -1,7 +1,10 @@
 import { parse } from 'csv-parse/sync';
 import { readInput } from '../disk/input.ts';
+import { decodeText } from '../disk/text.ts';
 import { LabelsError, messageOf } from '../errors.ts';
+import { delimiterOf } from './delimiter.ts';
 import { checkLabels, type Label } from './labels.ts';
+import { foldLabel } from './same-label.ts';
 
 /** A label, and where in its file it is: "line 3" or "entry 3". */
 interface Entry {
@@ -17,12 +20,12 @@ const KEYS = ['label', 'prompts', 'aliases', 'threshold'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
- * The labels of a file: `.json`, `.csv`, or text with one a line.
+ * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one a line; `-` is standard input.
  *
  * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
  */
 export async function readLabelsFile(path: string): Promise<Label[]> {
-  const entries = parseLabels(await readText(path, 'labels'), path);
+  const entries = await parseLabels(await readText(path, 'labels'), path);
   if (entries.length === 0)
     throw new LabelsError(`the labels file ${path} contains no labels`, 'write one label per line');
   const first = new Map<string, string>();
@@ -30,10 +33,10 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
     try {
       if (label.label.trim() === '') throw new LabelsError('the label is empty', 'add a name, or remove the entry');
       const [{ label: name } = label] = checkLabels([label]);
-      const before = first.get(name.toLowerCase());
+      const before = first.get(foldLabel(name));
       if (before !== undefined)
         throw new LabelsError(`"${name}" is listed twice, in ${before} and here`, 'remove one of them');
-      first.set(name.toLowerCase(), at);
+      first.set(foldLabel(name), at);
     } catch (error) {
       if (error instanceof LabelsError) throw new LabelsError(`${path}, ${at}: ${error.fact}`, error.nextStep, error);
       throw error;
@@ -50,11 +53,11 @@ export async function readTextsFile(path: string): Promise<string[]> {
 async function readText(path: string, what: 'labels' | 'texts'): Promise<string> {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(await readInput(path, MAX_BYTES)); // takes a byte-order mark away
+    text = decodeText(await readInput(path === '-' ? '/dev/stdin' : path, MAX_BYTES));
   } catch (error) {
     throw new LabelsError(
       `cannot read the ${what} file ${path}: ${messageOf(error)}`,
-      'check the path, and save the file as UTF-8',
+      'check the path, and save the file as UTF-8 or UTF-16 with a byte-order mark',
       error,
     );
   }
@@ -63,19 +66,23 @@ async function readText(path: string, what: 'labels' | 'texts'): Promise<string>
   return text;
 }
 
-function parseLabels(text: string, path: string): Entry[] {
+async function parseLabels(text: string, path: string): Promise<Entry[]> {
   const { parse, form } = formOf(path);
   try {
-    return parse(text);
+    return await parse(text);
   } catch (error) {
     throw new LabelsError(`${path} is not a valid labels file: ${messageOf(error)}`, form, error);
   }
 }
 
-function formOf(path: string): { parse(text: string): Entry[]; readonly form: string } {
+function formOf(path: string): { parse(text: string): Entry[] | Promise<Entry[]>; readonly form: string } {
   if (/\.json$/iu.test(path))
     return { parse: parseJson, form: `write an array of labels, strings or objects with ${KEYS.join(', ')}` };
-  if (/\.csv$/iu.test(path))
+  if (/\.(jsonl|ndjson)$/iu.test(path))
+    return { parse: parseJsonLines, form: 'write one JSON string or object per line' };
+  if (/\.ya?ml$/iu.test(path))
+    return { parse: parseYaml, form: 'write a list of labels, or a mapping with the key names or labels' };
+  if (/\.(csv|tsv)$/iu.test(path))
     return { parse: parseCsv, form: `write a header, of ${KEYS.join(', ')}, and below it a line for each label` };
   return { parse: parseLines, form: 'write one label a line' };
 }
@@ -95,9 +102,37 @@ function linesOf(text: string): { readonly text: string; readonly number: number
     .filter((line) => line.text.trim() !== '');
 }
 
-/** A list of texts, or of objects. @throws TypeError or SyntaxError */
+/** @throws TypeError or SyntaxError */
+function parseJsonLines(text: string): Entry[] {
+  return linesOf(text).map(({ text: line, number }) => {
+    const at = `line ${number}`;
+    const value: unknown = JSON.parse(line);
+    return { at, label: typeof value === 'string' ? { label: value } : parseObject(value, at) };
+  });
+}
+
+/** A list, or what other tools write: a mapping with a list or numbered mapping under names or labels. @throws Error */
+async function parseYaml(text: string): Promise<Entry[]> {
+  const { parse: parseDocument } = await import('yaml');
+  const value: unknown = parseDocument(text);
+  const held =
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? 'names' in value
+        ? value.names
+        : 'labels' in value
+          ? value.labels
+          : value
+      : value;
+  return parseList(typeof held === 'object' && held !== null && !Array.isArray(held) ? Object.values(held) : held);
+}
+
+/** @throws TypeError or SyntaxError */
 function parseJson(text: string): Entry[] {
-  const list: unknown = JSON.parse(text);
+  return parseList(JSON.parse(text));
+}
+
+/** A list of texts, or of objects. @throws TypeError */
+function parseList(list: unknown): Entry[] {
   if (!Array.isArray(list)) throw new TypeError('it is not an array');
   return list.map((value: unknown, n) => {
     const at = `entry ${n + 1}`;
@@ -134,7 +169,9 @@ function textList(value: unknown, name: string): string[] {
  * @throws CsvError or TypeError
  */
 function parseCsv(text: string): Entry[] {
-  return parse<Entry, Partial<Record<Key, string>>>(text, {
+  const { delimiter, skip } = delimiterOf(text);
+  return parse<Entry, Partial<Record<Key, string>>>(text.slice(skip), {
+    delimiter,
     columns: (header: string[]) => header.map(columnOf),
     record_delimiter: ['\r\n', '\n', '\r'],
     skip_empty_lines: true,

@@ -1,4 +1,5 @@
 import { LabelsError, oneLine } from '../errors.ts';
+import { foldLabel, invisibleIn, trimLabel } from './same-label.ts';
 
 /** What an image might show, and how that is put into words. Labels files hold the same. */
 export interface Label {
@@ -16,15 +17,31 @@ export interface Label {
   readonly threshold?: number;
 }
 
-/** `cat, dog\, wet` → `cat` and `dog, wet`. */
+/**
+ * `cat, dog\, wet` → `cat` and `dog, wet`. Line ends separate too: a shell puts them there with "$(cat kinds.txt)".
+ *
+ * @throws LabelsError if it is a JSON array, or labels are in quotes: both would become part of the labels
+ */
 export function splitLabels(list: string): string[] {
-  return list.split(/(?<!\\),/u).map((label) => label.replaceAll('\\,', ','));
+  const lines = list.split(/[\r\n]+/u).filter((line, _, all) => all.length === 1 || line.trim() !== '');
+  const labels = lines.flatMap((line) => line.split(/(?<!\\),/u).map((label) => label.replaceAll('\\,', ',')));
+  if (/^\s*\[.*\]\s*$/su.test(list))
+    throw new LabelsError(
+      'the labels are a JSON array with brackets',
+      'write cat,dog, or put the array into a .json file',
+    );
+  const quoted = labels
+    .map((label) => label.trim())
+    .find((label) => /^(["'`]).+\1$/u.test(label) || /^[“„«].+[”“»]$/u.test(label));
+  if (quoted !== undefined || /^\s*'.*'\s*$/u.test(list))
+    throw new LabelsError(`the label ${quoted ?? list.trim()} is in quotes`, 'remove the quotes');
+  return labels;
 }
 
 /**
  * Trims the labels and refuses what cannot be ranked.
  *
- * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case), be it as an alias
+ * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case and Unicode form), be it as an alias
  */
 export function checkLabels(given: readonly (string | Label)[]): Label[] {
   const labels = given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one));
@@ -33,19 +50,22 @@ export function checkLabels(given: readonly (string | Label)[]): Label[] {
   for (const [n, { label, prompts = [], aliases = [], threshold = 0 }] of labels.entries()) {
     if (label === '')
       throw new LabelsError(`label ${n + 1} of ${labels.length} is empty`, 'remove the extra comma or quotes');
-    const same = seen.get(label.toLowerCase());
+    const hidden = invisibleIn(label);
+    if (hidden !== undefined)
+      throw new LabelsError(`the label "${label}" contains the invisible character ${hidden}`, 'remove the character');
+    const same = seen.get(foldLabel(label));
     if (same !== undefined) {
       const pair = same === label ? `"${label}" is listed twice` : `"${same}" and "${label}" are the same label`;
       throw new LabelsError(oneLine(pair), 'remove one of them');
     }
-    seen.set(label.toLowerCase(), label);
+    seen.set(foldLabel(label), label);
     if (prompts.includes('') || aliases.includes(''))
       throw new LabelsError(`the label "${label}" has an empty prompt or alias`, 'write a text, or remove it');
     if (!(threshold >= 0 && threshold <= 1))
       throw new LabelsError(`the threshold of label "${label}" is ${threshold}`, 'use a number from 0 to 1');
   }
   for (const { label, aliases = [] } of labels) {
-    const taken = aliases.find((alias) => (seen.get(alias.toLowerCase()) ?? label) !== label);
+    const taken = aliases.find((alias) => (seen.get(foldLabel(alias)) ?? label) !== label);
     if (taken !== undefined)
       throw new LabelsError(`"${taken}" is both a label and an alias of "${label}"`, 'remove one of them');
   }
@@ -54,7 +74,7 @@ export function checkLabels(given: readonly (string | Label)[]): Label[] {
 
 function trimmed({ label, prompts, aliases, ...rest }: Label): Label {
   return {
-    label: label.trim(),
+    label: trimLabel(label),
     ...(prompts && { prompts: prompts.map((prompt) => prompt.trim()) }),
     ...(aliases && { aliases: aliases.map((alias) => alias.trim()) }),
     ...rest,

@@ -80,7 +80,7 @@ describe('decode', () => {
     ['PDF', '%PDF-1.7', 'E_FORMAT'],
     ['the mere beginning of a PNG', '\x89PNG\r\n\x1a\n', 'E_DECODE'],
     ['the mere beginning of a JPEG', '\xff\xd8\xff\xe0', 'E_DECODE'],
-    ['HEIF of another kind', '\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'E_FORMAT'],
+    ['the mere beginning of a HEIC', '\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'E_DECODE'],
   ])('refuses %s', async (_, bytes, code) => {
     await expect(decode(Buffer.from(bytes, 'latin1'), 'x', DEFAULT_DECODE)).rejects.toMatchObject({ code });
   });

@@ -31,7 +31,7 @@ describe('a labels file of lines', () => {
     ['cat\n\nCat\n', /l\.txt, line 3: "Cat" is listed twice, in line 1 and here; remove one of them/],
     ['# nothing\n', /l\.txt contains no labels; write one label per line/],
     ['c\0a\0t\0', /l\.txt contains NUL bytes; save the file as UTF-8/],
-    [Uint8Array.of(0xff, 0xfe, 0x63, 0x00), /cannot read .*l\.txt: .*; check the path, and save the file as UTF-8/],
+    [Uint8Array.of(0x63, 0xff, 0x0a), /cannot read .*l\.txt: .*; check the path, and save the file as UTF-8/],
   ])('%j is refused', async (content, message) => {
     await expect(read('l.txt', content)).rejects.toThrow(LabelsError);
     await expect(read('l.txt', content)).rejects.toThrow(message);

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
-import { createClassifier } from '../../classifier.ts';
+import { createClassifier, type ImageResult } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
+import { UsageError } from '../../errors.ts';
 import { learnedDigest } from '../../learn/file.ts';
 import { isLearned, type Learned } from '../../learn/learned.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
@@ -89,7 +90,10 @@ async function rank(
   options: ClassifyOptions,
   io: Io,
 ): Promise<number> {
-  const { failFast = false } = options;
+  const { failFast = false, resume, verbose = false } = options;
+  const pages = options.page !== undefined && options.page !== 1;
+  if (resume && options.page === 'all')
+    throw new UsageError('--resume does not work with --page all', 'remove one of them');
   const read = [...(given?.args ?? []), ...filesRead(options)];
   if (options.output !== undefined) await refuseToOverwrite(options.output, read);
   const labels = isLearned(classes) ? classes.labels : classes;
@@ -113,12 +117,16 @@ async function rank(
     const embedded = given
       ? clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options))
       : storedEmbeddings(String(options.from), await unlessInterrupted(clip.digest(), io));
-    const writer = await writerFor(shape, runInfo(clip, templates, given !== undefined), options, io);
-    const counts = await writeResults(classifier.rank(embedded, options), rowSink(writer, output), {
-      progress,
-      io,
-      failFast,
-    }).catch(async (error) => {
+    const writer = await writerFor(shape, { ...runInfo(clip, templates, given !== undefined), pages }, options, io);
+    const counts = await writeResults(
+      withNotes(classifier.rank(embedded, options), verbose, io),
+      rowSink(writer, output),
+      {
+        progress,
+        io,
+        failFast,
+      },
+    ).catch(async (error) => {
       if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has gone, the picture is a file
       throw error;
     });
@@ -126,6 +134,14 @@ async function rank(
     if (options.verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
     return counts;
   });
+}
+
+/** With --verbose, what decoders noticed is told before the row of the image. */
+async function* withNotes(results: AsyncIterable<ImageResult>, verbose: boolean, io: Io): AsyncGenerator<ImageResult> {
+  for await (const result of results) {
+    if (verbose) for (const note of result.notes ?? []) say(io, 'note', `${result.image}: ${note}`);
+    yield result;
+  }
 }
 
 /** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */

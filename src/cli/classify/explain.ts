@@ -11,6 +11,7 @@ import { networkSettings } from '../../network/settings.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { cannotWrite, throwCannotWrite } from '../../output/sink.ts';
 import type { Label } from '../../text/labels.ts';
+import { foldLabel } from '../../text/same-label.ts';
 import { peek } from '../inputs.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
@@ -142,7 +143,7 @@ async function requireWritable(file: string): Promise<void> {
 }
 
 function isCalled({ label }: Label, name: string): boolean {
-  return label.toLowerCase() === name.trim().toLowerCase();
+  return foldLabel(label) === foldLabel(name);
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

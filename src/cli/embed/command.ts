@@ -76,7 +76,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
 }
 
 /** What is embedded. */
-interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'passedOver'>> {
+interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'leftOut'>> {
   readonly kind: EmbeddingRun['kind'];
   readonly encode: (clip: Clip) => AsyncIterable<Embedded>;
   /** Files that the output must not be. */

@@ -19,7 +19,10 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('eval')
     .description('measure accuracy on labelled images, with an HTML report')
     .argument('<folder|truth.csv>', 'folder with one subfolder per class, or CSV file with the columns path and label');
-  return withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(withWalkOptions(command)))))
+  withWalkOptions(command)
+    .option('--image-column <name>', 'column of the CSV with the paths of the images (default: path)')
+    .option('--label-column <name>', 'column of the CSV with the labels (default: label)');
+  return withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(command))))
     .optionsGroup('Output:')
     .addOption(
       new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(

@@ -2,6 +2,7 @@ import type { Classifier, ClassifyOptions } from '../../classifier.ts';
 import { LabelsError } from '../../errors.ts';
 import type { Judged } from '../../evaluate.ts';
 import type { Label } from '../../text/labels.ts';
+import { foldLabel } from '../../text/same-label.ts';
 import type { LabelledImage } from './truth-csv.ts';
 
 /**
@@ -11,12 +12,12 @@ import type { LabelledImage } from './truth-csv.ts';
  */
 export function matchClasses(classes: readonly string[], labels: readonly Label[]): ReadonlyMap<string, string> {
   const known = new Map<string, string>();
-  for (const { label, aliases = [] } of labels) for (const alias of aliases) known.set(alias.toLowerCase(), label);
-  for (const { label } of labels) known.set(label.toLowerCase(), label);
+  for (const { label, aliases = [] } of labels) for (const alias of aliases) known.set(foldLabel(alias), label);
+  for (const { label } of labels) known.set(foldLabel(label), label);
   const matched = new Map<string, string>();
   const missing: string[] = [];
   for (const name of classes) {
-    const label = known.get(name.trim().toLowerCase());
+    const label = known.get(foldLabel(name));
     if (label === undefined) missing.push(`"${name}"`);
     else matched.set(name, label);
   }

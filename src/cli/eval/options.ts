@@ -7,6 +7,8 @@ export interface EvalOptions extends WalkOptions, LabelOptions, Omit<ScoreOption
   readonly format?: EvaluationFormat;
   readonly output?: readonly string[];
   readonly compare?: string;
+  readonly imageColumn?: string;
+  readonly labelColumn?: string;
   readonly calibrate?: boolean;
   readonly precision?: number;
 }

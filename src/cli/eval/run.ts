@@ -1,5 +1,6 @@
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
+import { LeftOut } from '../../inputs/left-out.ts';
 import { isLearnedFile } from '../../learn/file.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
@@ -23,16 +24,17 @@ const TOP = 5;
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { output = [], hidden, follow } = options;
+  const { output = [], hidden, follow, exclude } = options;
   const warn = warner(options, io);
   checkUsage(options);
   const learnedFile = learnedPath(options.labels ?? []);
   const read = [source, ...(options.labelsFile ?? []), learnedFile, options.compare].filter((one) => one !== undefined);
   for (const file of output) await refuseToOverwrite(file, read);
-  const left = { beside: 0, passedOver: 0 };
+  const left = { beside: 0 };
+  const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
-  const walk = { hidden, follow, onLoop, onPassedOver: () => left.passedOver++ };
-  const truth = await openTruth(source, walk, () => left.beside++);
+  const walk = { hidden, follow, exclude, leftOut, onLoop };
+  const truth = await openTruth(source, walk, options, { onNoClass: () => left.beside++, warn });
   const learned = await givenLearned(options);
   const given = learned === undefined ? await givenLabels(options) : [];
   const labels = learned?.labels ?? checkLabels(given.length > 0 ? given : truth.labels);
@@ -40,7 +42,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   const names = matchClasses(truth.labels, labels);
   for (const file of output) await checkWritable(file);
 
-  const images = { amount: 'many', count: () => truth.count(), passedOver: () => left.passedOver } as const;
+  const images = { amount: 'many', count: () => truth.count(), leftOut } as const;
   return runOnModel(images, options, false, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
       createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),

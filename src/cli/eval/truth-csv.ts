@@ -1,9 +1,13 @@
-import { dirname, isAbsolute } from 'node:path';
+import { access } from 'node:fs/promises';
+import { dirname, extname, isAbsolute } from 'node:path';
+import { Readable } from 'node:stream';
 import { CsvError, type Options, parse } from 'csv-parse';
 import { openInput } from '../../disk/input.ts';
+import { asUtf8 } from '../../disk/text.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { isUrl } from '../../image/url.ts';
+import { type Delimiter, delimiterOf } from '../../text/delimiter.ts';
 
 /** An image, and what it truly shows. */
 export interface LabelledImage {
@@ -11,24 +15,44 @@ export interface LabelledImage {
   readonly label: string;
   /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
   readonly key: string;
+  /** Its line in the CSV. */
+  readonly line?: number;
 }
+
+/** How the columns of the CSV are called. */
+export interface TruthColumns {
+  /** @default path */
+  readonly imageColumn?: string | undefined;
+  /** @default label */
+  readonly labelColumn?: string | undefined;
+}
+
+/** Extensions that are tried for ids without one, as in Kaggle's tables. */
+const EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.JPG', '.JPEG', '.PNG'] as const;
+
+/** The header of a table has at most so many bytes. */
+const HEADER_BYTES = 65_536;
 
 /** Longer records are a quote that is never closed. */
 const CSV: Options = { bom: true, skip_empty_lines: true, max_record_size: 1_000_000, info: true };
 
 /** @throws UsageError with the line, if the file is no such CSV */
-export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
+export async function* csvImages(file: string, names: TruthColumns = {}): AsyncGenerator<LabelledImage> {
   const folder = dirname(file) === '.' && !file.startsWith('./') ? '' : `${dirname(file)}/`.replace('//', '/');
-  const parser = parse(CSV);
   const bytes = await openInput(file).catch((error: unknown) => {
     throw unreadable(file, 'cannot be read', error);
   });
-  bytes.on('error', (error) => parser.destroy(error));
+  const text = Readable.from(asUtf8(bytes));
+  const { delimiter, skip, rest } = await withDelimiter(text).catch((error: unknown) => {
+    throw unreadable(file, 'cannot be read', error);
+  });
+  const parser = parse({ ...CSV, delimiter });
+  const rows = Readable.from(skipping(rest, skip)).on('error', (error) => parser.destroy(error));
   let columns: { readonly path: number; readonly label: number } | undefined;
   try {
-    for await (const { record, info } of bytes.pipe(parser) as AsyncIterable<CsvRecord>) {
+    for await (const { record, info } of rows.pipe(parser) as AsyncIterable<CsvRecord>) {
       if (columns === undefined) {
-        columns = findColumns(record, file);
+        columns = findColumns(record, file, names);
         continue;
       }
       const [key, label] = [record[columns.path] ?? '', (record[columns.label] ?? '').trim()];
@@ -37,7 +61,8 @@ export async function* csvImages(file: string): AsyncGenerator<LabelledImage> {
           `line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`,
           'add the missing value',
         );
-      yield { source: isAbsolute(key) || isUrl(key) ? key : folder + key, label, key };
+      const source = isAbsolute(key) || isUrl(key) ? key : folder + key;
+      yield { source: await withExtension(source), label, key, line: info.lines };
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -61,12 +86,58 @@ interface CsvRecord {
   readonly info: { readonly lines: number };
 }
 
-function findColumns(header: readonly string[], file: string): { path: number; label: number } {
+/** The first chunk tells the delimiter; it is handed on with the others. */
+async function withDelimiter(text: Readable): Promise<Delimiter & { readonly rest: AsyncIterable<Buffer> }> {
+  const chunks = text[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let start = Buffer.alloc(0);
+  while (start.length < HEADER_BYTES && !start.includes(10, start.indexOf(10) + 1)) {
+    const next = await chunks.next();
+    if (next.done) break;
+    start = Buffer.concat([start, next.value]);
+  }
+  const found = delimiterOf(start.toString());
+  const rest = (async function* () {
+    yield start;
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+  })();
+  return { ...found, rest };
+}
+
+async function* skipping(chunks: AsyncIterable<Buffer>, characters: number): AsyncGenerator<Buffer> {
+  let isFirst = true;
+  for await (const chunk of chunks) {
+    yield isFirst ? Buffer.from(chunk.toString().slice(characters)) : chunk;
+    isFirst = false;
+  }
+}
+
+/** An id without extension stands for the picture of that name, if there is one. */
+async function withExtension(path: string): Promise<string> {
+  if (isUrl(path) || extname(path) !== '' || (await exists(path))) return path;
+  for (const extension of EXTENSIONS) if (await exists(path + extension)) return path + extension;
+  return path;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function findColumns(
+  header: readonly string[],
+  file: string,
+  { imageColumn = 'path', labelColumn = 'label' }: TruthColumns,
+): { path: number; label: number } {
   const names = header.map((name) => name.trim().toLowerCase());
-  const [path, label] = [names.indexOf('path'), names.indexOf('label')];
+  const [path, label] = [imageColumn, labelColumn].map((name) => names.indexOf(name.trim().toLowerCase())) as [
+    number,
+    number,
+  ];
   if (path >= 0 && label >= 0) return { path, label };
   throw new UsageError(
     `the header of ${file} is "${oneLine(header.join(','))}"`,
-    'the header must have the columns path and label',
+    `the header must have the columns ${imageColumn} and ${labelColumn}; --image-column and --label-column name others`,
   );
 }

@@ -1,13 +1,23 @@
 import { open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
+import { isUtf16 } from '../../disk/text.ts';
 import { messageOf, UsageError } from '../../errors.ts';
 import { nameOf } from '../../image/source.ts';
+import { excluding } from '../../inputs/glob.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
+import { isSystemFolder, LeftOut } from '../../inputs/left-out.ts';
 import { countImages, imagePaths } from '../inputs.ts';
-import { csvImages, type LabelledImage } from './truth-csv.ts';
+import { csvImages, type LabelledImage, type TruthColumns } from './truth-csv.ts';
 
 /** How a folder is walked, and who is told about what does not count. */
-export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'onPassedOver' | 'onLoop'>;
+export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'exclude' | 'leftOut' | 'onLoop'>;
+
+/** Who is told about what a folder holds beside its classes. */
+export interface TruthReport {
+  /** About an image that lies in no folder of a class. */
+  onNoClass(path: string): unknown;
+  warn(message: string): unknown;
+}
 
 export interface Truth {
   /** The classes, in byte order. */
@@ -20,27 +30,31 @@ export interface Truth {
 /**
  * A folder per class, or a CSV with the columns `path` and `label`.
  *
- * @param onNoClass told about an image beside the folders of the classes
  * @throws UsageError if it is neither, or holds no class
  */
-export async function openTruth(source: string, walk: TruthWalk, onNoClass: (path: string) => unknown): Promise<Truth> {
+export async function openTruth(
+  source: string,
+  walk: TruthWalk,
+  columns: TruthColumns,
+  report: TruthReport,
+): Promise<Truth> {
   const info = await stat(source).catch(cannotRead(source));
   // A pipe could be read once only; the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
   if (info.isFile() && (await isBinary(source))) throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
-  const truth = info.isDirectory() ? await folderPerClass(source, walk, onNoClass) : await csvTruth(source);
+  const truth = info.isDirectory() ? await folderPerClass(source, walk, report) : await csvTruth(source, columns);
   if (truth.labels.length === 0) throw new UsageError(`${source} contains no classes`, NEXT_STEP);
   return truth;
 }
 
 const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
 
-/** Whether a file has NUL bytes near its start, as images have. */
+/** Whether a file has NUL bytes near its start, as images have; UTF-16 has them too, behind its mark. */
 async function isBinary(file: string): Promise<boolean> {
   const handle = await open(file).catch(cannotRead(file));
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096)).finally(() => handle.close());
-  return buffer.subarray(0, bytesRead).includes(0);
+  return !isUtf16(buffer) && buffer.subarray(0, bytesRead).includes(0);
 }
 
 function cannotRead(source: string): (error: unknown) => never {
@@ -49,28 +63,68 @@ function cannotRead(source: string): (error: unknown) => never {
   };
 }
 
-/** Each folder in the root is a class, also one without images; an image shows the class that it lies in, however deep. */
-async function folderPerClass(root: string, walk: TruthWalk, onNoClass: (path: string) => unknown): Promise<Truth> {
+/** Parts of a data set, as its folders are called. */
+const SPLITS: ReadonlySet<string> = new Set([
+  'train',
+  'training',
+  'val',
+  'valid',
+  'validation',
+  'test',
+  'testing',
+  'dev',
+]);
+
+/** Each folder in the root that holds images is a class; an image shows the class that it lies in, however deep. */
+async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }: TruthReport): Promise<Truth> {
   const entries = await readdir(root, { withFileTypes: true }).catch(cannotRead(root));
-  const classes = new Set<string>();
+  const folders = new Set<string>();
   for (const entry of entries) {
     const path = join(root, entry.name);
     const isFolder = entry.isSymbolicLink() && walk.follow ? await leadsToFolder(path) : entry.isDirectory();
-    if (isFolder && (walk.hidden || !entry.name.startsWith('.'))) classes.add(entry.name);
+    if (isFolder && (walk.hidden || !entry.name.startsWith('.'))) folders.add(entry.name);
+  }
+  const isExcluded = excluding(walk.exclude ?? [], root);
+  const classes = new Set<string>();
+  // A scan of its own: what is left out is counted once, when the images are read.
+  const images = imagePaths([root], { ...walk, onLoop: undefined, leftOut: new LeftOut() });
+  for await (const source of images) {
+    const label = classIn(root, nameOf(source));
+    if (folders.has(label)) classes.add(label);
+  }
+  for (const name of folders) {
+    if (classes.has(name) || isSystemFolder(name) || isExcluded?.(join(root, name))) continue;
+    warn(`the folder ${name} contains no images, so it is not a class`);
+  }
+  if (classes.size > 0 && [...classes].every((name) => SPLITS.has(name.toLowerCase()))) {
+    const [first = ''] = classes;
+    throw new UsageError(
+      `the folders ${[...classes].join(', ')} of ${root} are parts of a data set, not classes`,
+      `use one of them, such as ${join(root, first)}`,
+    );
   }
   return {
     labels: [...classes].sort(byBytes),
     async *images() {
       for await (const source of imagePaths([root], walk)) {
         const path = nameOf(source);
-        const key = path.slice(root.length).replace(/^\/+/u, '');
-        const label = key.split('/', 1)[0] as string;
+        const key = keyIn(root, path);
+        const label = classIn(root, path);
         if (classes.has(label)) yield { source, label, key };
         else onNoClass(path);
       }
     },
     count: () => countImages([root], walk),
   };
+}
+
+/** The path below the root. */
+function keyIn(root: string, path: string): string {
+  return path.slice(root.length).replace(/^\/+/u, '');
+}
+
+function classIn(root: string, path: string): string {
+  return keyIn(root, path).split('/', 1)[0] as string;
 }
 
 async function leadsToFolder(link: string): Promise<boolean> {
@@ -81,14 +135,23 @@ async function leadsToFolder(link: string): Promise<boolean> {
 }
 
 /** RFC 4180 with a header; a byte-order mark, CRLF, blank lines and more columns are fine. */
-async function csvTruth(file: string): Promise<Truth> {
+async function csvTruth(file: string, columns: TruthColumns): Promise<Truth> {
   const labels = new Set<string>();
+  const seen = new Map<string, { readonly label: string; readonly line: number }>();
   let count = 0;
-  for await (const { label } of csvImages(file)) {
+  for await (const { label, key, line = 0 } of csvImages(file, columns)) {
     labels.add(label);
     count++;
+    const before = seen.get(normalize(key));
+    if (before === undefined) seen.set(normalize(key), { label, line });
+    else if (before.label !== label) {
+      throw new UsageError(
+        `${file} gives ${key} two labels: "${before.label}" in line ${before.line} and "${label}" in line ${line}`,
+        'remove one of the lines',
+      );
+    }
   }
-  return { labels: [...labels].sort(byBytes), images: () => csvImages(file), count: async () => count };
+  return { labels: [...labels].sort(byBytes), images: () => csvImages(file, columns), count: async () => count };
 }
 
 function byBytes(a: string, b: string): number {

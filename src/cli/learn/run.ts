@@ -1,4 +1,5 @@
 import { UsageError } from '../../errors.ts';
+import { LeftOut } from '../../inputs/left-out.ts';
 import { isLearnedFile, readLearned, writeLearned } from '../../learn/file.ts';
 import { type Lesson, learnEmbedded, withoutClasses } from '../../learn/learn.ts';
 import type { Learned } from '../../learn/learned.ts';
@@ -31,17 +32,20 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
   const onto = isLearnedFile(source) ? await changed(source, options) : undefined;
   const sources = onto === undefined ? [source] : (options.add ?? []);
   const output = checkUsage(source, options);
-  const left = { beside: 0, skipped: 0 };
-  const { hidden, follow } = options;
+  const left = { beside: 0 };
+  const leftOut = new LeftOut();
+  const { hidden, follow, exclude } = options;
   const onLoop = (path: string) => warn(`${path} is skipped: it is a link to a folder that was searched before`);
-  const walk = { hidden, follow, onLoop, onPassedOver: () => left.skipped++ };
-  const truths = await Promise.all(sources.map((one) => openTruth(one, walk, () => left.beside++)));
+  const walk = { hidden, follow, exclude, leftOut, onLoop };
+  const truths = await Promise.all(
+    sources.map((one) => openTruth(one, walk, {}, { onNoClass: () => left.beside++, warn })),
+  );
   if (output !== undefined) await checkWritable(output);
 
   const images = {
     amount: truths.length === 0 ? 'one' : 'many',
     count: () => countAll(truths),
-    passedOver: () => left.skipped,
+    leftOut,
   } as const;
   return runOnModel(images, options, false, io, async (clip, progress) => {
     const waiting: LabelledImage[] = [];

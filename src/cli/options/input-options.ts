@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { type ImageOptions, nothingIn } from '../../inputs/images.ts';
+import type { LeftOut } from '../../inputs/left-out.ts';
 import { parseShard, type Shard } from '../../inputs/shard.ts';
 import type { Io } from '../io.ts';
+import { collectOne } from './values.ts';
 
 /** How images are found, by every command that reads some. */
 export interface WalkOptions {
   readonly hidden?: boolean;
+  readonly exclude?: readonly string[];
   readonly follow?: boolean;
   readonly offline?: boolean;
 }
@@ -22,6 +25,7 @@ export interface InputOptions extends WalkOptions {
 export function withWalkOptions(command: Command): Command {
   return command
     .option('--hidden', 'include hidden files and folders when a folder is searched')
+    .option('--exclude <glob>', 'leave out files and folders that match; repeatable', collectOne)
     .option('--follow', 'follow symbolic links when a folder is searched; no folder is entered twice')
     .option('--offline', 'do not use the network');
 }
@@ -52,7 +56,7 @@ export function refuseImages(args: readonly string[], options: InputOptions, ins
 /** What to say on the way. */
 export interface InputReport {
   warn(message: string): unknown;
-  onPassedOver(): unknown;
+  readonly leftOut: LeftOut;
 }
 
 /**
@@ -60,18 +64,19 @@ export interface InputReport {
  * @throws UsageError if -0 stands alone
  */
 export function imageOptions(options: InputOptions, io: Io, report: InputReport, signal: AbortSignal): ImageOptions {
-  const { filesFrom, hidden, follow, shard } = options;
+  const { filesFrom, hidden, follow, exclude, shard } = options;
   if (options.null && filesFrom === undefined)
     throw new UsageError('-0 needs --files-from', 'add --files-from <file>, or --files-from - for standard input');
   return {
     filesFrom,
     hidden,
     follow,
+    exclude,
     shard,
     signal,
     separator: options.null ? 'nul' : 'line',
     stdin: () => io.stdin(),
-    onPassedOver: () => report.onPassedOver(),
+    leftOut: report.leftOut,
     onNothing: (argument) => report.warn(nothingIn(argument)),
     onLoop: (path, before) => report.warn(`skipped ${path}: it is the same folder as ${before || '.'}`),
   };

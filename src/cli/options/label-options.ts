@@ -28,7 +28,7 @@ export function withLabelOptions(command: Command): Command {
     .option('-l, --labels <list>', 'labels to choose from, separated by commas; repeatable', collect(splitLabels))
     .option(
       '--labels-file <file>',
-      'read labels from a file: .txt (one per line), .json or .csv; repeatable',
+      'read labels from a file: .txt (one per line), .json, .jsonl, .yaml, .csv or .tsv, or - for standard input; repeatable',
       collectOne,
     )
     .option(

@@ -1,14 +1,14 @@
 import { type Command, Option } from 'commander';
 import { type Clip, loadModel } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
-import { type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
+import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
 import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
 import { DTYPES, type Dtype } from '../../model/ready-made.ts';
 import { defaultModel } from '../../model/store.ts';
 import type { Amount } from '../given-images.ts';
 import type { Io } from '../io.ts';
 import { type CacheOptions, cacheSettings } from './cache-options.ts';
-import { anyNumber, deviceNumber, positiveNumber, wholeNumber } from './values.ts';
+import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
 /** Which model, what it runs on, and how its images are read. */
 export interface ModelOptions extends CacheOptions {
@@ -25,6 +25,8 @@ export interface ModelOptions extends CacheOptions {
   readonly exif: boolean;
   readonly allowSvg?: boolean;
   readonly resize: Resize;
+  readonly backgroundColour?: Colour;
+  readonly page?: number | 'all';
   readonly offline?: boolean;
 }
 
@@ -52,6 +54,12 @@ export function withModelOptions(command: Command): Command {
     .option('--logit-bias <n>', 'logit bias, for an ONNX SigLIP model that does not contain it', anyNumber)
     .option('--max-pixels <n>', 'reject images with more pixels, before decoding', wholeNumber(2 ** 31), 100_000_000)
     .option('--no-exif', 'do not rotate images according to their EXIF orientation')
+    .option('--background-colour <colour>', 'put transparent pictures on this colour, such as white or #ffffff', colour)
+    .option(
+      '--page <n|all>',
+      'page of a TIFF, frame of a GIF or WebP; all gives each one a row (default: 1)',
+      pageNumber,
+    )
     .option('--allow-svg', 'also read SVG files, drawn on white')
     .addOption(
       new Option('--resize <how>', 'resampling; fast shrinks large JPEG and WebP images while decoding')
@@ -61,8 +69,10 @@ export function withModelOptions(command: Command): Command {
 }
 
 /** How the options want images decoded. */
-export function decodeOptions({ exif, maxPixels, allowSvg = false, resize }: ModelOptions): Required<DecodeOptions> {
-  return { exif, maxPixels, svg: allowSvg, resize, background: null, page: 1 };
+export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & { readonly allPages: boolean } {
+  const { exif, maxPixels, allowSvg = false, resize, backgroundColour: background = null, page = 1 } = options;
+  const allPages = page === 'all';
+  return { exif, maxPixels, svg: allowSvg, resize, background, page: allPages ? 1 : page, allPages };
 }
 
 /**

@@ -7,6 +7,7 @@ import { openStream, type ResultOutput } from '../../output/result-output.ts';
 import { ResumableOutput, type RunSettings } from '../../output/resumable-output.ts';
 import type { ResultWriter, RunInfo } from '../../output/writer.ts';
 import type { Label } from '../../text/labels.ts';
+import { foldLabel } from '../../text/same-label.ts';
 import { type Io, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
 import { outputFile, topCount } from './values.ts';
@@ -20,6 +21,7 @@ export interface OutputOptions {
   readonly match?: string;
   readonly print0?: boolean;
   readonly failFast?: boolean;
+  readonly csvBom?: boolean;
 }
 
 /** What becomes of a result: a row of a format, or the path of an image with this label. */
@@ -44,6 +46,7 @@ export function withOutputOptions(command: Command): Command {
     )
     .option('--match <label>', 'print only the paths of images with this label, one per line')
     .option('--print0', 'end each path of --match with NUL instead of a newline, for xargs -0')
+    .option('--csv-bom', 'begin csv and tsv output with a byte-order mark, so that Excel shows accents')
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
@@ -59,7 +62,7 @@ export function chooseShape(options: OutputOptions, labels: readonly Label[], io
   }
   if (format !== undefined || resume)
     throw new UsageError(`--match writes paths, not ${format ?? 'rows'}`, `remove --${format ? 'format' : 'resume'}`);
-  const found = labels.find(({ label }) => label.toLowerCase() === match.trim().toLowerCase());
+  const found = labels.find(({ label }) => foldLabel(label) === foldLabel(match));
   if (found !== undefined) return { match: found.label };
   throw new LabelsError(`--match "${match}" is not one of the labels`, 'use a label from --labels or --labels-file');
 }
@@ -82,12 +85,14 @@ export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'st
 
 export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
   const terminal = isOnTerminal(options, io);
+  const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);
   if ('match' in shape) {
-    const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);
     return matchWriter(shape.match, { print0: options.print0 ?? false, terminal, onError });
   }
   const columns = (terminal && io.stdout.columns) || 80;
-  return createWriter(shape.format, run, { terminal, columns, color: terminal && wantsColor(io.stdout, io.env) });
+  const { csvBom: bom = false } = options;
+  const color = terminal && wantsColor(io.stdout, io.env);
+  return createWriter(shape.format, run, { terminal, columns, color, bom, onError });
 }
 
 /** Where the rows go: a file of lines can be resumed, anything else cannot. */

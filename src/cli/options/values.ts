@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander';
+import { parseColour } from '../../image/colour.ts';
+import type { Colour } from '../../image/decode-options.ts';
 
 /** A whole number from 1 to `most`, for commander. */
 export function wholeNumber(most: number): (text: string) => number {
@@ -14,25 +16,54 @@ export function topCount(text: string): number {
   return text === 'all' ? Number.POSITIVE_INFINITY : wholeNumber(1_000_000)(text);
 }
 
+const collectors = new WeakSet<object>();
+
 /** A repeatable option: each use adds what it parses to, to the list. */
 export function collect<T>(
   parse: (text: string) => readonly T[],
 ): (text: string, previous: readonly T[] | undefined) => readonly T[] {
-  return (text, previous = []) => [...previous, ...parse(text)];
+  const collector = (text: string, previous: readonly T[] = []) => [...previous, ...parse(text)];
+  collectors.add(collector);
+  return collector;
+}
+
+/** Whether an option adds up when it is given more than once. */
+export function isRepeatable({ parseArg }: { readonly parseArg?: object | undefined }): boolean {
+  return parseArg !== undefined && collectors.has(parseArg);
 }
 
 /** A repeatable option: each use adds itself to the list. */
 export const collectOne = collect((text) => [text]);
 
-/** `--output`: elsewhere `-` is standard output; here none is. */
+/** `--output`. */
 export function outputFile(text: string): string {
-  if (text !== '-') return text;
-  throw new InvalidArgumentError('remove the option to write to standard output.');
+  if (text !== '') return text;
+  throw new InvalidArgumentError('the name of the file is empty.');
+}
+
+/** Names of standard output: a file of such a name would be emptied first. */
+export function isStandardOutput(file: unknown): boolean {
+  return file === '-' || (typeof file === 'string' && /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/u.test(file));
+}
+
+/** `--page`: a page, from 1, or all of them. */
+export function pageNumber(text: string): number | 'all' {
+  return text === 'all' ? 'all' : wholeNumber(1_000_000)(text);
+}
+
+/** `--background-colour`. */
+export function colour(text: string): Colour {
+  const parsed = parseColour(text);
+  if (parsed !== undefined) return parsed;
+  throw new InvalidArgumentError('use a name such as white, or #rrggbb.');
 }
 
 /** `--device`: 0 is the first. */
 export function deviceNumber(text: string): number {
-  return text === '0' ? 0 : wholeNumber(255)(text);
+  if (/^\d{1,3}$/u.test(text) && Number(text) <= 255) return Number(text);
+  throw new InvalidArgumentError(
+    'a whole number from 0 to 255 is needed; --provider cpu or cuda chooses what to run on.',
+  );
 }
 
 /** `--logit-bias`: any number. */

@@ -1,0 +1,38 @@
+import { TextDecoder } from 'node:util';
+
+/**
+ * The text of a file: UTF-8, or UTF-16 with its byte-order mark, as Windows writes it. The mark is taken away.
+ *
+ * @throws TypeError if the bytes are no such text
+ */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
+}
+
+/** Whether bytes begin with the mark of UTF-16. */
+export function isUtf16(start: Uint8Array): boolean {
+  return encodingOf(start) !== 'utf-8';
+}
+
+function encodingOf(start: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le';
+  return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8';
+}
+
+/** The chunks of a stream as UTF-8; other bytes than UTF-16 with its mark pass unchanged, whatever they are. */
+export async function* asUtf8(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let start: Buffer | undefined = Buffer.alloc(0);
+  let decoder: TextDecoder | undefined;
+  for await (const chunk of stream) {
+    let bytes: Buffer = chunk;
+    if (start !== undefined) {
+      bytes = Buffer.concat([start, chunk]);
+      start = bytes.length < 2 ? bytes : undefined;
+      if (start !== undefined) continue;
+      const encoding = encodingOf(bytes);
+      if (encoding !== 'utf-8') decoder = new TextDecoder(encoding, { fatal: true });
+    }
+    yield decoder === undefined ? bytes : Buffer.from(decoder.decode(bytes, { stream: true }));
+  }
+  if (start !== undefined && start.length > 0) yield start;
+}

@@ -1,0 +1,27 @@
+import { countPages } from '../image/pages.ts';
+import { type ImageSource, nameOf, readSource } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
+
+/** One page or frame of an image. */
+export interface PageOfImage {
+  readonly source: ImageSource;
+  /** From 1. */
+  readonly page: number;
+}
+
+/** Every page of every image, in order. Of a URL only the first page counts: it is not fetched here. */
+export async function* pagesOf(
+  images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
+): AsyncGenerator<PageOfImage> {
+  for await (const image of images) {
+    if (typeof image === 'string' && isUrl(image)) {
+      yield { source: image, page: 1 };
+      continue;
+    }
+    const bytes = await readSource(image).catch(() => undefined); // whoever encodes it says what is wrong
+    const kept = bytes !== undefined && typeof image === 'object' && 'read' in image;
+    const source = kept ? { name: nameOf(image), bytes } : image;
+    const pages = bytes === undefined ? 1 : countPages(bytes);
+    for (let page = 1; page <= pages; page++) yield { source, page };
+  }
+}

@@ -1,0 +1,36 @@
+import type { Colour } from './decode-options.ts';
+
+/** The sixteen colours of HTML 4. */
+const NAMED: Readonly<Record<string, Colour>> = {
+  black: [0, 0, 0],
+  silver: [192, 192, 192],
+  gray: [128, 128, 128],
+  grey: [128, 128, 128],
+  white: [255, 255, 255],
+  maroon: [128, 0, 0],
+  red: [255, 0, 0],
+  purple: [128, 0, 128],
+  fuchsia: [255, 0, 255],
+  magenta: [255, 0, 255],
+  green: [0, 128, 0],
+  lime: [0, 255, 0],
+  olive: [128, 128, 0],
+  yellow: [255, 255, 0],
+  navy: [0, 0, 128],
+  blue: [0, 0, 255],
+  teal: [0, 128, 128],
+  aqua: [0, 255, 255],
+  cyan: [0, 255, 255],
+  orange: [255, 165, 0],
+};
+
+/** `white`, `#fff` or `#ffffff`; undefined for anything else. */
+export function parseColour(text: string): Colour | undefined {
+  const lower = text.trim().toLowerCase();
+  if (Object.hasOwn(NAMED, lower)) return NAMED[lower];
+  const hex = /^#?(?:([0-9a-f])([0-9a-f])([0-9a-f])|([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2}))$/u.exec(lower);
+  if (hex === null) return undefined;
+  const [, r, g, b, rr, gg, bb] = hex;
+  const parse = (one: string | undefined, two: string | undefined) => Number.parseInt(two ?? `${one}${one}`, 16);
+  return [parse(r, rr), parse(g, gg), parse(b, bb)];
+}

@@ -1,0 +1,66 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { ImageError, type ImageErrorCode } from '../errors.ts';
+import { decodeHeicHere, HEIC_PACKAGE, heicVersion } from './heic.ts';
+import { limitedMemoryFlags } from './memory-flags.ts';
+import type { RgbImage } from './resample.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/heic-decoder.js', import.meta.url));
+
+/** A photograph of 48 megapixels takes some 10 s on a busy machine. */
+const PATIENCE_MS = 60_000;
+
+let isWatched = false;
+
+/** Says that this process is watched and replaced by another one: it may decode HEIC itself. */
+export function decodeHeicInThisProcess(): void {
+  isWatched = true;
+}
+
+/** To the child. */
+export interface HeicRequest {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+  readonly maxPixels: number;
+}
+
+/** From the child. */
+export type HeicReply =
+  | ({ readonly ok: true } & RgbImage)
+  | { readonly ok: false; readonly code: string; readonly fact: string; readonly nextStep: string };
+
+/**
+ * Decodes HEIC where it cannot harm: in a process that is watched, which this one may be, else in a child for this one picture.
+ *
+ * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT, E_CRASH or E_TIMEOUT
+ */
+export function decodeHeic(bytes: Uint8Array, name: string, maxPixels: number): Promise<RgbImage> {
+  if (isWatched || heicVersion() === undefined) return decodeHeicHere(bytes, name, maxPixels);
+  return new Promise((done, failed) => {
+    const child = fork(PROGRAM, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: limitedMemoryFlags(),
+    });
+    const fail = (code: ImageErrorCode, what: string) =>
+      failed(new ImageError(code, `${name} ${what}`, 'convert it to JPEG'));
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail('E_TIMEOUT', `was not decoded within ${PATIENCE_MS / 1000} s`);
+    }, PATIENCE_MS);
+    child.on('message', (reply: HeicReply) => {
+      if (reply.ok) done({ width: reply.width, height: reply.height, data: reply.data });
+      else failed(new ImageError(reply.code as ImageErrorCode, reply.fact, reply.nextStep)); // a code that the child took from an ImageError
+      child.kill('SIGKILL');
+    });
+    child.on('error', (error) =>
+      fail('E_CRASH', `cannot be decoded: the process for ${HEIC_PACKAGE} does not start (${error.message})`),
+    );
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      fail('E_CRASH', `crashed the process that decodes HEIC (${signal ?? `exit code ${code}`})`); // too late after an answer
+    });
+    const request: HeicRequest = { bytes, name, maxPixels };
+    child.send(request, () => {});
+  });
+}

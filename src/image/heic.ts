@@ -1,0 +1,169 @@
+import { createRequire } from 'node:module';
+import { ImageError, messageOf } from '../errors.ts';
+import { checkPixels } from './limits.ts';
+import type { RgbImage } from './resample.ts';
+
+/** The package that decodes HEIC. It is optional: its licence (LGPL) and its patents are the user's choice. */
+export const HEIC_PACKAGE = 'libheif-js';
+const OLDEST = [1, 22, 0] as const;
+
+/** A pointer in the memory of libheif. */
+type Pointer = number;
+interface Handle {
+  readonly $$: { readonly ptr: Pointer };
+}
+/** libheif's functions answer with a value or with such an object. */
+interface Failure {
+  readonly code: { readonly value: number } | number;
+  readonly message?: string;
+}
+interface HeifPicture {
+  readonly image: Handle;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: readonly {
+    readonly data: Uint8Array;
+    readonly stride: number;
+    readonly width: number;
+    readonly height: number;
+  }[];
+}
+
+/** What is used of libheif-js 1.22 and later. */
+interface Heif {
+  readonly HEAPU32: Uint32Array;
+  heif_context_alloc(): Handle;
+  heif_context_free(context: Handle): void;
+  heif_context_read_from_memory(context: Handle, bytes: Uint8Array): Failure;
+  heif_js_context_get_primary_image_handle(context: Handle): Handle | Failure;
+  heif_image_handle_get_width(handle: Handle): number;
+  heif_image_handle_get_height(handle: Handle): number;
+  heif_image_handle_release(handle: Handle): void;
+  heif_image_release(image: Handle): void;
+  heif_js_decode_image2(handle: Handle, colourspace: unknown, chroma: unknown): HeifPicture | Failure;
+  readonly heif_colorspace: { readonly heif_colorspace_RGB: unknown };
+  readonly heif_chroma: { readonly heif_chroma_interleaved_RGB: unknown };
+  _heif_context_get_security_limits(context: Pointer): Pointer;
+}
+
+const requirePackage = createRequire(import.meta.url);
+
+/** The version of libheif-js; undefined where it is not installed. */
+export function heicVersion(): string | undefined {
+  try {
+    const { version } = requirePackage(`${HEIC_PACKAGE}/package.json`) as { version: string };
+    return version;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isTooOld(version: string): boolean {
+  const numbers = version.split('.').map(Number);
+  const n = OLDEST.findIndex((oldest, i) => numbers[i] !== oldest);
+  return n >= 0 && !((numbers[n] ?? 0) > (OLDEST[n] as number));
+}
+
+/** The command that installs what HEIC needs. */
+export const INSTALL_HEIC = `npm install ${HEIC_PACKAGE} (with -g if clip-classify is installed with -g)`;
+
+let loaded: Promise<Heif> | undefined;
+
+/** @throws ImageError E_FORMAT where the package is missing or too old */
+async function loadHeif(name: string): Promise<Heif> {
+  const version = heicVersion();
+  if (version === undefined)
+    throw new ImageError(
+      'E_FORMAT',
+      `${name} is a HEIC image, and the package ${HEIC_PACKAGE} that reads it is not installed`,
+      INSTALL_HEIC,
+    );
+  if (isTooOld(version))
+    throw new ImageError(
+      'E_FORMAT',
+      `${name} is a HEIC image, and ${HEIC_PACKAGE} ${version} is too old to read it safely`,
+      `npm install ${HEIC_PACKAGE}@latest`,
+    );
+  // Made by Emscripten: a function that makes the module; compiling takes a moment and much memory.
+  loaded ??= (async () => requirePackage(`${HEIC_PACKAGE}/libheif-wasm/libheif-bundle.js`)() as Heif)();
+  try {
+    return await loaded;
+  } catch (error) {
+    loaded = undefined;
+    throw new ImageError(
+      'E_DECODE',
+      `${name} cannot be decoded: ${HEIC_PACKAGE} does not start (${messageOf(error)})`,
+      'give the process more memory',
+      error,
+    );
+  }
+}
+
+/**
+ * Decodes the primary picture of a HEIC file in this process. libheif applies rotation, mirroring and cropping of the file itself; EXIF orientation
+ * repeats that, and is not applied again.
+ *
+ * @throws ImageError E_FORMAT, E_DECODE or E_PIXEL_LIMIT
+ */
+export async function decodeHeicHere(bytes: Uint8Array, name: string, maxPixels: number): Promise<RgbImage> {
+  const heif = await loadHeif(name);
+  const context = heif.heif_context_alloc();
+  let handle: Handle | undefined;
+  try {
+    limitMemory(heif, context, maxPixels);
+    check(heif.heif_context_read_from_memory(context, bytes), name);
+    const primary = check(heif.heif_js_context_get_primary_image_handle(context), name);
+    handle = primary;
+    const [width, height] = [heif.heif_image_handle_get_width(primary), heif.heif_image_handle_get_height(primary)];
+    checkPixels({ width, height, format: 'HEIC', progressive: false }, name, maxPixels);
+    const { heif_colorspace_RGB: rgb } = heif.heif_colorspace;
+    const picture = check(heif.heif_js_decode_image2(primary, rgb, heif.heif_chroma.heif_chroma_interleaved_RGB), name);
+    try {
+      return withoutPadding(picture, name);
+    } finally {
+      heif.heif_image_release(picture.image);
+    }
+  } catch (error) {
+    if (error instanceof ImageError) throw error;
+    throw broken(name, messageOf(error), error);
+  } finally {
+    if (handle !== undefined) heif.heif_image_handle_release(handle);
+    heif.heif_context_free(context);
+  }
+}
+
+/** Bytes of heif_security_limits: u64 pixels at 8, u64 tiles at 16, u32 items at 28 (libheif/heif_security.h). */
+function limitMemory(heif: Heif, context: Handle, maxPixels: number): void {
+  const at = heif._heif_context_get_security_limits(context.$$.ptr) >> 2;
+  const frame = Math.min(2 ** 30, maxPixels * 1.1); // before cropping
+  heif.HEAPU32[at + 2] = frame;
+  heif.HEAPU32[at + 3] = 0;
+  heif.HEAPU32[at + 4] = 10_000;
+  heif.HEAPU32[at + 5] = 0;
+  heif.HEAPU32[at + 7] = 12_000;
+}
+
+function check<T extends object>(answer: T | Failure, name: string): T {
+  if (!('code' in answer)) return answer;
+  const code = typeof answer.code === 'number' ? answer.code : answer.code.value;
+  if (code === 0) return answer as T;
+  throw broken(name, answer.message ?? `error ${code}`);
+}
+
+function broken(name: string, reason: string, cause?: unknown): ImageError {
+  return new ImageError(
+    'E_DECODE',
+    `${name} cannot be decoded as HEIC: ${reason.trim()}`,
+    'fetch or export it again',
+    cause,
+  );
+}
+
+/** Rows of libheif are padded; its memory is used again for the next picture. */
+function withoutPadding({ channels: [pixels] }: HeifPicture, name: string): RgbImage {
+  if (pixels === undefined) throw broken(name, 'it has no pixels');
+  const { data: padded, stride, width, height } = pixels;
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) data.set(padded.subarray(y * stride, y * stride + width * 3), y * width * 3);
+  return { width, height, data };
+}

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { allowedNodeEnvironmentFlags } from 'node:process';
+
+const WITHOUT_GUARD = '--disable-wasm-trap-handler';
+
+/**
+ * Flags for a child process where the address space is limited (ulimit -v, batch systems): WebAssembly then reserves no 8 GB of guard region for each
+ * memory, and checks bounds instead.
+ */
+export function limitedMemoryFlags(): string[] {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const isLimited = /^Max address space\s+\d/mu.test(limits);
+    return isLimited && allowedNodeEnvironmentFlags.has(WITHOUT_GUARD) ? [WITHOUT_GUARD] : [];
+  } catch {
+    return []; // not Linux
+  }
+}
