@@ -109,12 +109,22 @@ export class ImageError extends ClipError {
   }
 }
 
-/** File names and foreign messages may hold anything: line breaks and control bytes never reach a terminal raw. */
+/** What a terminal obeys: control characters, and the controls that turn text around (Unicode's bidirectional ones). */
+const OBEYED = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+
+/** A text on one line: file names and foreign messages may hold anything, and line breaks and controls reach no terminal raw. */
 export function oneLine(text: string): string {
-  return text
-    .replace(/\s+/gu, ' ')
-    .replace(/\p{Cc}/gu, '\uFFFD')
-    .trim();
+  return plain(text.replace(/\s+/gu, ' ')).trim();
+}
+
+/** A label or path as it was given, on one line and without what a terminal would obey. */
+export function plain(text: string): string {
+  return text.replace(OBEYED, '\uFFFD');
+}
+
+/** The same for a text of several lines. */
+export function printable(text: string): string {
+  return text.split('\n').map(plain).join('\n');
 }
 
 /** What the codes of the operating system and of undici mean. */
@@ -126,7 +136,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   EEXIST: 'it exists already',
   EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
+  ENOSPC: 'no space is left, the disk is full',
   EDQUOT: 'the disk quota is used up',
   EMFILE: 'too many files are open',
   ENAMETOOLONG: 'the path is too long',

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { readModelJson } from '../checkpoint/config.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { packageVersion } from '../disk/package-version.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
@@ -40,10 +39,9 @@ export class EmbeddingCache {
       const model = wait ? await this.digest.compute() : await this.digest.known();
       if (model === undefined) return undefined;
       const { dtype, provider } = this.circumstances;
-      const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
       const facts = {
         kind,
-        version: [version, VERSION],
+        version: [await packageVersion(), VERSION],
         model,
         dtype,
         provider,

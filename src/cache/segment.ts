@@ -1,6 +1,6 @@
 import crypto, { createHash, randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { row, type UnitRows, unitRows } from '../tensor.ts';
 
@@ -170,7 +170,13 @@ export class SegmentWriter {
     const text = Buffer.from(JSON.stringify({ facts, columns }));
     const start = Buffer.concat([MAGIC, uint32(VERSION), uint32(text.length)]);
     const writer = new SegmentWriter(path, handle, digestOf(start, text), columns);
-    await writer.write(Buffer.concat([start, text, writer.digest]));
+    try {
+      await writer.write(Buffer.concat([start, text, writer.digest]));
+    } catch (error) {
+      await handle.close();
+      await rm(path, { force: true });
+      throw error;
+    }
     return writer;
   }
 
@@ -198,8 +204,11 @@ export class SegmentWriter {
 
   /** Gives the segment its lasting name; what a full disk left half written is cut off. */
   async close(): Promise<void> {
-    await this.handle.truncate(this.end);
-    await this.handle.close();
+    try {
+      await this.handle.truncate(this.end);
+    } finally {
+      await this.handle.close();
+    }
     await rename(this.path, this.path.slice(0, -UNFINISHED.length) + FINISHED);
   }
 }

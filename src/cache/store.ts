@@ -97,6 +97,8 @@ export class EmbeddingStore {
 
   private giveUp(error: unknown): void {
     if (!this.broken) this.onTrouble(error);
+    void this.writer?.close().catch(() => {}); // what it has written stays
+    this.writer = undefined;
     this.broken = true;
     this.waiting = [];
   }

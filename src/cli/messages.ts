@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import { ClipError, messageOf, oneLine } from '../errors.ts';
+import { ClipError, messageOf, oneLine, printable } from '../errors.ts';
 import { withFlags } from '../output/flags.ts';
 import { type Io, wantsColor } from './io.ts';
 
@@ -18,5 +18,5 @@ export function sayError(io: Pick<Io, 'stderr' | 'env'>, error: unknown, verbose
   say(io, 'error', error instanceof ClipError ? `${error.code}: ${error.message}` : messageOf(error));
   if (!verbose) return;
   for (let cause = error; cause instanceof Error; cause = cause.cause)
-    io.stderr.write(`${cause.stack ?? cause.message}\n`);
+    io.stderr.write(`${printable(cause.stack ?? cause.message)}\n`);
 }

@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from 'commander';
+import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
@@ -9,7 +10,6 @@ import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
 import { isRepeatable, isStandardOutput } from './options/values.ts';
-import { packageVersion } from './version.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 

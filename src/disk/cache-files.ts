@@ -29,6 +29,20 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
   }
 }
 
+/** Whether an error says that there is no such file. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+/** A file of the cache is there, or may be, and cannot be read: what it says is not known, and not taken for nothing. */
+export function unreadableCache(path: string, error: unknown): CacheError {
+  return new CacheError(
+    `cannot read ${path} in the cache: ${messageOf(error)}`,
+    'check the permissions, or set CLIP_CLASSIFY_CACHE to another folder',
+    error,
+  );
+}
+
 /**
  * Makes a folder and those above it, for their owner alone if nothing else is said; one that is there stays as it is.
  * Node's recursive mkdir never ends where the folder above is there and yet nothing can be made in it, as in /proc.

@@ -1,94 +1,205 @@
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { kill, pid } from 'node:process';
+import { constants } from 'node:fs';
+import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CacheError } from '../errors.ts';
+import { describeHolder, isOfThisBoot, parseHolder, stateOf } from './holder.ts';
+import { kernelLock } from './kernel-lock.ts';
 
-/** How often a waiting process looks again, in milliseconds. */
-const POLL_MS = 100;
-/** How often the holder shows that it lives, and how long without such a sign its lock is a dead one's. */
+/** How often a waiting process looks again, in milliseconds: first, and at most. */
+const [FIRST_POLL_MS, LAST_POLL_MS] = [50, 1000];
+/** How often the holder touches its file, and how long without a touch its lock counts as abandoned. */
 const BEAT_MS = 2000;
-const DEAD_MS = 20_000;
-/** A lock file is written at once after it is made; one that says nothing for so long never will. */
+const SILENT_MS = 12_000;
+/** A lock file is written at once after it is made; one that stays empty this long is abandoned. */
 const EMPTY_MS = 2000;
+/** A lock that changes hands so often is busy. */
+const MOST_TRIES = 20;
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
-/**
- * Runs `work` while no other process that asks for the same lock does. A file holds the lock: it names its process, so
- * that a dead one's is taken at once, and is touched every two seconds, for those who cannot ask (another machine or
- * container). Python's tools lock with flock, which Node has not: what both write is therefore safe without any lock.
- */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  let release = await takeLock(path);
-  for (; release === undefined; release = await takeLock(path)) await sleep(POLL_MS);
-  try {
-    return await work();
-  } finally {
-    await release();
+/** A lock that this process holds. */
+export interface ProcessLock {
+  readonly path: string;
+  /**
+   * Whether the last holder may still live: it is on another machine, or in a container of a system without kernel locks, and
+   * did not touch its lock. A process that was stopped there for long goes on without knowing that it lost the lock.
+   */
+  readonly seized: boolean;
+  /** Whether the lock is still held; a process that was stopped for long may have lost it. */
+  isHeld(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+/** What lies at the place of a lock is something else. */
+export class NotALock extends Error {
+  override readonly name = 'NotALock';
+
+  constructor(readonly path: string) {
+    super(`${path} is not a lock file`);
   }
 }
 
 /**
- * Takes a lock as {@link withLock} does, for as long as this process wants.
+ * Runs `work` while no other process that asks for the same lock does.
  *
- * @returns what gives it back; undefined if another process holds it
+ * @throws CacheError if something else lies at the place of the lock
  */
-export async function takeLock(path: string): Promise<(() => Promise<void>) | undefined> {
-  const holder = `${JSON.stringify({ pid, host: hostname(), id: randomUUID() })}\n`;
-  if (!(await acquire(path, holder))) return undefined;
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    let lock = await takeLock(path);
+    for (let pause = FIRST_POLL_MS; lock === undefined; pause = Math.min(2 * pause, LAST_POLL_MS)) {
+      await sleep(pause);
+      lock = await takeLock(path);
+    }
+    try {
+      return await work();
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    if (error instanceof NotALock) throw new CacheError(error.message, 'remove it', error);
+    throw error;
+  }
+}
+
+/**
+ * Takes a lock for as long as this process wants.
+ *
+ * A file is the lock. It names its holder, and the holder keeps it open and locked in the kernel, which frees it when the process
+ * dies and never before: not while it is stopped, whatever its container, its clock or its pid. A system without kernel locks
+ * asks for the process itself (its pid, start, boot and namespace). Where neither tells, as for another machine, the holder
+ * lives as long as it touches its file; whoever waits compares what it sees with what it saw, never two clocks.
+ *
+ * Python's tools lock with flock on files of their own names; what both write is safe without any lock.
+ *
+ * @returns undefined if another process holds it
+ * @throws NotALock if something else lies there
+ */
+export async function takeLock(path: string): Promise<ProcessLock | undefined> {
+  let seized = false;
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const lock = await create(path, seized);
+    if (lock !== undefined) return lock;
+    const other = await examine(path);
+    if (other === 'held') return undefined;
+    seized ||= other === 'silent';
+    await sleep(FIRST_POLL_MS * Math.random());
+  }
+  return undefined;
+}
+
+/** @returns undefined if the file is there, or another process locked it first */
+async function create(path: string, seized: boolean): Promise<ProcessLock | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
+  } catch (error) {
+    if (isError(error, 'EEXIST')) return undefined;
+    throw error;
+  }
+  try {
+    const kernel = await kernelLock(file);
+    const text = `${JSON.stringify(await describeHolder(kernel === 'held'))}\n`;
+    if (kernel !== 'busy') await file.writeFile(text);
+    const isHeld = async () => (await isAt(path, file)) || (await readFile(path, 'utf8').catch(() => '')) === text;
+    if (kernel !== 'busy' && (await isHeld())) return keep(path, file, seized, isHeld);
+  } catch (error) {
+    await file.close();
+    await rm(path, { force: true });
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+function keep(path: string, file: FileHandle, seized: boolean, isHeld: () => Promise<boolean>): ProcessLock {
   const beat = setInterval(() => {
     const now = new Date();
-    utimes(path, now, now).catch(() => {});
+    file.utimes(now, now).catch(() => {});
   }, BEAT_MS);
   beat.unref();
-  return async () => {
-    clearInterval(beat);
-    if ((await readFile(path, 'utf8').catch(() => '')) === holder) await rm(path, { force: true });
+  return {
+    path,
+    seized,
+    isHeld,
+    async release() {
+      clearInterval(beat);
+      if (await isHeld()) await rm(path, { force: true });
+      await file.close();
+    },
   };
 }
 
-/** Whether a process of this machine lives. */
-export function isAlive(process: number): boolean {
+/** Looks at a lock that is there; one that is free is taken away. */
+async function examine(path: string): Promise<'held' | 'free' | 'silent'> {
+  let file: FileHandle;
   try {
-    return kill(process, 0);
+    file = await open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it is another user's
+    if (isError(error, 'ENOENT')) return 'free';
+    if (isError(error, 'ELOOP', 'EISDIR', 'ENXIO', 'EMLINK')) throw new NotALock(path);
+    throw error;
+  }
+  try {
+    if (!(await file.stat()).isFile()) throw new NotALock(path);
+    const kernel = await kernelLock(file);
+    if (kernel === 'busy') return 'held';
+    const state = await judge(path, file, kernel === 'held');
+    if (state !== 'held') await evict(path, file);
+    return state;
+  } finally {
+    await file.close();
   }
 }
 
-/** @returns whether the lock is ours now; false where a living process holds it */
-async function acquire(path: string, holder: string): Promise<boolean> {
-  for (;;) {
-    try {
-      const handle = await open(path, 'wx', 0o600);
-      await handle.writeFile(holder);
-      await handle.close();
-      return true;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-    const other = await readFile(path, 'utf8').catch(() => undefined);
-    const info = await stat(path).catch(() => undefined);
-    if (other === undefined || info === undefined) continue; // it has just been released
-    if (!isDead(other, Date.now() - info.mtimeMs)) return false;
-    await evict(path, other);
-  }
+/** @param locked whether the kernel gave its lock to this process */
+async function judge(path: string, file: FileHandle, locked: boolean): Promise<'held' | 'free' | 'silent'> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
+  const holder = parseHolder(buffer.toString('utf8', 0, bytesRead));
+  if (holder === undefined) return (await changesWithin(path, EMPTY_MS)) ? 'held' : 'free';
+  if (locked && holder.kernel && (await isOfThisBoot(holder))) return 'free';
+  const state = await stateOf(holder);
+  if (state !== 'unknown') return state === 'alive' ? 'held' : 'free';
+  return (await changesWithin(path, SILENT_MS)) ? 'held' : 'silent';
 }
 
-function isDead(holder: string, silentMs: number): boolean {
-  const [, process, host] = /^\{"pid":(\d+),"host":("[^"]*")/u.exec(holder) ?? [];
-  if (process === undefined) return silentMs > EMPTY_MS;
-  return silentMs > DEAD_MS || (host === JSON.stringify(hostname()) && !isAlive(Number(process)));
+/** Whether a file is touched, written or replaced in the time to come, by the clock of this process. */
+async function changesWithin(path: string, time: number): Promise<boolean> {
+  const before = await traceOf(path);
+  for (const start = performance.now(); performance.now() - start < time; await sleep(4 * FIRST_POLL_MS))
+    if ((await traceOf(path)) !== before) return true;
+  return false;
 }
 
-/** Takes a dead process's lock away; a living one's, made in between, is put back. */
-async function evict(path: string, dead: string): Promise<void> {
+/** Opened anew each time: a network file system then asks its server. */
+async function traceOf(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const info = await stat(path, { bigint: true }).catch(() => undefined);
+  return `${info?.ino} ${info?.mtimeNs} ${text}`;
+}
+
+/** Takes a free lock away; another one that was made in between is put back. */
+async function evict(path: string, file: FileHandle): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
-    if ((await readFile(aside, 'utf8')) !== dead) await link(aside, path);
+    if (!(await isAt(aside, file))) await link(aside, path);
   } catch {
     // another process was faster
   } finally {
     await rm(aside, { force: true });
   }
+}
+
+/** Whether an open file is the one of this name. */
+export async function isAt(path: string, file: FileHandle): Promise<boolean> {
+  const [there, open] = await Promise.all([
+    stat(path, { bigint: true }).catch(() => undefined),
+    file.stat({ bigint: true }),
+  ]);
+  return there?.ino === open.ino && there.dev === open.dev;
+}
+
+function isError(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

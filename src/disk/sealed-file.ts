@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { replaceFile } from './cache-files.ts';
 import { digestFile, stampOf } from './digest.ts';
+import { readPlainFile } from './plain-file.ts';
 
 /** What stands in the file beside a file that was written here. */
 interface Seal {
@@ -38,7 +39,7 @@ export async function verifySeal(path: string, source: string): Promise<'good' |
 }
 
 async function readSeal(path: string): Promise<Seal | undefined> {
-  const text = await readFile(`${path}.json`, 'utf8').catch(() => '{}');
+  const text = await readPlainFile(`${path}.json`).catch(() => '{}');
   try {
     const { source, sha256, stamp } = Object(JSON.parse(text));
     const isWhole = [source, sha256, stamp].every((field) => typeof field === 'string');

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { pid } from 'node:process';
 import { type FileDigests, Hasher } from '../disk/digest.ts';
-import { isAlive } from '../disk/process-lock.ts';
+import { isAlive } from '../disk/holder.ts';
 import type { ListedFile } from './listing.ts';
 
 /** Processes of other machines that share a folder cannot be asked whether they live. */

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import { inCache, makeFolder, replaceFile } from '../disk/cache-files.ts';
+import { inCache, isAbsent, makeFolder, replaceFile, unreadableCache } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { readPlainFile } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { CacheError, messageOf } from '../errors.ts';
 import { isCommit, isSafePath } from './names.ts';
@@ -49,15 +49,22 @@ export async function readPins(env?: Env): Promise<Pins> {
   const path = pinsFile(env);
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return new Map(); // nothing has been pulled, or nothing can be known of it
+    text = await readPlainFile(path);
+  } catch (error) {
+    if (isAbsent(error)) return new Map(); // nothing has been pulled
+    throw unreadableCache(path, error);
   }
   try {
     const { version, models } = v.parse(LockFile, JSON.parse(text));
+    if (version > VERSION)
+      throw new CacheError(
+        `${path} was written by a later version of clip-classify`,
+        'update clip-classify, or set CLIP_CLASSIFY_CACHE to another folder',
+      );
     if (version !== VERSION) throw new TypeError(`version ${version} is not supported`);
     return new Map(Object.entries(models).map(([name, pin]) => [name, parsePin(name, pin)]));
   } catch (error) {
+    if (error instanceof CacheError) throw error;
     throw new CacheError(
       `${path} is damaged: ${messageOf(error)}`,
       'delete the file and pull the models again; cached files are not downloaded again',

@@ -6,12 +6,12 @@ import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
+import { withoutCredentials } from '../network/credentials.ts';
 import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { waitBefore } from './retry.ts';
 import { type Collector, inMemory } from './spool.ts';
-import { withoutCredentials } from './url.ts';
 
 /** The bytes of the image that a URL names. @throws ImageError E_URL or E_FILE_SIZE */
 export type FetchImage = (url: string) => Promise<Uint8Array>;

@@ -1,7 +1,8 @@
 import { ImageError, UsageError } from '../errors.ts';
+import { withoutCredentials } from '../network/credentials.ts';
 import { pathOfAddress } from './address.ts';
 import { checkSize, type Reserve, readImageFile } from './file.ts';
-import { isUrl, withoutCredentials } from './url.ts';
+import { isUrl } from './url.ts';
 
 export { MAX_FILE_BYTES } from './file.ts';
 
@@ -29,7 +30,7 @@ export interface ImageIdentity {
 /** What results call an image. A URL is shown without user and password. */
 export function nameOf(source: ImageSource): string {
   if (typeof source !== 'string') return source.name;
-  return isUrl(source) ? withoutCredentials(source) : source;
+  return withoutCredentials(source);
 }
 
 /** The same, with the bytes of a path that the name cannot hold. */

@@ -4,8 +4,3 @@ const SCHEME = /^https?:\/\//iu;
 export function isUrl(name: string): boolean {
   return SCHEME.test(name);
 }
-
-/** The URL as it was given, without user and password: they are shown nowhere. */
-export function withoutCredentials(url: string): string {
-  return url.replace(/^(https?:\/\/)[^/?#\\]*@/iu, '$1');
-}

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { replaceFile } from '../disk/cache-files.ts';
 import { digestFile, stampOf } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { readPlainFile } from '../disk/plain-file.ts';
 import { readPins } from '../hub/pins.ts';
 import { pinnedFolder } from '../hub/verify.ts';
 import { TOKENIZER_FILES } from '../text/tokenizer-files.ts';
@@ -58,7 +59,7 @@ export class ModelDigest {
     if (!this.remembers) return undefined;
     try {
       const stamp = await stampOf(path);
-      const memory = JSON.parse(await readFile(await this.memoryOf(path), 'utf8')) as Partial<Memory>;
+      const memory = JSON.parse(await readPlainFile(await this.memoryOf(path))) as Partial<Memory>;
       const digest = memory.sha256 ?? '';
       return memory.stamp === stamp && memory.check === checkOf(path, stamp, digest) ? digest : undefined;
     } catch {

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder, writeWhole } from '../disk/cache-files.ts';
+import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { packageVersion } from '../disk/package-version.ts';
+import { readPlainBytes } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Graphs } from '../onnx/towers.ts';
@@ -80,7 +81,7 @@ export async function storeImport(name: string, { folder: source, contents }: Im
  */
 export async function findImport(name: string, env?: Env): Promise<Import | undefined> {
   const folder = importFolder(name, env);
-  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return undefined;
+  if (!isName(name) || !(await isInCache(join(folder, 'import.json')))) return undefined;
   const { source } = await readModelJson(folder, 'import.json');
   if (typeof source === 'string' && (await exists(source))) return { source, folder };
   throw new ModelError(
@@ -92,8 +93,13 @@ export async function findImport(name: string, env?: Env): Promise<Import | unde
 /** The names of all imports. */
 export async function importNames(env?: Env): Promise<string[]> {
   const names: string[] = [];
-  for (const name of await readdir(join(cacheFolder(env), 'models')).catch(() => [])) {
-    if (isName(name) && (await exists(join(importFolder(name, env), 'import.json')))) names.push(name);
+  const folder = join(cacheFolder(env), 'models');
+  const found = await readdir(folder).catch((error: unknown) => {
+    if (isAbsent(error)) return [];
+    throw unreadableCache(folder, error);
+  });
+  for (const name of found) {
+    if (isName(name) && (await isInCache(join(importFolder(name, env), 'import.json')))) names.push(name);
   }
   return names;
 }
@@ -126,20 +132,30 @@ export async function verifyImport(name: string, env?: Env): Promise<{ path: str
 /** A graph that an import wrote, and whether it is still that. */
 async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
   const path = join(folder, `${graph}.onnx`);
-  const bytes = await readFile(path).catch(() => new Uint8Array());
+  const bytes = await readPlainBytes(path).catch(() => new Uint8Array());
   const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
   return { path, bytes, good: written === sha256(bytes) };
 }
 
 /** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
 async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
-  const { version } = await readModelJson(fileURLToPath(new URL('../..', import.meta.url)), 'package.json');
-  const parts = [String(version), ...checkpoint.files, JSON.stringify(architecture), checkpoint.header];
+  const parts = [await packageVersion(), ...checkpoint.files, JSON.stringify(architecture), checkpoint.header];
   return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** @throws CacheError if that cannot be known */
+async function isInCache(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw unreadableCache(path, error);
+  }
 }
 
 function importFolder(name: string, env?: Env): string {

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { env as processEnv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { inCache, replaceFile } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
-import { ModelError, UsageError } from '../errors.ts';
+import { readPlainFileSync } from '../disk/plain-file.ts';
+import { CacheError, ModelError, UsageError } from '../errors.ts';
 import { looksLikeRepo } from '../hub/names.ts';
 import { nearNames } from '../hub/near-names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
@@ -42,7 +42,7 @@ export async function setDefaultModel(nameOrFolder: string | undefined, env?: En
 /** What `models use` chose, if it did. */
 export function chosenModel(env: Env = processEnv): string | undefined {
   try {
-    const { model } = JSON.parse(readFileSync(defaultFile(env), 'utf8')) as { model?: unknown };
+    const { model } = JSON.parse(readPlainFileSync(defaultFile(env))) as { model?: unknown };
     return typeof model === 'string' ? model : undefined;
   } catch {
     return undefined; // none was chosen
@@ -64,10 +64,10 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
   if (nameOrFolder === STARTER) {
     return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
   }
-  const [pulledAs, pin] = (await findPulled(nameOrFolder, env)) ?? [];
+  const [pulledAs, pin] = (await findPulled(nameOrFolder, env).catch(unlessFolder(nameOrFolder))) ?? [];
   const name = pulledAs ?? nameOrFolder;
   if (pin !== undefined) await requireIntact(name, pin, env);
-  const imported = await findImport(name, env);
+  const imported = await findImport(name, env).catch(unlessFolder(nameOrFolder));
   if (imported !== undefined) {
     const { source, folder } = imported;
     return { name, folder: source, imported: folder, ...(pin !== undefined && { repo: pin.repo }) };
@@ -95,6 +95,15 @@ export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelL
     `there is no model or folder called ${nameOrFolder}`,
     `use one of ${(await modelNames(env)).join(', ')}, or download one with clip-classify models pull: ${cards.join(', ')}`,
   );
+}
+
+/** A cache that cannot be read hides models of its own, not a folder of the user. */
+function unlessFolder(path: string): (error: unknown) => Promise<undefined> {
+  return async (error) => {
+    const info = await stat(path).catch(() => undefined);
+    if (!(error instanceof CacheError) || !info?.isDirectory()) throw error;
+    return undefined;
+  };
 }
 
 /** The names that {@link findModel} knows: the starter, what was imported and what was pulled. */

@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import type { ImageResult } from '../classifier.ts';
+import { plain } from '../errors.ts';
 import { errorText } from './flags.ts';
 import type { Canvas } from './table.ts';
 import { type ResultWriter, rounded } from './writer.ts';
@@ -22,7 +23,13 @@ export function csvWriter(
   // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
   const lines = (records: readonly (readonly (string | number)[])[]) =>
     stringify([...records], { delimiter, quoted_match: /[\r\n]/, cast: { string: shown } });
-  const shown = (value: string) => (terminal ? value.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD') : value);
+  const shown = (value: string) =>
+    terminal
+      ? value
+          .split(/([\n\t])/u)
+          .map(shownPart)
+          .join('')
+      : value;
   return {
     begin: () => (bom ? '\ufeff' : '') + lines([pages ? [...HEADER, 'page'] : HEADER]),
     row: (result) => lines(withPage(records(result), pages ? result.page : undefined)),
@@ -33,6 +40,11 @@ export function csvWriter(
 /** The page, where pages have rows of their own. */
 function withPage(rows: (string | number)[][], page: number | undefined): (string | number)[][] {
   return page === undefined ? rows : rows.map((row) => [...row, page]);
+}
+
+/** Line breaks and tabs are quoted; a terminal obeys other controls. */
+function shownPart(part: string): string {
+  return part === '\n' || part === '\t' ? part : plain(part);
 }
 
 function records(result: ImageResult): (string | number)[][] {

@@ -1,24 +1,50 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { createOwnFile, openPlainFile } from '../disk/plain-file.ts';
+import type { OutputLock } from './output-lock.ts';
 import { cannotWrite, throwCannotWrite } from './sink.ts';
 
-/** A file that grows by whole rows: where a write fails, the part that was written is taken away again. */
+const { O_RDWR, O_CREAT, O_NONBLOCK = 0 } = constants;
+
+/** A file that grows by whole rows: if a write fails, the part that was written is removed again. */
 export class FileOutput {
   private constructor(
     private readonly path: string,
     readonly handle: FileHandle,
     /** Bytes of whole rows. */
     private length: number,
+    private readonly lock?: OutputLock,
   ) {}
 
-  /** @throws OutputError */
-  static async create(path: string): Promise<FileOutput> {
-    return new FileOutput(path, await open(path, 'w+').catch(throwCannotWrite(path)), 0);
+  /** Empties a file, or creates it. @throws OutputError, also if another run writes it */
+  static async create(lock: OutputLock): Promise<FileOutput> {
+    const file = await FileOutput.open(lock);
+    await file.cutAt(0).catch(throwCannotWrite(lock.path));
+    return file;
   }
 
-  /** Goes on with a file. @throws OutputError */
-  static async open(path: string): Promise<FileOutput> {
-    const handle = await open(path, 'r+').catch(throwCannotWrite(path));
-    return new FileOutput(path, handle, (await handle.stat()).size);
+  /** Continues a file. @throws OutputError, also if another run writes it */
+  static async open(lock: OutputLock): Promise<FileOutput> {
+    const { path } = lock;
+    await lock.part([path]);
+    const handle = await openPlainFile(path, O_RDWR | O_CREAT | O_NONBLOCK, 0o666).catch(throwCannotWrite(path));
+    try {
+      await lock.watch(handle);
+      return new FileOutput(path, handle, (await handle.stat()).size, lock);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /**
+   * A file next to an output, of the same lock. Whatever has its name is removed.
+   *
+   * @param output that the messages name
+   */
+  static async beside(path: string, output: string, lock?: OutputLock): Promise<FileOutput> {
+    const handle = await createOwnFile(path, 0o666);
+    return new FileOutput(output, handle, 0, lock);
   }
 
   get size(): number {
@@ -29,6 +55,7 @@ export class FileOutput {
   async write(row: string | Uint8Array): Promise<void> {
     const bytes = typeof row === 'string' ? Buffer.from(row) : row;
     let written = 0;
+    await this.lock?.check();
     try {
       while (written < bytes.length) {
         const { bytesWritten } = await this.handle.write(bytes, written, bytes.length - written, this.length + written);
@@ -41,7 +68,7 @@ export class FileOutput {
     this.length += bytes.length;
   }
 
-  /** Puts other bytes over the first ones. @throws OutputError */
+  /** Overwrites the first bytes. @throws OutputError */
   async rewrite(start: Uint8Array): Promise<void> {
     await this.handle.write(start, 0, start.length, 0).catch(throwCannotWrite(this.path));
   }
@@ -51,8 +78,12 @@ export class FileOutput {
     this.length = length;
   }
 
-  /** @throws OutputError */
+  /** @throws OutputError if the file is no longer the one of its name, or cannot be closed */
   async close(): Promise<void> {
-    await this.handle.close().catch(throwCannotWrite(this.path));
+    try {
+      await this.lock?.check(true);
+    } finally {
+      await this.handle.close().catch(throwCannotWrite(this.path));
+    }
   }
 }

@@ -1,11 +1,11 @@
 import { stringify } from 'csv-stringify/sync';
 import { createColors } from 'picocolors';
-import { oneLine } from '../errors.ts';
+import { oneLine, plain } from '../errors.ts';
 import type { Findings } from '../find.ts';
 import { columns } from './columns.ts';
 import { pathField, toJson } from './json.ts';
 import type { Canvas } from './table.ts';
-import { plain, rounded } from './writer.ts';
+import { rounded } from './writer.ts';
 
 /** The formats of `find`. */
 export const FINDING_FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'paths'] as const;

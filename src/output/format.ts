@@ -1,7 +1,7 @@
-import type { ImageError } from '../errors.ts';
+import { type ImageError, plain } from '../errors.ts';
 import { jsonLinesWriter, jsonWriter } from './json.ts';
 import type { Canvas } from './table.ts';
-import { plain, type ResultWriter, type RunInfo } from './writer.ts';
+import type { ResultWriter, RunInfo } from './writer.ts';
 
 /** The output formats, as `--format` names them. */
 export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;

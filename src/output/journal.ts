@@ -1,4 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { createOwnFile, openOwnFile } from '../disk/plain-file.ts';
+import type { ImageErrorCode } from '../errors.ts';
 
 /** What is known of a written row. */
 export interface WrittenRow {
@@ -7,9 +10,19 @@ export interface WrittenRow {
   readonly end: number;
   /** Names the image. */
   readonly key: string;
-  /** What the image's file was, before it was read; null where nothing tells (a URL, standard input). */
-  readonly identity: string | null;
-  readonly ok: boolean;
+  readonly identity: Identity;
+  /** The code of an error row. */
+  readonly failure?: ImageErrorCode;
+  /** Of the bytes of the row. */
+  readonly digest: string;
+}
+
+/** What is known of an image's file, before it was read. Absent fields: nothing tells (standard input), or nobody asked. */
+export interface Identity {
+  /** Size, times of change and inode; 'url' for a URL, 'absent' if there was no file. */
+  readonly stamp?: string;
+  /** sha256 of the contents, if `--checksum` asked for it. */
+  readonly sha256?: string;
 }
 
 /** A row as the journal has it. */
@@ -24,8 +37,8 @@ const CHUNK = 1 << 16;
 const LONGEST_LINE = 1 << 20;
 
 /**
- * Beside an output, a line for each row in it, written after the row: where the row ends and which image it is of. What
- * the journal does not know was not written, as far as anyone can tell.
+ * Next to an output, a line for each row in it, written after the row: where the row ends, its digest and which image it is of.
+ * What the journal does not know was not written, as far as anyone can tell.
  */
 export class Journal {
   private constructor(
@@ -34,24 +47,24 @@ export class Journal {
     private length: number,
   ) {}
 
-  /** Begins a journal; `head` is how many bytes the output begins with before its first row. */
-  static async create(path: string, head: number): Promise<Journal> {
-    const journal = new Journal(await open(path, 'w+', 0o600), 0);
-    await journal.append([head]);
+  /** Begins a journal; `head` is what the output begins with before its first row. */
+  static async create(path: string, head: Uint8Array): Promise<Journal> {
+    const journal = new Journal(await createOwnFile(path), 0);
+    await journal.append([head.length, digestOf(head)]);
     return journal;
   }
 
   static async open(path: string): Promise<Journal> {
-    return new Journal(await open(path, 'r+'), 0);
+    return new Journal(await openOwnFile(path), 0);
   }
 
-  add({ end, key, identity, ok }: WrittenRow): Promise<void> {
-    return this.append([end, key, identity, ok]);
+  add({ end, digest, key, identity, failure }: WrittenRow): Promise<void> {
+    return this.append([end, digest, key, identity, ...(failure === undefined ? [] : [failure])]);
   }
 
   /**
-   * The rows from the beginning, as long as the lines make sense and end within `size` bytes of output; a torn last line does
-   * not. The first is the head, its key empty.
+   * The rows from the beginning, as long as the lines make sense and end within `size` bytes of output; a partial last line
+   * does not. The first is the head, its key empty.
    */
   async *rows(size: number): AsyncGenerator<JournalRow> {
     let start = 0;
@@ -74,7 +87,7 @@ export class Journal {
   }
 
   private async append(fields: readonly unknown[]): Promise<void> {
-    const bytes = Buffer.from(lineOf(fields));
+    const bytes = Buffer.from(`${JSON.stringify(fields)}\n`);
     await this.handle.write(bytes, 0, bytes.length, this.length);
     this.length += bytes.length;
   }
@@ -96,8 +109,9 @@ export class Journal {
   }
 }
 
-function lineOf(fields: readonly unknown[]): string {
-  return `${JSON.stringify(fields)}\n`;
+/** Of the bytes of a row: 64 bits notice what somebody edited. */
+export function digestOf(row: Uint8Array): string {
+  return createHash('sha256').update(row).digest('hex').slice(0, 16);
 }
 
 function parseRow(line: string, start: number): WrittenRow | undefined {
@@ -108,11 +122,14 @@ function parseRow(line: string, start: number): WrittenRow | undefined {
     return undefined;
   }
   if (!Array.isArray(fields)) return undefined;
-  const [end, key = '', identity = null, ok = true] = fields as unknown[];
-  const good =
-    Number.isSafeInteger(end) &&
-    typeof key === 'string' &&
-    (identity === null || typeof identity === 'string') &&
-    typeof ok === 'boolean';
-  return good ? { start, end: end as number, key, identity, ok } : undefined;
+  const [end, digest, key = '', identity = {}, failure] = fields as unknown[];
+  if (!Number.isSafeInteger(end) || typeof digest !== 'string' || typeof key !== 'string') return undefined;
+  const { stamp, sha256 } = Object(identity) as { stamp?: unknown; sha256?: unknown };
+  const known = {
+    ...(typeof stamp === 'string' && { stamp }),
+    ...(typeof sha256 === 'string' && { sha256 }),
+  };
+  // A code of another version is compared with the known ones only.
+  const code = typeof failure === 'string' ? { failure: failure as ImageErrorCode } : {};
+  return { start, end: end as number, digest, key, identity: known, ...code };
 }

@@ -55,7 +55,10 @@ export function toJson(value: object): string {
   return escapeControls(JSON.stringify(value));
 }
 
-/** JSON leaves DEL and the C1 controls as they are; a terminal obeys them, so they are escaped too. */
+/** JSON leaves DEL, the C1 controls and bidirectional controls as they are; a terminal obeys them, so they are escaped too. */
 export function escapeControls(json: string): string {
-  return json.replace(/[\x7f-\x9f]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(
+    /[\x7f-\x9f\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -1,5 +1,5 @@
-import type { ImageError } from '../errors.ts';
-import { plain, type ResultWriter } from './writer.ts';
+import { type ImageError, plain } from '../errors.ts';
+import type { ResultWriter } from './writer.ts';
 
 /** How matching paths are written. */
 export interface PathStyle {

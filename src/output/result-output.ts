@@ -1,11 +1,8 @@
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Writable } from 'node:stream';
-import { OutputError, UsageError } from '../errors.ts';
+import { type ImageErrorCode, OutputError, UsageError } from '../errors.ts';
+import { formatOf } from '../image/format.ts';
 import type { ImageSource } from '../image/source.ts';
-import { Sink } from './sink.ts';
 
 /** How many images got labels, how many an error row. */
 export interface Counts {
@@ -22,13 +19,23 @@ export interface ResultOutput {
   remaining(images: AsyncIterable<ImageSource>): AsyncIterable<ImageSource>;
   /** What comes before the first row. */
   head(text: string): Promise<void>;
-  row(text: string | Uint8Array, ok: boolean): Promise<void>;
+  /** @param failure the code of an error row */
+  row(text: string | Uint8Array, failure?: ImageErrorCode): Promise<void>;
   /** What comes after the last row. @returns the rows that an earlier run had written */
   tail(text: string): Promise<Counts>;
   close(): Promise<void>;
 }
 
-/** Opening an output empties it: what is read must not be it. @param option by which the output is named */
+/** Files of these names are pictures, also where their bytes are of a kind that is not read here. */
+const IMAGE =
+  /\.(jpe?g|jfif|png|webp|gif|tiff?|avif|bmp|hei[cf]|svg|jxl|jp2|dng|cr[23w]|nef|arw|raf|orf|rw2|pef|srw)$/iu;
+
+/**
+ * Opening an output empties it: what is read must not be it.
+ *
+ * @param option by which the output is named
+ * @throws UsageError
+ */
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
   const same = await stat(output, { bigint: true }).catch(() => undefined);
   if (same === undefined && !(await stat(dirname(output)).catch(() => undefined)))
@@ -45,23 +52,28 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
   }
 }
 
-/** Standard output, or a file of a format that cannot be resumed; opened at once, so that a wrong path is told before the work. */
-export async function openStream(file: string | undefined, stdout: Writable): Promise<ResultOutput> {
-  const sink = file === undefined ? new Sink(stdout, 'standard output') : await openSink(file);
-  return {
-    remaining: (images) => images,
-    head: (text) => sink.write(text),
-    row: (text) => sink.write(text),
-    tail: (text) => sink.write(text).then(() => NONE_KEPT),
-    close: () => sink.close(),
-  };
+/**
+ * Folders, globs and lists name pictures that are not known yet when the output is opened: no picture is overwritten with rows.
+ *
+ * @throws UsageError
+ */
+export async function refusePicture(output: string): Promise<void> {
+  const info = await stat(output).catch(() => undefined);
+  if (!info?.isFile() || info.size === 0) return;
+  if (!IMAGE.test(output) && !(await startsAsPicture(output))) return;
+  throw new UsageError(`--output ${output} would overwrite a picture`, 'name another file');
 }
 
-async function openSink(file: string): Promise<Sink> {
-  const stream = createWriteStream(file);
-  const sink = new Sink(stream, file);
-  await once(stream, 'open').catch((error: Error) => {
-    throw sink.explain(error);
-  });
-  return sink;
+/** A page may hold SVG, and is no picture. */
+async function startsAsPicture(path: string): Promise<boolean> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return false;
+  try {
+    const start = Buffer.alloc(1024);
+    const { bytesRead } = await file.read(start, 0, start.length, 0);
+    const format = formatOf(start.subarray(0, bytesRead));
+    return format !== undefined && format !== 'SVG';
+  } finally {
+    await file.close();
+  }
 }

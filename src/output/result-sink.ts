@@ -16,7 +16,7 @@ export interface ResultSink<Result> {
 export function rowSink(writer: ResultWriter, output: ResultOutput): ResultSink<ImageResult> {
   return {
     begin: async () => output.head(await writer.begin()),
-    add: (result) => output.row(writer.row(result), result.ok),
+    add: (result) => output.row(writer.row(result), result.ok ? undefined : result.error.code),
     end: () => output.tail(writer.end()),
     close: () => output.close(),
   };

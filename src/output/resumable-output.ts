@@ -1,34 +1,45 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { takeLock } from '../disk/process-lock.ts';
-import { messageOf, OutputError, UsageError } from '../errors.ts';
+import { rm, stat } from 'node:fs/promises';
+import type { ImageErrorCode } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
-import { openable, pathOf } from '../inputs/path.ts';
 import { FileOutput } from './file-output.ts';
-import { Journal, type JournalRow, type WrittenRow } from './journal.ts';
+import { holds, identify, type NamedImage } from './image-identity.ts';
+import { digestOf, Journal, type JournalRow, type WrittenRow } from './journal.ts';
+import { OutputLock } from './output-lock.ts';
 import type { Counts, ResultOutput } from './result-output.ts';
-import { throwCannotWrite } from './sink.ts';
+import {
+  cannotWriteBeside,
+  describes,
+  hasRow,
+  journalFile,
+  nextOf,
+  notResumable,
+  openJournal,
+  readSettings,
+  settingsFile,
+  writeSettings,
+} from './resume-files.ts';
+import { type RunSettings, requireSame } from './run-settings.ts';
+import { cannotWrite, throwCannotWrite } from './sink.ts';
+import { WrittenRows } from './written-rows.ts';
 
-/** The head of a csv names a column for each of at most a few labels. */
-const LONGEST_HEAD = 1 << 20;
-
-/** Everything that the rows of a run depend on, but the images. Plain JSON. */
-export type RunSettings = Readonly<Record<string, unknown>>;
+/** How an output is resumed. */
+export interface ResumeOptions {
+  /** Whether an image counts as changed by its contents, not by its times of change. */
+  readonly checksum?: boolean;
+  readonly onWarning?: (message: string) => void;
+}
 
 /** What becomes of an image: a new row, or the row that an earlier run wrote. */
-interface Plan {
-  readonly key: string;
-  readonly identity: string | null;
+interface Plan extends NamedImage {
   readonly earlier?: WrittenRow;
 }
 
 /**
- * A file of rows that a later run can go on with, whatever ended the first. Beside it lie `<file>.run.json`, what the rows
- * depend on, and `<file>.run.rows`, the {@link Journal}; while a run writes it, `<file>.run.lock`.
+ * A file of rows that a later run can continue, whatever ended the first. Next to it are `<file>.run.json`, what the rows depend
+ * on, and `<file>.run.rows`, the {@link Journal}; while a run writes it, `<file>.run.lock`.
  *
- * Rows of images that have not changed (size, time of change, inode) are kept; from the first one that has, the file is
- * written anew, and later rows that still hold are copied from where they were.
+ * Rows of images that have not changed are kept, if they are still the bytes that were written; from the first other one, the
+ * file is written again, and later rows that still hold are copied from where they were.
  */
 export class ResumableOutput implements ResultOutput {
   private readonly plans: Plan[] = [];
@@ -37,9 +48,9 @@ export class ResumableOutput implements ResultOutput {
   private earlier: { readonly rows: ReadonlyMap<string, WrittenRow>; readonly file: FileOutput } | undefined;
 
   private constructor(
-    private readonly path: string,
-    private readonly unlock: () => Promise<void>,
+    private readonly lock: OutputLock,
     private readonly file: FileOutput,
+    private readonly checksum: boolean,
     /** Of an earlier run, or begun with the first row. */
     private journal?: Journal,
   ) {}
@@ -49,59 +60,71 @@ export class ResumableOutput implements ResultOutput {
    *
    * @throws OutputError if it cannot be written, or another run writes it
    */
-  static create(path: string, settings: RunSettings): Promise<ResumableOutput> {
-    return alone(path, (unlock) => ResumableOutput.begin(path, settings, unlock));
+  static create(path: string, settings: RunSettings, options: ResumeOptions = {}): Promise<ResumableOutput> {
+    return alone(path, (lock) => ResumableOutput.begin(lock, settings, options));
   }
 
   /**
-   * Goes on with a file, or begins it where there is none.
+   * Continues a file, or begins it if there is none.
    *
-   * @throws UsageError if it was written with other settings, or nothing tells with which or of what its rows are
+   * @throws UsageError if it was written with different settings, or is not the file that its journal describes
    * @throws OutputError as {@link create}
    */
-  static resume(path: string, settings: RunSettings): Promise<ResumableOutput> {
-    return alone(path, async (unlock) => {
+  static resume(given: string, settings: RunSettings, options: ResumeOptions = {}): Promise<ResumableOutput> {
+    return alone(given, async (lock) => {
+      const { path } = lock;
       const info = await stat(path).catch(() => undefined);
-      if (info === undefined || info.size === 0) return ResumableOutput.begin(path, settings, unlock);
-      requireSame(path, await readSettings(path), JSON.parse(JSON.stringify(settings)));
-      const file = await FileOutput.open(path);
-      const journal = await Journal.open(journalFile(path)).catch(() => undefined);
-      const head = await journal?.rows(file.size).next();
-      if (journal !== undefined && head?.done === false) return new ResumableOutput(path, unlock, file, journal);
-      await journal?.close();
-      const rows = await hasRow(file, settings['format'] === 'jsonl' ? 0 : 1);
-      await file.close();
-      if (rows) {
-        const fact = `cannot resume ${path}: its journal ${journalFile(path)} is missing or damaged`;
-        throw new UsageError(fact, 'remove --resume to start again, or use another file');
+      if (info === undefined || info.size === 0) return ResumableOutput.begin(lock, settings, options);
+      requireSame(given, await readSettings(path), settings, options.onWarning);
+      await lock.part([journalFile(path)]);
+      const file = await FileOutput.open(lock);
+      const journal = await openJournal(given, path);
+      try {
+        if (journal !== undefined && (await describes(journal, file, given)))
+          return new ResumableOutput(lock, file, options.checksum ?? false, journal);
+        if (await hasRow(file, settings['format'] === 'jsonl' ? 0 : 1))
+          throw notResumable(given, `its journal ${journalFile(path)} is missing or damaged`);
+      } catch (error) {
+        await journal?.close();
+        await file.close();
+        throw error;
       }
-      return ResumableOutput.begin(path, settings, unlock);
+      await journal?.close();
+      await file.close();
+      return ResumableOutput.begin(lock, settings, options);
     });
   }
 
-  private static async begin(path: string, settings: RunSettings, unlock: () => Promise<void>) {
-    await rm(settingsFile(path), { force: true });
-    const file = await FileOutput.create(path);
-    await writeFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`).catch(cannotWriteBeside(path));
-    return new ResumableOutput(path, unlock, file);
+  private static async begin(lock: OutputLock, settings: RunSettings, { checksum = false }: ResumeOptions) {
+    const { path } = lock;
+    await rm(settingsFile(path), { force: true }).catch(cannotWriteBeside(path));
+    const file = await FileOutput.create(lock);
+    try {
+      await writeSettings(path, settings);
+    } catch (error) {
+      await file.close();
+      return cannotWriteBeside(path)(error);
+    }
+    return new ResumableOutput(lock, file, checksum);
   }
 
-  /** The images that have no row yet, or an old one. Whatever is passed over has its row kept. */
+  /** The images that have no row yet, or an old one. Whatever is skipped has its row kept. */
   async *remaining(images: AsyncIterable<ImageSource>): AsyncGenerator<ImageSource> {
     const old = this.journal?.rows(this.file.size);
+    const written = new WrittenRows(this.file);
     let last = await nextOf(old); // the head
     let matching = last !== undefined;
     for await (const image of images) {
-      const plan = await planFor(image);
+      const plan = await identify(image, this.checksum);
       if (matching) {
         const next = await nextOf(old);
-        if (next !== undefined && holds(next, plan)) {
+        if (next !== undefined && holds(next, plan) && (await written.read(next)) !== undefined) {
           last = next;
-          this.count(next.ok);
+          this.count(next.failure);
           continue;
         }
         matching = false;
-        await this.goOnAfter(last, next);
+        await this.continueAfter(last, next);
       }
       const earlier = this.earlier?.rows.get(plan.key);
       if (earlier !== undefined && holds(earlier, plan)) this.plans.push({ ...plan, earlier });
@@ -110,20 +133,21 @@ export class ResumableOutput implements ResultOutput {
         yield image;
       }
     }
-    if (matching) await this.goOnAfter(last, undefined);
+    if (matching) await this.continueAfter(last, undefined);
   }
 
   async head(text: string): Promise<void> {
     if (this.journal !== undefined) return;
     await this.file.write(text);
-    this.journal = await Journal.create(journalFile(this.path), this.file.size).catch(cannotWriteBeside(this.path));
+    const { path } = this.lock;
+    this.journal = await Journal.create(journalFile(path), Buffer.from(text)).catch(cannotWriteBeside(path));
   }
 
-  async row(text: string | Uint8Array, ok: boolean): Promise<void> {
+  async row(text: string | Uint8Array, failure?: ImageErrorCode): Promise<void> {
     await this.copyEarlier();
     const plan = this.plans.shift();
     if (plan === undefined) throw new Error('a row without an image');
-    await this.write(text, plan, ok);
+    await this.write(text, plan, failure);
   }
 
   async tail(text: string): Promise<Counts> {
@@ -133,30 +157,37 @@ export class ResumableOutput implements ResultOutput {
   }
 
   async close(): Promise<void> {
-    await this.earlier?.file.close();
-    await this.journal?.close();
-    await this.file.close();
-    await this.unlock();
+    try {
+      await this.earlier?.file.close();
+      await this.journal?.close();
+      await this.file.close();
+    } finally {
+      await this.lock.release();
+    }
   }
 
-  /** Cuts the file after a row; of the rows behind it those that were whole may be used again. */
-  private async goOnAfter(last: JournalRow | undefined, next: JournalRow | undefined): Promise<void> {
+  /** Cuts the file after a row; of the rows behind it those that are whole may be used again. */
+  private async continueAfter(last: JournalRow | undefined, next: JournalRow | undefined): Promise<void> {
     if (this.journal === undefined || last === undefined) return;
     if (next !== undefined) this.earlier = await this.setAside(last);
-    await this.file.cutAt(last.end);
-    await this.journal.cutAfter(last);
+    await this.lock.check(true);
+    await this.file.cutAt(last.end).catch(throwCannotWrite(this.lock.path));
+    await this.journal.cutAfter(last).catch(cannotWriteBeside(this.lock.path));
   }
 
   /** Copies the rows after `last` to a file without a name. */
   private async setAside(last: JournalRow) {
-    const name = `${this.path}.run.tail`;
-    const file = await FileOutput.create(name);
+    const { path } = this.lock;
+    const name = `${path}.run.tail`;
+    const file = await FileOutput.beside(name, path).catch(cannotWriteBeside(path));
     await rm(name);
     const rows = new Map<string, WrittenRow>();
-    const journal = await Journal.open(journalFile(this.path));
+    const written = new WrittenRows(this.file);
+    const journal = await Journal.open(journalFile(path));
     for await (const row of journal.rows(this.file.size)) {
       if (row.start < last.end) continue;
-      const bytes = await this.bytesOf(this.file, row);
+      const bytes = await written.read(row);
+      if (bytes === undefined) continue;
       rows.set(row.key, { ...row, start: file.size, end: file.size + bytes.length });
       await file.write(bytes);
     }
@@ -166,100 +197,36 @@ export class ResumableOutput implements ResultOutput {
 
   private async copyEarlier(): Promise<void> {
     for (let plan = this.plans[0]; plan?.earlier !== undefined && this.earlier; plan = this.plans[0]) {
-      await this.write(await this.bytesOf(this.earlier.file, plan.earlier), plan, plan.earlier.ok);
-      this.count(plan.earlier.ok);
+      const bytes = await new WrittenRows(this.earlier.file).read(plan.earlier);
+      if (bytes === undefined) throw cannotWrite(this.lock.path, new Error('the rows set aside cannot be read'));
+      await this.write(bytes, { ...plan, identity: plan.earlier.identity }, plan.earlier.failure);
+      this.count(plan.earlier.failure);
       this.plans.shift();
     }
   }
 
-  private async write(row: string | Uint8Array, { key, identity }: Plan, ok: boolean): Promise<void> {
+  private async write(row: string | Uint8Array, { key, identity }: Plan, failure?: ImageErrorCode): Promise<void> {
     const start = this.file.size;
-    await this.file.write(row);
-    await this.journal?.add({ start, end: this.file.size, key, identity, ok }).catch(cannotWriteBeside(this.path));
+    const bytes = typeof row === 'string' ? Buffer.from(row) : row;
+    await this.file.write(bytes);
+    const written = { start, end: this.file.size, digest: digestOf(bytes), key, identity };
+    await this.journal
+      ?.add(failure === undefined ? written : { ...written, failure })
+      .catch(cannotWriteBeside(this.lock.path));
   }
 
-  private async bytesOf(file: FileOutput, { start, end }: WrittenRow): Promise<Buffer> {
-    const bytes = Buffer.alloc(end - start);
-    await file.handle.read(bytes, 0, bytes.length, start);
-    return bytes;
-  }
-
-  private count(ok: boolean): void {
-    this.kept[ok ? 'ok' : 'failed']++;
+  private count(failure: ImageErrorCode | undefined): void {
+    this.kept[failure === undefined ? 'ok' : 'failed']++;
   }
 }
-
-const settingsFile = (path: string) => `${path}.run.json`;
-const journalFile = (path: string) => `${path}.run.rows`;
 
 /** Opens an output that no other run writes. @throws OutputError */
-async function alone<T>(path: string, open: (unlock: () => Promise<void>) => Promise<T>): Promise<T> {
-  const lock = `${path}.run.lock`;
-  const unlock = await takeLock(lock).catch(throwCannotWrite(path));
-  if (unlock === undefined) {
-    const fact = `another run is writing ${path}: ${(await readFile(lock, 'utf8').catch(() => '')).trim()} holds ${lock}`;
-    throw new OutputError(fact, 'wait until the other run ends, or use another file');
-  }
+async function alone<T>(path: string, open: (lock: OutputLock) => Promise<T>): Promise<T> {
+  const lock = await OutputLock.take(path);
   try {
-    return await open(unlock);
+    return await open(lock);
   } catch (error) {
-    await unlock();
+    await lock.release();
     throw error;
   }
-}
-
-/** Whether an output has more than the lines of its head: one that was ended before its first row has not. */
-async function hasRow({ handle, size }: FileOutput, headLines: number): Promise<boolean> {
-  const start = Buffer.alloc(Math.min(size, LONGEST_HEAD));
-  await handle.read(start, 0, start.length, 0);
-  return size > LONGEST_HEAD || start.filter((byte) => byte === 10).length > headLines;
-}
-
-async function readSettings(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(settingsFile(path), 'utf8'));
-  } catch (error) {
-    throw new UsageError(
-      `cannot resume ${path}: its settings file ${settingsFile(path)} is missing or damaged (${messageOf(error)})`,
-      'remove --resume to start again, or use another file',
-      error,
-    );
-  }
-}
-
-function requireSame(path: string, before: unknown, now: unknown): void {
-  const [a, b] = [Object(before) as Record<string, unknown>, Object(now) as Record<string, unknown>];
-  const other = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
-    (key) => !isDeepStrictEqual(a[key], b[key]),
-  );
-  if (other.length === 0) return;
-  throw new UsageError(
-    `${path} was written with different ${other.join(', ')}`,
-    'use the same options, remove --resume to start again, or use another file',
-  );
-}
-
-async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<JournalRow | undefined> {
-  const next = await rows?.next();
-  return next?.done === false ? next.value : undefined;
-}
-
-/** Names the image, and says what its file is now. */
-async function planFor(image: ImageSource): Promise<Plan> {
-  const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
-  const isFile = typeof image === 'string' ? !isUrl(image) : 'path' in image;
-  if (!isFile) return { key, identity: null };
-  const info = await stat(openable(key), { bigint: true }).catch(() => undefined);
-  return { key, identity: info === undefined ? 'absent' : `${info.size} ${info.mtimeNs} ${info.ino}` };
-}
-
-function holds(row: WrittenRow, { key, identity }: Plan): boolean {
-  return row.key === key && identity !== null && row.identity === identity;
-}
-
-function cannotWriteBeside(path: string): (error: unknown) => never {
-  return (error) => {
-    const fact = `cannot write the files for --resume next to ${path}: ${messageOf(error)}`;
-    throw new OutputError(fact, 'check the permissions of the folder and the free space', error);
-  };
 }

@@ -1,6 +1,5 @@
-import { WriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { messageOf, OutputError } from '../errors.ts';
+import { ClipError, messageOf, OutputError } from '../errors.ts';
 
 /** The reader of a pipe has gone: a normal end, such as after `| head`. */
 export class ClosedPipe extends Error {
@@ -9,43 +8,50 @@ export class ClosedPipe extends Error {
 
 /** Writes text and waits until the stream has taken it, so that a slow reader holds up the work, not the memory. */
 export class Sink {
+  private failure: Error | undefined;
+
+  /** @param isOwn whether the stream is closed at the end; standard output is left to the process */
   constructor(
     private readonly stream: Writable,
     private readonly name: string,
+    private readonly isOwn = false,
   ) {
     stream.on('error', () => {}); // told by the callback of write
   }
 
-  /** @throws ClosedPipe or OutputError */
+  /** @throws ClosedPipe or OutputError; after a failure always the first one */
   write(text: string | Uint8Array): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
     if (text.length === 0) return Promise.resolve();
     return new Promise((done, failed) => {
       this.stream.write(text, (error) => (error ? failed(this.explain(error)) : done()));
     });
   }
 
-  /** Closes a file; standard output is left to the process. */
+  /** @throws ClosedPipe or OutputError, unless {@link write} has told it */
   close(): Promise<void> {
-    if (!(this.stream instanceof WriteStream)) return Promise.resolve();
+    if (!this.isOwn || this.failure !== undefined) return Promise.resolve();
     return new Promise((done, failed) => {
       this.stream.end((error?: Error | null) => (error ? failed(this.explain(error)) : done()));
     });
   }
 
   /** What a failed write means. */
-  explain(error: Error): Error {
-    if ('code' in error && error.code === 'EPIPE') return new ClosedPipe();
-    return cannotWrite(this.name, error);
+  private explain(error: Error): Error {
+    const isClosed = 'code' in error && error.code === 'EPIPE';
+    this.failure ??= isClosed ? new ClosedPipe() : cannotWrite(this.name, error);
+    return this.failure;
   }
 }
 
-/** What it means that a file, or what lies beside it, cannot be written. */
-export function cannotWrite(name: string, error: unknown): OutputError {
+/** What it means that a file, or what lies next to it, cannot be written. */
+export function cannotWrite(name: string, error: unknown): ClipError {
+  if (error instanceof ClipError) return error;
   const fact = `cannot write ${name}: ${messageOf(error)}`;
   return new OutputError(fact, 'check the path, the permissions and the free space', error);
 }
 
-/** The same, to be thrown where a promise is broken. */
+/** The same, to be thrown if a promise fails. */
 export function throwCannotWrite(name: string): (error: unknown) => never {
   return (error) => {
     throw cannotWrite(name, error);

@@ -25,8 +25,3 @@ export interface ResultWriter {
 export function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }
-
-/** A label or path as it was given, on one line and without what a terminal would obey. */
-export function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, '\uFFFD');
-}

@@ -2,12 +2,13 @@ import { Command } from 'commander';
 import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
 import { createClassifier, type ImageResult } from '../../classifier.ts';
 import type { Clip } from '../../clip.ts';
+import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { learnedDigest } from '../../learn/file.ts';
 import { isLearned, type Learned } from '../../learn/learned.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { rowSink } from '../../output/result-sink.ts';
-import type { RunSettings } from '../../output/resumable-output.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
 import { ClosedPipe } from '../../output/sink.ts';
 import type { RunInfo } from '../../output/writer.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
@@ -95,7 +96,10 @@ async function rank(
   if (resume && options.page === 'all')
     throw new UsageError('--resume does not work with --page all', 'remove one of them');
   const read = [...(given?.args ?? []), ...filesRead(options)];
-  if (options.output !== undefined) await refuseToOverwrite(options.output, read);
+  if (options.output !== undefined) {
+    await refuseToOverwrite(options.output, read);
+    await refusePicture(options.output);
+  }
   const labels = isLearned(classes) ? classes.labels : classes;
   const shape = chooseShape(options, labels, io);
   const onTerminal = isOnTerminal(options, io) || 'match' in shape;
@@ -113,7 +117,7 @@ async function rank(
       templates,
       ...(await modelSettings(clip, options)),
     };
-    const output = await openOutput(shape, settings, options, io);
+    const output = await openOutput(shape, settings, options, io, warner(options, io));
     const embedded = given
       ? clip.encodeImages(output.remaining(explanation?.images ?? given.images), decodeOptions(options))
       : storedEmbeddings(String(options.from), await unlessInterrupted(clip.digest(), io));
@@ -173,5 +177,5 @@ async function modelSettings(
   { output }: ClassifyOptions,
 ): Promise<RunSettings> {
   if (output === undefined) return {};
-  return { model: { name, digest: await digest(), dtype, logitScale, logitBias } };
+  return { version: await packageVersion(), model: { name, digest: await digest(), dtype, logitScale, logitBias } };
 }

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
-import { ClipError, messageOf } from '../../errors.ts';
+import { ClipError, messageOf, oneLine } from '../../errors.ts';
 import { describeModel } from '../../model/description.ts';
 import { examine, type Finding } from '../../model/doctor.ts';
 import { defaultModel, modelNames } from '../../model/store.ts';
 import { withFlags } from '../../output/flags.ts';
+import { escapeControls } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { type Io, wantsColor } from '../io.ts';
 
@@ -24,7 +25,7 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
         findings.push(finding);
         if (!json) await sink.write(findingLine(finding, wantsColor(io.stdout, io.env)));
       }
-      if (json) await sink.write(`${JSON.stringify(findings, null, 2)}\n`);
+      if (json) await sink.write(`${escapeControls(JSON.stringify(findings, null, 2))}\n`);
       onExit(findings.some(({ state }) => state === 'problem') ? 1 : 0);
     });
 
@@ -49,5 +50,5 @@ async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
 function findingLine({ topic, state, detail, fix }: Finding, color: boolean): string {
   const paint = createColors(color);
   const mark = { ok: paint.green('ok     '), absent: paint.dim('absent '), problem: paint.red('problem') }[state];
-  return `${mark}  ${topic.padEnd(20)}  ${detail}\n${fix === undefined ? '' : `${' '.repeat(31)}→ ${fix}\n`}`;
+  return `${mark}  ${oneLine(topic).padEnd(20)}  ${oneLine(detail)}\n${fix === undefined ? '' : `${' '.repeat(31)}→ ${oneLine(fix)}\n`}`;
 }

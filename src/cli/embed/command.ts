@@ -3,7 +3,7 @@ import type { Clip } from '../../clip.ts';
 import type { Embedded } from '../../embed/encoder.ts';
 import { LabelsError } from '../../errors.ts';
 import type { EmbeddingRun } from '../../output/embeddings.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { rowOf } from '../../tensor.ts';
 import { splitLabels } from '../../text/labels.ts';
 import { readTextsFile } from '../../text/labels-file.ts';
@@ -87,7 +87,10 @@ async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions,
   const { output, textsFile = [], filesFrom } = options;
   const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
   const files = output === undefined ? [] : filesWritten(format, output);
-  for (const file of files) await refuseToOverwrite(file, [...work.read, ...lists]);
+  for (const file of files) {
+    await refuseToOverwrite(file, [...work.read, ...lists]);
+    await refusePicture(file);
+  }
   const onTerminal = output === undefined && io.stdout.isTTY === true;
   return runOnModel(work, options, onTerminal, io, async (clip, progress) => {
     const digest = await unlessInterrupted(clip.digest(), io);

@@ -1,11 +1,16 @@
+import { rm } from 'node:fs/promises';
 import { namesBeside } from '../../cache/stored.ts';
 import type { Embedded } from '../../embed/encoder.ts';
 import { npyHeader } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, nameLine, namesHead, npyRow } from '../../output/embeddings.ts';
-import { FileOutput } from '../../output/file-output.ts';
-import { type Counts, NONE_KEPT, openStream, type ResultOutput } from '../../output/result-output.ts';
+import { openOutputFile } from '../../output/open-output.ts';
+import { OutputLock } from '../../output/output-lock.ts';
+import { type Counts, NONE_KEPT, type ResultOutput } from '../../output/result-output.ts';
 import type { ResultSink } from '../../output/result-sink.ts';
+import { throwCannotWrite } from '../../output/sink.ts';
+import { standardOutput, streamOutput } from '../../output/stream-output.ts';
+import { WholeFile } from '../../output/whole-file.ts';
 import type { Io } from '../io.ts';
 
 export const EMBEDDING_FORMATS = ['jsonl', 'npy'] as const;
@@ -45,19 +50,21 @@ export function embeddingSink(
   let output: ResultOutput | undefined;
   return {
     async begin() {
-      output = await openStream(file, io.stdout);
+      output = file === undefined ? streamOutput(standardOutput(io.stdout)) : await openOutputFile(file, 'lines');
     },
-    add: async (one) => output?.row(embeddingLine(run, one), one.ok),
+    add: async (one) => output?.row(embeddingLine(run, one)),
     end: async () => NONE_KEPT,
     close: async () => output?.close(),
   };
 }
 
-/** A .npy file, and beside it a file of lines that says what its rows are. */
+/** A .npy file, and next to it a file of lines that name its rows. */
 class NpySink implements ResultSink<Embedded> {
   private rows = 0;
   private columns = 0;
-  private files: { readonly numbers: FileOutput; readonly names: FileOutput } | undefined;
+  private lock: OutputLock | undefined;
+  private numbers: WholeFile | undefined;
+  private names: WholeFile | undefined;
 
   constructor(
     private readonly file: string,
@@ -65,29 +72,39 @@ class NpySink implements ResultSink<Embedded> {
   ) {}
 
   async begin(): Promise<void> {
-    const numbers = await FileOutput.create(this.file);
-    const names = await FileOutput.create(namesBeside(this.file));
-    this.files = { numbers, names };
-    await numbers.write(npyHeader(0, 0));
-    await names.write(namesHead(this.run));
+    this.lock = await OutputLock.take(this.file);
+    this.numbers = await WholeFile.create(this.lock.path, this.lock);
+    this.names = await WholeFile.create(namesBeside(this.lock.path), this.lock);
+    await this.numbers.write(npyHeader(0, 0));
+    await this.names.write(namesHead(this.run));
   }
 
   async add(one: Embedded): Promise<void> {
-    if (one.ok) await this.files?.numbers.write(npyRow(one));
-    await this.files?.names.write(nameLine(this.run, one, this.rows));
+    if (one.ok) await this.numbers?.write(npyRow(one));
+    await this.names?.write(nameLine(this.run, one, this.rows));
     if (!one.ok) return;
     this.rows++;
     this.columns = one.embedding.columns;
   }
 
-  /** Whatever ended the run: the header says how many rows there are. */
+  /** Whatever ended the run, both files have the same rows, and the header says how many. */
   async end(): Promise<Counts> {
-    await this.files?.numbers.rewrite(npyHeader(this.rows, this.columns));
+    const { lock, numbers, names } = this;
+    if (lock === undefined || numbers === undefined || names === undefined) return NONE_KEPT;
+    const header = npyHeader(this.rows, this.columns);
+    await numbers.cutAt(header.length + 4 * this.rows * this.columns).catch(throwCannotWrite(lock.path));
+    await numbers.rewrite(header);
+    await lock.check(true);
+    // Between the two renames there is no .npy file: rows never belong to the names of another run.
+    await rm(lock.path, { force: true }).catch(throwCannotWrite(lock.path));
+    await names.commit();
+    await numbers.commit();
     return NONE_KEPT;
   }
 
   async close(): Promise<void> {
-    await this.files?.numbers.close();
-    await this.files?.names.close();
+    await this.names?.discard();
+    await this.numbers?.discard();
+    await this.lock?.release();
   }
 }

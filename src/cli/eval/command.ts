@@ -5,7 +5,7 @@ import { withCacheOptions } from '../options/cache-options.ts';
 import { withWalkOptions } from '../options/input-options.ts';
 import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
-import { anyNumber, collectOne, outputFile } from '../options/values.ts';
+import { anyNumber, collectOne } from '../options/values.ts';
 import type { EvalOptions } from './options.ts';
 
 const EXAMPLES = `
@@ -34,7 +34,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
       'also write a report (.html or .json) or every prediction (.csv); with --calibrate a labels file (.json); repeatable',
       collectOne,
     )
-    .option('--compare <report.json>', 'compare with the JSON report of another run on the same images', outputFile)
+    .option('--compare <report.json>', 'compare with the JSON report of another run on the same images')
     .option('--calibrate', 'suggest thresholds: choose them on half of the images, test them on the other half')
     .option('--precision <p>', 'target precision of --calibrate, above 0 and at most 1 (default: 0.95)', precision)
     .optionsGroup('Messages:')

@@ -1,4 +1,4 @@
-import { access, constants, writeFile } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { throwCannotWrite } from '../../output/sink.ts';
 
@@ -8,14 +8,9 @@ import { throwCannotWrite } from '../../output/sink.ts';
  * @throws OutputError
  */
 export async function checkWritable(file: string): Promise<void> {
-  const exists = await access(file).then(
+  const exists = await stat(file).then(
     () => true,
     () => false,
   );
   await access(exists ? file : dirname(file), constants.W_OK).catch(throwCannotWrite(file));
-}
-
-/** @throws OutputError */
-export async function writeExport(file: string, text: string): Promise<void> {
-  await writeFile(file, text).catch(throwCannotWrite(file));
 }

@@ -1,8 +1,10 @@
 import { createClassifier } from '../../classifier.ts';
+import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
 import { isLearnedFile } from '../../learn/file.ts';
-import { refuseToOverwrite } from '../../output/result-output.ts';
+import { writeOutput } from '../../output/open-output.ts';
+import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { checkLabels } from '../../text/labels.ts';
 import { runOnModel, warner } from '../image-run.ts';
@@ -11,9 +13,8 @@ import { classifierOptions, givenLabels } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
-import { packageVersion } from '../version.ts';
 import { readEarlier } from './earlier.ts';
-import { checkWritable, writeExport } from './exports.ts';
+import { checkWritable } from './exports.ts';
 import { judge, matchClasses } from './judge.ts';
 import type { EvalOptions } from './options.ts';
 import { calibrated, evaluated } from './outcome.ts';
@@ -29,7 +30,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   checkUsage(options);
   const learnedFile = learnedPath(options.labels ?? []);
   const read = [source, ...(options.labelsFile ?? []), learnedFile, options.compare].filter((one) => one !== undefined);
-  for (const file of output) await refuseToOverwrite(file, read);
+  for (const file of output) {
+    await refuseToOverwrite(file, read);
+    await refusePicture(file);
+  }
   const left = { beside: 0 };
   const leftOut = new LeftOut();
   const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
@@ -73,7 +77,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');
 
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-    for (const file of output) await writeExport(file, await outcome.file(file)); // first: a closed pipe costs no file
+    for (const file of output) await writeOutput(file, await outcome.file(file)); // first: a closed pipe costs no file
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
     for (const warning of outcome.warnings) warn(warning);
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);

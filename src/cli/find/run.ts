@@ -1,11 +1,11 @@
-import { writeFile } from 'node:fs/promises';
 import type { Clip } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
 import { embedQuery, type Findings, findImages } from '../../find.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { FINDING_FORMATS, type FindingFormat, formatFindings } from '../../output/findings.ts';
-import { openStream, refuseToOverwrite } from '../../output/result-output.ts';
-import { throwCannotWrite } from '../../output/sink.ts';
+import { openOutputFile, writeOutput } from '../../output/open-output.ts';
+import { refuseToOverwrite } from '../../output/result-output.ts';
+import { standardOutput, streamOutput } from '../../output/stream-output.ts';
 import type { UnitRows } from '../../tensor.ts';
 import { givenImages } from '../given-images.ts';
 import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
@@ -108,9 +108,11 @@ async function writeFindings(
 ): Promise<void> {
   const terminal = output === undefined && io.stdout.isTTY === true;
   const color = terminal && wantsColor(io.stdout, io.env);
-  const sink = await openStream(output, io.stdout);
+  const sink = output === undefined ? streamOutput(standardOutput(io.stdout)) : await openOutputFile(output, 'whole');
   try {
-    await sink.row(formatFindings(format, findings, run, { color, terminal, print0 }), true);
+    await sink.head('');
+    await sink.row(formatFindings(format, findings, run, { color, terminal, print0 }));
+    await sink.tail('');
   } finally {
     await sink.close();
   }
@@ -122,5 +124,5 @@ async function writePage(file: string, query: string, findings: Findings, option
   const { imageFetcher } = await import('../../image/download.ts');
   const fetchImage = imageFetcher(() => networkSettings(io.env, options.offline));
   const pictures = await thumbnails(findings.found, decodeOptions(options), fetchImage);
-  await writeFile(file, galleryPage(query, findings, pictures)).catch(throwCannotWrite(file));
+  await writeOutput(file, galleryPage(query, findings, pictures));
 }

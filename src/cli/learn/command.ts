@@ -3,7 +3,7 @@ import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withWalkOptions } from '../options/input-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
-import { collectOne, outputFile } from '../options/values.ts';
+import { collectOne } from '../options/values.ts';
 import type { LearnCommandOptions } from './run.ts';
 
 const EXAMPLES = `
@@ -31,7 +31,7 @@ export const learnCommand = (io: Io, onExit: (code: number) => void) => {
       collectOne,
     )
     .optionsGroup('Output:')
-    .option('-o, --output <file.clf.json>', 'write the classifier to this file', outputFile)
+    .option('-o, --output <file.clf.json>', 'write the classifier to this file')
     .option(
       '--export <head.onnx|whole.onnx>',
       'also write the classifier as an ONNX graph: head.onnx takes embeddings, whole.onnx takes pixels; repeatable',

@@ -4,11 +4,10 @@ import { describeCard } from '../../model/blueprint.ts';
 import { describeModel } from '../../model/description.ts';
 import { storeImport } from '../../model/imports.ts';
 import { inspection, inspectionJson } from '../../output/inspection.ts';
-import { Sink } from '../../output/sink.ts';
 import type { Io } from '../io.ts';
 import { listCommand } from './list.ts';
 import { pathCommand } from './path.ts';
-import { examples } from './print.ts';
+import { examples, print } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { rmCommand } from './rm.ts';
 import { useCommand } from './use.ts';
@@ -18,8 +17,6 @@ export const modelsCommand = (io: Io) => {
   const models = new Command('models')
     .description('list, choose, download, import, inspect, check and remove models')
     .addHelpText('after', examples('list', 'pull ViT-B/32'));
-  const print = (text: string) => new Sink(io.stdout, 'standard output').write(text);
-  const printJson = (value: unknown) => print(`${JSON.stringify(value, null, 2)}\n`);
 
   for (const command of [listCommand, useCommand, pullCommand, verifyCommand, pathCommand, rmCommand])
     models.addCommand(command(io));
@@ -40,11 +37,12 @@ export const modelsCommand = (io: Io) => {
       const model = await describeModel(folder && resolve(folder), { env: io.env });
       await model.tokenizer();
       const written = await storeImport(name, model, io.env);
-      if (json) await printJson({ name, source: model.folder, folder: written });
-      else
-        await print(
-          `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `the ONNX graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
-        );
+      await print(
+        io,
+        json,
+        { name, source: model.folder, folder: written },
+        `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `the ONNX graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
+      );
     });
 
   models
@@ -58,7 +56,7 @@ export const modelsCommand = (io: Io) => {
     )
     .action(async (name: string, { json }: { json?: true }) => {
       const model = (await describeCard(name, io.env)) ?? (await describeModel(name, { env: io.env }));
-      return json ? printJson(inspectionJson(model)) : print(inspection(model));
+      return print(io, json, inspectionJson(model), inspection(model));
     });
 
   return models;

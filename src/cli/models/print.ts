@@ -1,9 +1,16 @@
+import { printable } from '../../errors.ts';
+import { escapeControls } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import type { Io } from '../io.ts';
 
-/** Writes the result of a subcommand of `models` to standard output: text, or with `--json` a value. */
+/**
+ * What a subcommand writes to standard output: text, or with `--json` a value. A terminal gets no control characters of names;
+ * a program gets them as they are.
+ */
 export async function print(io: Io, json: true | undefined, value: unknown, text: string): Promise<void> {
-  await new Sink(io.stdout, 'standard output').write(json ? `${JSON.stringify(value, null, 2)}\n` : text);
+  await new Sink(io.stdout, 'standard output').write(
+    json ? `${escapeControls(JSON.stringify(value, null, 2))}\n` : io.stdout.isTTY ? printable(text) : text,
+  );
 }
 
 /** The help of a subcommand ends with what to type. */

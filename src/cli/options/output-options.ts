@@ -3,8 +3,11 @@ import { type Command, Option } from 'commander';
 import { LabelsError, UsageError } from '../../errors.ts';
 import { createWriter, FORMATS, type Format, formatOfFile } from '../../output/format.ts';
 import { matchWriter } from '../../output/match.ts';
-import { openStream, type ResultOutput } from '../../output/result-output.ts';
-import { ResumableOutput, type RunSettings } from '../../output/resumable-output.ts';
+import { openOutputFile } from '../../output/open-output.ts';
+import type { ResultOutput } from '../../output/result-output.ts';
+import { ResumableOutput } from '../../output/resumable-output.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
+import { standardOutput, streamOutput } from '../../output/stream-output.ts';
 import type { ResultWriter, RunInfo } from '../../output/writer.ts';
 import type { Label } from '../../text/labels.ts';
 import { foldLabel } from '../../text/same-label.ts';
@@ -18,6 +21,7 @@ export interface OutputOptions {
   readonly format?: Format;
   readonly output?: string;
   readonly resume?: true;
+  readonly checksum?: true;
   readonly match?: string;
   readonly print0?: boolean;
   readonly failFast?: boolean;
@@ -43,6 +47,10 @@ export function withOutputOptions(command: Command): Command {
     .option(
       '--resume',
       'continue an earlier run: keep the rows of unchanged images, classify the rest (needs --output)',
+    )
+    .option(
+      '--checksum',
+      'with --resume, compare the contents of images, not their times of change (use it in the first run too)',
     )
     .option('--match <label>', 'print only the paths of images with this label, one per line')
     .option('--print0', 'end each path of --match with NUL instead of a newline, for xargs -0')
@@ -99,9 +107,12 @@ export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptio
 export async function openOutput(
   shape: Shape,
   settings: RunSettings,
-  { output, resume, from }: OutputOptions & { readonly from?: string },
+  { output, resume, checksum, from }: OutputOptions & { readonly from?: string },
   io: Io,
+  onWarning: (message: string) => void,
 ): Promise<ResultOutput> {
+  if (checksum && output === undefined)
+    throw new UsageError('--checksum needs --output', 'name the file that a later run resumes, or remove --checksum');
   if (from !== undefined && resume)
     throw new UsageError('--resume does not work with --from', 'remove --resume; ranking embeddings takes seconds');
   if (output === undefined && resume)
@@ -112,8 +123,12 @@ export async function openOutput(
       `--resume does not support ${'format' in shape ? `${shape.format} output` : 'this output'}`,
       'use jsonl, csv or tsv',
     );
-  const info = output === undefined ? undefined : await stat(output).catch(() => undefined);
-  if (output === undefined || !lines || (info !== undefined && !info.isFile())) return openStream(output, io.stdout);
+  if (output === undefined) return streamOutput(standardOutput(io.stdout));
+  const info = await stat(output).catch(() => undefined);
+  const isJson = 'format' in shape && shape.format === 'json';
+  if (!lines || (info !== undefined && !info.isFile())) return openOutputFile(output, isJson ? 'whole' : 'lines');
   const all = { ...shape, ...settings };
-  return resume ? ResumableOutput.resume(output, all) : ResumableOutput.create(output, all);
+  return resume
+    ? ResumableOutput.resume(output, all, { ...(checksum && { checksum }), onWarning })
+    : ResumableOutput.create(output, all, { ...(checksum && { checksum }) });
 }

@@ -1,0 +1,59 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
+
+/** Something else than a regular file is at the place of a file of this tool: a FIFO would block its reader for ever. */
+export class NotARegularFile extends Error {
+  override readonly name = 'NotARegularFile';
+  readonly syscall = 'open';
+
+  constructor(path: string) {
+    super(`${path} is not a regular file`);
+  }
+}
+
+/** Reads a file that this tool wrote. @throws NotARegularFile for a FIFO, a device, a folder */
+export async function readPlainFile(path: string): Promise<string> {
+  return (await readPlainBytes(path)).toString();
+}
+
+/** The same as bytes. */
+export async function readPlainBytes(path: string): Promise<Buffer> {
+  const file = await openPlainFile(path, O_RDONLY | O_NONBLOCK);
+  try {
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same without a promise. */
+export function readPlainFileSync(path: string): string {
+  const file = openSync(path, O_RDONLY | O_NONBLOCK);
+  try {
+    if (!fstatSync(file).isFile()) throw new NotARegularFile(path);
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Opens a file of this tool to read and write it; a link is not followed. @throws NotARegularFile */
+export function openOwnFile(path: string): Promise<FileHandle> {
+  return openPlainFile(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+}
+
+/** Makes a new file for this tool; whatever had its name is removed, and the target of a link stays as it is. */
+export async function createOwnFile(path: string, mode = 0o600): Promise<FileHandle> {
+  await rm(path, { force: true });
+  return open(path, O_RDWR | O_CREAT | O_EXCL, mode);
+}
+
+/** @throws NotARegularFile */
+export async function openPlainFile(path: string, flags: number, mode?: number): Promise<FileHandle> {
+  const file = await open(path, flags, mode);
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new NotARegularFile(path);
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import type { ImageErrorCode } from '../errors.ts';
+import { pathOfAddress } from '../image/address.ts';
+import type { ImageSource } from '../image/source.ts';
+import { isUrl } from '../image/url.ts';
+import { openable, pathOf } from '../inputs/path.ts';
+import type { Identity, WrittenRow } from './journal.ts';
+
+/** Another try may end otherwise, with the same file. */
+const PASSING: readonly ImageErrorCode[] = ['E_TIMEOUT', 'E_CRASH', 'E_UNREADABLE', 'E_URL'];
+const URL_STAMP = 'url';
+
+/** An image, and what its file is. */
+export interface NamedImage {
+  readonly key: string;
+  readonly identity: Identity;
+}
+
+/** @param checksum whether the contents count, not the times of change */
+export async function identify(image: ImageSource, checksum: boolean): Promise<NamedImage> {
+  const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
+  if (typeof image === 'string' && isUrl(image)) return { key, identity: { stamp: URL_STAMP } };
+  if (typeof image !== 'string' && !('path' in image)) return { key, identity: {} };
+  const path = openable(pathOfAddress(key));
+  const info = await stat(path, { bigint: true }).catch(() => undefined);
+  if (info === undefined) return { key, identity: { stamp: 'absent' } };
+  const stamp = `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino}`;
+  const sha256 = checksum && info.isFile() ? await hash(path) : undefined;
+  return { key, identity: { stamp, ...(sha256 && { sha256 }) } };
+}
+
+/** Whether the row of an earlier run is what a new run would write. */
+export function holds({ key, identity: before, failure }: WrittenRow, now: NamedImage): boolean {
+  if (key !== now.key || (failure !== undefined && PASSING.includes(failure))) return false;
+  if (before.stamp === URL_STAMP && failure !== undefined) return false;
+  if (before.sha256 !== undefined && now.identity.sha256 !== undefined) return before.sha256 === now.identity.sha256;
+  return before.stamp !== undefined && before.stamp === now.identity.stamp;
+}
+
+/** @returns undefined if the file cannot be read */
+async function hash(path: string | Buffer): Promise<string | undefined> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const sha256 = createHash('sha256');
+    for await (const bytes of file.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) sha256.update(bytes);
+    return sha256.digest('hex');
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}

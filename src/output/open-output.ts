@@ -1,0 +1,73 @@
+import { stat } from 'node:fs/promises';
+import { FileOutput } from './file-output.ts';
+import { OutputLock } from './output-lock.ts';
+import { NONE_KEPT, type ResultOutput } from './result-output.ts';
+import { openDevice, streamOutput } from './stream-output.ts';
+import { WholeFile } from './whole-file.ts';
+
+/**
+ * Opens a file that is not resumed; at once, so that a wrong path is told before the work.
+ *
+ * @param kind whether the file is good after each row, or only as a whole
+ * @throws OutputError
+ */
+export async function openOutputFile(file: string, kind: 'lines' | 'whole'): Promise<ResultOutput> {
+  const device = await deviceAt(file);
+  if (device !== undefined) return streamOutput(device);
+  const lock = await OutputLock.take(file);
+  try {
+    return kind === 'lines'
+      ? lines(await FileOutput.create(lock), lock)
+      : whole(await WholeFile.create(lock.path, lock), lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Writes a file that is there whole or not at all; a FIFO or device gets it as it comes. @throws OutputError */
+export async function writeOutput(file: string, text: string | Uint8Array): Promise<void> {
+  const output = await openOutputFile(file, 'whole');
+  try {
+    await output.head('');
+    await output.row(text);
+    await output.tail('');
+  } finally {
+    await output.close();
+  }
+}
+
+/** @returns undefined for a regular file, or none */
+async function deviceAt(file: string) {
+  const info = await stat(file).catch(() => undefined);
+  return info === undefined || info.isFile() || info.isDirectory() ? undefined : openDevice(file, info.isFIFO());
+}
+
+function lines(file: FileOutput, lock: OutputLock): ResultOutput {
+  return {
+    remaining: (images) => images,
+    head: (text) => file.write(text),
+    row: (text) => file.write(text),
+    tail: (text) => file.write(text).then(() => NONE_KEPT),
+    close: () => file.close().finally(() => lock.release()),
+  };
+}
+
+/** Without a head and a tail the file is not whole: then the one that was there stays. */
+function whole(file: WholeFile, lock: OutputLock): ResultOutput {
+  let [hasHead, hasTail] = [false, false];
+  return {
+    remaining: (images) => images,
+    async head(text) {
+      await file.write(text);
+      hasHead = true;
+    },
+    row: (text) => file.write(text),
+    async tail(text) {
+      await file.write(text);
+      hasTail = true;
+      return NONE_KEPT;
+    },
+    close: () => (hasHead && hasTail ? file.commit() : file.discard()).finally(() => lock.release()),
+  };
+}

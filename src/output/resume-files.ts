@@ -1,0 +1,91 @@
+import { rename, rm } from 'node:fs/promises';
+import { createOwnFile, readPlainFile } from '../disk/plain-file.ts';
+import { messageOf, OutputError, UsageError } from '../errors.ts';
+import type { FileOutput } from './file-output.ts';
+import { Journal, type JournalRow } from './journal.ts';
+import type { RunSettings } from './run-settings.ts';
+import { WrittenRows } from './written-rows.ts';
+
+/** The head of a csv names a column for each of at most a few labels. */
+const LONGEST_HEAD = 1 << 20;
+
+export const settingsFile = (path: string) => `${path}.run.json`;
+export const journalFile = (path: string) => `${path}.run.rows`;
+
+/** @returns undefined if there is none @throws UsageError if something else is at its place */
+export async function openJournal(given: string, path: string): Promise<Journal | undefined> {
+  return Journal.open(journalFile(path)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw notResumable(given, `its journal cannot be used: ${messageOf(error)}`, error);
+  });
+}
+
+/**
+ * Whether a journal tells what the rows of an output are of.
+ *
+ * @throws UsageError if the output begins with something else than the journal says: it is another file, which is kept
+ */
+export async function describes(journal: Journal, file: FileOutput, given: string): Promise<boolean> {
+  const written = new WrittenRows(file);
+  const rows = journal.rows(file.size);
+  const [head, first] = [await nextOf(rows), await nextOf(rows)];
+  if (head === undefined) return false;
+  for (const row of first === undefined ? [head] : [head, first])
+    if ((await written.read(row)) === undefined)
+      throw notResumable(
+        given,
+        'its first row is not the one that was written: somebody has changed or replaced the file',
+      );
+  return true;
+}
+
+/** Whether an output has more than the lines of its head: one that was ended before its first row has not. */
+export async function hasRow({ handle, size }: FileOutput, headLines: number): Promise<boolean> {
+  const start = Buffer.alloc(Math.min(size, LONGEST_HEAD));
+  await handle.read(start, 0, start.length, 0);
+  return size > LONGEST_HEAD || start.filter((byte) => byte === 10).length > headLines;
+}
+
+export async function readSettings(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readPlainFile(settingsFile(path)));
+  } catch (error) {
+    throw notResumable(
+      path,
+      `its settings file ${settingsFile(path)} is missing or damaged (${messageOf(error)})`,
+      error,
+    );
+  }
+}
+
+/** Written whole or not at all. */
+export async function writeSettings(path: string, settings: RunSettings): Promise<void> {
+  const beside = `${settingsFile(path)}.tmp`;
+  const file = await createOwnFile(beside, 0o666);
+  try {
+    await file.writeFile(`${JSON.stringify(settings, null, 2)}\n`);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+  await rename(beside, settingsFile(path));
+}
+
+export async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<JournalRow | undefined> {
+  const next = await rows?.next();
+  return next?.done === false ? next.value : undefined;
+}
+
+export function notResumable(path: string, why: string, cause?: unknown): UsageError {
+  return new UsageError(`cannot resume ${path}: ${why}`, 'remove --resume to start again, or use another file', cause);
+}
+
+export function cannotWriteBeside(path: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof OutputError) throw error;
+    const fact = `cannot write the files for --resume next to ${path}: ${messageOf(error)}`;
+    throw new OutputError(fact, 'check the permissions of the folder and the free space', error);
+  };
+}

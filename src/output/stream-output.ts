@@ -1,0 +1,42 @@
+import { constants, createWriteStream, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import { OutputError } from '../errors.ts';
+import { NONE_KEPT, type ResultOutput } from './result-output.ts';
+import { cannotWrite, Sink } from './sink.ts';
+
+/** Rows that go to a stream: standard output, a FIFO, a device. */
+export function streamOutput(sink: Sink): ResultOutput {
+  return {
+    remaining: (images) => images,
+    head: (text) => sink.write(text),
+    row: (text) => sink.write(text),
+    tail: (text) => sink.write(text).then(() => NONE_KEPT),
+    close: () => sink.close(),
+  };
+}
+
+/** Standard output. */
+export function standardOutput(stdout: Writable): Sink {
+  return new Sink(stdout, 'standard output');
+}
+
+/**
+ * Opens a FIFO or a device.
+ *
+ * A FIFO is opened without waiting for its reader: a thread that waits for one cannot be interrupted.
+ *
+ * @throws OutputError if nobody reads the FIFO
+ */
+export function openDevice(path: string, isFifo: boolean): Sink {
+  const { O_WRONLY, O_NONBLOCK = 0 } = constants;
+  try {
+    const fd = openSync(path, O_WRONLY | O_NONBLOCK);
+    const stream = isFifo ? new Socket({ fd, readable: false, writable: true }) : createWriteStream(path, { fd });
+    return new Sink(stream, path, true);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENXIO')
+      throw new OutputError(`${path} is a FIFO that no process reads`, 'start its reader first', error);
+    throw cannotWrite(path, error);
+  }
+}

@@ -1,0 +1,70 @@
+import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { FileOutput } from './file-output.ts';
+import type { OutputLock } from './output-lock.ts';
+import { cannotWrite, throwCannotWrite } from './sink.ts';
+
+/**
+ * A file that is there whole or not at all: it is written under another name (`<file>.run.tmp`) and renamed at its end. Whatever
+ * ends the run before, what had the name stays as it was.
+ */
+export class WholeFile {
+  private constructor(
+    private readonly path: string,
+    private readonly file: FileOutput,
+    /** Absent if the folder cannot be written: then the file itself is written. */
+    private readonly beside: string | undefined,
+  ) {}
+
+  /** @param path the output of the lock, or a file that belongs to it @throws OutputError */
+  static async create(path: string, lock: OutputLock): Promise<WholeFile> {
+    const info = await stat(path).catch(() => undefined);
+    if (info !== undefined && !info.isFile()) throw cannotWrite(path, new Error('it is not a regular file'));
+    const beside = `${path}.run.tmp`;
+    try {
+      const file = await FileOutput.beside(beside, path, lock);
+      if (info !== undefined) await file.handle.chmod(info.mode & 0o777);
+      return new WholeFile(path, file, beside);
+    } catch (error) {
+      const isDenied = error instanceof Error && 'code' in error && /^(EACCES|EPERM|EROFS)$/u.test(String(error.code));
+      if (!isDenied || info === undefined || path !== lock.path) throw cannotWrite(path, error);
+      return new WholeFile(path, await FileOutput.create(lock), undefined);
+    }
+  }
+
+  /** @throws OutputError */
+  write(bytes: string | Uint8Array): Promise<void> {
+    return this.file.write(bytes);
+  }
+
+  /** Overwrites the first bytes. @throws OutputError */
+  rewrite(start: Uint8Array): Promise<void> {
+    return this.file.rewrite(start);
+  }
+
+  cutAt(length: number): Promise<void> {
+    return this.file.cutAt(length);
+  }
+
+  /** Gives the file its name. @throws OutputError */
+  async commit(): Promise<void> {
+    const { path, beside } = this;
+    try {
+      await this.file.close();
+      if (beside === undefined) return;
+      await rename(beside, path).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EBUSY' && error.code !== 'EXDEV') throw error;
+        await copyFile(beside, path); // the file is a mount of its own
+      });
+    } catch (error) {
+      throw cannotWrite(path, error);
+    } finally {
+      if (beside !== undefined) await rm(beside, { force: true }).catch(() => {});
+    }
+  }
+
+  /** Leaves what had the name as it was. */
+  async discard(): Promise<void> {
+    await this.file.handle.close().catch(() => {});
+    if (this.beside !== undefined) await rm(this.beside, { force: true }).catch(throwCannotWrite(this.path));
+  }
+}
