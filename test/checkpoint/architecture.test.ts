@@ -84,7 +84,11 @@ describe('inferArchitecture', () => {
       { hidden_act: 'relu' },
       /hidden_act .* is "relu"; supported values: quick_gelu, gelu, gelu_pytorch_tanh/,
     ],
-    ['vision_config', { position_embedding_type: '2d' }, /position_embedding_type .* is 2d, but the model has 1d positions/],
+    [
+      'vision_config',
+      { position_embedding_type: '2d' },
+      /position_embedding_type .* is 2d, but the model has 1d positions/,
+    ],
     ['vision_config', { pooling: 'max' }, /pooling .* is "max"/],
     ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny"; it must be a number/],
     ['text_config', { vocab_size: 49408 }, /vocab_size in text_config .* is 49408, but the model has 600/],

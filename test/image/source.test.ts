@@ -27,7 +27,7 @@ describe('what is no regular file', () => {
     await expect(readSource(here('fifo'))).rejects.toMatchObject(
       wrong('E_UNREADABLE', /fifo is not a regular file, but a FIFO/),
     );
-    await expect(readSource(here('socket'))).rejects.toMatchObject(wrong('E_UNREADABLE', /socket is a socket, not/));
+    await expect(readSource(here('socket'))).rejects.toMatchObject(wrong('E_UNREADABLE', /socket is not a regular file, but a socket/));
     await expect(readSource('/dev/zero')).rejects.toMatchObject(wrong('E_UNREADABLE', /zero is a device, no/));
     await expect(readSource(folder)).rejects.toMatchObject(
       wrong('E_UNREADABLE', / is a folder, and an image is wanted/),
@@ -71,7 +71,9 @@ describe('a file', () => {
     await expect(readSource(here('empty.png'))).rejects.toMatchObject(wrong('E_DECODE', /empty.png is empty/));
     const target = /dangling.png is a link to nowhere\/at all.png, which does not exist/;
     await expect(readSource(here('dangling.png'))).rejects.toMatchObject(wrong('E_NOT_FOUND', target));
-    await expect(readSource(here('loop.png'))).rejects.toMatchObject(wrong('E_UNREADABLE', /is a symbolic link in a loop/));
+    await expect(readSource(here('loop.png'))).rejects.toMatchObject(
+      wrong('E_UNREADABLE', /is a symbolic link in a loop/),
+    );
     await expect(readSource(here('no.png'))).rejects.toMatchObject(wrong('E_NOT_FOUND', /no.png does not exist/));
     await expect(readSource('a\0b')).rejects.toMatchObject({ code: 'E_UNREADABLE' });
   });
