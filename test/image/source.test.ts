@@ -28,7 +28,7 @@ describe('what is no regular file', () => {
       wrong('E_UNREADABLE', /fifo is not a regular file, but a FIFO/),
     );
     await expect(readSource(here('socket'))).rejects.toMatchObject(wrong('E_UNREADABLE', /socket is not a regular file, but a socket/));
-    await expect(readSource('/dev/zero')).rejects.toMatchObject(wrong('E_UNREADABLE', /zero is a device, no/));
+    await expect(readSource('/dev/zero')).rejects.toMatchObject(wrong('E_UNREADABLE', /zero is not a regular file, but a device/));
     await expect(readSource(folder)).rejects.toMatchObject(
       wrong('E_UNREADABLE', / is a folder, and an image is wanted/),
     );
