@@ -35,6 +35,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const named = commandNamed(words[0]);
   const command = await createCommand(named, io, onExit);
   if (named === undefined && words.includes('--help')) command.description(await overview(io));
+  if (argv.length === 2 && argv.includes('--version') && argv.includes('--verbose')) {
+    io.stdout.write(await versions());
+    return 0;
+  }
   if (argv.length === 0) {
     io.stderr.write(fitted(shortHelp(command), helpWidth(io)));
     return 2;
@@ -112,4 +116,10 @@ async function overview(io: Io): Promise<string> {
     ([name, { summary }]) => `  clip-classify help ${name.padEnd(11)}  ${summary}`,
   );
   return [SUMMARY, '', 'Commands (each has its own --help):', ...commands, '', 'Help topics:', ...topics].join('\n');
+}
+
+/** The versions of the parts, for reports of errors. */
+async function versions(): Promise<string> {
+  const { parts } = await import('../model/doctor.ts');
+  return [`clip-classify ${await packageVersion()}`, ...parts(), ''].join('\n');
 }

@@ -94,6 +94,19 @@ export class EncoderProcess {
     });
   }
 
+  /** Whether answers are awaited: a child from which none is keeps nobody's process alive. */
+  await(isAwaited: boolean): void {
+    const { child } = this;
+    if (child === undefined || this.killed) return;
+    if (isAwaited) {
+      child.ref();
+      child.channel?.ref();
+    } else {
+      child.unref();
+      child.channel?.unref();
+    }
+  }
+
   /** Nobody waits for its end: a process that reads from a disk that does not answer cannot even be killed. */
   kill(): void {
     this.killed = true;

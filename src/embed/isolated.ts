@@ -131,6 +131,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
     this.child ??= this.start();
+    this.child.await(!this.isOpen || this.jobs.size > 0);
     if (!this.isOpen) return;
     const jobs = [...this.jobs.values()];
     const kept = jobs.filter(({ stage }) => stage === 'kept');
@@ -237,6 +238,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
 
   private answer(job: Job, result: Embedded): void {
     this.jobs.delete(job.id);
+    if (this.isOpen && this.jobs.size === 0) this.child?.await(false);
     job.done(result);
   }
 

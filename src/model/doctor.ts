@@ -43,11 +43,19 @@ export async function* examine(env: Env, offline: boolean): AsyncGenerator<Findi
   const runtime = finding('onnxruntime', runtimeVersion);
   yield runtime;
   if (runtime.state === 'ok') {
-    for (const provider of builtInProviders()) yield await tryProvider(provider);
-    if (builtInProviders().includes('cuda')) yield* cudaLibraries(env);
+    for (const provider of builtInProviders()) {
+      const tried = await tryProvider(provider);
+      yield provider === 'cuda' && tried.state !== 'ok' ? { ...tried, ...(await missingForCuda(env)) } : tried;
+    }
   }
   yield await cache(env);
   yield await hub(env, offline);
+}
+
+/** The versions of Node and of the libraries; a library that cannot be loaded says why. */
+export function parts(): string[] {
+  const found = [finding('decoder', decoderVersions), finding('onnxruntime', () => `onnxruntime ${runtimeVersion()}`)];
+  return [`node ${versions.node} on ${platform} ${arch}`, ...found.map(({ detail }) => detail)];
 }
 
 /** What a library says of itself, or why it cannot be loaded. */
@@ -129,32 +137,24 @@ async function tryProvider(provider: string): Promise<Finding> {
   }
 }
 
-async function* cudaLibraries(env: Env): AsyncGenerator<Finding> {
-  const topic = 'CUDA libraries';
-  if (!(await hasCudaLibrary())) {
-    yield {
-      topic,
-      state: 'absent',
+/** What CUDA needs and this machine lacks; nothing if all is there. */
+async function missingForCuda(env: Env): Promise<Partial<Finding>> {
+  if (!(await hasCudaLibrary()))
+    return {
       detail: "onnxruntime's CUDA libraries are not installed (needed only for an NVIDIA GPU)",
-      fix: installCuda(),
+      fix: `run ${installCuda()}`,
     };
-  }
   const folders = [
     ...(env['LD_LIBRARY_PATH'] ?? '').split(':').filter((folder) => folder !== ''),
     ...(await systemFolders()),
   ];
-  const found: string[] = [];
   const missing: string[] = [];
-  for (const name of await neededCudaLibraries()) ((await isIn(folders, name)) ? found : missing).push(name);
-  if (found.length > 0) yield { topic, state: 'ok', detail: `found ${found.join(', ')}` };
-  if (missing.length > 0) {
-    yield {
-      topic,
-      state: 'absent',
-      detail: `not found: ${missing.join(', ')}`,
-      fix: 'install CUDA and cuDNN in these versions, and add their folder to LD_LIBRARY_PATH',
-    };
-  }
+  for (const name of await neededCudaLibraries()) if (!(await isIn(folders, name))) missing.push(name);
+  if (missing.length === 0) return {};
+  return {
+    detail: `these libraries are not found: ${missing.join(', ')}`,
+    fix: 'install CUDA and cuDNN in these versions, and add their folder to LD_LIBRARY_PATH',
+  };
 }
 
 /** Where the loader looks without being told: the folders of ld.so.conf, and the usual ones. */

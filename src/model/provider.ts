@@ -66,7 +66,8 @@ async function refuseMissing(provider: Provider): Promise<void> {
 
 /** The one command that fetches what the install leaves out. */
 export function installCuda(): string {
-  return `node ${runtimeFiles().installScript}`;
+  const { installScript } = runtimeFiles();
+  return `node ${/^[\w./@+-]+$/u.test(installScript) ? installScript : JSON.stringify(installScript)}`;
 }
 
 /** Whether onnxruntime's own library for CUDA is installed: its package fetches it after the install, or is kept from it. */

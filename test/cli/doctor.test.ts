@@ -37,10 +37,19 @@ describe('doctor', () => {
     expect(stderr).toBe('');
   });
 
+  it('has one row for CUDA, and ends with a verdict', async () => {
+    const { stdout } = await cli(['doctor', '--offline'], { env });
+    expect(stdout.match(/^\S+ +(provider cuda|CUDA)/gmu)?.length ?? 0).toBeLessThanOrEqual(1);
+    expect(stdout).toMatch(/\nReady: .*cpu\n$/u);
+    for (const line of stdout.split('\n').filter((text) => text.trim().includes(' ')))
+      expect(line.length).toBeLessThanOrEqual(80);
+  });
+
   it('gives each problem its fix', async () => {
     const { code, stdout } = await cli(['doctor', '--offline'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/problem {2}cache folder .*\n +→ set CLIP_CLASSIFY_CACHE to a writable folder/);
+    expect(stdout).toMatch(/problem {2}cache folder .*\n( .*\n)* +→ set CLIP_CLASSIFY_CACHE to a writable/);
+    expect(stdout).toMatch(/\nNot ready: cache folder\n$/);
   });
 });
 

@@ -7,6 +7,7 @@ import { defaultModel, modelNames } from '../../model/store.ts';
 import { withFlags } from '../../output/flags.ts';
 import { escapeControls } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
+import { fitted, helpWidth } from '../help/layout.ts';
 import { type Io, wantsColor } from '../io.ts';
 
 export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
@@ -23,9 +24,9 @@ export const doctorCommand = (io: Io, onExit: (code: number) => void) =>
       const findings: Finding[] = [];
       for await (const finding of allFindings(io, offline)) {
         findings.push(finding);
-        if (!json) await sink.write(findingLine(finding, wantsColor(io.stdout, io.env)));
+        if (!json) await sink.write(findingLine(finding, io));
       }
-      if (json) await sink.write(`${escapeControls(JSON.stringify(findings, null, 2))}\n`);
+      await sink.write(json ? `${escapeControls(JSON.stringify(findings, null, 2))}\n` : `${verdict(findings)}\n`);
       onExit(findings.some(({ state }) => state === 'problem') ? 1 : 0);
     });
 
@@ -47,8 +48,28 @@ async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
   }
 }
 
-function findingLine({ topic, state, detail, fix }: Finding, color: boolean): string {
-  const paint = createColors(color);
-  const mark = { ok: paint.green('ok     '), absent: paint.dim('absent '), problem: paint.red('problem') }[state];
-  return `${mark}  ${oneLine(topic).padEnd(20)}  ${oneLine(detail)}\n${fix === undefined ? '' : `${' '.repeat(31)}→ ${oneLine(fix)}\n`}`;
+/** Columns of the state and of the topic. */
+const [STATE, TOPIC] = [9, 22] as const;
+const LEAST_DETAIL = 30;
+
+function findingLine({ topic, state, detail, fix }: Finding, io: Io): string {
+  const paint = createColors(wantsColor(io.stdout, io.env));
+  const mark = { ok: paint.green('ok'), absent: paint.dim('absent'), problem: paint.red('problem') }[state];
+  const width = helpWidth(io);
+  const isNarrow = width < STATE + TOPIC + LEAST_DETAIL;
+  const indent = ' '.repeat(isNarrow ? STATE : STATE + TOPIC);
+  const text = [detail, ...(fix === undefined ? [] : [`→ ${fix}`])]
+    .map((part) => fitted(indent + oneLine(part), width))
+    .join('\n');
+  const head = `${mark}${' '.repeat(STATE - state.length)}${oneLine(topic)}`;
+  if (isNarrow || topic.length >= TOPIC) return `${head}\n${text}\n`;
+  return `${head}${' '.repeat(TOPIC - topic.length)}${text.trimStart()}\n`;
+}
+
+/** What the user wants to know in the end: whether images can be classified here, and on what. */
+function verdict(findings: readonly Finding[]): string {
+  const problems = findings.filter(({ state }) => state === 'problem');
+  if (problems.length > 0) return `Not ready: ${problems.map(({ topic }) => topic).join(', ')}`;
+  const works = findings.filter(({ topic, state }) => topic.startsWith('provider ') && state === 'ok');
+  return `Ready: ${works.map(({ topic }) => topic.replace('provider ', '')).join(', ')}`;
 }

@@ -52,7 +52,7 @@ export function fitted(text: string, width: number): string {
 /** @param hanging indent of every line but the first */
 function broken(line: string, hanging: string, width: number): string[] {
   const parts = /^ *\S.*? {2,}(?=\S)/u.exec(line)?.[0] ?? /^ */u.exec(line)?.[0] ?? '';
-  const words = line.slice(parts.length).match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/gu) ?? [];
+  const words = line.slice(parts.length).match(/(?:"[^"]*"|(?<=^|\s)'[^']*'|\S)+/gu) ?? [];
   const lines: string[] = [];
   let current = parts;
   let isEmpty = true;
