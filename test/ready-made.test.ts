@@ -231,7 +231,7 @@ describe('ready-made graphs are refused', () => {
 
   it('without a logit scale, which is never assumed', async () => {
     await expect(loadModel(await folderOf('scale', both(), HUGGING_FACE))).rejects.toThrow(
-      /logit scale of scale is not known.*--logit-scale/,
+      /logit scale of scale is unknown.*`logitScale`/,
     );
   });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { readModelText } from '../checkpoint/model-file.ts';
 import { isRecord } from '../checkpoint/safetensors.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, messageOf } from '../errors.ts';
 import { readSentencePiece } from './sentencepiece.ts';
 
 /** Everything that a tokenizer is read from. */
@@ -35,7 +35,7 @@ export async function readTokenizer(folder: string): Promise<TokenizerSource> {
     if (text.startsWith('version https://git-lfs')) {
       throw new ModelError(`${path('tokenizer.json')} is a Git LFS pointer`, `run "git lfs pull" in ${folder}`);
     }
-    return { path: path('tokenizer.json'), json: JSON.parse(text) as unknown };
+    return { path: path('tokenizer.json'), json: parseJson(path('tokenizer.json'), text) };
   }
   if ((await exists(path('vocab.json'))) && (await exists(path('merges.txt')))) {
     const vocab = await readModelJson(folder, 'vocab.json');
@@ -51,6 +51,15 @@ export async function readTokenizer(folder: string): Promise<TokenizerSource> {
     return { path: path('spiece.model'), json: await readSentencePiece(path('spiece.model'), '</s>') };
   }
   throw new ModelError(`${folder} has no tokenizer.json`, next);
+}
+
+/** @throws ModelError if the file is damaged */
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ModelError(`${path} is not JSON: ${messageOf(error)}`, next, error);
+  }
 }
 
 const next = 'copy the tokenizer.json of the model into the folder';

@@ -73,22 +73,26 @@ describe('inferArchitecture', () => {
   it.each([
     ['vision_config', { hidden_size: 64 }, /hidden_size in vision_config .* is 64, but the model has 32/],
     ['vision_config', { num_hidden_layers: 3 }, /num_hidden_layers .* is 3, but the model has 2/],
-    ['vision_config', { patch_size: 16 }, /patch_size .* says 16/],
+    ['vision_config', { patch_size: 16 }, /patch_size .* is 16, but the model has 8/],
     ['vision_config', { image_size: 224 }, /image_size .* is 224, but the model has 4 × 4 patches of 8/],
     ['vision_config', { num_attention_heads: 5 }, /num_attention_heads .* is 5, but the model has a width of 32/],
     ['vision_config', { num_attention_heads: 1.5 }, /num_attention_heads .* is 1.5; it must be a whole number/],
-    ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* says 0/],
-    ['vision_config', { intermediate_size: 64 }, /intermediate_size .* says 64/],
+    ['vision_config', { num_attention_heads: 0 }, /num_attention_heads .* is 0, but/],
+    ['vision_config', { intermediate_size: 64 }, /intermediate_size .* is 64, but the model has 128/],
     [
       'vision_config',
       { hidden_act: 'relu' },
-      /hidden_act .* is "relu"; supported are quick_gelu, gelu, gelu_pytorch_tanh/,
+      /hidden_act .* is "relu"; supported values: quick_gelu, gelu, gelu_pytorch_tanh/,
     ],
-    ['vision_config', { position_embedding_type: '2d' }, /position_embedding_type .* contradicts 1d positions/],
+    [
+      'vision_config',
+      { position_embedding_type: '2d' },
+      /position_embedding_type .* is 2d, but the model has 1d positions/,
+    ],
     ['vision_config', { pooling: 'max' }, /pooling .* is "max"/],
-    ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny", not a number/],
+    ['vision_config', { layer_norm_eps: 'tiny' }, /layer_norm_eps .* is "tiny"; it must be a number/],
     ['text_config', { vocab_size: 49408 }, /vocab_size in text_config .* is 49408, but the model has 600/],
-    ['text_config', { max_position_embeddings: 77 }, /max_position_embeddings .* says 77/],
+    ['text_config', { max_position_embeddings: 77 }, /max_position_embeddings .* is 77, but/],
     ['text_config', { eos_token_id: 49407 }, /eos_token_id .* is 49407, but the model has a vocabulary of 600/],
   ] as const)('refuses a %s that says %j', (section, fields, message) => {
     const contradictory = { ...config, [section]: { ...config[section], ...fields } };
@@ -118,7 +122,7 @@ describe('inferArchitecture', () => {
   it.each([
     ['visual_projection.weight', undefined, /has no tensor visual_projection/],
     ['vision_model.encoder.layers.1.mlp.fc2.bias', undefined, /has no tensor/],
-    ['vision_model.encoder.layers.0.mlp.fc1.weight', undefined, /there is no vision_model.encoder.layers.0/],
+    ['vision_model.encoder.layers.0.mlp.fc1.weight', undefined, /has no tensor vision_model.encoder.layers.0/],
     ['text_projection.weight', { shape: [21, 24] }, /text_projection.weight has shape \[21, 24\]/],
     [
       'vision_model.embeddings.position_embedding.weight',

@@ -67,18 +67,18 @@ describe('readCheckpoint', () => {
     ['an unknown type', file({ a: tensor({ dtype: 'Q4' }) }), /unknown type "Q4"/],
     ['a type from the prototype', file({ a: tensor({ dtype: 'toString' }) }), /unknown type/],
     ['a negative shape', file({ a: tensor({ shape: [-2] }) }), /impossible shape/],
-    ['a shape that overflows', file({ a: tensor({ shape: [2 ** 31, 2 ** 31] }) }), /takes 8 bytes/],
+    ['a shape that overflows', file({ a: tensor({ shape: [2 ** 31, 2 ** 31] }) }), /has 8 bytes/],
     [
       'a shape that lies',
       file({ a: tensor({ shape: [3] }) }),
       /has 8 bytes, but its shape \[3\] and type F32 require 12/,
     ],
-    ['offsets the wrong way round', file({ a: tensor({ data_offsets: [8, 0] }) }), /takes -8 bytes/],
+    ['offsets the wrong way round', file({ a: tensor({ data_offsets: [8, 0] }) }), /has -8 bytes/],
     ['offsets of text', file({ a: tensor({ data_offsets: ['0', '8'] }) }), /impossible offsets/],
-    ['tensors that overlap', file({ a: tensor(), b: tensor() }), /not where the one before ends/],
-    ['a hole', file({ a: tensor({ data_offsets: [8, 16] }) }, 16), /not where the one before ends/],
-    ['a file that is cut short', file({ a: tensor() }, 7), /promises .* bytes, the file has/],
-    ['a file with more behind it', file({ a: tensor() }, 9), /promises .* bytes, the file has/],
+    ['tensors that overlap', file({ a: tensor(), b: tensor() }), /but the previous tensor ends at/],
+    ['a hole', file({ a: tensor({ data_offsets: [8, 16] }) }, 16), /but the previous tensor ends at/],
+    ['a file that is cut short', file({ a: tensor() }, 7), /describes .* bytes, but the file has/],
+    ['a file with more behind it', file({ a: tensor() }, 9), /describes .* bytes, but the file has/],
   ])('refuses %s', async (_, bytes, message) => {
     const error: unknown = await readCheckpoint(await write(bytes)).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(ModelError);

@@ -165,7 +165,7 @@ describe('clip-classify', () => {
 
 describe('what cannot run ends with 2 and one line', () => {
   it.each([
-    [[], /E_USAGE: no images; /],
+    [[], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
     [['x.jpg'], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
     [['x.jpg', '-l', 'cat,Cat'], /E_LABELS: "cat" and "Cat" are the same label/],
     [['x.jpg', '-l', 'cat,,dog'], /E_LABELS: label 2 of 3 is empty/],
@@ -175,7 +175,7 @@ describe('what cannot run ends with 2 and one line', () => {
     [['x.jpg', ...LABELS, '--top', '0'], /E_USAGE: .*--top.*whole number/],
     [['x.jpg', ...LABELS, '--batch', 'x'], /E_USAGE: .*--batch/],
     [['x.jpg', ...LABELS, '--format', 'xml'], /E_USAGE: .*jsonl/],
-    [['x.jpg', ...LABELS, '--lables', 'x'], /E_USAGE: unknown option '--lables' \(Did you mean --labels\?\)/],
+    [['x.jpg', ...LABELS, '--lables', 'x'], /E_USAGE: unknown option --lables; did you mean --labels\?/],
     [['x.jpg', ...LABELS, '-o', 'out.xml'], /E_USAGE: cannot tell the output format from the extension of out.xml/],
     [['x.jpg', ...LABELS, '-o', '/nothing/out.csv'], /E_OUTPUT: cannot write \/nothing\/out.csv/],
     [['x.jpg', ...LABELS, '-m', 'nothing'], /E_MODEL: there is no model or folder called nothing; use one of starter/],

@@ -171,18 +171,24 @@ describe('--from', () => {
       'another model',
       'photos.npy',
       ['-m', fixture('tiny-gelu-f16')],
-      /E_MODEL: the embeddings in .* are of another model/,
+      /E_MODEL: the embeddings in .* come from another model/,
     ],
     ['another model', 'photos.jsonl', ['-m', fixture('tiny-gelu-f16')], /E_MODEL: .* \(tiny-class, [0-9a-f]{12}\)/],
-    ['images beside it', 'photos.npy', [fixture('images/rgb.png')], /E_USAGE: both images/],
+    ['images beside it', 'photos.npy', [fixture('images/rgb.png')], /E_USAGE: images and --from .* are both given/],
     ['--resume', 'photos.npy', ['--resume', '-o', '/tmp/x.jsonl'], /E_USAGE: --resume does not work with --from/],
     ['a file that is not there', 'none.npy', [], /E_USAGE: cannot use .*none.npy/],
     ['a shard of them', 'photos.npy', ['--shard', '1/2'], /E_USAGE: --shard selects images, but --from .* is given/],
-    ['-0', 'photos.npy', ['-0'], /E_USAGE: -0 chooses images/],
-    ['a picture of them', 'photos.npy', ['--explain', '/tmp/x.png'], /E_USAGE: --explain draws an image, and --from/],
+    ['-0', 'photos.npy', ['-0'], /E_USAGE: -0 selects images/],
+    ['a picture of them', 'photos.npy', ['--explain', '/tmp/x.png'], /E_USAGE: --explain does not work with --from/],
     ['an image', 'bad.jpg', [], /E_USAGE: .*bad.jpg contains no embeddings of images/],
   ])('refuses %s (%s)', async (_, name, options, message) => {
-    const { code, stdout, stderr } = await cli(['--from', at(name), ...LABELS, ...MODEL, ...options]);
+    const { code, stdout, stderr } = await cli([
+      '--from',
+      at(name),
+      ...LABELS,
+      ...(options.includes('-m') ? [] : MODEL),
+      ...options,
+    ]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd()).not.toContain('\n');
@@ -201,10 +207,10 @@ describe('--from', () => {
     [
       'that promises more',
       (npy: Buffer) => Buffer.from(npy.toString('latin1').replace(/\((\d+),/, '(9$1,'), 'latin1'),
-      /promises/,
+      /its header says/,
     ],
-    ['of another kind', () => Buffer.from('PK\x03\x04 an archive'), /does not begin as a .npy file/],
-    ['that is empty', () => Buffer.alloc(0), /does not begin as a .npy file/],
+    ['of another kind', () => Buffer.from('PK\x03\x04 an archive'), /does not start like a .npy file/],
+    ['that is empty', () => Buffer.alloc(0), /does not start like a .npy file/],
   ])('refuses a .npy file %s', async (_, change, message) => {
     await writeFile(at('other.npy'), change(await readFile(at('photos.npy'))));
     await writeFile(at('other.npy.jsonl'), await readFile(at('photos.npy.jsonl')));

@@ -277,7 +277,7 @@ describe('eval --calibrate', () => {
 
 describe('what eval cannot do ends with 2 and one line', () => {
   it.each<[string, (() => Promise<string[]>) | string[], RegExp]>([
-    ['nothing to evaluate', [], /E_USAGE: missing required argument/],
+    ['nothing to evaluate', [], /E_USAGE: <folder\|truth.csv> is missing/],
     ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is not a folder and not a regular file/],
     [
       'no such folder',
@@ -324,7 +324,11 @@ describe('what eval cannot do ends with 2 and one line', () => {
     ],
     ['a page of thresholds', async () => [root, '--calibrate', '-o', 'out.html'], /use a name that ends in .json/],
     ['a precision for nothing', async () => [root, '--precision', '0.9'], /--precision needs --calibrate/],
-    ['a precision that cannot be', async () => [root, '--calibrate', '--precision', '95'], /above 0, at most 1/],
+    [
+      'a precision that cannot be',
+      async () => [root, '--calibrate', '--precision', '95'],
+      /use a number above 0 and at most 1/,
+    ],
     [
       'an output in no folder',
       async () => [root, '-o', '/nothing/out.json'],

@@ -73,7 +73,7 @@ describe('--explain', () => {
     const other = fixture('images/odd.jpg');
     const cases = [
       [[image, other, '--explain', at('x.png')], 'E_USAGE', 'several'],
-      [['--from', at('x.npy'), '--explain', at('x.png')], 'E_USAGE', '--from reads embeddings'],
+      [['--from', at('x.npy'), '--explain', at('x.png')], 'E_USAGE', '--explain does not work with --from'],
       [[image, '--explain', at('x.jpg')], 'E_USAGE', 'PNG'],
       [[image, '--explain-label', 'cat'], 'E_USAGE', '--explain-label needs --explain'],
       [[image, '--explain', at('x.png'), '--explain-label', 'bird'], 'E_LABELS', 'bird'],

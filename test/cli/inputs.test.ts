@@ -146,7 +146,7 @@ describe('a list', () => {
     const { code, stdout } = await cli(['--files-from', '-', ...MODEL], { stdin: `${folder}\n` });
     expect([code, rows(stdout)[0].error]).toEqual([
       1,
-      { code: 'E_UNREADABLE', message: expect.stringMatching(/is a folder.*lists hold files alone/) },
+      { code: 'E_UNREADABLE', message: expect.stringMatching(/is a folder, not an image; pass folders as arguments/) },
     ]);
   });
 });

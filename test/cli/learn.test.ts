@@ -123,7 +123,7 @@ describe('clip-classify learn', () => {
     await writeFile(join(odd, 'dog', 'broken.png'), 'not an image');
     const { code, stderr } = await learn(odd, '-o', inFolder('odd.clf.json'), '--force');
     expect(code).toBe(1);
-    expect(stderr).toMatch(/"elk": no image, so only the word is used/);
+    expect(stderr).toMatch(/the folder elk contains no images, so it is not a class/);
     expect(stderr).toMatch(/"cat": only 1 image/);
     expect(stderr).toMatch(/cat\/rgb.png and .*dog\/rgb.png are the same image in two classes/);
     expect(stderr).toMatch(/E_FORMAT/);

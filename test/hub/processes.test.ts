@@ -2,10 +2,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeHolder } from '../../src/disk/holder.ts';
 import { repository as checkout } from '../paths.ts';
 import { newHome, read, treeOf } from './cache.ts';
 import { gitSha1, type LoopbackHub, repository, sha256, startHub } from './server.ts';
@@ -102,7 +102,7 @@ describe('a pull in several processes', () => {
     const locks = join(home.hub, '.locks/models--acme--big');
     await mkdir(locks, { recursive: true });
     const { pid } = spawnSync(process.execPath, ['-e', '']); // it has ended
-    const dead = JSON.stringify({ pid, host: hostname(), id: 'x' });
+    const dead = JSON.stringify({ ...(await describeHolder(false)), pid });
     await writeFile(join(locks, `${sha256(weights)}.clip-classify.lock`), dead);
     await writeFile(join(locks, `${gitSha1(config)}.clip-classify.lock`), ''); // died before it wrote its name
     const start = performance.now();

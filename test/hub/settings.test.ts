@@ -70,9 +70,7 @@ describe('the variables of the hub', () => {
   it('takes user and password out of the endpoint, and shows neither', async () => {
     const { endpoint, login } = await settings({ HF_ENDPOINT: 'https://me:p%40ss@mirror/hf' });
     expect([endpoint, login]).toEqual(['https://mirror/hf', `Basic ${btoa('me:p@ss')}`]);
-    await expect(settings({ HF_ENDPOINT: 'ftp://me:secret@mirror' })).rejects.toThrow(
-      /^HF_ENDPOINT is "ftp:\/\/\*\*\*@mirror"/,
-    );
+    await expect(settings({ HF_ENDPOINT: 'ftp://me:secret@mirror' })).rejects.toThrow(/^HF_ENDPOINT is "mirror"/);
   });
 
   it.each([

@@ -70,7 +70,7 @@ describe('formats', () => {
     const bytes = Buffer.from(`<?xml version="1.0"?>\n<!-- a drawing -->\n${SVG}</svg>`);
     await expect(decode(bytes, 'x', DEFAULT_DECODE)).rejects.toMatchObject({
       code: 'E_FORMAT',
-      nextStep: expect.stringContaining('--allow-svg'),
+      nextStep: expect.stringContaining('add `svg`'),
     });
   });
 
