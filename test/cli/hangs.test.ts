@@ -75,8 +75,7 @@ describe.skipIf(process.platform !== 'linux')('SIGHUP (Linux: a shell tells in /
     ['nohup', '', 'nohup'],
     ["trap '' HUP", "trap '' HUP;", ''],
   ])('is ignored after %s', async (_, before, wrapper) => {
-    const list = Array.from({ length: 3000 }, () => image).join('\\n');
-    const script = `${before} printf '${list}\\n' | ${wrapper} "${process.execPath}" "${bin}" --files-from - ${TINY.join(' ')} -f label --quiet & run=$!
+    const script = `${before} yes '${image}' | head -n 3000 | ${wrapper} "${process.execPath}" "${bin}" --files-from - ${TINY.join(' ')} -f label --quiet & run=$!
       sleep 2; kill -HUP $run; wait $run`;
     const { stdout } = await promisify(execFile)('bash', ['-c', script]);
     expect(stdout.trimEnd().split('\n')).toHaveLength(3000);
