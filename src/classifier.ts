@@ -17,7 +17,7 @@ import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
 /** The threshold of labels that are decided on their own: more likely than not. */
 const EVEN = 0.5;
 
-/** A bad image is a result, not an exception; an image without a label is none that failed. */
+/** A bad image is a result, not an exception. An image without a label is not a failure. */
 export type ImageResult =
   | (ImageIdentity & { readonly ok: true } & Decision)
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
@@ -29,7 +29,7 @@ export interface ClassifierOptions {
   readonly none?: boolean;
   /** Prompts, each of which is a background class of its own. @default [] */
   readonly nonePrompts?: readonly string[];
-  /** An image whose best label scores less has none; a label may have a threshold of its own. @default 0, of several ½ */
+  /** Least score of a label; a label may have its own threshold. @default 0, with `multiLabel` ½ */
   readonly threshold?: number;
   /** An image has no label where its best score is not by so much greater than the second. @default 0 */
   readonly minMargin?: number;
@@ -55,7 +55,7 @@ export interface Classifier {
   classify(images: ImageInputs, options?: ClassifyOptions): AsyncGenerator<ImageResult>;
   /** The result of one image. */
   classifyOne(image: ImageInput, options?: ClassifyOptions): Promise<ImageResult>;
-  /** The same for images that have been embedded, by this model. */
+  /** Ranks the labels of images that this model has embedded. */
   rank(embedded: AsyncIterable<Embedded>, options?: Pick<ClassifyOptions, 'top'>): AsyncGenerator<ImageResult>;
 }
 

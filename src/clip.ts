@@ -39,7 +39,7 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly threads?: number;
   /** What inference runs on; `auto` takes the best that really runs. @default 'auto' */
   readonly provider?: ProviderChoice;
-  /** Which of several GPUs. @default 0 */
+  /** Number of the GPU. @default 0 */
   readonly device?: number;
   /** Images of one inference; scores do not depend on it. @default 8 */
   readonly batch?: number;
@@ -63,7 +63,7 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly signal?: AbortSignal;
   /** Keep label embeddings, and take them from, the cache folder of this tool. @default true */
   readonly cache?: boolean;
-  /** The same for images; needs `cache`. @default false */
+  /** Also cache image embeddings; needs `cache`. @default false */
   readonly cacheImages?: boolean;
 }
 
@@ -91,7 +91,7 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
   encodeLabels(prompts: LabelPrompts): Promise<LabelRows>;
   /** Frees the graphs; afterwards nothing can be encoded. */
   release(): Promise<void>;
-  /** The same for `await using`. */
+  /** Calls {@link release}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -122,7 +122,7 @@ export function plain(text: string): string {
   return text.replace(OBEYED, '\uFFFD');
 }
 
-/** The same for a text of several lines. */
+/** A text of more than one line, without what a terminal would obey. */
 export function printable(text: string): string {
   return text.split('\n').map(plain).join('\n');
 }

@@ -22,7 +22,7 @@ export interface Decision {
   readonly score: number;
   /** Why there is no label. */
   readonly reason?: Reason;
-  /** The score of the background, of several the greatest; only where one was asked for. */
+  /** Highest score of the background classes; absent if there are none. */
   readonly background?: number;
   /** The best labels, best first. */
   readonly labels: readonly RankedLabel[];
@@ -60,7 +60,7 @@ export interface Scores {
   readonly logits: Float64Array;
   /** [L], each in [0, 1] */
   readonly scores: Float64Array;
-  /** Of several the greatest. */
+  /** Highest score of the background classes. */
   readonly background?: number;
 }
 
@@ -68,7 +68,7 @@ export interface Scores {
  * Scores every label for an image: the softmax or the sigmoid of `logitScale · cosine + logitBias`.
  *
  * A CLIP has no bias, for softmax does not need one. For the sigmoid it is set so that the background gets ½:
- * `logitBias = -logitScale · cosine(background)`, of several the greatest. Each score is then the softmax over two, the label
+ * `logitBias = -logitScale · cosine(background)`, with the best background class. Each score is then the softmax over two, the label
  * and the background.
  *
  * A learnt classifier weighs `logitScale · cosine` and adds what its pictures say.

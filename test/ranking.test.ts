@@ -143,7 +143,7 @@ describe('decide', () => {
     ]);
   });
 
-  it('says so where of several none holds', () => {
+  it('gives the reason threshold if all labels are rejected', () => {
     const found = decide(scored([0.25, 0.375, 0.125]), rule({ several: true, thresholds: [0.5, 0.5, 0.5] }), 1);
     expect(found).toEqual({
       label: null,

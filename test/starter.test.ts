@@ -18,16 +18,28 @@ describe('the starter model', () => {
     expect((await stat(join(repository, 'models/starter/model.safetensors'))).size).toBeLessThan(40e6);
   });
 
+  const NAMES = ['cat', 'dog', 'rocket', 'brick wall'];
+  const firstLabel = async (file: string, labels: readonly string[]) => {
+    const classifier = await createClassifier(starter, labels);
+    const result = await classifier.classifyOne(join(repository, 'examples', file));
+    return result.ok && result.labels[0]?.label;
+  };
+
   it.each([
-    ['cat.jpg', 'cat'],
-    ['astronaut.jpg', 'astronaut'],
-    ['coffee.jpg', 'cup of coffee'],
-    ['rocket.jpg', 'rocket'],
-  ])('sees in %s a %s', async (file, label) => {
-    const classifier = await createClassifier(starter, ['cat', 'rocket', 'astronaut', 'cup of coffee']);
-    for await (const result of classifier.classify([join(repository, 'examples', file)])) {
-      expect(result.ok && result.labels[0]?.label).toBe(label);
-    }
+    ['cat.jpg', 'cat', NAMES],
+    ['rocket.jpg', 'rocket', NAMES],
+    ['coffee.jpg', 'cup of coffee', [...NAMES, 'cup of coffee']],
+    ['astronaut.jpg', 'astronaut', ['cat', 'rocket', 'astronaut', 'cup of coffee']],
+  ])('sees in %s a %s', async (file, label, labels) => {
+    expect(await firstLabel(file, labels)).toBe(label);
+  });
+
+  // Known mistakes, which the card names. These tests fail when a better model no longer makes them.
+  it.fails.each([
+    ['bricks.jpg', 'brick wall', NAMES],
+    ['astronaut.jpg', 'astronaut', [...NAMES, 'astronaut']],
+  ])('mistakes %s: it is a %s', async (file, label, labels) => {
+    expect(await firstLabel(file, labels)).toBe(label);
   });
 });
 

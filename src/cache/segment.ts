@@ -41,7 +41,7 @@ export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
  *
  * The sha256 of a block and of a record are over the header's too, so that neither is believed in another file; that of a
  * record is over its key. So whatever is cut, flipped or swapped is noticed, and a block that was half written when its
- * process was killed is passed over.
+ * process was killed is ignored.
  */
 
 /** A segment, open for reading. Reads are synchronous: two kilobytes out of the page cache take microseconds. */

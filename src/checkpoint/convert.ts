@@ -30,7 +30,7 @@ const TOWERS = {
 } as const;
 
 /**
- * The matrices of attention and MLPs, where nine tenths of the time goes; but for the first block's, whose errors pass
+ * The matrices of attention and MLPs, which take nine tenths of the time. The first block is left out, because its errors pass
  * through all others: it makes two fifths of all error where there are six blocks (docs/performance.md). The patch
  * embedding and the projection would add another third, for little time.
  */

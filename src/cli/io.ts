@@ -9,7 +9,7 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
   readonly interruption: AbortSignal;
-  /** Files may lie on a disk that does not answer: none is read where that could not be given up. @default false */
+  /** Files may lie on a disk that does not answer, so each read must be one that can be abandoned. @default false */
   readonly isWary?: boolean;
 }
 

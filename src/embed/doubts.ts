@@ -58,8 +58,8 @@ function bare(name: string): string {
 /**
  * The pairs of rows, earlier row first, whose cosine is at least `cosine`.
  *
- * Unit rows are near where `|a - b|² = 2 - 2 · cosine` is small. The sum is given up as soon as it is too great, which for
- * unlike rows is after a few of its terms.
+ * Unit rows are near where `|a - b|² = 2 - 2 · cosine` is small. The sum stops as soon as it is too great: for rows
+ * that are not alike, after a few terms.
  *
  * @param rows [L, D]
  */

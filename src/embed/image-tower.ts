@@ -12,7 +12,7 @@ export interface Machine {
   /** Threads of one inference. */
   readonly threads: number;
   readonly provider: ProviderChoice;
-  /** Which of several GPUs. */
+  /** Number of the GPU. */
   readonly device: number;
   /** Few images will be encoded. */
   readonly once?: boolean;

@@ -19,7 +19,7 @@ interface Job {
   readonly failed: (error: unknown) => void;
   /** 'kept': not yet sent; 'sent': the child has not begun with it. */
   stage: 'kept' | 'sent' | Stage;
-  /** It was under way when a child died or hung, and is tried again with nothing beside it. */
+  /** It was under way when a child died or hung, and is tried again while nothing else runs. */
   suspect: boolean;
   /** How often it has been tried alone. */
   trials: number;
@@ -29,9 +29,9 @@ interface Job {
 const TRIALS = 2;
 /** A child that dies so often before it has opened the model will never open it. */
 const DEATHS_WHILE_OPENING = 2;
-/** The same of one that is stuck while it is at no image. */
+/** A worker process that is stuck so often without an image under way will not recover. */
 const STUCK_WITHOUT_CAUSE = 2;
-/** So many images that were run alone without an end, and none that ended, are the fault of the model. */
+/** If so many images hang when they run alone, and no image succeeds, the model is at fault. */
 const HOPELESS = 16;
 
 /**
@@ -125,8 +125,8 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   }
 
   /**
-   * Everything at once, but a suspect only alone, in this process and in those beside it; nothing before the model is open,
-   * so that no image is blamed for that.
+   * Sends all waiting images at once, but a suspect only while nothing else runs in any process. Nothing is sent before the
+   * model is open, so that no image is blamed for a model that does not open.
    */
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
@@ -180,7 +180,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     for (const job of unanswered) job.stage = 'kept';
-    // What is run blocks the process: what was being decoded beside it is not at fault.
+    // A run blocks the process, so images that were being decoded at that time are not at fault.
     const suspects = running.length > 0 ? running : decoding;
     for (const job of suspects) {
       job.suspect = true;

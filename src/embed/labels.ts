@@ -4,7 +4,7 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { createBreath } from './breath.ts';
 import type { PromptEncoder } from './text-tower.ts';
 
-/** Of each label one or more texts, as they are to be read. */
+/** The prompts of each label: one or more texts. */
 export type LabelPrompts = readonly (readonly string[])[];
 
 /** Unit text embeddings of labels. */
@@ -34,7 +34,7 @@ export interface EncodedPart {
   readonly truncated: ReadonlySet<number>;
 }
 
-/** So many prompts are under way at once: memory does not grow with the number of labels, but for their rows. */
+/** Prompts under way at once. Beyond them, only the rows of the labels take memory. */
 const PART_PROMPTS = 8_192;
 
 /**

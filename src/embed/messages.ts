@@ -22,9 +22,9 @@ import type { Machine } from './image-tower.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import type { Workload } from './local.ts';
 
-/** How a child process ends that can get no more memory. */
+/** Exit code of a worker process that gets no more memory. */
 export const OUT_OF_MEMORY = 71;
-/** The same of threads. */
+/** Exit code of a worker process that gets no more threads. */
 export const OUT_OF_THREADS = 72;
 
 /** What the child process needs to know to open the same model. */

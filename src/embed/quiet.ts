@@ -1,4 +1,4 @@
-/** One of several that work side by side. */
+/** An encoder that works next to others. */
 export interface Neighbour {
   /** Nothing of its work is under way. */
   isIdle(): boolean;
@@ -6,7 +6,7 @@ export interface Neighbour {
   wake(): void;
 }
 
-/** Lets one of several neighbours work while the others rest. */
+/** Lets one neighbour work while the others rest. */
 export class Quiet {
   private readonly neighbours = new Set<Neighbour>();
   private holder: Neighbour | undefined;

@@ -8,7 +8,7 @@ import { cosines, l2Normalize } from '../tensor.ts';
 export interface ScoringOptions {
   /** @default that of the model */
   readonly logitScale?: number;
-  /** The same for the bias of a SigLIP. */
+  /** @default the logit bias of the model; a CLIP has none */
   readonly logitBias?: number;
 }
 

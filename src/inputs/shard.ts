@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.ts';
 import { bytesOfPath, type Path } from './path.ts';
 
-/** One of n parts of the work, that n machines share without a word to each other. */
+/** One of n parts of the work, which n machines share without talking to each other. */
 export interface Shard {
   /** From 1 to {@link of}. */
   readonly part: number;

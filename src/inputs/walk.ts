@@ -7,7 +7,7 @@ import { openable, type Path, pathOfBytes, sortByBytes, within } from './path.ts
 export interface Walk {
   /** Files and folders whose names begin with a dot are taken too. @default false */
   readonly hidden?: boolean | undefined;
-  /** Symbolic links are followed; no folder is entered twice. @default false: they are passed over */
+  /** Symbolic links are followed; no folder is entered twice. @default false: they are skipped */
   readonly follow?: boolean | undefined;
   /** Links to files are taken, whether others are followed or not. @default false */
   readonly linkedFiles?: boolean;

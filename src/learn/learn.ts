@@ -50,7 +50,7 @@ const MOST_LEFT_OUT = 2_000;
 
 /**
  * Learns a classifier from a few labelled images on frozen embeddings: zero-shot logits, and a Gaussian discriminant on the
- * images, each with a weight. All is closed form but for these two numbers, which exact leave-one-out chooses.
+ * images, each with a weight. Exact leave-one-out chooses these two numbers; everything else is closed form.
  *
  * @throws LabelsError or UsageError if the labels or the examples cannot be used; ModelError if the model cannot run
  */
@@ -74,7 +74,7 @@ export async function learn(
   return learnEmbedded(clip, labelled(), options);
 }
 
-/** The same for images that have been embedded, by this model. */
+/** Learns from images that this model has embedded. */
 export async function learnEmbedded(
   clip: Clip,
   examples: AsyncIterable<{ readonly embedded: Embedded; readonly label: string }>,

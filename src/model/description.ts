@@ -101,7 +101,7 @@ async function describeCheckpoint(
   const architecture = inferArchitecture(checkpoint, config);
   if (dtype === 'int8' && architecture.image.kind !== 'vit') {
     throw new ModelError(
-      `${name} has no int8 form: its image encoder is made of convolutions, which lose too much in 8 bits`,
+      `${name} has no int8 form: its image encoder is made of convolutions, and only transformers are quantized`,
       'remove --dtype int8, or use fp16',
     );
   }

@@ -16,8 +16,8 @@ type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' 
 const YOUNG_MS = 2_000;
 
 /**
- * The digest of a model: the sha256 of everything in its folder that its embeddings depend on, so that two models share one
- * only if they make the same of every text and image. Weights are hashed once; then their size, inode and time stamps are
+ * The digest of a model: the sha256 of everything in its folder that its embeddings depend on, so two models share a digest
+ * only if they give every text and image the same embedding. Weights are hashed once; then their size, inode and time stamps are
  * trusted, as those of a pulled model are.
  */
 export class ModelDigest {
@@ -127,7 +127,7 @@ async function filesOf({ folder, contents }: Described): Promise<ModelFile[]> {
   return [...named, ...(await tokenizerFiles(tokenizerFolder))];
 }
 
-/** A graph names the files of its weights; any beside it may be one. */
+/** The files that may hold weights: a graph names them, and they lie next to it. */
 async function weightFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const paths = entries

@@ -192,7 +192,7 @@ async function cache(env: Env): Promise<Finding> {
     return {
       topic,
       state: 'problem',
-      detail: messageOf(error),
+      detail: `${folder} cannot be used: ${messageOf(error)}`,
       fix: 'set CLIP_CLASSIFY_CACHE to a writable folder',
     };
   }

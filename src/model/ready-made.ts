@@ -42,8 +42,8 @@ export interface ReadyMade {
 }
 
 /**
- * Reads a folder of ready-made graphs. What is a tower, and which, is told by the graphs' own inputs and outputs; of several
- * precisions the one that is asked for is taken.
+ * Reads a folder of ready-made graphs. The inputs and outputs of each graph tell what it encodes. If
+ * there is more than one precision, the requested one is taken.
  *
  * @returns undefined if the folder holds no ONNX file at all
  * @throws ModelError if a tower or its projection is missing, widths disagree, or a config is missing

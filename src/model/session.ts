@@ -45,7 +45,7 @@ export interface SessionOptions {
   readonly threads: number;
   /** An execution provider of onnxruntime, by its name there. */
   readonly provider: string;
-  /** Which of several like devices. */
+  /** Number of the device. */
   readonly device: number;
   /**
    * Open at once and run somewhat slower: right for a few runs. Weights are then used as they lie in their file, not
@@ -154,7 +154,7 @@ export async function openSession(
   };
 }
 
-/** The level that gives the first result soonest. This package's graphs are written in their fastest form, but for convolutions. */
+/** The level that gives the first result soonest. Graphs of this package are written in their fastest form, except convolutions. */
 function quickLevel(graph: Graph): 'disabled' | 'extended' | 'all' {
   if ('path' in graph) return 'extended';
   return graph.convolutional ? 'all' : 'disabled';

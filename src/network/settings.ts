@@ -63,9 +63,10 @@ export function networkSettings(env: Env, offline = false): NetworkSettings {
 /** Node's fetch refuses a URL with credentials, so they become a header. */
 function parseEndpoint(text: string): Pick<HubSettings, 'endpoint' | 'login'> {
   if (!URL.canParse(text) || !/^https?:$/u.test(new URL(text).protocol)) {
-    const shown = text.slice(text.lastIndexOf('@') + 1);
+    // Whatever stands before the last @ may be a password, however it is written.
+    const shown = text.replace(/^([a-z][a-z\d+.-]*:[\\/]+)?.*@/isu, '$1***@');
     throw new UsageError(
-      `HF_ENDPOINT is ${JSON.stringify(shown)}, not a URL`,
+      `HF_ENDPOINT is ${JSON.stringify(shown)}, not an HTTP URL`,
       'set it to a URL such as https://huggingface.co',
     );
   }

@@ -12,7 +12,7 @@ export interface RunInfo {
   readonly pages?: boolean;
 }
 
-/** Turns results into text, or the bytes of a path that is no text; whoever owns the stream writes it. */
+/** Turns results into text, or into bytes for paths that are not UTF-8. The owner of the stream writes them. */
 export interface ResultWriter {
   /** Before the first row, when there is one. */
   begin(): string | Promise<string>;

@@ -3,7 +3,7 @@ import { openable, type Path, pathOfBytes, within } from '../inputs/path.ts';
 
 /** Extensions of camera RAW files, whose JPEG may lie next to them. */
 const RAW = /\.(3fr|arw|cr2|cr3|crw|dng|erf|nef|nrw|orf|pef|raf|raw|rw2|srw)$/iu;
-/** Files that belong to a picture with the same name but for the extension: edits, sidecars, the video of a Live Photo. */
+/** Files that belong to a picture with the same stem: edits, sidecars, the video of a Live Photo. */
 const BY_STEM = /\.(xmp|aae|thm|mov|mp4|mp|pp3)$/iu;
 /** Files that belong to the picture whose whole name they carry: `photo.jpg.xmp`. */
 const BY_NAME = /\.(xmp|pp3|json)$/iu;

@@ -20,7 +20,7 @@ const KEYS = ['label', 'prompts', 'aliases', 'threshold'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
- * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one a line; `-` is standard input.
+ * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input.
  *
  * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
  */
@@ -45,7 +45,7 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   return entries.map(({ label }) => label);
 }
 
-/** The texts of a file, one a line; the same may be there twice. @throws LabelsError */
+/** The texts of a file, one per line; a text may be there twice. @throws LabelsError */
 export async function readTextsFile(path: string): Promise<string[]> {
   return linesOf(await readText(path, 'texts')).map(({ text }) => text);
 }

@@ -174,7 +174,7 @@ describe('--from', () => {
       /E_MODEL: the embeddings in .* come from another model/,
     ],
     ['another model', 'photos.jsonl', ['-m', fixture('tiny-gelu-f16')], /E_MODEL: .* \(tiny-class, [0-9a-f]{12}\)/],
-    ['images beside it', 'photos.npy', [fixture('images/rgb.png')], /E_USAGE: images and --from .* are both given/],
+    ['images next to it', 'photos.npy', [fixture('images/rgb.png')], /E_USAGE: images and --from .* are both given/],
     ['--resume', 'photos.npy', ['--resume', '-o', '/tmp/x.jsonl'], /E_USAGE: --resume does not work with --from/],
     ['a file that is not there', 'none.npy', [], /E_USAGE: cannot use .*none.npy/],
     ['a shard of them', 'photos.npy', ['--shard', '1/2'], /E_USAGE: --shard selects images, but --from .* is given/],

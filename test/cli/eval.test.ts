@@ -155,7 +155,7 @@ describe('clip-classify eval', () => {
     ]);
   });
 
-  it('counts an image without a label, by a threshold of its label or by an option, as none that is right', async () => {
+  it('counts an image without a label as wrong, whether a threshold of its label or an option took the label away', async () => {
     const file = join(folder, 'strict.json');
     await writeFile(
       file,

@@ -156,7 +156,7 @@ describe('--multi-label', () => {
 });
 
 describe('--match', () => {
-  it('writes the paths of images with one label, one a line or with zero bytes', async () => {
+  it('writes the paths of images with one label, one per line or with NUL', async () => {
     const usual = await rows(LABELS);
     const label = usual[0]?.label as string;
     const expected = usual.filter((row) => row.label === label).map(({ image }) => image);

@@ -24,7 +24,7 @@ describe('the program', () => {
     expect(stderr).toBe('');
   });
 
-  it('ends with 0 and without a word when the reader of its pipe has gone', async () => {
+  it('ends with 0 and prints nothing when the reader of its pipe has gone', async () => {
     const images = Array.from({ length: 200 }, () => fixture('images/rgb.png'));
     const child = spawn(process.execPath, [bin, ...images, ...args, '--quiet']);
     let stderr = '';

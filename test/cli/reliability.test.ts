@@ -18,7 +18,7 @@ afterAll(() => rm(root, { recursive: true }));
 const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(' ');
 
 describe('a batch that can be trusted', () => {
-  it('ends with 0 and without a word after | head -1', async () => {
+  it('ends with 0 and prints nothing after | head -1', async () => {
     const command = quoted([process.execPath, bin, join(root, 'images'), ...TINY]);
     for (let n = 0; n < 3; n++) {
       // The status of the program, not of head.

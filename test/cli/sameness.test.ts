@@ -53,7 +53,7 @@ describe('the same folder', () => {
     ['HOME is no folder', { HOME: fixture('images/rgb.png') }],
     ['the cache is in /proc, where no folder can be made', { CLIP_CLASSIFY_CACHE: '/proc/none/deep' }],
     ['the cache cannot be written', { CLIP_CLASSIFY_CACHE: fixture('images/rgb.png/none') }],
-  ])('is answered without a word where %s', async (_, variables) => {
+  ])('is answered with empty standard error where %s', async (_, variables) => {
     const env = { ...process.env, XDG_CACHE_HOME: undefined, ...variables };
     const { code, stdout, stderr } = await start([fixture('images/rgb.png'), ...TINY, '-f', 'label'], env).ended;
     expect([code, stderr]).toEqual([0, '']);

@@ -232,7 +232,7 @@ describe('models pull', () => {
     expect((await run('models', 'verify')).code).toBe(0);
   });
 
-  it('reads a tree of several pages, and follows none to another host', async () => {
+  it('reads a listing of more than one page, and follows no page to another host', async () => {
     const page = (path: string) => {
       const body = bytesOf(path);
       const lfs = isLfs(body) && { lfs: { oid: blobName(body), size: body.length } };

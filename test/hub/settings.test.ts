@@ -70,7 +70,13 @@ describe('the variables of the hub', () => {
   it('takes user and password out of the endpoint, and shows neither', async () => {
     const { endpoint, login } = await settings({ HF_ENDPOINT: 'https://me:p%40ss@mirror/hf' });
     expect([endpoint, login]).toEqual(['https://mirror/hf', `Basic ${btoa('me:p@ss')}`]);
-    await expect(settings({ HF_ENDPOINT: 'ftp://me:secret@mirror' })).rejects.toThrow(/^HF_ENDPOINT is "mirror"/);
+    await expect(settings({ HF_ENDPOINT: 'ftp://me:secret@mirror' })).rejects.toThrow(
+      /^HF_ENDPOINT is "ftp:\/\/\*\*\*@mirror"/,
+    );
+    for (const hidden of ['me:secret@mirror', 'ftp:me:se/cr@et@mirror', 'ftp://me:se\ncret@mirror'])
+      await expect(settings({ HF_ENDPOINT: hidden })).rejects.toThrow(
+        /^HF_ENDPOINT is "\*\*\*@mirror"|^HF_ENDPOINT is "ftp:\/\/\*\*\*@mirror"/,
+      );
   });
 
   it.each([

@@ -148,7 +148,7 @@ describe('writers', () => {
     },
   );
 
-  it('json: a path that is no UTF-8 has its bytes beside it', async () => {
+  it('json: a path that is not UTF-8 has its bytes in a field of its own', async () => {
     const writer = await createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
     const [first, , , fourth] = UNDECIDED as [ImageResult, ImageResult, ImageResult, ImageResult];
     const pathBytes = Uint8Array.of(0x66, 0xff, 0x2e);

@@ -50,7 +50,7 @@ describe.skipIf(process.platform !== 'linux')('row 21: threads (Linux)', () => {
     expect(most).toBeLessThanOrEqual(2 * availableParallelism() + 14);
   });
 
-  it('on one core of several make no word', async () => {
+  it('print nothing if only one core is available', async () => {
     const words = ['-c', '0', process.execPath, bin, fixture('images/rgb.png'), ...TINY, '-f', 'label'];
     const { stderr } = await promisify(execFile)('taskset', words);
     expect(stderr).toBe('');

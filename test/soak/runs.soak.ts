@@ -117,7 +117,7 @@ describe('row 16: SIGINT and SIGTERM at 100 random instants', () => {
 });
 
 describe('row 17: | head -1, a hundred times', () => {
-  it('ends with 0 and without a word', async () => {
+  it('ends with 0 and prints nothing', async () => {
     const script = `'${process.execPath}' '${bin}' '${folder}' -l cat,dog -m '${TINY[3]}' | head -1; exit "\${PIPESTATUS[0]}"`;
     for (let n = 0; n < 100; n++) {
       const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script]);

@@ -17,7 +17,7 @@ export function withCacheOptions(command: Command): Command {
     .option('--no-cache', 'do not read or write cached embeddings; weights converted for --dtype stay cached');
 }
 
-/** The same for the library. A cache that cannot be written costs time, not the run. @throws UsageError */
+/** The cache options as the library takes them. A cache that cannot be written costs time, not the run. @throws UsageError */
 export function cacheSettings(
   { cache, cacheImages = false, verbose = false }: CacheOptions,
   io: Pick<Io, 'stderr' | 'env'>,
