@@ -1,9 +1,11 @@
 import { lstat, mkdir, rmdir, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { ProcessLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import { type Entry, Manifest, type Transfer } from './manifest.ts';
 import type { Step } from './plan.ts';
+import { lockTarget } from './target-lock.ts';
 import { carryOut, settleTransfer } from './transfer.ts';
 
 /** After one of these, no other file could be written either. */
@@ -21,6 +23,7 @@ export class Sorter {
   private constructor(
     private readonly target: Path,
     private readonly manifest: Manifest,
+    private readonly lock: ProcessLock,
   ) {
     this.made = new Set(manifest.folders);
   }
@@ -28,15 +31,20 @@ export class Sorter {
   /**
    * Opens a target folder, which is made if it is missing, and completes what an earlier run had left half done.
    *
-   * @throws OutputError if it cannot be written
+   * @throws OutputError if it cannot be written, or another run sorts into it
    */
   static async open(target: Path): Promise<Sorter> {
     try {
       await mkdir(openable(target), { recursive: true });
-      const manifest = await Manifest.open(target);
-      const sorter = new Sorter(target, manifest);
-      for (const entry of manifest.entries) if (entry.state === 'intended') await sorter.settle(entry);
-      return sorter;
+      const lock = await lockTarget(target);
+      try {
+        const sorter = new Sorter(target, await Manifest.open(target), lock);
+        for (const entry of sorter.manifest.entries) if (entry.state === 'intended') await sorter.settle(entry);
+        return sorter;
+      } catch (error) {
+        await lock.release();
+        throw error;
+      }
     } catch (error) {
       throw cannotSort(target, error);
     }
@@ -45,6 +53,8 @@ export class Sorter {
   /** @throws OutputError when the disk is full or cannot be written; files that are done stay recorded */
   async apply(step: Step): Promise<Outcome> {
     if (step.kind !== 'transfer') return { step, state: step.kind === 'skip' ? 'skipped' : 'stayed' };
+    if (!(await this.lock.isHeld()))
+      throw new OutputError(`another run took over ${this.target}`, 'run the command again');
     const { transfer } = step;
     const id = await this.prepare(transfer).catch((error: unknown) => {
       throw cannotSort(this.target, error);
@@ -60,8 +70,9 @@ export class Sorter {
     }
   }
 
-  close(): Promise<void> {
-    return this.manifest.close();
+  async close(): Promise<void> {
+    await this.manifest.close();
+    await this.lock.release();
   }
 
   /** The folder of the label is there and the intention is on disk. */

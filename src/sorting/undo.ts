@@ -5,6 +5,7 @@ import { openable, type Path } from '../inputs/path.ts';
 import { cannotSort, removeIfEmpty } from './apply.ts';
 import { type Entry, Manifest, manifestPath } from './manifest.ts';
 import { compareAt } from './same-file.ts';
+import { lockTarget } from './target-lock.ts';
 import { move, settleTransfer, temporaryName } from './transfer.ts';
 
 /** A file that could not be put back, and why. */
@@ -17,9 +18,20 @@ export interface NotUndone {
  * Puts back everything that the manifest of a folder records, the newest first: moved files return, copies and links are
  * removed. A file that changed since then is left and reported. The manifest goes when all is back.
  *
- * @throws OutputError if the manifest cannot be read or written
+ * @throws OutputError if the manifest cannot be read or written, or another run sorts into the folder
  */
 export async function undo(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
+  const lock = await lockTarget(target).catch((error: unknown) => {
+    throw cannotSort(target, error);
+  });
+  try {
+    return await undoLocked(target);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function undoLocked(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
   const manifest = await Manifest.open(target).catch((error: unknown) => {
     throw cannotSort(target, error);
   });

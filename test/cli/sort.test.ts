@@ -217,6 +217,24 @@ describe('sort', () => {
     expect((await lstat(join(photos, 'link.jpg'))).isSymbolicLink()).toBe(true);
   });
 
+  it('lets one run at a time sort into a folder; both end without a lost file', async () => {
+    const labels: Record<string, string> = {};
+    for (let n = 0; n < 200; n++) {
+      await put(`${n}.jpg`, `picture ${n} `.repeat(1000));
+      labels[`${n}.jpg`] = n % 2 === 0 ? 'even' : 'odd';
+    }
+    const before = await snapshot(photos);
+    const rows = await rowsFile(labels);
+    const run = () => cli(['sort', '--from', rows, '--to', target, '--apply', '--move', '--quiet']);
+    const codes = (await Promise.all([run(), run()])).map(({ code, stderr }) => [code, stderr.split('\n').length]);
+    expect(codes).toContainEqual([0, 1]);
+    expect(codes).toContainEqual([2, 2]); // one line
+    expect(Object.keys(await snapshot(photos))).toEqual([]);
+    expect((await cli(['sort', '--undo', target, '--quiet'])).code).toBe(0);
+    expect(await snapshot(photos)).toEqual(before);
+    expect(await readdir(target)).toEqual([]);
+  });
+
   it('loses and doubles nothing when it is killed, and undo still puts everything back', async () => {
     const labels: Record<string, string> = {};
     for (let n = 0; n < 300; n++) {

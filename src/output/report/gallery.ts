@@ -1,5 +1,6 @@
 import type { Findings } from '../../find.ts';
-import { html, trusted } from './markup.ts';
+import { html } from './markup.ts';
+import { page } from './shell.ts';
 import { STYLE } from './style.ts';
 import { pictureKey } from './thumbnails.ts';
 
@@ -10,7 +11,7 @@ const GALLERY = `
 `;
 
 /**
- * The ranking of `find` as one page that needs nothing else: no script, and a policy that lets the browser fetch nothing.
+ * The ranking of `find` as one page.
  *
  * @param pictures `data:` addresses by `pictureKey`
  */
@@ -25,27 +26,15 @@ export function galleryPage(
       address === undefined ? html`<p class="missing">no picture</p>` : html`<img src="${address}" alt="${one.image}">`;
     return html`<li>${picture}<p class="path">${n + 1}. ${one.image}</p><p><data value="${one.cosine}">${one.cosine.toFixed(3)}</data></p></li>\n`;
   });
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>${query}</title>
-<style>${trusted(STYLE + GALLERY)}</style>
-</head>
-<body>
-<main>
-<header>
+  return page(
+    query,
+    STYLE + GALLERY,
+    html`<header>
 <h1>${query}</h1>
 <p>The best ${found.length} of ${compared} pictures. The number is the cosine of picture and text.</p>
 </header>
 <ol class="gallery">
 ${items}</ol>
-</main>
-</body>
-</html>
-`.text;
+`,
+  );
 }

@@ -16,13 +16,14 @@ import { classesPart } from './classes.ts';
 import { confusionPart } from './confusion.ts';
 import { type Coverage, coveragePart } from './coverage.ts';
 import { scrolling, section, share, table } from './figure.ts';
-import { html, type Markup, trusted } from './markup.ts';
+import { html, type Markup } from './markup.ts';
 import { reliabilityPart } from './reliability.ts';
+import { page } from './shell.ts';
 import { STYLE } from './style.ts';
 import { pictureKey } from './thumbnails.ts';
 
 /**
- * An evaluation as one page that needs nothing else: no script, and a policy that lets the browser fetch nothing.
+ * An evaluation as one page.
  *
  * @param pictures `data:` addresses of the mistakes' images, by their `pictureKey`
  */
@@ -33,30 +34,18 @@ export function report(
   { coverage, comparison }: { readonly coverage?: Coverage; readonly comparison?: ComparedRun | undefined } = {},
 ): string {
   const title = `${run.model} on ${run.truth}`;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>${title}</title>
-<style>${trusted(STYLE)}</style>
-</head>
-<body>
-<main>
-<header>
+  return page(
+    title,
+    STYLE,
+    html`<header>
 <h1>${title}</h1>
 <p>${run.provider}, ${run.dtype}; ${evaluation.labels.length} labels; prompts: ${run.templates.join(', ')}</p>
 ${facts(run, evaluation)}${comparison === undefined ? html`` : html`<p id="comparison">${comparisonText(comparison)}</p>`}</header>
 ${figures(run, evaluation)}
 <div class="parts">
 ${section(confusionPart(evaluation))}${section(classesPart(evaluation))}${section(reliabilityPart(evaluation))}${coverage === undefined ? html`` : section(coveragePart(coverage))}</div>
-${mistakes(evaluation, pictures)}${failures(evaluation)}</main>
-</body>
-</html>
-`.text;
+${mistakes(evaluation, pictures)}${failures(evaluation)}`,
+  );
 }
 
 /** What a reader asks first: when, with what, labels from where, and how good a guess would be. */

@@ -1,0 +1,22 @@
+import { html, type Markup, trusted } from './markup.ts';
+
+/** A page that needs nothing else: no script, and a policy that lets the browser fetch nothing. */
+export function page(title: string, style: string, main: Markup): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style>${trusted(style)}</style>
+</head>
+<body>
+<main>
+${main}</main>
+</body>
+</html>
+`.text;
+}

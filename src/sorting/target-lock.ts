@@ -1,0 +1,19 @@
+import { join } from 'node:path';
+import { NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
+import { OutputError } from '../errors.ts';
+import type { Path } from '../inputs/path.ts';
+
+/**
+ * One run at a time sorts into a folder, or undoes what was sorted: both change the same manifest.
+ *
+ * @throws OutputError if another run works there; what node:fs throws if the folder cannot be written
+ */
+export async function lockTarget(target: Path): Promise<ProcessLock> {
+  const path = join(target, '.clip-classify-sort.lock');
+  const lock = await takeLock(path).catch((error: unknown) => {
+    if (error instanceof NotALock) throw new OutputError(error.message, 'remove it', error);
+    throw error;
+  });
+  if (lock !== undefined) return lock;
+  throw new OutputError(`another run is sorting into ${target}`, 'wait until it ends, or use another folder');
+}
