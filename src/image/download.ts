@@ -38,11 +38,12 @@ export function imageFetcher(settings: () => NetworkSettings, patience: Download
   return fetcherInto(inMemory, settings, patience);
 }
 
-/** The same, into what `collect` makes for each image. */
+/** The same, into what `collect` makes for each image. @param publicOnly whether the URL itself must be public too */
 export function fetcherInto<T>(
   collect: () => Collector<T>,
   settings: () => NetworkSettings,
   patience: DownloadPatience = PATIENCE,
+  publicOnly = false,
 ): (url: string) => Promise<T> {
   let connections: Promise<Send> | undefined;
   return async (given) => {
@@ -54,7 +55,7 @@ export function fetcherInto<T>(
     connections ??= openConnections(network);
     const send = await connections;
     return inTime(name, patience, async (signal, progress) => {
-      const response = await follow(send, name, new URL(given), signal, progress);
+      const response = await follow(send, name, new URL(given), publicOnly, signal, progress);
       try {
         return await receive(name, response, collect(), progress);
       } catch (error) {
@@ -66,13 +67,21 @@ export function fetcherInto<T>(
 }
 
 /** The answer at the end of the redirects. They lead to http and https alone, and into no network that is not public. */
-async function follow(send: Send, name: string, first: URL, signal: AbortSignal, progress: () => void) {
+async function follow(
+  send: Send,
+  name: string,
+  first: URL,
+  publicOnly: boolean,
+  signal: AbortSignal,
+  progress: () => void,
+) {
   const { username, password, origin } = first;
   const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
   first.username = first.password = ''; // for the first origin alone, as a header
   let url = first;
   // Every connection is held to these networks by the address that it is made to: a name that moves meanwhile gains nothing.
   const own = await networksOf(first);
+  if (publicOnly) requirePublic(name, own);
   const allowed: ReadonlySet<Network> = new Set([...own, ...(own.size === 0 ? PUBLIC : [])]);
   const redirected: ReadonlySet<Network> = new Set([...own, ...PUBLIC]);
   let tries = 0;
@@ -112,6 +121,11 @@ async function follow(send: Send, name: string, first: URL, signal: AbortSignal,
         throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
+}
+
+function requirePublic(name: string, networks: ReadonlySet<Network>): void {
+  for (const network of networks)
+    if (network !== 'public') throw badUrl(name, `leads into a ${network} network`, 'use a public address');
 }
 
 function checkedTarget(name: string, from: URL, raw: string | null): URL {

@@ -1,0 +1,75 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { messageOf } from '../errors.ts';
+import { type GivenImage, imagesOf } from './images.ts';
+import { parseForm } from './multipart.ts';
+import { fieldsOf, type Parameters, parametersOf } from './parameters.ts';
+import { badRequest, Problem, tooLarge } from './problems.ts';
+
+/** Images, and what to do with them. */
+export interface ClassifyRequest extends Parameters {
+  readonly images: readonly GivenImage[];
+}
+
+/**
+ * Reads a request in any of its three forms: the bytes of one image, a multipart form, or JSON. A body without a content type
+ * is refused: a page of another origin may send such a body without asking first.
+ *
+ * @param query of its address
+ * @throws Problem 400, 413 or 415
+ */
+export async function readClassifyRequest(
+  headers: IncomingHttpHeaders,
+  query: URLSearchParams,
+  body: Buffer,
+  mostImages: number,
+): Promise<ClassifyRequest> {
+  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
+  const name = query.get('name');
+  query.delete('name');
+  const fields = fieldsOf(query);
+  const result = (images: readonly GivenImage[], more: unknown = {}): ClassifyRequest => {
+    if (images.length === 0) throw badRequest('there is no image; send at least one');
+    if (images.length > mostImages) throw tooLarge(`there are ${images.length} images; the limit is ${mostImages}`);
+    return { images, ...parametersOf({ ...fields, ...(more as object) }) };
+  };
+  if (type.startsWith('image/') || type === 'application/octet-stream') {
+    if (body.length === 0) throw badRequest('the body is empty; send the bytes of an image');
+    return result([{ name: name ?? 'image 1', bytes: body }]);
+  }
+  if (name !== null) throw badRequest('"name" needs the bytes of one image as the body');
+  if (type === 'multipart/form-data') {
+    const form = await parseForm(headers, body, mostImages);
+    const options = form.fields.filter(([field]) => field === 'options').map(([, value]) => parseJson(value));
+    const others = form.fields.filter(([field]) => field !== 'options');
+    return result(form.files, Object.assign(fieldsOf(others), ...options));
+  }
+  if (type === 'application/json') {
+    const { images, ...more } = objectOf(parseJson(body.toString()));
+    return result(imagesOf(images), more);
+  }
+  const given = type === '' ? 'no Content-Type' : `the Content-Type ${type.slice(0, 60)}`;
+  const wanted = 'use image/*, application/octet-stream, multipart/form-data or application/json';
+  throw new Problem(415, 'E_MEDIA_TYPE', `the body has ${given}; ${wanted}`);
+}
+
+/** @throws Problem 400 */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the body is not JSON: ${messageOf(error).slice(0, 100)}`);
+  }
+}
+
+/** @throws Problem 400 */
+export function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw badRequest('the body is not a JSON object');
+}
+
+/** Requires a JSON body. @throws Problem 400 or 415 */
+export function readJsonObject(headers: IncomingHttpHeaders, body: Buffer): Record<string, unknown> {
+  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
+  if (type !== 'application/json') throw new Problem(415, 'E_MEDIA_TYPE', 'the body needs Content-Type: application/json');
+  return objectOf(parseJson(body.toString()));
+}

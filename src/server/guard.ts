@@ -1,0 +1,74 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { badRequest, Problem } from './problems.ts';
+
+/** Names of this machine for itself. */
+const LOCAL = ['localhost', '127.0.0.1', '[::1]'];
+
+/** What a request may come from. */
+export interface Guard {
+  /** Host headers that are answered, each with its port; undefined on a Unix socket, which no browser reaches. */
+  readonly hosts: ReadonlySet<string> | undefined;
+  /** Origins of other pages. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/** The Host headers of a port: the names of this machine, the address that was asked for, and what is listed. */
+export function allowedHosts(port: number, address: string, listed: readonly string[]): ReadonlySet<string> {
+  const own = [...LOCAL, address.includes(':') ? `[${address}]` : address];
+  const hosts = [...own.map((name) => `${name}:${port}`), ...listed];
+  return new Set([...hosts, ...(port === 80 ? own : [])].map((host) => host.toLowerCase()));
+}
+
+/**
+ * A page of another origin can send requests to a service of this machine, and after DNS rebinding it can even read the
+ * answers. Programs send neither Origin nor Sec-Fetch-Site, browsers always do; the Host of a rebound page is its own name.
+ *
+ * @returns the origin of another page that may ask
+ * @throws Problem 403
+ */
+export function checkSender({ headers, url = '', method }: IncomingMessage, { hosts, origins }: Guard): string | undefined {
+  const host = headers.host?.toLowerCase() ?? '';
+  if (hosts !== undefined) {
+    for (const one of [host, ...hostOfTarget(url)])
+      if (!hosts.has(one))
+        throw forbidden(`this service does not answer for the host "${one.slice(0, 100)}"; start it with --allow-host`);
+  }
+  const { origin } = headers;
+  if (origin !== undefined && origins.has(origin.toLowerCase())) return origin;
+  const site = headers['sec-fetch-site'];
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
+    throw forbidden('requests from other pages are refused; start the service with --allow-origin');
+  if (site === undefined || site === 'same-origin' || site === 'none') return undefined;
+  // A link on another page may lead to the page of this service, which holds nothing of anybody.
+  if (method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && url === '/') return undefined;
+  throw forbidden('requests from other pages are refused; start the service with --allow-origin');
+}
+
+/** The host of a request line that holds a whole URL. @throws Problem 400 */
+function hostOfTarget(url: string): string[] {
+  if (url.startsWith('/') || url === '*') return [];
+  if (!URL.canParse(url)) throw badRequest('the request line has no path');
+  return [new URL(url).host];
+}
+
+/** @throws Problem 401 */
+export function checkToken(authorization: string | undefined, tokens: readonly string[] | undefined): void {
+  if (tokens === undefined) return;
+  const given = digest(/^Bearer +(\S+) *$/iu.exec(authorization ?? '')?.[1] ?? '');
+  // Digests have one length, and every token is compared, so that the time says nothing.
+  const matches = tokens.filter((token) => timingSafeEqual(digest(token), given));
+  if (matches.length > 0) return;
+  const what = authorization === undefined ? 'a token is needed' : 'the token is wrong';
+  throw new Problem(401, 'E_TOKEN', `${what}; send the header Authorization: Bearer <token>`, {
+    'www-authenticate': 'Bearer',
+  });
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function forbidden(message: string): Problem {
+  return new Problem(403, 'E_FORBIDDEN', message);
+}

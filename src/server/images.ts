@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { ImageError } from '../errors.ts';
+import { parsed } from './parameters.ts';
+import { badRequest } from './problems.ts';
+
+/** An image as a request gives it. */
+export type GivenImage =
+  | { readonly name: string; readonly bytes: Uint8Array }
+  /** To be fetched. */
+  | { readonly name: string; readonly url: string }
+  /** Sent before. */
+  | { readonly id: string; readonly name?: string }
+  /** Not an image, whatever its bytes are. */
+  | { readonly name: string; readonly error: ImageError };
+
+const NAME = v.pipe(v.string(), v.maxLength(4_096));
+
+/** An image in a JSON body. */
+export const IMAGE = v.union([
+  v.strictObject({ name: v.optional(NAME), data: v.string() }),
+  v.strictObject({ name: v.optional(NAME), url: v.string() }),
+  v.strictObject({ name: v.optional(NAME), id: v.string() }),
+]);
+
+/** The images of a JSON body. @throws Problem 400 */
+export function imagesOf(fields: unknown): GivenImage[] {
+  if (!Array.isArray(fields)) throw badRequest('"images" is not a list; send [{"name": …, "data": …}]');
+  return fields.map((field, n) => {
+    const given = parsed(IMAGE, field);
+    const name = given.name ?? `image ${n + 1}`;
+    if ('data' in given) return imageOfText(given.data, name);
+    if ('url' in given) return { name: given.name ?? given.url, url: given.url };
+    return { id: given.id, ...(given.name !== undefined && { name: given.name }) };
+  });
+}
+
+/** An image as base64 or as a data: URI. */
+export function imageOfText(text: string, name: string): GivenImage {
+  const comma = text.startsWith('data:') ? text.indexOf(',') : -1;
+  const head = text.slice(0, comma + 1);
+  const base64 = text.slice(comma + 1).replace(/\s+/gu, '');
+  const isUri = /^data:[^,]{0,200};base64,$/iu.test(head);
+  if ((text.startsWith('data:') && !isUri) || base64.length === 0 || !/^[\w+/-]+={0,2}$/u.test(base64))
+    return { name, error: new ImageError('E_DECODE', `${name} is not base64`, 'send base64 or a data: URI with base64') };
+  return { name, bytes: Buffer.from(base64, 'base64') };
+}

@@ -1,0 +1,67 @@
+import type { ClassifierOptions } from '../classifier.ts';
+import type { Learned } from '../learn/learned.ts';
+import type { Label } from '../text/labels.ts';
+
+/** What a request and all requests together may ask for. */
+export interface Limits {
+  /** Bytes of one request. */
+  readonly bodyBytes: number;
+  /** Bytes of all requests that are being read or answered. */
+  readonly bodiesBytes: number;
+  /** Images of one request. */
+  readonly images: number;
+  /** Labels of one request; it may have ten times as many prompts. */
+  readonly labels: number;
+  /** Images that wait or are being encoded. */
+  readonly queue: number;
+  /** Pictures whose embeddings are kept for the page. */
+  readonly pictures: number;
+  /** Label embeddings that are kept. */
+  readonly labelRows: number;
+}
+
+export const LIMITS: Limits = {
+  bodyBytes: 64_000_000,
+  bodiesBytes: 512_000_000,
+  images: 64,
+  labels: 1_000,
+  queue: 256,
+  pictures: 4_096,
+  labelRows: 20_000,
+};
+
+/** Who may ask. */
+export interface Access {
+  /** Host headers that are answered beside those of the addresses that are listened on. */
+  readonly hosts: readonly string[];
+  /** Origins of other pages that may ask. */
+  readonly origins: readonly string[];
+  /** Undefined if everybody who can connect may ask. */
+  readonly tokens?: readonly string[];
+}
+
+/** Labels that are taken if a request has none. */
+export interface DefaultLabels extends ClassifierOptions {
+  readonly labels: readonly (string | Label)[] | Learned;
+}
+
+/** What happened, for the log. */
+export type Event =
+  | {
+      readonly event: 'request';
+      readonly method: string;
+      readonly route: string;
+      readonly status: number;
+      readonly ms: number;
+      readonly images: number;
+      readonly code?: string;
+    }
+  | { readonly event: 'worker ended' | 'model loaded again' | 'error'; readonly message: string };
+
+export interface ServiceSettings {
+  readonly limits: Limits;
+  readonly access: Access;
+  readonly urls: boolean;
+  readonly defaults?: DefaultLabels;
+  readonly log: (event: Event) => void;
+}
