@@ -28,17 +28,18 @@ const rows = (text: string): Record<string, unknown>[] =>
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
-const named = (row: Record<string, unknown>) => ({
-  ...row,
-  image: String(row['image']).replace('photos.tar/', ''),
-  error: undefined,
+/** The scores of a row that depend on sums in float32 are compared to 4 digits: a batch of another size takes sums in another order. */
+const brief = ({ image, label, score }: Record<string, unknown>) => ({
+  image: String(image).replace('photos.tar/', ''),
+  label,
+  score: typeof score === 'number' ? Number(score.toFixed(4)) : score,
 });
 
 describe('a tar on the command line', () => {
   it('has the rows of its folder; a damaged member is an error row', async () => {
     const fromFolder = await cli([here('photos'), ...TINY, '-f', 'jsonl']);
     const fromTar = await cli([here('photos.tar'), ...TINY, '-f', 'jsonl']);
-    expect(rows(fromTar.stdout).map(named)).toEqual(rows(fromFolder.stdout).map(named));
+    expect(rows(fromTar.stdout).map(brief)).toEqual(rows(fromFolder.stdout).map(brief));
     expect(fromTar.code).toBe(1);
     expect(fromTar.stderr).toContain('3 ok, 1 failed');
     expect(rows(fromTar.stdout)[0]).toMatchObject({ error: { code: 'E_FORMAT' } });
@@ -54,8 +55,11 @@ describe('a tar on the command line', () => {
     });
     const embedded = await cli(['embed', '--tar', '-', '-m', fixture('tiny-class')], { stdin });
     const inFolder = await cli(['embed', here('photos'), '-m', fixture('tiny-class')]);
-    const embeddings = (text: string) => rows(text).map(({ embedding }) => embedding);
-    expect(embeddings(embedded.stdout)).toEqual(embeddings(inFolder.stdout));
+    // A batch of another size takes sums in another order: the last digits of a float32 differ.
+    const numbers = (text: string) => rows(text).flatMap(({ embedding }) => (embedding ?? []) as number[]);
+    const [actual, expected] = [numbers(embedded.stdout), numbers(inFolder.stdout)];
+    expect(actual).toHaveLength(expected.length);
+    expect(Math.max(...actual.map((value, n) => Math.abs(value - (expected[n] ?? Number.NaN))))).toBeLessThan(1e-6);
   });
 
   it('keeps its rows when a run is resumed, until it has changed; with --checksum also on standard input', async () => {
