@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
 import { givenImages } from '../given-images.ts';
-import { exactPaths } from '../inputs.ts';
+import { exactPaths, peek } from '../inputs.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { chosenShard, type InputOptions, imageOptions } from '../options/input-options.ts';
@@ -72,7 +72,7 @@ export async function givenParts(
   if (rowsPerFile !== undefined) {
     const images = await givenImages(given, options, io, warn, { readsTars: true });
     const parts = imageParts(images.images, rowsPerFile, chosenShard(options, io));
-    return { amount: 'many', parts, leftOut: images.leftOut, stop: images.stop };
+    return { amount: 'many', parts: await checked(parts), leftOut: images.leftOut, stop: images.stop };
   }
   const args = await exactPaths(given);
   const enough = new AbortController();
@@ -81,5 +81,10 @@ export async function givenParts(
     if (!options.quiet) say(io, 'note', message);
   };
   const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars: true }, enough.signal);
-  return { amount: 'many', parts: tarParts(args, inputs), leftOut, stop: () => enough.abort() };
+  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop: () => enough.abort() };
+}
+
+/** The same parts; what is wrong with the arguments is told before the model is opened. */
+async function checked(parts: AsyncGenerator<Part>): Promise<AsyncIterable<Part>> {
+  return (await peek(parts, 1)).all;
 }
