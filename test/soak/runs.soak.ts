@@ -163,9 +163,7 @@ describe('20,000 images with the starter', () => {
     const slope = slopeOf(samples.filter(([done]) => done > 5000 && done < 20_000)) * 10_000;
     expect(slope).toBeLessThan(5e6);
     const peak = Math.max(...samples.map(([, bytes]) => bytes));
-    process.stdout.write(
-      `${(slope / 1e6).toFixed(2)} MB per 10,000 images, peak ${(peak / 1e6).toFixed(0)} MB\n`,
-    );
+    process.stdout.write(`${(slope / 1e6).toFixed(2)} MB per 10,000 images, peak ${(peak / 1e6).toFixed(0)} MB\n`);
   }, 900_000);
 });
 
