@@ -45,7 +45,7 @@ export function encodeAll(
 ): AsyncIterable<Embedded> {
   const encode = async (image: ImageSource | PageOfImage) => {
     signal?.throwIfAborted();
-    const isPage = typeof image === 'object' && 'source' in image;
+    const isPage = 'source' in image;
     const { source, page } = isPage ? image : { source: image, page: options.page ?? 1 };
     const result = await encoder.encode(source, { ...options, page });
     return isPage || page > 1 ? { ...result, page } : result;

@@ -1,16 +1,14 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
-import { identityOf } from '../image/source.ts';
 import { type Spooled, spooled } from '../image/spool.ts';
-import { isUrl } from '../image/url.ts';
-import type { Embedded, ImageEncoder } from './encoder.ts';
+import type { ImageEncoder } from './encoder.ts';
 
 /** Fetched images that are held at once; of each at most 16 MB in memory, the rest in a file. */
 const HELD = 8;
 
 /**
- * What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes, or the file
- * that they are in.
+ * Reads URLs and streams in this process. The encoder, which may be in another process, gets the bytes, or a temporary file
+ * if they are many.
  *
  * @param connect makes what fetches, when the first URL is met
  */
@@ -28,21 +26,16 @@ export function fetchingEncoder(
     provider: () => encoder.provider(),
     release: () => encoder.release(),
     async encode(source, options, onStage) {
-      const fetch =
-        typeof source === 'string'
-          ? isUrl(source) && (() => fetchImage(source))
-          : 'read' in source && (async () => spool(await source.read()));
-      if (!fetch) return encoder.encode(source, options, onStage);
+      if (source.kind === 'file' || source.kind === 'bytes') return encoder.encode(source, options, onStage);
       return held(async () => {
-        const identity = identityOf(source);
-        const name = identity.image;
+        const { name } = source;
         try {
-          const fetched = await fetch();
-          if ('bytes' in fetched) return await encoder.encode({ name, ...fetched }, options, onStage);
+          const fetched = source.kind === 'url' ? await fetchImage(source.url) : spool(await source.read());
+          if ('bytes' in fetched) return await encoder.encode({ kind: 'bytes', name, ...fetched }, options, onStage);
           const { path, close } = fetched;
-          return withoutPath(await encoder.encode({ name, path }, options, onStage).finally(close));
+          return await encoder.encode({ kind: 'file', name, path }, options, onStage).finally(close);
         } catch (error) {
-          if (error instanceof ImageError) return { ok: false, ...identity, error };
+          if (error instanceof ImageError) return { ok: false, image: name, error };
           throw error;
         }
       });
@@ -51,14 +44,7 @@ export function fetchingEncoder(
 }
 
 function spool(bytes: Uint8Array): Spooled {
-  if (!(bytes instanceof Uint8Array)) return { bytes }; // the encoder says what is wrong
   const collector = spooled();
   collector.add(bytes);
   return collector.end();
-}
-
-/** The file is ours: results know the image by its name alone. */
-function withoutPath(result: Embedded): Embedded {
-  const { pathBytes: _, ...rest } = result;
-  return rest;
 }

@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
 import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
 import { excluding, expandGlob, isGlob } from './glob.ts';
 import { isImageName, pairedRaws } from './kinds.ts';
 import type { LeftOut } from './left-out.ts';
@@ -74,7 +73,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
 
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
-  if (arg === STDIN || isUrl(arg)) return yield arg;
+  if (arg === STDIN || sourceOf(arg).kind === 'url') return yield arg;
   const path = pathOfAddress(arg);
   const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {
