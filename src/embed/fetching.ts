@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
+import { type ImageSource, identityOf } from '../image/source.ts';
 import { type Spooled, spooled } from '../image/spool.ts';
 import type { ImageEncoder } from './encoder.ts';
 
@@ -8,7 +9,7 @@ const HELD = 8;
 
 /**
  * Reads URLs and streams in this process. The encoder, which may be in another process, gets the bytes, or a temporary file
- * if they are many.
+ * if they are many. What is known of a member of an archive stays here.
  *
  * @param connect makes what fetches, when the first URL is met
  */
@@ -26,16 +27,19 @@ export function fetchingEncoder(
     provider: () => encoder.provider(),
     release: () => encoder.release(),
     async encode(source, options, onStage) {
-      if (source.kind === 'file' || source.kind === 'bytes') return encoder.encode(source, options, onStage);
+      if (source.kind === 'file') return encoder.encode(source, options, onStage);
+      const identity = identityOf(source);
+      const encode = async (here: ImageSource) => ({ ...(await encoder.encode(here, options, onStage)), ...identity });
+      if (source.kind === 'bytes') return encode({ kind: 'bytes', name: source.name, bytes: source.bytes });
       return held(async () => {
         const { name } = source;
         try {
           const fetched = source.kind === 'url' ? await fetchImage(source.url) : spool(await source.read());
-          if ('bytes' in fetched) return await encoder.encode({ kind: 'bytes', name, ...fetched }, options, onStage);
+          if ('bytes' in fetched) return await encode({ kind: 'bytes', name, ...fetched });
           const { path, close } = fetched;
-          return await encoder.encode({ kind: 'file', name, path }, options, onStage).finally(close);
+          return await encode({ kind: 'file', name, path }).finally(close);
         } catch (error) {
-          if (error instanceof ImageError) return { ok: false, image: name, error };
+          if (error instanceof ImageError) return { ok: false, ...identity, error };
           throw error;
         }
       });

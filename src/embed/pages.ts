@@ -19,7 +19,7 @@ export async function* pagesOf(
     }
     const bytes = await readSource(image).catch(() => undefined); // whoever encodes it says what is wrong
     const source: ImageSource =
-      image.kind === 'stream' && bytes !== undefined ? { kind: 'bytes', name: image.name, bytes } : image;
+      image.kind === 'stream' && bytes !== undefined ? { ...image, kind: 'bytes', bytes } : image;
     const pages = bytes === undefined ? 1 : countPages(bytes);
     for (let page = 1; page <= pages; page++) yield { source, page };
   }

@@ -13,13 +13,28 @@ export type ImageSource = { readonly name: string } & (
       readonly path: string | Buffer;
     }
   | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly member?: Membership }
   | {
       readonly kind: 'stream';
       /** Reads the bytes when it is their turn. @throws ImageError */
       readonly read: () => Promise<Uint8Array>;
+      readonly member?: Membership;
     }
 );
+
+/** What is known of an image in an archive, beside its bytes. */
+export interface Membership {
+  /** WebDataset's key of the sample. */
+  readonly key: string;
+  /** Tells whether the archive has been touched, and which image of it this is; absent for a stream. */
+  readonly stamp?: string;
+  /** The path in its own bytes, where that is no valid UTF-8. */
+  readonly pathBytes?: Uint8Array;
+  /** Texts of the same sample, by their extensions. */
+  readonly carried?: Readonly<Record<string, unknown>>;
+  /** It stands for the archive itself, which cannot be read any further. */
+  readonly isArchive?: true;
+}
 
 /** What results call an image. */
 export interface ImageIdentity {
@@ -28,6 +43,8 @@ export interface ImageIdentity {
   readonly pathBytes?: Uint8Array;
   /** The page or frame, if another one than the first was asked for. */
   readonly page?: number;
+  /** WebDataset's key and the texts of the same sample, for a member of an archive whose texts were asked for. */
+  readonly sample?: { readonly key: string; readonly carried: Readonly<Record<string, unknown>> };
   /** What decoders noticed: the image is read all the same. */
   readonly notes?: readonly string[];
 }
@@ -37,9 +54,7 @@ const URL_SCHEME = /^https?:\/\//iu;
 /** The source that a text names: a URL if it begins with http:// or https://, otherwise a path or a `file:` address. */
 export function sourceOfText(text: string): ImageSource {
   const name = withoutCredentials(text);
-  return URL_SCHEME.test(text)
-    ? { kind: 'url', name, url: text }
-    : { kind: 'file', name, path: pathOfAddress(text) };
+  return URL_SCHEME.test(text) ? { kind: 'url', name, url: text } : { kind: 'file', name, path: pathOfAddress(text) };
 }
 
 /** The source that a result names. What was read from bytes or a stream has lost them: it looks like a file. */
@@ -49,7 +64,10 @@ export function sourceOfIdentity({ image, pathBytes }: ImageIdentity): ImageSour
 
 export function identityOf(source: ImageSource): ImageIdentity {
   const { name: image } = source;
-  return source.kind === 'file' && typeof source.path !== 'string' ? { image, pathBytes: source.path } : { image };
+  if (source.kind === 'url') return { image };
+  if (source.kind === 'file') return typeof source.path === 'string' ? { image } : { image, pathBytes: source.path };
+  const { pathBytes, key = '', carried } = source.member ?? {};
+  return { image, ...(pathBytes && { pathBytes }), ...(carried && { sample: { key, carried } }) };
 }
 
 /**

@@ -49,7 +49,9 @@ export function sourceOf(path: Path): ImageSource {
 
 /** The path that {@link sourceOf} was given; for other sources the name (for a URL without its password). */
 export function pathOf(source: ImageSource): Path {
-  return source.kind === 'file' && typeof source.path !== 'string' ? pathOfBytes(source.path) : source.name;
+  if (source.kind === 'url') return source.name;
+  const bytes = source.kind === 'file' ? source.path : source.member?.pathBytes;
+  return bytes === undefined || typeof bytes === 'string' ? source.name : pathOfBytes(Buffer.from(bytes));
 }
 
 /** The path as the user would write it: `..` and `./` stay, for after a link they mean something else. */

@@ -20,7 +20,12 @@ export interface NamedImage {
 export async function identify(image: ImageSource, checksum: boolean): Promise<NamedImage> {
   const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
   if (image.kind === 'url') return { key, identity: { stamp: URL_STAMP } };
-  if (image.kind !== 'file') return { key, identity: {} };
+  if (image.kind !== 'file') {
+    const stamp = image.member?.stamp;
+    const hashed = checksum && image.kind === 'bytes';
+    const sha256 = hashed ? createHash('sha256').update(image.bytes).digest('hex') : undefined;
+    return { key, identity: { ...(stamp !== undefined && { stamp }), ...(sha256 && { sha256 }) } };
+  }
   const { path } = image;
   const info = await stat(path, { bigint: true }).catch(() => undefined);
   if (info === undefined) return { key, identity: { stamp: 'absent' } };

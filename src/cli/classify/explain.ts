@@ -87,7 +87,11 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
     );
   const { explainImage, requireCheckpoint } = await import('../../explain.ts');
   requireCheckpoint(run.clip);
-  await refuseToOverwrite(file, [...run.read, ...(image.kind === 'file' && typeof image.path === 'string' ? [image.path] : [])], '--explain');
+  await refuseToOverwrite(
+    file,
+    [...run.read, ...(image.kind === 'file' && typeof image.path === 'string' ? [image.path] : [])],
+    '--explain',
+  );
   if (output !== undefined && resolve(output) === resolve(file))
     throw new UsageError(`--explain and --output name the same file, ${file}`, 'use another file for one of them');
   await requireWritable(file);

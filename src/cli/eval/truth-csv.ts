@@ -5,8 +5,7 @@ import { CsvError, type Options, parse } from 'csv-parse';
 import { openInput } from '../../disk/input.ts';
 import { asUtf8 } from '../../disk/text.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
-import type { ImageSource } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, sourceOfText } from '../../image/source.ts';
 import { type Delimiter, delimiterOf } from '../../text/delimiter.ts';
 
 /** An image, and what it truly shows. */
