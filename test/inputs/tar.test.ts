@@ -46,13 +46,13 @@ async function imagesIn(args: string[], options: ImageOptions = {}): Promise<Ima
 }
 const names = (images: readonly ImageSource[]) => images.map((image) => image.name.replace(`${folder}/`, ''));
 const failure = async (image: ImageSource | undefined) =>
-  image.kind === 'stream'
+  image?.kind === 'stream'
     ? image.read().then(
         () => undefined,
         ({ code }: ImageError) => code,
       )
     : undefined;
-const bytesOf = (image: ImageSource | undefined) => (image.kind === 'bytes' ? Buffer.from(image.bytes) : undefined);
+const bytesOf = (image: ImageSource | undefined) => (image?.kind === 'bytes' ? Buffer.from(image.bytes) : undefined);
 
 describe('the images in a tar', () => {
   const expected = ['d/a.png', 'd/b.PNG', `d/${LONG}`, 'd/ü€.png'];
