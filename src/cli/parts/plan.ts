@@ -78,7 +78,7 @@ export async function* imageParts(
     },
   });
   for await (const image of images) {
-    if (typeof image === 'object' && 'member' in image)
+    if ('member' in image)
       throw new UsageError('--rows-per-file is for images that are not in tars', 'remove it: each tar has a file');
     chunk.push(image);
     if (chunk.length < rows) continue;

@@ -83,7 +83,7 @@ async function* watched(
   state: { isDamaged: boolean },
 ): AsyncGenerator<ImageSource> {
   for await (const image of images) {
-    if (typeof image === 'object' && 'member' in image && image.member?.isArchive) state.isDamaged = true;
+    if ('member' in image && image.member?.isArchive) state.isDamaged = true;
     yield image;
   }
 }
