@@ -12,10 +12,11 @@ import torch
 from .log import log
 from .packs import TESTS, USED, looked_at, read_pack
 from .trunk import IMAGE_SIZE, Trunk, published_weights
-from .views import altered, plain, tensor
+from .views import altered, native, plain, tensor
 
 PART, BATCH = 500, 8
-VIEWS = {'everyday': 2, 'everyday-more': 2, 'imagenette-train': 1, 'caltech101': 1, 'tiny-imagenet-train': 1, 'cifar10-train': 1, 'clipart': 2}
+VIEWS = {'everyday': 4, 'everyday-more': 4, 'imagenette-train': 4, 'caltech101': 4, 'tiny-imagenet-train': 1, 'cifar10-train': 1, 'clipart': 4, 'emoji': 4}
+ALTERED = [altered, native, altered]
 
 
 class MapAndFeatures(torch.nn.Module):
@@ -57,7 +58,7 @@ def compute(job):
     maps, features = [], []
     pictures = list(pack.pictures(rows))
     for start in range(0, len(rows), BATCH):
-        views = [tensor(altered(p, rng) if view else plain(p)) for p in pictures[start : start + BATCH]]
+        views = [tensor(ALTERED[view - 1](p, rng) if view else plain(p)) for p in pictures[start : start + BATCH]]
         mapped, pooled = run.run(None, {'pixels': np.stack(views)})
         features.append(pooled.astype(np.float16))
         if keep_map:
@@ -78,7 +79,7 @@ def all_jobs(folder, cache):
     for view in range(max(VIEWS.values())):
         for name in [*USED, *TESTS]:
             if view < VIEWS.get(name, 1):
-                keep_map = name in ('everyday', 'everyday-more', 'imagenette-train', 'caltech101', 'clipart')
+                keep_map = view == 0 and name in ('everyday', 'everyday-more', 'imagenette-train', 'caltech101')
                 jobs += [(folder, cache, name, view, part, keep_map) for part in range(parts(folder, name))]
     return jobs
 

@@ -17,6 +17,7 @@ GROUPS = {
     'caltech': ['caltech101'],
     'cifar': ['cifar10-train'],
     'clipart': ['clipart'],
+    'emoji': ['emoji'],
 }
 
 
