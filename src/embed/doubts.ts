@@ -34,8 +34,8 @@ export function doubts({ rows, truncated }: LabelRows, names: readonly string[],
   return found;
 }
 
-/** The pairs that are one to the model, or to the eye. */
-function likePairs(rows: UnitRows, names: readonly string[]): (readonly [number, number])[] {
+/** The pairs of labels, earlier first, that are one to the model, or to the eye. @param rows [L, D] */
+export function likePairs(rows: UnitRows, names: readonly string[]): (readonly [number, number])[] {
   const pairs = new Map(nearPairs(rows, ONE).map((pair) => [pair.join(), pair] as const));
   const first = new Map<string, number>();
   for (const [n, name] of names.entries()) {
