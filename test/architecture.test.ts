@@ -38,6 +38,8 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   valibot: /^src\/hub\//,
   'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
+  'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
+  fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':

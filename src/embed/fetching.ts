@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
-import { identityOf } from '../image/source.ts';
+import { type ImageSource, identityOf } from '../image/source.ts';
 import { type Spooled, spooled } from '../image/spool.ts';
 import { isUrl } from '../image/url.ts';
 import type { Embedded, ImageEncoder } from './encoder.ts';
@@ -32,7 +32,7 @@ export function fetchingEncoder(
         typeof source === 'string'
           ? isUrl(source) && (() => fetchImage(source))
           : 'read' in source && (async () => spool(await source.read()));
-      if (!fetch) return encoder.encode(source, options, onStage);
+      if (!fetch) return withIdentity(source, (bare) => encoder.encode(bare, options, onStage));
       return held(async () => {
         const identity = identityOf(source);
         const name = identity.image;
@@ -48,6 +48,13 @@ export function fetchingEncoder(
       });
     },
   };
+}
+
+/** What is known of a member of an archive stays in this process. */
+async function withIdentity(source: ImageSource, encode: (bare: ImageSource) => Promise<Embedded>): Promise<Embedded> {
+  if (typeof source === 'string' || !('member' in source) || !('bytes' in source)) return encode(source);
+  const { name, bytes } = source;
+  return { ...(await encode({ name, bytes })), ...identityOf(source) };
 }
 
 function spool(bytes: Uint8Array): Spooled {

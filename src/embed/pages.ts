@@ -20,7 +20,8 @@ export async function* pagesOf(
     }
     const bytes = await readSource(image).catch(() => undefined); // whoever encodes it says what is wrong
     const kept = bytes !== undefined && typeof image === 'object' && 'read' in image;
-    const source = kept ? { name: nameOf(image), bytes } : image;
+    const member = kept ? image.member : undefined;
+    const source = kept ? { name: nameOf(image), bytes, ...(member && { member }) } : image;
     const pages = bytes === undefined ? 1 : countPages(bytes);
     for (let page = 1; page <= pages; page++) yield { source, page };
   }

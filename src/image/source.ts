@@ -10,11 +10,25 @@ export { MAX_FILE_BYTES } from './file.ts';
 export type ImageSource =
   /** A path, or a URL that begins with http:// or https:// (a file of such a name: `./http://…`). */
   | string
-  | { readonly name: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly bytes: Uint8Array; readonly member?: Membership }
   /** A path that is no valid UTF-8: its bytes, and what can be read of it. */
   | { readonly name: string; readonly path: Uint8Array }
   /** Bytes that are fetched when it is their turn; what goes wrong is thrown as an ImageError. */
-  | { readonly name: string; readonly read: () => Promise<Uint8Array> };
+  | { readonly name: string; readonly read: () => Promise<Uint8Array>; readonly member?: Membership };
+
+/** What is known of an image in an archive, beside its bytes. */
+export interface Membership {
+  /** WebDataset's key of the sample. */
+  readonly key: string;
+  /** Tells whether the archive has been touched, and which image of it this is; absent for a stream. */
+  readonly stamp?: string;
+  /** The path in its own bytes, where that is no valid UTF-8. */
+  readonly pathBytes?: Uint8Array;
+  /** Texts of the same sample, by their extensions. */
+  readonly carried?: Readonly<Record<string, unknown>>;
+  /** It stands for the archive itself, which cannot be read any further. */
+  readonly isArchive?: true;
+}
 
 /** What results call an image. */
 export interface ImageIdentity {
@@ -23,6 +37,8 @@ export interface ImageIdentity {
   readonly pathBytes?: Uint8Array;
   /** The page or frame, if another one than the first was asked for. */
   readonly page?: number;
+  /** WebDataset's key and the texts of the same sample, for a member of an archive whose texts were asked for. */
+  readonly sample?: { readonly key: string; readonly carried: Readonly<Record<string, unknown>> };
   /** What decoders noticed: the image is read all the same. */
   readonly notes?: readonly string[];
 }
@@ -36,7 +52,10 @@ export function nameOf(source: ImageSource): string {
 /** The same, with the bytes of a path that the name cannot hold. */
 export function identityOf(source: ImageSource): ImageIdentity {
   const image = nameOf(source);
-  return typeof source === 'object' && 'path' in source ? { image, pathBytes: source.path } : { image };
+  if (typeof source === 'string') return { image };
+  if ('path' in source) return { image, pathBytes: source.path };
+  const { pathBytes, key = '', carried } = source.member ?? {};
+  return { image, ...(pathBytes && { pathBytes }), ...(carried && { sample: { key, carried } }) };
 }
 
 /**

@@ -11,6 +11,7 @@ import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
 import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
+import { isTarName, tarImages } from './tar/images.ts';
 import { type Walk, walk } from './walk.ts';
 
 /** What images there are, beside the arguments, and which of them count. */
@@ -30,22 +31,28 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'>
   readonly signal?: AbortSignal;
   /** Told about an argument among others that stands for no image. */
   readonly onNothing?: ((argument: string) => unknown) | undefined;
+  /** Whether tars are read: then more of them, whatever they are called, `-` for standard input. @default tars are refused */
+  readonly tars?: readonly Path[] | undefined;
+  /** Extensions of members of a tar whose texts go with the pictures. */
+  readonly carry?: readonly string[] | undefined;
+  /** Told what is odd about a tar. */
+  readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
 /**
  * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order, a
- * glob that is no file's name expanded, a URL, `-` for the bytes on standard input. Then those of the list, each as soon
- * as it comes. What does not exist is passed on, to become an error row.
+ * glob that is no file's name expanded, a tar its pictures, a URL, `-` for the bytes on standard input. Then those of the list, each as
+ * soon as it comes. What does not exist is passed on, to become an error row.
  *
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
  */
 export async function* imagePaths(args: readonly Path[], options: ImageOptions = {}): AsyncGenerator<ImageSource> {
-  const { filesFrom, separator = 'line', shard, stdin, signal, onNothing } = options;
-  const forStdin = args.filter((arg) => arg === STDIN).length + (filesFrom === STDIN ? 1 : 0);
+  const { filesFrom, separator = 'line', shard, stdin, signal, tars, onNothing } = options;
+  const forStdin = [...args, ...(tars ?? []), filesFrom].filter((one) => one === STDIN).length;
   if (forStdin > 1)
     throw new UsageError(
       'standard input is used twice',
-      'use it for one image (-) or for a list (--files-from -), not for both',
+      'use it for one image (-), one tar (--tar -) or a list (--files-from -)',
     );
   if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'use files');
   const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
@@ -57,19 +64,46 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
     for (const arg of args) {
       let foundHere = false;
       for await (const path of expand(arg, options)) {
-        found = foundHere = true;
-        if (isOurs(path))
-          yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : (inheritedImage(path) ?? sourceOf(path));
+        if (tars === undefined && isTarName(path) && !isUrl(path)) throw noTars(path);
+        if (!isOurs(path)) found = foundHere = true;
+        else
+          for await (const image of imagesAt(path, arg, options)) {
+            found = foundHere = true;
+            yield image;
+          }
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
+    }
+    for (const tar of tars ?? []) {
+      if (!isOurs(tar)) found = true;
+      else
+        for await (const image of tarImages(tar, options)) {
+          found = true;
+          yield image;
+        }
     }
     if (list === undefined && !found) throw noImage(args, options.leftOut?.summary());
     if (list === undefined || signal?.aborted) return;
     const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
-    for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
+    for await (const path of readList(list, separator, name, signal)) {
+      if (!isOurs(path)) continue;
+      if (tars !== undefined && isTarName(path) && !isUrl(path)) yield* tarImages(path, options);
+      else yield sourceOf(path);
+    }
   } finally {
     list?.destroy();
   }
+}
+
+/** What a path stands for that an argument was expanded to. */
+async function* imagesAt(path: Path, arg: Path, options: ImageOptions): AsyncGenerator<ImageSource> {
+  if (arg === STDIN && options.stdin !== undefined) yield stdinImage(options.stdin);
+  else if (isTarName(path) && !isUrl(path)) yield* tarImages(path, options);
+  else yield inheritedImage(path) ?? sourceOf(path);
+}
+
+function noTars(path: Path): UsageError {
+  return new UsageError(`${path} is a tar, and this command does not read tars`, 'unpack it, or use classify or embed');
 }
 
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {

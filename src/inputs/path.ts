@@ -50,7 +50,8 @@ export function sourceOf(path: Path): ImageSource {
 /** The path that {@link sourceOf} was given; what is no path has its name for one. */
 export function pathOf(source: ImageSource): Path {
   if (typeof source === 'string') return nameOf(source); // a URL without its password
-  return 'path' in source ? pathOfBytes(Buffer.from(source.path)) : source.name;
+  const bytes = 'path' in source ? source.path : source.member?.pathBytes;
+  return bytes === undefined ? source.name : pathOfBytes(Buffer.from(bytes));
 }
 
 /** The path as the user would write it: `..` and `./` stay, for after a link they mean something else. */

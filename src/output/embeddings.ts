@@ -1,7 +1,7 @@
 import type { Embedded } from '../embed/encoder.ts';
 import { row } from '../tensor.ts';
 import { errorField } from './flags.ts';
-import { toJson } from './json.ts';
+import { pathField, sampleFields, toJson } from './json.ts';
 
 /** What the embeddings of a run have in common. */
 export interface EmbeddingRun {
@@ -32,8 +32,8 @@ export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number):
   return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorField(one.error) })}\n`;
 }
 
-function nameOf(kind: EmbeddingRun['kind'], { image, pathBytes }: Embedded): object {
-  return { [kind]: image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }) };
+function nameOf(kind: EmbeddingRun['kind'], one: Embedded): object {
+  return { [kind]: one.image, ...pathField(one), ...sampleFields(one) };
 }
 
 /** The bytes of a row of a .npy file. */

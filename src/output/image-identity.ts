@@ -22,7 +22,11 @@ export interface NamedImage {
 export async function identify(image: ImageSource, checksum: boolean): Promise<NamedImage> {
   const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
   if (typeof image === 'string' && isUrl(image)) return { key, identity: { stamp: URL_STAMP } };
-  if (typeof image !== 'string' && !('path' in image)) return { key, identity: {} };
+  if (typeof image !== 'string' && !('path' in image)) {
+    const stamp = image.member?.stamp;
+    const sha256 = checksum && 'bytes' in image ? createHash('sha256').update(image.bytes).digest('hex') : undefined;
+    return { key, identity: { ...(stamp !== undefined && { stamp }), ...(sha256 && { sha256 }) } };
+  }
   const path = openable(pathOfAddress(key));
   const info = await stat(path, { bigint: true }).catch(() => undefined);
   if (info === undefined) return { key, identity: { stamp: 'absent' } };

@@ -13,11 +13,17 @@ import { ClosedPipe } from '../../output/sink.ts';
 import type { RunInfo } from '../../output/writer.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
-import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
+import { type ImageRunOptions, runOnModel, warner, withMaxErrors, writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
-import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
+import {
+  chosenShard,
+  type InputOptions,
+  refuseImages,
+  withInputOptions,
+  withTarOptions,
+} from '../options/input-options.ts';
 import {
   classifierOptions,
   givenLabels,
@@ -56,11 +62,11 @@ Examples:
 
 export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
-  withInputOptions(command).option(
+  withTarOptions(withInputOptions(command)).option(
     '--from <file>',
     'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
   );
-  withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
+  withExplainOptions(withMaxErrors(withOutputOptions(withScoreOptions(withLabelOptions(command)))));
   return withCacheOptions(withModelOptions(command))
     .option('--quiet', 'show no progress, warnings or summary')
     .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
@@ -76,7 +82,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
     refuseImages(args, options, `--from ${from}`);
     return rank(undefined, labels, options, io);
   }
-  const given = await givenImages(args, options, io, warner(options, io));
+  const given = await givenImages(args, options, io, warner(options, io), { readsTars: true });
   try {
     return await rank(given, labels, options, io);
   } finally {
@@ -113,7 +119,7 @@ async function rank(
     const settings = {
       labels,
       ...(isLearned(classes) && { learned: learnedDigest(classes) }),
-      ...rowOptions(options),
+      ...rowOptions(options, io),
       templates,
       ...(await modelSettings(clip, options)),
     };
@@ -155,20 +161,22 @@ function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean
 }
 
 /** Files that the output must not be. */
-function filesRead({ labels = [], labelsFile = [], filesFrom, from }: ClassifyOptions): string[] {
+function filesRead({ labels = [], labelsFile = [], filesFrom, tar = [], from }: ClassifyOptions): string[] {
   const learned = learnedPath(labels);
   return [
     ...(learned === undefined ? [] : [learned]),
     ...labelsFile,
     ...(filesFrom === undefined ? [] : [filesFrom]),
+    ...tar,
     ...(from === undefined ? [] : [from, namesBeside(from)]),
   ];
 }
 
 /** What the rows depend on, of the options. */
-function rowOptions(options: ClassifyOptions): RunSettings {
-  const { top, shard = null } = options;
-  return { ...classifierOptions(options), top, ...decodeOptions(options), shard };
+function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
+  const { top, carry } = options;
+  const shard = chosenShard(options, io) ?? null;
+  return { ...classifierOptions(options), top, ...decodeOptions(options), shard, ...(carry && { carry }) };
 }
 
 /** What the rows depend on, of the model. */

@@ -8,10 +8,10 @@ import { rowOf } from '../../tensor.ts';
 import { splitLabels } from '../../text/labels.ts';
 import { readTextsFile } from '../../text/labels-file.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
-import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
+import { type ImageRunOptions, runOnModel, warner, withMaxErrors, writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
-import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
+import { type InputOptions, refuseImages, withInputOptions, withTarOptions } from '../options/input-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { collect, collectOne, outputFile } from '../options/values.ts';
 import { EMBEDDING_FORMATS, type EmbeddingFormat, embeddingFormat, embeddingSink, filesWritten } from './output.ts';
@@ -30,8 +30,8 @@ Examples:
   $ clip-classify embed --texts "a beach,a mountain at dawn" > texts.jsonl`;
 
 export const embedCommand = (io: Io, onExit: (code: number) => void) => {
-  const command = withInputOptions(
-    new Command('embed').description('write the unit-length embeddings of images or texts'),
+  const command = withTarOptions(
+    withInputOptions(new Command('embed').description('write the unit-length embeddings of images or texts')),
   )
     .option(
       '--texts <list>',
@@ -51,7 +51,7 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
       'write to a file; next to a .npy file, a .npy.jsonl file names its rows',
       outputFile,
     );
-  return withCacheOptions(withModelOptions(command))
+  return withCacheOptions(withModelOptions(withMaxErrors(command)))
     .option('--quiet', 'show no progress, warnings or summary')
     .option('--verbose', 'also show the causes of an error')
     .addHelpText('after', EXAMPLES)
@@ -66,7 +66,7 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
     const encode = (clip: Clip) => encodeTexts(clip, texts, warner(options, io));
     return write({ kind: 'text', encode, amount: 'one', read: [] }, format, options, io);
   }
-  const given = await givenImages(args, options, io, warner(options, io));
+  const given = await givenImages(args, options, io, warner(options, io), { readsTars: true });
   try {
     const encode = (clip: Clip) => clip.encodeImages(given.images, decodeOptions(options));
     return await write({ ...given, kind: 'image', encode, read: given.args }, format, options, io);
@@ -84,8 +84,8 @@ interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'c
 }
 
 async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions, io: Io): Promise<number> {
-  const { output, textsFile = [], filesFrom } = options;
-  const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
+  const { output, textsFile = [], filesFrom, tar = [] } = options;
+  const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom]), ...tar];
   const files = output === undefined ? [] : filesWritten(format, output);
   for (const file of files) {
     await refuseToOverwrite(file, [...work.read, ...lists]);
