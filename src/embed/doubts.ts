@@ -74,7 +74,8 @@ export function nearPairs(rows: UnitRows, cosine: number): (readonly [number, nu
   return pairs;
 }
 
-function isWithin(a: Float32Array, b: Float32Array, limit: number): boolean {
+/** Whether `|a − b|²` is at most `limit`. */
+export function isWithin(a: Float32Array, b: Float32Array, limit: number): boolean {
   let sum = 0;
   for (let d = 0; d < a.length; d++) {
     sum += ((a[d] as number) - (b[d] as number)) ** 2;

@@ -76,7 +76,7 @@ export async function learn(
 
 /** Learns from images that this model has embedded. */
 export async function learnEmbedded(
-  clip: Clip,
+  clip: Pick<Clip, 'name' | 'digest' | 'logitScale' | 'encodeLabels'>,
   examples: AsyncIterable<{ readonly embedded: Embedded; readonly label: string }>,
   { templates, words = true, labels: given, onto }: LearnOptions = {},
 ): Promise<Lesson> {
