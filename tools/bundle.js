@@ -4,7 +4,6 @@ import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import './starter-checksums.js';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ that are relative to a file stay right

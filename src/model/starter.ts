@@ -10,7 +10,7 @@ import { ChecksumError } from '../errors.ts';
 export const STARTER = 'starter';
 
 const FOLDER = fileURLToPath(new URL('../../models/starter', import.meta.url));
-/** The sha256 of each file that the starter is made of; the build writes it. */
+/** The sha256 of each file that the starter is made of; the recipe that trains it writes them. */
 const CHECKSUMS = 'checksums.json';
 
 /**
