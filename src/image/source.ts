@@ -43,7 +43,7 @@ export interface ImageIdentity {
   readonly pathBytes?: Uint8Array;
   /** The page or frame, if another one than the first was asked for. */
   readonly page?: number;
-  /** WebDataset's key and the texts of the same sample, for a member of an archive whose texts were asked for. */
+  /** For a member of an archive: WebDataset's key, and the texts of the same sample that were asked for. */
   readonly sample?: { readonly key: string; readonly carried: Readonly<Record<string, unknown>> };
   /** What decoders noticed: the image is read all the same. */
   readonly notes?: readonly string[];
@@ -66,8 +66,9 @@ export function identityOf(source: ImageSource): ImageIdentity {
   const { name: image } = source;
   if (source.kind === 'url') return { image };
   if (source.kind === 'file') return typeof source.path === 'string' ? { image } : { image, pathBytes: source.path };
-  const { pathBytes, key = '', carried } = source.member ?? {};
-  return { image, ...(pathBytes && { pathBytes }), ...(carried && { sample: { key, carried } }) };
+  if (source.member === undefined) return { image };
+  const { pathBytes, key, carried = {} } = source.member;
+  return { image, ...(pathBytes && { pathBytes }), sample: { key, carried } };
 }
 
 /**

@@ -105,6 +105,35 @@ function noTars(path: Path): UsageError {
   return new UsageError(`${path} is a tar, and this command does not read tars`, 'unpack it, or use classify or embed');
 }
 
+/**
+ * The tars that the arguments, `tars` and the list stand for. None is opened.
+ *
+ * @throws UsageError if one of them is something else
+ */
+export async function* namedTars(args: readonly Path[], options: ImageOptions): AsyncGenerator<Path> {
+  const { filesFrom, separator = 'line', stdin, signal, tars = [] } = options;
+  let found = false;
+  const requireTar = (path: Path) => {
+    if (!isTarName(path) || sourceOf(path).kind === 'url')
+      throw new UsageError(
+        `${path} is not a tar: --output-dir writes a file for each tar`,
+        'use tars alone, or add --rows-per-file for images',
+      );
+    found = true;
+    return path;
+  };
+  for (const arg of args) for await (const path of expand(arg, options)) yield requireTar(path);
+  for (const tar of tars) {
+    found = true;
+    yield tar;
+  }
+  if (filesFrom !== undefined) {
+    const list = filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
+    if (list !== undefined)
+      for await (const path of readList(list, separator, filesFrom, signal)) yield requireTar(path);
+  } else if (!found) throw noImage(args, options.leftOut?.summary());
+}
+
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
   if (arg === STDIN || sourceOf(arg).kind === 'url') return yield arg;
