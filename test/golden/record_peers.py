@@ -343,13 +343,16 @@ def xlm_roberta(f, seed):
 
 
 KINDS = [clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta]
+# With so few channels most seeds give a ResNet that answers the same for all pictures.
+SEEDS = {resnet: 26}
 
 
 def main():
     torch.set_num_threads(1)
     shutil.rmtree(OUT, ignore_errors=True)
     cases = []
-    for seed, make in enumerate(KINDS, 1):
+    for number, make in enumerate(KINDS, 1):
+        seed = SEEDS.get(make, number)
         torch.manual_seed(seed)
         folder = OUT / make.__name__.replace('_', '-')
         folder.mkdir(parents=True)
