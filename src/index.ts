@@ -37,7 +37,7 @@ export { type ExplainOptions, type Explanation, explainImage } from './explain.t
 export { embedQuery, type Findings, type Found, findImages, type Query, type Unread } from './find.ts';
 export { type Pulled, type PullOptions, pullModel } from './hub/pull.ts';
 export type { ImageInput, ImageInputs } from './image/given.ts';
-export type { ImageIdentity, ImageSource } from './image/source.ts';
+export type { ImageIdentity } from './image/source.ts';
 export { readLearned, writeLearned } from './learn/file.ts';
 export { type Example, type LearnOptions, type Lesson, learn } from './learn/learn.ts';
 export type { Learned, LearnedLabel, LeaveOneOut } from './learn/learned.ts';

@@ -40,6 +40,8 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picocolors: /^src\/(output|cli)\//,
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
   fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
+  'apache-arrow': /^src\/output\/parquet\//,
+  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':

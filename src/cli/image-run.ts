@@ -91,7 +91,18 @@ export async function runOnModel(
 export async function writeResults<Result extends { readonly ok: boolean }>(
   results: AsyncIterable<Result>,
   sink: ResultSink<Result>,
-  { progress, io, failFast = false }: { readonly progress: Progress; readonly io: Io; readonly failFast?: boolean },
+  {
+    progress,
+    io,
+    failFast = false,
+    onError = 'keep',
+  }: {
+    readonly progress: Progress;
+    readonly io: Io;
+    readonly failFast?: boolean;
+    /** Whether the rows that were ready are kept. @default 'keep' */
+    readonly onError?: 'keep' | 'discard';
+  },
 ): Promise<Counts> {
   const rows = results[Symbol.asyncIterator]();
   const counts = { ok: 0, failed: 0 };
@@ -115,7 +126,7 @@ export async function writeResults<Result extends { readonly ok: boolean }>(
   }
   void rows.return?.().catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
   progress.end();
-  if (begun) {
+  if (begun && (errors.length === 0 || onError === 'keep')) {
     const kept = await sink.end().catch((error) => void errors.push(error));
     counts.ok += kept?.ok ?? 0;
     counts.failed += kept?.failed ?? 0;

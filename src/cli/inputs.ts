@@ -36,7 +36,7 @@ export async function countImages(args: readonly Path[], options: ImageOptions):
   if (filesFrom !== undefined && !(await stat(filesFrom)).isFile()) return undefined;
   let count = 0;
   for await (const image of imagePaths(args, { ...options, ...SILENT })) {
-    if (typeof image === 'object' && 'member' in image) return undefined; // a tar is read only once
+    if ('member' in image) return undefined; // a tar is read only once
     count++;
   }
   return count;

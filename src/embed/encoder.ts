@@ -50,7 +50,7 @@ export function encodeAll(
   const held = new Held(MAX_HELD_BYTES);
   const encode = async (image: ImageSource | PageOfImage) => {
     signal?.throwIfAborted();
-    const isPage = typeof image === 'object' && 'source' in image;
+    const isPage = 'source' in image;
     const { source, page } = isPage ? image : { source: image, page: options.page ?? 1 };
     try {
       const result = await encoder.encode(source, { ...options, page });
@@ -63,6 +63,6 @@ export function encodeAll(
 }
 
 function bytesOf(image: ImageSource | PageOfImage): number {
-  const source = typeof image === 'object' && 'source' in image ? image.source : image;
-  return typeof source === 'object' && 'bytes' in source ? source.bytes.length : 0;
+  const source = 'source' in image ? image.source : image;
+  return source.kind === 'bytes' ? source.bytes.length : 0;
 }

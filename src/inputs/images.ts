@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
 import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
 import { excluding, expandGlob, isGlob } from './glob.ts';
 import { isImageName, pairedRaws } from './kinds.ts';
 import type { LeftOut } from './left-out.ts';
@@ -64,7 +63,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
     for (const arg of args) {
       let foundHere = false;
       for await (const path of expand(arg, options)) {
-        if (tars === undefined && isTarName(path) && !isUrl(path)) throw noTars(path);
+        if (tars === undefined && isTarName(path)) throw noTars(path);
         if (!isOurs(path)) found = foundHere = true;
         else
           for await (const image of imagesAt(path, arg, options)) {
@@ -87,7 +86,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
     const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
     for await (const path of readList(list, separator, name, signal)) {
       if (!isOurs(path)) continue;
-      if (tars !== undefined && isTarName(path) && !isUrl(path)) yield* tarImages(path, options);
+      if (tars !== undefined && isTarName(path)) yield* tarImages(path, options);
       else yield sourceOf(path);
     }
   } finally {
@@ -98,7 +97,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
 /** What a path stands for that an argument was expanded to. */
 async function* imagesAt(path: Path, arg: Path, options: ImageOptions): AsyncGenerator<ImageSource> {
   if (arg === STDIN && options.stdin !== undefined) yield stdinImage(options.stdin);
-  else if (isTarName(path) && !isUrl(path)) yield* tarImages(path, options);
+  else if (isTarName(path)) yield* tarImages(path, options);
   else yield inheritedImage(path) ?? sourceOf(path);
 }
 
@@ -106,9 +105,38 @@ function noTars(path: Path): UsageError {
   return new UsageError(`${path} is a tar, and this command does not read tars`, 'unpack it, or use classify or embed');
 }
 
+/**
+ * The tars that the arguments, `tars` and the list stand for. None is opened.
+ *
+ * @throws UsageError if one of them is something else
+ */
+export async function* namedTars(args: readonly Path[], options: ImageOptions): AsyncGenerator<Path> {
+  const { filesFrom, separator = 'line', stdin, signal, tars = [] } = options;
+  let found = false;
+  const requireTar = (path: Path) => {
+    if (!isTarName(path) || sourceOf(path).kind === 'url')
+      throw new UsageError(
+        `${path} is not a tar: --output-dir writes a file for each tar`,
+        'use tars alone, or add --rows-per-file for images',
+      );
+    found = true;
+    return path;
+  };
+  for (const arg of args) for await (const path of expand(arg, options)) yield requireTar(path);
+  for (const tar of tars) {
+    found = true;
+    yield tar;
+  }
+  if (filesFrom !== undefined) {
+    const list = filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
+    if (list !== undefined)
+      for await (const path of readList(list, separator, filesFrom, signal)) yield requireTar(path);
+  } else if (!found) throw noImage(args, options.leftOut?.summary());
+}
+
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
-  if (arg === STDIN || isUrl(arg)) return yield arg;
+  if (arg === STDIN || sourceOf(arg).kind === 'url') return yield arg;
   const path = pathOfAddress(arg);
   const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {

@@ -2,7 +2,7 @@ import type { Clip } from '../clip.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { ImageInput } from '../image/given.ts';
 import { stack, type UnitRows } from '../tensor.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
 import { expandTemplates, promptsOf } from '../text/prompts.ts';
@@ -16,7 +16,7 @@ import { neutralWhereWordless } from './words.ts';
 
 /** An image, and the label that it shows. */
 export interface Example {
-  readonly image: ImageSource;
+  readonly image: ImageInput;
   readonly label: string;
 }
 

@@ -48,7 +48,9 @@ export function pageField({ page }: ImageIdentity): { readonly page?: number } {
 
 /** WebDataset's key and the texts of the sample, if texts of a tar were asked for. */
 export function sampleFields({ sample }: ImageIdentity): Readonly<Record<string, unknown>> {
-  return sample === undefined ? {} : { key: sample.key, sample: sample.carried };
+  return sample === undefined || Object.keys(sample.carried).length === 0
+    ? {}
+    : { key: sample.key, sample: sample.carried };
 }
 
 /** A path that is no valid UTF-8, as a field of its own. */

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageError } from '../../src/errors.ts';
-import { type ImageSource, identityOf, nameOf } from '../../src/image/source.ts';
+import { type ImageSource, identityOf } from '../../src/image/source.ts';
 import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
 import { LeftOut } from '../../src/inputs/left-out.ts';
 import { parseShard } from '../../src/inputs/shard.ts';
@@ -44,16 +44,15 @@ async function imagesIn(args: string[], options: ImageOptions = {}): Promise<Ima
   for await (const image of imagePaths(args, { tars: [], ...options })) images.push(image);
   return images;
 }
-const names = (images: readonly ImageSource[]) => images.map((image) => nameOf(image).replace(`${folder}/`, ''));
+const names = (images: readonly ImageSource[]) => images.map((image) => image.name.replace(`${folder}/`, ''));
 const failure = async (image: ImageSource | undefined) =>
-  typeof image === 'object' && 'read' in image
+  image?.kind === 'stream'
     ? image.read().then(
         () => undefined,
         ({ code }: ImageError) => code,
       )
     : undefined;
-const bytesOf = (image: ImageSource | undefined) =>
-  typeof image === 'object' && 'bytes' in image ? Buffer.from(image.bytes) : undefined;
+const bytesOf = (image: ImageSource | undefined) => (image?.kind === 'bytes' ? Buffer.from(image.bytes) : undefined);
 
 describe('the images in a tar', () => {
   const expected = ['d/a.png', 'd/b.PNG', `d/${LONG}`, 'd/ü€.png'];
@@ -86,7 +85,7 @@ describe('the images in a tar', () => {
   it('keep names of any bytes', async () => {
     const images = await imagesIn([pack('bytes.tar', ['d'], '--format=gnu')]);
     const odd = images.find((one) => identityOf(one).pathBytes !== undefined);
-    expect(Buffer.from(identityOf(odd ?? '').pathBytes ?? []).toString('latin1')).toBe(
+    expect(Buffer.from(odd ? (identityOf(odd).pathBytes ?? []) : []).toString('latin1')).toBe(
       `${here('bytes.tar')}/d/\xff.png`,
     );
   });
@@ -180,7 +179,7 @@ describe('the images in a tar', () => {
       });
       for (const [m, image] of images.entries()) {
         const isLast = m === images.length - 1;
-        if (nameOf(image) !== tar) continue;
+        if (image.name !== tar) continue;
         expect(isLast).toBe(true);
         expect(await failure(image)).toMatch(/^E_(FORMAT|DECODE)$/u);
         failed++;

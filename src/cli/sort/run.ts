@@ -2,8 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
-import { type ImageSource, nameOf } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, sourceOfIdentity } from '../../image/source.ts';
 import { openable, type Path, pathOf } from '../../inputs/path.ts';
 import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
@@ -154,8 +153,8 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
       const read = async () => {
         for await (const result of withProgress(results, progress)) {
           if (!result.ok) say(io, 'error', `${result.error.code}: ${result.error.message}`);
-          const image = result.pathBytes ? pathOf({ name: result.image, path: result.pathBytes }) : result.image;
-          rows.push({ image, label: result.ok && !isUrl(image) ? result.label : undefined });
+          const source = sourceOfIdentity(result);
+          rows.push({ image: pathOf(source), label: result.ok && source.kind === 'file' ? result.label : undefined });
         }
       };
       await unlessInterrupted(read(), io);
@@ -175,7 +174,7 @@ async function* outside(images: AsyncIterable<ImageSource>, target: Path): Async
   for await (const image of images) {
     const path = resolve(pathOf(image));
     const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
-    if (!`${folder}/`.startsWith(`${target}/`) || isUrl(nameOf(image))) yield image;
+    if (!`${folder}/`.startsWith(`${target}/`) || image.kind === 'url') yield image;
   }
 }
 

@@ -1,8 +1,7 @@
 import { createClassifier, type ImageResult } from '../../classifier.ts';
 import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../errors.ts';
 import { packetsIn } from '../../image/packets.ts';
-import { type ImageSource, identityOf, nameOf } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, identityOf, sourceOfIdentity } from '../../image/source.ts';
 import { openable, type Path, pathOf } from '../../inputs/path.ts';
 import { pathField, toJson } from '../../output/json.ts';
 import { NONE_KEPT } from '../../output/result-output.ts';
@@ -79,7 +78,7 @@ async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions)
       yield { ...identity, ok: false, code: result.error.code, message: result.error.message };
       continue;
     }
-    const source: ImageSource = pathBytes ? { name: image, path: pathBytes } : image;
+    const source = sourceOfIdentity(result);
     const tags = tagsFor(labelsOf(result, options), options.parent?.trim());
     yield await changed(
       identity,
@@ -113,14 +112,14 @@ async function changed(
   plan: () => Promise<Change>,
   { dryRun = false }: TagOptions,
 ): Promise<Tagged> {
-  if (isUrl(nameOf(source)))
-    return { ...identity, ok: false, code: 'E_URL', message: `${nameOf(source)} is a URL and has no sidecar` };
+  if (source.kind === 'url')
+    return { ...identity, ok: false, code: 'E_URL', message: `${source.name} is a URL and has no sidecar` };
   try {
     const change = await plan();
     if (!dryRun && change.changed.length > 0) await applyChange(change);
     return { ...identity, ok: true, change };
   } catch (error) {
-    const message = `the sidecar of ${nameOf(source)} was left as it is: ${messageOf(error)}`;
+    const message = `the sidecar of ${source.name} was left as it is: ${messageOf(error)}`;
     return { ...identity, ok: false, code: 'E_UNREADABLE', message };
   }
 }

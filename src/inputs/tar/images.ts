@@ -7,7 +7,7 @@ import { tooLarge } from '../../image/file.ts';
 import type { ImageSource, Membership } from '../../image/source.ts';
 import { isImageName } from '../kinds.ts';
 import type { LeftOut } from '../left-out.ts';
-import { bytesOfPath, openable, type Path } from '../path.ts';
+import { bytesOfPath, openable, type Path, sourceOf } from '../path.ts';
 import { STDIN } from '../stdin.ts';
 import { carriedBy, isCarried } from './carried.ts';
 import { OtherCompression } from './decompress.ts';
@@ -26,8 +26,9 @@ export interface TarOptions {
   readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
-/** Whether a file is a tar by its name. */
+/** Whether a path names a tar. The tar of a URL is not read. */
 export function isTarName(path: Path): boolean {
+  if (sourceOf(path).kind === 'url') return false;
   return /\.(tar|tar\.(gz|zstd?|bz2|xz|lz4)|tgz|tzst|tbz2?|txz)$/iu.test(path); // what is not read says how to
 }
 
@@ -105,7 +106,7 @@ function memberImage(
   const name = readable(path);
   switch (member.kind) {
     case 'file':
-      return { name, bytes: member.bytes, member: withPath(membership, path) };
+      return { kind: 'bytes', name, bytes: member.bytes, member: withPath(membership, path) };
     case 'sparse': {
       const fact = `${name} is a sparse file, whose holes are not in the tar`;
       return failing(path, new ImageError('E_FORMAT', fact, 'pack it again without --sparse'), membership);
@@ -117,7 +118,12 @@ function memberImage(
 
 /** An image that fails when it is its turn. */
 function failing(path: Path, error: ImageError, membership: Membership): ImageSource {
-  return { name: readable(path), read: () => Promise.reject(error), member: withPath(membership, path) };
+  return {
+    kind: 'stream',
+    name: readable(path),
+    read: () => Promise.reject(error),
+    member: withPath(membership, path),
+  };
 }
 
 function readable(path: Path): string {
