@@ -9,6 +9,7 @@ else await runHere();
 async function runHere() {
   const stop = new AbortController();
   let stoppedBy;
+  let endsItself = false;
   const end = (signal) => {
     if (signal === 'SIGHUP' && isHangUpIgnored()) return;
     if (stop.signal.aborted) leave(signal); // asked twice
@@ -32,20 +33,23 @@ async function runHere() {
     env,
     interruption: stop.signal,
     isWary: isSupervised,
+    endsItself: () => {
+      endsItself = true;
+    },
   });
   finish(process.exitCode);
-  if (stop.signal.aborted) leave(stoppedBy);
+  if (stop.signal.aborted) leave(stoppedBy, endsItself ? process.exitCode : CODES[stoppedBy]);
 }
 
 /** Ends at once, whatever is still under way. */
-function leave(signal) {
+function leave(signal, code = CODES[signal]) {
   // process.exit() waits for threads, and one that opens or reads may never come back: then the signal itself ends the process.
   const waits = process.getActiveResourcesInfo().some((one) => /^(FSReq|GetAddrInfo|GetNameInfo)/u.test(one));
   if (waits && process.pid !== 1) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   }
-  process.exit(CODES[signal]);
+  process.exit(code);
 }
 
 function lineOf(error) {

@@ -57,10 +57,6 @@ export interface LoadOptions extends DescribeOptions, ScoringOptions {
   readonly isWary?: boolean;
   /** Seconds without progress after which that process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
-  /** Keep the text graph open in a process of its own, for labels that come again and again; needs `isolate`. @default false */
-  readonly keepText?: boolean;
-  /** Told when a worker process ends that was not killed on purpose; it is replaced. */
-  readonly onWorkerDeath?: (how: string) => void;
   /** URLs of images lead to public addresses only: whoever names them is not the user of this machine. @default false */
   readonly publicUrls?: boolean;
   /** Images are not fetched by their URLs. @default what HF_HUB_OFFLINE says */
@@ -142,8 +138,9 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       ? new CachedImages(encoder, embeddings, options.isWary ? (options.timeout ?? TIMEOUT) : undefined)
       : encoder,
     async () =>
-      (await import('./image/download.ts')).fetcherInto(spooled, () =>
-        networkSettings({ ...processEnv, ...env }, options.offline),
+      (await import('./image/download.ts')).fetcherInto(
+        spooled,
+        () => networkSettings({ ...processEnv, ...env }, options.offline),
         undefined,
         options.publicUrls,
       ),
@@ -152,20 +149,13 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     tokenizer: description.tokenizer,
     withTextTower: (use, prompts) => withTextTower(description, machine, use, prompts),
   };
-  const textProcess =
-    keeping && options.keepText
-      ? new (await import('./embed/text-process.ts')).TextProcess({ ...setup, once: false }, keeping)
-      : undefined;
-  const encodeTextsOf: LabelEncoder = async (prompts, onPart) => {
-    if (textProcess !== undefined) return textProcess.encodeLabels(prompts, onPart);
-    return keeping && (isForeign || (await description.tokenizer()).isForeign)
+  const encodeTextsOf: LabelEncoder = async (prompts, onPart) =>
+    keeping && (isForeign || (await description.tokenizer()).isForeign)
       ? (await import('./embed/apart.ts')).encodeLabelsApart(setup, keeping, prompts, onPart)
       : encodeLabels(texts, prompts, onPart);
-  };
   const encodePrompts = (prompts: LabelPrompts) =>
     embeddings ? encodeLabelsOnce(encodeTextsOf, prompts, embeddings) : encodeTextsOf(prompts);
   const release = async () => {
-    textProcess?.release();
     await images.release();
     if (!options.signal?.aborted) await embeddings?.release();
   };
@@ -218,12 +208,12 @@ const FIRST_SECONDS = 8;
 /** How child processes are kept. What a foreign model asks for is limited by the size of all that lies beside its graph. */
 async function keepingOf(
   { weightFile, contents }: ModelDescription,
-  { timeout = TIMEOUT, env, signal, onWorkerDeath: onDeath }: LoadOptions,
+  { timeout = TIMEOUT, env, signal }: LoadOptions,
 ): Promise<Patience & Launch> {
   const isForeign = contents.kind === 'onnx';
   const weightBytes = isForeign ? await bytesIn(dirname(weightFile)) : (await stat(weightFile)).size;
   const limits = isForeign && { memory: memoryLimit(weightBytes), first: FIRST_SECONDS };
-  return { env: { ...processEnv, ...env }, timeout, weightBytes, signal, onDeath, ...limits };
+  return { env: { ...processEnv, ...env }, timeout, weightBytes, signal, ...limits };
 }
 
 async function bytesIn(folder: string): Promise<number> {

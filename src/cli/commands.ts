@@ -8,8 +8,10 @@ export const COMMANDS = {
   embed: async () => (await import('./embed/command.ts')).embedCommand,
   eval: async () => (await import('./eval/command.ts')).evalCommand,
   find: async () => (await import('./find/command.ts')).findCommand,
+  labels: async () => (await import('./labels/command.ts')).labelsCommand,
   learn: async () => (await import('./learn/command.ts')).learnCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
+  serve: async () => (await import('./serve/command.ts')).serveCommand,
   sort: async () => (await import('./sort/command.ts')).sortCommand,
   tag: async () => (await import('./tag/command.ts')).tagCommand,
 } as const satisfies Commands;

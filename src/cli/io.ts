@@ -9,6 +9,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
   readonly interruption: AbortSignal;
+  /** Says that the command ends by itself after an interruption, with an exit code of its own. */
+  readonly endsItself?: () => void;
   /** Files may lie on a disk that does not answer, so each read must be one that can be abandoned. @default false */
   readonly isWary?: boolean;
 }

@@ -13,8 +13,6 @@ export interface Launch {
   readonly signal?: AbortSignal | undefined;
   /** The most memory that it may take, in bytes. @default no limit */
   readonly memory?: number | undefined;
-  /** Told how a child ended that was not killed on purpose. */
-  readonly onDeath?: ((how: string) => void) | undefined;
   /** The script that it runs. @default bin/image-encoder.js */
   readonly program?: string;
 }

@@ -157,7 +157,6 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   }
 
   private onDeath(how: string): void {
-    this.keeping.onDeath?.(how);
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
     if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) this.fail(diedOften(this.setup.model, how));

@@ -38,13 +38,7 @@ export type Opening =
   /** Images will follow. */
   | { readonly kind: 'open'; readonly setup: Setup }
   /** Encode these labels. */
-  | {
-      readonly kind: 'labels';
-      readonly setup: Setup;
-      readonly prompts: LabelPrompts;
-      /** More texts will follow: the text graph stays open. */
-      readonly keep?: boolean;
-    }
+  | { readonly kind: 'labels'; readonly setup: Setup; readonly prompts: LabelPrompts }
   /** Measure the logit scale of a joint graph. */
   | { readonly kind: 'scale'; readonly setup: Setup };
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
-import { describeModel, type ModelDescription } from '../model/description.ts';
+import { describeModel } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
@@ -15,7 +15,7 @@ import {
   toPlain,
 } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { openTextTower, withTextTower } from './text-tower.ts';
+import { withTextTower } from './text-tower.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -42,7 +42,6 @@ function hasMemory(): boolean {
 export function serveImages(channel: Channel): void {
   decodeHeicInThisProcess();
   let encoder: Promise<ImageEncoder> | undefined;
-  const towers = keptTowers();
   const outbox: Reply[] = [];
   const flush = () => {
     if (outbox.length > 0) channel.send?.(outbox.splice(0));
@@ -55,7 +54,7 @@ export function serveImages(channel: Channel): void {
       encoder = openEncoder(request.setup);
       return post({ kind: 'open', provider: await (await encoder).provider() });
     }
-    if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, towers, post, flush) });
+    if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, post, flush) });
     if (request.kind === 'scale') {
       const { model, dtype, threads } = request.setup;
       return post({
@@ -89,37 +88,20 @@ export function serveImages(channel: Channel): void {
 }
 
 async function labelRows(
-  { setup, prompts, keep }: Extract<Opening, { kind: 'labels' }>,
-  towers: ReturnType<typeof keptTowers>,
+  { setup, prompts }: Extract<Opening, { kind: 'labels' }>,
   post: (reply: Reply) => void,
   flush: () => void,
 ): Promise<LabelRows> {
-  const described = keep ? await towers.describe(setup) : await describeModel(setup.model, { dtype: setup.dtype });
+  const described = await describeModel(setup.model, { dtype: setup.dtype });
   const texts: TextEncoder = {
     tokenizer: described.tokenizer,
     withTextTower: (use, count) =>
-      (keep ? towers.use : withTextTower)(described, setup, use, count, () => {
+      withTextTower(described, setup, use, count, () => {
         post({ kind: 'alive' });
         flush(); // inference blocks this process
       }),
   };
   return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
-}
-
-/** A text graph that stays open between requests. */
-function keptTowers() {
-  let described: Promise<ModelDescription> | undefined;
-  let tower: ReturnType<typeof openTextTower> | undefined;
-  return {
-    describe({ model, dtype }: Setup): Promise<ModelDescription> {
-      described ??= describeModel(model, { dtype });
-      return described;
-    },
-    async use<T>(...[model, machine, use, , onRun]: Parameters<typeof withTextTower<T>>): Promise<T> {
-      tower ??= openTextTower(model, { ...machine, once: false });
-      return use((await tower).encoder(onRun));
-    },
-  };
 }
 
 async function openEncoder({ model, dtype, batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {

@@ -12,38 +12,6 @@ const TEXT_BATCH = 32;
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
-type Model = Pick<ModelDescription, 'preprocessing' | 'towers'>;
-type TextMachine = Pick<Machine, 'threads' | 'provider' | 'device' | 'once'>;
-
-/** The text graph, open. */
-export interface TextTower {
-  /** @param onRun told before each inference, which blocks this thread */
-  encoder(onRun?: () => void): PromptEncoder;
-  release(): Promise<void>;
-}
-
-/** Opens the text graph. @throws ModelError or ProviderError */
-export async function openTextTower({ preprocessing, towers }: Model, machine: TextMachine): Promise<TextTower> {
-  const { graph, wiring } = (await towers()).text;
-  const { opened } = await openOnProvider(machine.provider, (provider) => openSession(graph, { ...machine, provider }));
-  const breathe = createBreath();
-  return {
-    encoder(onRun = () => {}) {
-      const session: Session = {
-        release: () => opened.release(),
-        async run(feeds, outputs) {
-          await breathe();
-          onRun();
-          return opened.run(feeds, outputs);
-        },
-      };
-      return async (prompts) =>
-        l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size));
-    },
-    release: () => opened.release(),
-  };
-}
-
 /**
  * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
  *
@@ -52,16 +20,31 @@ export async function openTextTower({ preprocessing, towers }: Model, machine: T
  * @throws ModelError or ProviderError
  */
 export async function withTextTower<T>(
-  model: Model,
-  machine: TextMachine,
+  { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
+  machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
   use: (encode: PromptEncoder) => Promise<T>,
   prompts = Number.POSITIVE_INFINITY,
   onRun: () => void = () => {},
 ): Promise<T> {
-  const tower = await openTextTower(model, { ...machine, once: prompts <= TEXT_BATCH });
+  const { graph, wiring } = (await towers()).text;
+  const once = prompts <= TEXT_BATCH;
+  const { opened } = await openOnProvider(machine.provider, (provider) =>
+    openSession(graph, { ...machine, provider, once }),
+  );
+  const breathe = createBreath();
+  const session: Session = {
+    release: () => opened.release(),
+    async run(feeds, outputs) {
+      await breathe();
+      onRun();
+      return opened.run(feeds, outputs);
+    },
+  };
   try {
-    return await use(tower.encoder(onRun));
+    return await use(async (prompts) =>
+      l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+    );
   } finally {
-    await tower.release();
+    await session.release();
   }
 }

@@ -76,7 +76,7 @@ export async function learn(
 
 /** Learns from images that this model has embedded. */
 export async function learnEmbedded(
-  clip: Clip,
+  clip: Pick<Clip, 'name' | 'digest' | 'logitScale' | 'encodeLabels'>,
   examples: AsyncIterable<{ readonly embedded: Embedded; readonly label: string }>,
   { templates, words = true, labels: given, onto }: LearnOptions = {},
 ): Promise<Lesson> {
@@ -149,11 +149,16 @@ function labelsOf(given: readonly (string | Label)[], words: boolean, onto: Lear
   const old = onto?.labels ?? [];
   const known = new Set(old.map(({ label }) => label));
   const fresh = given
-    .map((one) => (typeof one === 'string' ? { label: one } : one))
+    .map((one): Label => (typeof one === 'string' ? { label: one } : withoutParent(one)))
     .filter(({ label }) => !known.has(label));
   const checked = new Map(checkLabels([...old, ...fresh]).map((one) => [one.label, one]));
   const added = [...checked.values()].filter(({ label }) => !known.has(label));
   return [...old, ...added.map((one) => ({ ...one, pictures: 0, words }))];
+}
+
+/** Classes are learnt each on its own. */
+function withoutParent({ parent: _, ...label }: Label): Label {
+  return label;
 }
 
 function gather(examples: Examples, labels: readonly LearnedLabel[], onto: Learned | undefined): ClassStatistics {

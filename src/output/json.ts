@@ -21,7 +21,8 @@ export function jsonWriter(run: RunInfo): ResultWriter {
   };
 }
 
-function jsonRow(result: ImageResult, model: string): object {
+/** The row of a result, as `-f jsonl` has it. */
+export function jsonRow(result: ImageResult, model: string): object {
   const identity = { image: result.image, ...pageField(result), ...pathField(result), ...sampleFields(result), model };
   if (!result.ok) return { ...identity, ...errorField(result.error) };
   const { label, score, reason, background } = result;

@@ -1,12 +1,8 @@
-import type { HttpBindings } from '@hono/node-server';
-import type { Context } from 'hono';
+import type { IncomingMessage } from 'node:http';
 import { readBody } from './body.ts';
 import type { Budget } from './budget.ts';
-import type { ExplainProcesses } from './explain-process.ts';
 import type { LabelMemory, LabelSet } from './label-memory.ts';
-import type { Metrics } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
-import type { Pictures } from './pictures.ts';
 import type { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
@@ -19,32 +15,34 @@ export interface Service {
   readonly defaults: LabelSet | undefined;
   readonly queue: ImageQueue;
   readonly budget: Budget;
-  readonly pictures: Pictures;
-  readonly explain: ExplainProcesses;
-  readonly metrics: Metrics;
   /** Whether no new request is accepted. */
   isStopping(): boolean;
 }
 
-/** What a request carries from hand to hand. */
-export interface Variables {
+/** One request, and what there is to say about it. */
+export interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly query: URLSearchParams;
   /** Aborted when the client leaves. */
-  signal: AbortSignal;
-  /** The path of its route, for the log and the metrics. */
-  route: string;
-  /** How many images it has. */
+  readonly signal: AbortSignal;
+  /** How many images it has, for the log. */
   images: number;
 }
 
-export type RequestContext = Context<{ Bindings: HttpBindings; Variables: Variables }>;
+/** What is sent back: JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** Reads the body, and gives its memory back when it has been answered. @throws Problem */
 export async function withBody<T>(
-  c: RequestContext,
+  { incoming }: Exchange,
   { settings, budget }: Service,
   answer: (bytes: Buffer) => Promise<T>,
 ): Promise<T> {
-  const body = await readBody(c.env.incoming, settings.limits.bodyBytes, budget);
+  const body = await readBody(incoming, settings.limits.bodyBytes, budget);
   try {
     return await answer(body.bytes);
   } finally {

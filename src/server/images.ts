@@ -8,8 +8,6 @@ export type GivenImage =
   | { readonly name: string; readonly bytes: Uint8Array }
   /** To be fetched. */
   | { readonly name: string; readonly url: string }
-  /** Sent before. */
-  | { readonly id: string; readonly name?: string }
   /** Not an image, whatever its bytes are. */
   | { readonly name: string; readonly error: ImageError };
 
@@ -19,7 +17,6 @@ const NAME = v.pipe(v.string(), v.maxLength(4_096));
 export const IMAGE = v.union([
   v.strictObject({ name: v.optional(NAME), data: v.string() }),
   v.strictObject({ name: v.optional(NAME), url: v.string() }),
-  v.strictObject({ name: v.optional(NAME), id: v.string() }),
 ]);
 
 /** The images of a JSON body. @throws Problem 400 */
@@ -29,8 +26,7 @@ export function imagesOf(fields: unknown): GivenImage[] {
     const given = parsed(IMAGE, field);
     const name = given.name ?? `image ${n + 1}`;
     if ('data' in given) return imageOfText(given.data, name);
-    if ('url' in given) return { name: given.name ?? given.url, url: given.url };
-    return { id: given.id, ...(given.name !== undefined && { name: given.name }) };
+    return { name: given.name ?? given.url, url: given.url };
   });
 }
 

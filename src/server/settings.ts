@@ -1,4 +1,5 @@
 import type { ClassifierOptions } from '../classifier.ts';
+import type { DecodeOptions } from '../image/decode-options.ts';
 import type { Learned } from '../learn/learned.ts';
 import type { Label } from '../text/labels.ts';
 
@@ -14,8 +15,6 @@ export interface Limits {
   readonly labels: number;
   /** Images that wait or are being encoded. */
   readonly queue: number;
-  /** Pictures whose embeddings are kept for the page. */
-  readonly pictures: number;
   /** Label embeddings that are kept. */
   readonly labelRows: number;
 }
@@ -26,7 +25,6 @@ export const LIMITS: Limits = {
   images: 64,
   labels: 1_000,
   queue: 256,
-  pictures: 4_096,
   labelRows: 20_000,
 };
 
@@ -56,12 +54,14 @@ export type Event =
       readonly images: number;
       readonly code?: string;
     }
-  | { readonly event: 'worker ended' | 'model loaded again' | 'error'; readonly message: string };
+  | { readonly event: 'model loaded again' | 'error'; readonly message: string };
 
 export interface ServiceSettings {
   readonly limits: Limits;
   readonly access: Access;
   readonly urls: boolean;
+  /** How images are read, unless a request says otherwise. */
+  readonly decode: Partial<DecodeOptions>;
   readonly defaults?: DefaultLabels;
   readonly log: (event: Event) => void;
 }

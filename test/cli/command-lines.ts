@@ -7,13 +7,16 @@ export const commandLines = [
   'embed',
   'eval',
   'find',
+  'labels',
   'learn',
+  'serve',
   'sort',
   'tag',
   'doctor',
   'completion',
   'models',
   ...['list', 'use', 'pull', 'verify', 'path', 'rm', 'import', 'inspect'].map((name) => `models ${name}`),
+  ...['list', 'show', 'lint'].map((name) => `labels ${name}`),
 ] as const;
 
 /** What --help prints. */

@@ -19,6 +19,7 @@ import { Interruption, type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { type InputOptions, refuseImages } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
 import { type Row, readRows } from './labelled.ts';
@@ -134,14 +135,15 @@ async function labelledRows(
 }
 
 async function classifiedRows(args: readonly string[], target: Path, options: SortOptions, io: Io) {
-  const labels = checkLabels(await givenLabels(options));
+  const learned = await givenLearned(options);
+  const labels = learned?.labels ?? checkLabels(await givenLabels(options));
   const warn = warner(options, io);
   const given = await givenImages(args, options, io, warn);
   const rows: Row[] = [];
   try {
     await runOnModel(given, options, false, io, async (clip, progress) => {
       const classifier = await unlessInterrupted(
-        createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+        createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
         io,
       );
       const results = classifier.classify(outside(given.images, await realTarget(target)), {

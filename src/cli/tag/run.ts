@@ -17,6 +17,7 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import type { InputOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { createProgress } from '../progress.ts';
 
@@ -45,7 +46,7 @@ export async function runTag(args: readonly string[], options: TagOptions, io: I
 }
 
 async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
-  const labels = checkLabels(await givenLabels(options));
+  const labels = (await givenLearned(options)) ?? checkLabels(await givenLabels(options));
   const { threshold: _, ...scoring } = classifierOptions(options);
   return runOnModel(given, options, io.stdout.isTTY === true, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(

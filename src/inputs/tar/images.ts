@@ -11,7 +11,7 @@ import { bytesOfPath, openable, type Path, sourceOf } from '../path.ts';
 import { STDIN } from '../stdin.ts';
 import { carriedBy, isCarried } from './carried.ts';
 import { OtherCompression } from './decompress.ts';
-import { type Member, readMembers } from './members.ts';
+import type { Member } from './members.ts';
 import { sampleName, samplesOf } from './sample.ts';
 
 /** How a tar is read. */
@@ -42,6 +42,7 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
   const ending = { isMarked: false };
   let count = 0;
   try {
+    const { readMembers } = await import('./members.ts'); // most runs read no tar
     const { stream, stamp } = await open(tar, options);
     signal?.addEventListener('abort', () => stream.destroy(), { once: true });
     if (signal?.aborted) stream.destroy();

@@ -1,0 +1,121 @@
+import { createServer, type Server } from 'node:http';
+import { chmod, lstat, mkdtemp, rename, rm } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { messageOf, UsageError } from '../errors.ts';
+import type { Service } from './context.ts';
+import { allowedHosts } from './guard.ts';
+import { handle } from './handler.ts';
+
+/** Where a service listens. */
+export type Place = { readonly host: string; readonly port: number } | { readonly socket: string };
+
+/** Milliseconds. */
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 60_000;
+const KEPT_MS = 15_000;
+/** Running requests have this long to finish when the service stops. */
+const GRACE_MS = 10_000;
+const CONNECTIONS = 2_048;
+/** The shortest limit for the path of a socket, that of macOS, less the folder that it is made in. */
+const SOCKET_BYTES = 95;
+
+/** A service that listens. */
+export interface Listening {
+  /** What a client connects to. */
+  readonly address: string;
+  /** Ends when no request has come for so many seconds. */
+  idle(seconds: number): Promise<void>;
+  /** Accepts nothing more, waits for what runs, 10 s at most. */
+  stop(): Promise<void>;
+}
+
+/** @throws UsageError if the place is taken or not allowed */
+export async function listen(service: Service, place: Place): Promise<Listening> {
+  const origins = new Set(service.settings.access.origins);
+  let hosts: ReadonlySet<string> | undefined = new Set<string>();
+  let running = 0;
+  let lastAt = performance.now();
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEPT_MS, connectionsCheckingInterval: 1_000 },
+    (incoming, outgoing) => {
+      running++;
+      outgoing.on('close', () => {
+        running--;
+        lastAt = performance.now();
+      });
+      void handle(incoming, outgoing, service, { hosts, origins });
+    },
+  );
+  server.maxConnections = CONNECTIONS;
+  if ('socket' in place) {
+    hosts = undefined;
+    await listenOnSocket(server, place.socket);
+  } else {
+    await begin(server, place);
+    hosts = allowedHosts((server.address() as AddressInfo).port, place.host, service.settings.access.hosts);
+  }
+  return {
+    address: 'socket' in place ? `unix:${place.socket}` : addressOf(place.host, server.address() as AddressInfo),
+    idle: (seconds) =>
+      new Promise((done) => {
+        const timer = setInterval(() => {
+          if (running > 0 || performance.now() - lastAt < seconds * 1000) return;
+          clearInterval(timer);
+          done();
+        }, 250);
+        timer.unref();
+      }),
+    async stop() {
+      if ('socket' in place) await rm(place.socket, { force: true });
+      const late = setTimeout(() => server.closeAllConnections(), GRACE_MS);
+      await new Promise((done) => server.close(done));
+      clearTimeout(late);
+    },
+  };
+}
+
+function addressOf(host: string, { port }: AddressInfo): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function begin(server: Server, where: { readonly host: string; readonly port: number } | { readonly path: string }) {
+  return new Promise<void>((done, failed) => {
+    server.once('error', (error) => {
+      const place = 'path' in where ? 'the socket' : `${where.host}:${where.port}`;
+      failed(new UsageError(`cannot listen on ${place}: ${messageOf(error)}`, 'choose another --port, --host or --socket'));
+    });
+    server.listen(where, done);
+  });
+}
+
+/** The socket is made in a folder that only its owner can enter, so that nobody else can ever connect to it. */
+async function listenOnSocket(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > SOCKET_BYTES)
+    throw new UsageError(`the path of the socket has more than ${SOCKET_BYTES} bytes`, 'choose a shorter one');
+  const there = await lstat(path).catch(() => undefined);
+  if (there !== undefined && (!there.isSocket() || (await isAnswered(path))))
+    throw new UsageError(`${path} is there already`, 'stop the service that has it, or choose another --socket');
+  const folder = await mkdtemp(join(dirname(path), '.s')).catch((error) => {
+    throw new UsageError(`cannot make ${path}: ${messageOf(error)}`, 'choose another --socket');
+  });
+  try {
+    const made = join(folder, 's');
+    await begin(server, { path: made });
+    await chmod(made, 0o600);
+    await rename(made, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    const end = (answer: boolean) => () => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.on('connect', end(true)).on('error', end(false));
+  });
+}

@@ -1,0 +1,37 @@
+import type { Clip } from '../clip.ts';
+import { Budget } from './budget.ts';
+import type { Service } from './context.ts';
+import { LabelMemory } from './label-memory.ts';
+import { ModelHost } from './model-host.ts';
+import { ImageQueue } from './queue.ts';
+import type { ServiceSettings } from './settings.ts';
+
+/** Images that are with the encoder at once: it fills its batches from them. */
+const AHEAD = 64;
+
+/**
+ * Makes the service of a model, with its own labels encoded.
+ *
+ * @param load loads the model again after its worker processes have failed for good
+ * @throws LabelsError or UsageError for labels of the service
+ */
+export async function createService(
+  clip: Clip,
+  load: () => Promise<Clip>,
+  settings: ServiceSettings,
+  isStopping: () => boolean,
+): Promise<Service> {
+  const { limits, log } = settings;
+  const host = new ModelHost(clip, load, (message) => log({ event: 'model loaded again', message }));
+  const labels = new LabelMemory((prompts) => host.encodeLabels(prompts), limits.labelRows, limits.labels);
+  const { labels: own, ...options } = settings.defaults ?? {};
+  return {
+    settings,
+    host,
+    labels,
+    defaults: own === undefined ? undefined : await labels.classifier(clip, own, options, true),
+    queue: new ImageQueue(limits.queue, AHEAD),
+    budget: new Budget(limits.bodiesBytes),
+    isStopping,
+  };
+}
