@@ -33,7 +33,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   const named = commandNamed(words[0]);
-  const command = await createCommand(named, io, onExit);
+  let endsItself = false;
+  const ownIo: Io = {
+    ...io,
+    endsItself() {
+      endsItself = true;
+      io.endsItself?.();
+    },
+  };
+  const command = await createCommand(named, ownIo, onExit);
   if (named === undefined && words.includes('--help')) command.description(await overview(io));
   if (argv.length === 2 && argv.includes('--version') && argv.includes('--verbose')) {
     io.stdout.write(await versions());
@@ -46,7 +54,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   try {
     if (named === undefined) await refuseMistakes(words, [...Object.keys(COMMANDS), 'help']);
     const work = command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
-    await Promise.race([work, interrupted(io.interruption)]);
+    await Promise.race([work, interrupted(io.interruption, () => endsItself)]);
     return exitCode;
   } catch (error) {
     if (error instanceof ClosedPipe) return 0;
@@ -61,11 +69,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 const GRACE_MS = 400;
 
 /** @throws Interruption some time after the signal: a command that can end in order does so before */
-function interrupted(signal: AbortSignal): Promise<never> {
+function interrupted(signal: AbortSignal, endsItself: () => boolean): Promise<never> {
   return new Promise((_, failed) => {
-    signal.addEventListener('abort', () => setTimeout(() => failed(new Interruption(signal)), GRACE_MS), {
-      once: true,
-    });
+    const end = () => endsItself() || failed(new Interruption(signal));
+    signal.addEventListener('abort', () => setTimeout(end, GRACE_MS), { once: true });
   });
 }
 

@@ -70,6 +70,7 @@ export function objectOf(value: unknown): Record<string, unknown> {
 /** Requires a JSON body. @throws Problem 400 or 415 */
 export function readJsonObject(headers: IncomingHttpHeaders, body: Buffer): Record<string, unknown> {
   const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
-  if (type !== 'application/json') throw new Problem(415, 'E_MEDIA_TYPE', 'the body needs Content-Type: application/json');
+  if (type !== 'application/json')
+    throw new Problem(415, 'E_MEDIA_TYPE', 'the body needs Content-Type: application/json');
   return objectOf(parseJson(body.toString()));
 }

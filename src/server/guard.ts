@@ -16,7 +16,7 @@ export interface Guard {
 /** The Host headers of a port: the names of this machine, the address that was asked for, and what is listed. */
 export function allowedHosts(port: number, address: string, listed: readonly string[]): ReadonlySet<string> {
   const own = [...LOCAL, address.includes(':') ? `[${address}]` : address];
-  const hosts = [...own.map((name) => `${name}:${port}`), ...listed];
+  const hosts = [...own.map((name) => `${name}:${port}`), ...listed, ...listed.map((name) => `${name}:${port}`)];
   return new Set([...hosts, ...(port === 80 ? own : [])].map((host) => host.toLowerCase()));
 }
 
@@ -27,7 +27,10 @@ export function allowedHosts(port: number, address: string, listed: readonly str
  * @returns the origin of another page that may ask
  * @throws Problem 403
  */
-export function checkSender({ headers, url = '', method }: IncomingMessage, { hosts, origins }: Guard): string | undefined {
+export function checkSender(
+  { headers, url = '', method }: IncomingMessage,
+  { hosts, origins }: Guard,
+): string | undefined {
   const host = headers.host?.toLowerCase() ?? '';
   if (hosts !== undefined) {
     for (const one of [host, ...hostOfTarget(url)])

@@ -17,58 +17,49 @@ export async function handle(
   const left = new AbortController();
   outgoing.on('close', () => outgoing.writableFinished || left.abort(new Error('the client has left')));
   const { log } = service.settings;
-  const exchange: Exchange = { incoming, query: new URLSearchParams(), signal: left.signal, images: 0 };
+  const address = addressOf(incoming);
+  const query = address?.searchParams ?? new URLSearchParams();
+  const exchange: Exchange = { incoming, query, signal: left.signal, images: 0 };
   let route = 'none';
   let answer: Answer;
   let code: string | undefined;
   try {
-    const { pathname, searchParams } = addressOf(incoming);
-    if (Object.hasOwn(ROUTES, pathname)) route = pathname;
+    if (address === undefined) throw badRequest('the request line has no path');
+    if (Object.hasOwn(ROUTES, address.pathname)) route = address.pathname;
     checkSender(incoming, guard);
     if (route !== '/v2/health/live') checkToken(incoming.headers.authorization, service.settings.access.tokens);
     if (service.isStopping()) throw new Problem(503, 'E_STOPPING', 'the service is stopping', { connection: 'close' });
-    answer = await answerOf(route, { ...exchange, query: searchParams }, service, (images) => {
-      exchange.images = images;
-    });
+    answer = await answerOf(route, exchange, service);
   } catch (error) {
     const problem = problemOf(error);
     code = problem.code;
-    if (problem.cause !== undefined && !left.signal.aborted)
-      log({ event: 'error', message: messageOf(problem.cause) });
+    if (problem.cause !== undefined && !left.signal.aborted) log({ event: 'error', message: messageOf(problem.cause) });
     answer = { status: problem.status, body: { error: { code, message: problem.message } }, headers: problem.headers };
   }
-  const { status, images } = { status: answer.status, images: exchange.images };
+  const { status } = answer;
+  const { images } = exchange;
   send(outgoing, answer, service.isStopping());
   const ms = Math.round(performance.now() - began);
   log({ event: 'request', method: incoming.method ?? '', route, status, ms, images, ...(code && { code }) });
 }
 
-async function answerOf(
-  route: string,
-  exchange: Exchange,
-  service: Service,
-  onImages: (images: number) => void,
-): Promise<Answer> {
+function answerOf(route: string, exchange: Exchange, service: Service): Promise<Answer> {
   const methods = ROUTES[route];
   if (methods === undefined)
     throw new Problem(404, 'E_ROUTE', `there is no such path; use ${Object.keys(ROUTES).join(', ')}`);
-  const run = Object.hasOwn(methods, exchange.incoming.method ?? '') ? methods[exchange.incoming.method ?? ''] : undefined;
+  const run = Object.hasOwn(methods, exchange.incoming.method ?? '')
+    ? methods[exchange.incoming.method ?? '']
+    : undefined;
   if (run === undefined) {
     const allow = Object.keys(methods).join(', ');
     throw new Problem(405, 'E_ROUTE', `this path takes ${allow}`, { allow });
   }
-  try {
-    return await run(exchange, service);
-  } finally {
-    onImages(exchange.images);
-  }
+  return run(exchange, service);
 }
 
-/** @throws Problem 400 */
-function addressOf({ url = '' }: IncomingMessage): URL {
+function addressOf({ url = '' }: IncomingMessage): URL | undefined {
   const base = 'http://service';
-  if (!URL.canParse(url, base)) throw badRequest('the request line has no path');
-  return new URL(url, base);
+  return URL.canParse(url, base) ? new URL(url, base) : undefined;
 }
 
 function send(outgoing: ServerResponse, { status, body, headers = {} }: Answer, isLast: boolean): void {

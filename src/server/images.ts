@@ -37,6 +37,9 @@ export function imageOfText(text: string, name: string): GivenImage {
   const base64 = text.slice(comma + 1).replace(/\s+/gu, '');
   const isUri = /^data:[^,]{0,200};base64,$/iu.test(head);
   if ((text.startsWith('data:') && !isUri) || base64.length === 0 || !/^[\w+/-]+={0,2}$/u.test(base64))
-    return { name, error: new ImageError('E_DECODE', `${name} is not base64`, 'send base64 or a data: URI with base64') };
+    return {
+      name,
+      error: new ImageError('E_DECODE', `${name} is not base64`, 'send base64 or a data: URI with base64'),
+    };
   return { name, bytes: Buffer.from(base64, 'base64') };
 }

@@ -70,7 +70,9 @@ export class LabelMemory {
   async encodeLabels(prompts: LabelPrompts, isOwn = false): Promise<LabelRows> {
     const count = prompts.reduce((sum, { length }) => sum + length, 0);
     if (!isOwn && count > this.mostPrompts)
-      throw tooLarge(`the labels have ${count} prompts; the limit is ${this.mostPrompts}: use fewer labels or templates`);
+      throw tooLarge(
+        `the labels have ${count} prompts; the limit is ${this.mostPrompts}: use fewer labels or templates`,
+      );
     const keys = prompts.map(keyOf);
     const kept = keys.map((key) => this.rows.get(key));
     const missing = keys.flatMap((_, n) => (kept[n] === undefined ? [n] : []));
@@ -99,13 +101,17 @@ export class LabelMemory {
     const warnings: string[] = [];
     const encodeLabels = (prompts: LabelPrompts) => this.encodeLabels(prompts, isOwn);
     const onWarning = (warning: string) => warnings.push(warning);
-    return { classifier: await createClassifier({ ...clip, encodeLabels }, labels, { ...options, onWarning }), warnings };
+    return {
+      classifier: await createClassifier({ ...clip, encodeLabels }, labels, { ...options, onWarning }),
+      warnings,
+    };
   }
 
   /** @throws Problem 429 if too many texts wait already */
   private async encodeInTurn(prompts: LabelPrompts): Promise<LabelRows> {
     const count = prompts.reduce((sum, { length }) => sum + length, 0);
-    if (this.waiting > 0 && this.waiting + count > 2 * this.mostPrompts) throw busy('too many labels wait to be encoded');
+    if (this.waiting > 0 && this.waiting + count > 2 * this.mostPrompts)
+      throw busy('too many labels wait to be encoded');
     this.waiting += count;
     const release = await this.lock.lock();
     try {

@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:http';
 import { chmod, lstat, mkdtemp, rename, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, UsageError } from '../errors.ts';
@@ -37,7 +37,12 @@ export async function listen(service: Service, place: Place): Promise<Listening>
   let running = 0;
   let lastAt = performance.now();
   const server = createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEPT_MS, connectionsCheckingInterval: 1_000 },
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: KEPT_MS,
+      connectionsCheckingInterval: 1_000,
+    },
     (incoming, outgoing) => {
       running++;
       outgoing.on('close', () => {
@@ -83,7 +88,9 @@ function begin(server: Server, where: { readonly host: string; readonly port: nu
   return new Promise<void>((done, failed) => {
     server.once('error', (error) => {
       const place = 'path' in where ? 'the socket' : `${where.host}:${where.port}`;
-      failed(new UsageError(`cannot listen on ${place}: ${messageOf(error)}`, 'choose another --port, --host or --socket'));
+      failed(
+        new UsageError(`cannot listen on ${place}: ${messageOf(error)}`, 'choose another --port, --host or --socket'),
+      );
     });
     server.listen(where, done);
   });

@@ -21,7 +21,13 @@ export function parseForm(headers: IncomingHttpHeaders, body: Buffer, mostFiles:
     const tooMany = (what: string) => () => failed(tooLarge(`the form has too many ${what}`));
     let parser: Busboy;
     try {
-      const limits = { files: mostFiles, fields: FIELDS, fieldSize: FIELD_BYTES, headerPairs: 50, fileSize: body.length };
+      const limits = {
+        files: mostFiles,
+        fields: FIELDS,
+        fieldSize: FIELD_BYTES,
+        headerPairs: 50,
+        fileSize: body.length,
+      };
       parser = new Busboy({ headers: headers as BusboyHeaders, limits });
     } catch (error) {
       return refuse(error);

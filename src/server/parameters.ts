@@ -132,6 +132,7 @@ function flag(value = ''): boolean {
 
 function colourOf(text: string) {
   const colour = parseColour(text);
-  if (colour === undefined) throw badRequest('the background colour is not known; use a name such as white, or #rrggbb');
+  if (colour === undefined)
+    throw badRequest('the background colour is not known; use a name such as white, or #rrggbb');
   return colour;
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Clip, loadModel } from '../../clip.ts';
+import { type Clip, type LoadOptions, loadModel } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
 import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
@@ -84,6 +84,7 @@ export function openModel(
   options: ModelOptions,
   amount: Amount,
   io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
+  more: Pick<LoadOptions, 'publicUrls'> = {},
 ): Promise<Clip> {
   const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
   if (device !== undefined && provider === 'cpu')
@@ -105,5 +106,6 @@ export function openModel(
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),
     ...(threads && { threads }),
+    ...more,
   });
 }

@@ -1,0 +1,85 @@
+import { UsageError } from '../../errors.ts';
+import { listen } from '../../server/listen.ts';
+import { createService } from '../../server/service.ts';
+import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.ts';
+import { readTokens } from '../../server/tokens.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
+import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
+
+export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly socket?: string;
+  readonly idleExit?: number;
+  readonly tokenFile?: string;
+  readonly allowHost?: readonly string[];
+  readonly allowUrls?: boolean;
+  readonly log?: 'json';
+  readonly quiet?: boolean;
+}
+
+const OWN_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Runs until a signal, or `--idle-exit`, ends it. @returns the exit code */
+export async function runServe(options: ServeOptions, io: Io): Promise<number> {
+  const { socket, host, port, idleExit, tokenFile, quiet = false } = options;
+  if (socket === undefined && !OWN_HOSTS.has(host) && tokenFile === undefined)
+    throw new UsageError(`--host ${host} lets other machines ask, and there is no token`, 'add --token-file <file>');
+  const settings = await settingsOf(options, io);
+  // A signal ends the service in order: it does not end what the model is at.
+  const ownIo = { ...io, interruption: new AbortController().signal };
+  const load = () => openModel(options, 'many', ownIo, { publicUrls: true });
+  const clip = await unlessInterrupted(load(), io);
+  let isStopping = false;
+  const service = await unlessInterrupted(
+    createService(clip, load, settings, () => isStopping),
+    io,
+  ).catch(async (error) => {
+    await clip.release();
+    throw error;
+  });
+  try {
+    if (!quiet) for (const warning of service.defaults?.warnings ?? []) say(io, 'warning', warning);
+    await unlessInterrupted(clip.provider(), io); // the model is open before the first request comes
+    const listening = await listen(service, socket === undefined ? { host, port } : { socket });
+    io.endsItself?.();
+    if (!quiet) io.stdout.write(`${clip.name} answers at ${listening.address}\n`);
+    await Promise.race([ended(io.interruption), ...(idleExit === undefined ? [] : [listening.idle(idleExit)])]);
+    isStopping = true;
+    await listening.stop();
+    return 0;
+  } finally {
+    await service.host.release();
+  }
+}
+
+async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSettings> {
+  const { tokenFile, allowHost: hosts = [], allowUrls: urls = false } = options;
+  const { allPages, ...decode } = decodeOptions(options);
+  if (allPages) throw new UsageError('--page all does not work with serve', 'give the number of a page');
+  const labels = (await givenLearned(options)) ?? (await givenLabels(options));
+  const hasLabels = !Array.isArray(labels) || labels.length > 0;
+  return {
+    limits: LIMITS,
+    access: { hosts, origins: [], ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }) },
+    urls,
+    decode,
+    ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
+    log: (event) => log(event, options, io),
+  };
+}
+
+function log(event: Event, { log: format, quiet = false }: ServeOptions, io: Io): void {
+  if (format === 'json') io.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+  else if (event.event !== 'request' && !quiet) say(io, 'warning', `${event.event}: ${event.message}`);
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener('abort', () => done(), { once: true });
+  });
+}
