@@ -3,7 +3,7 @@ import type { Embedded } from '../embed/encoder.ts';
 import type { LabelPrompts, LabelRows } from '../embed/labels.ts';
 import { LabelsError, messageOf } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { ImageInput } from '../image/given.ts';
 
 /** A model that failed to load is not loaded again before so many milliseconds have passed. */
 const PAUSE_MS = 1_000;
@@ -27,7 +27,7 @@ export class ModelHost {
   }
 
   /** One image, in a worker process. @throws ModelError or ProviderError if the model cannot be loaded again either */
-  encodeImage(source: ImageSource, options: Partial<DecodeOptions>): Promise<Embedded> {
+  encodeImage(source: ImageInput, options: Partial<DecodeOptions>): Promise<Embedded> {
     return this.withClip(async (clip) => {
       for await (const embedded of clip.encodeImages([source], options)) return embedded;
       throw new Error('an image has no result');

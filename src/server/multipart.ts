@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Busboy, type BusboyHeaders } from '@fastify/busboy';
+import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { messageOf } from '../errors.ts';
 import { badRequest, tooLarge } from './problems.ts';
 
@@ -19,7 +19,7 @@ export function parseForm(headers: IncomingHttpHeaders, body: Buffer, mostFiles:
     const files: { name: string; bytes: Buffer }[] = [];
     const refuse = (error: unknown) => failed(badRequest(`the form cannot be read: ${messageOf(error)}`));
     const tooMany = (what: string) => () => failed(tooLarge(`the form has too many ${what}`));
-    let parser: Busboy;
+    let parser: BusboyInstance;
     try {
       const limits = {
         files: mostFiles,
