@@ -120,6 +120,13 @@ describe('the source tree', () => {
     for (const name of Object.keys(ROOMS)) expect(imports.map(({ imported }) => imported)).toContain(name);
   });
 
+  it('loads the code of the service in its command alone', () => {
+    const users = imports.filter(
+      ({ file, imported }) => imported.startsWith('src/server/') && !file.startsWith('src/server/'),
+    );
+    expect(new Set(users.map(({ file }) => file))).toEqual(new Set(['src/cli/serve/run.ts']));
+  });
+
   it('touches the process in bin alone', () => {
     expect(
       files.filter((file) => file.startsWith('src/') && /(?<!-)\bprocess\.\w|\bconsole\.\w/.test(source(file))),

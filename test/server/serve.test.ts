@@ -67,9 +67,10 @@ const json = (body: object) => post('/v1/classify', 'application/json', JSON.str
 
 /** With headers that fetch does not let a program set. */
 function askWith(headers: Record<string, string>, at = service.address, path = '/v1/models'): Promise<number> {
-  const target = at.startsWith('unix:') ? { socketPath: at.slice(5), path } : new URL(path, at);
+  const { hostname, port } = at.startsWith('unix:') ? { hostname: 'localhost', port: '' } : new URL(at);
+  const target = at.startsWith('unix:') ? { socketPath: at.slice(5) } : { hostname, port };
   return new Promise((done, failed) => {
-    request(target, { headers }, (response) => {
+    request({ ...target, path, headers }, (response) => {
       response.resume();
       done(response.statusCode ?? 0);
     })
@@ -117,7 +118,13 @@ describe('POST /v1/classify', () => {
   it('takes the options of classify', async () => {
     const data = (await readFile(IMAGE)).toString('base64');
     const labels = ['cat', 'dog', 'a red house'];
-    const { body } = await json({ images: [{ data }], labels, templates: ['a drawing of {}'], top: 2, background: true });
+    const { body } = await json({
+      images: [{ data }],
+      labels,
+      templates: ['a drawing of {}'],
+      top: 2,
+      background: true,
+    });
     expectSame(body.results[0], await expectedRow(['-t', 'a drawing of {}', '-k', '2', '--background']));
   });
 
@@ -183,7 +190,10 @@ describe('the guard', () => {
     expect(await askWith({}, guarded.address, '/v2/health/live')).toBe(200);
     const { code, stderr } = await guarded.stop();
     expect(code).toBe(0);
-    const lines = stderr.trimEnd().split('\n').map((line) => JSON.parse(line));
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(lines.map(({ status }) => status)).toEqual([401, 401, 200, 200]);
     expect(stderr).not.toContain('of-some-length');
   });
@@ -217,7 +227,12 @@ describe('the life of the service', () => {
     socket.write(bytes.subarray(0, 10));
     await ask('/v2/health/ready', {}, one.address); // the request before it has been accepted
     const ended = one.stop();
-    while (await fetch(`${one.address}/v2/health/live`).then(({ status }) => status === 200, () => false));
+    while (
+      await fetch(`${one.address}/v2/health/live`).then(
+        ({ status }) => status === 200,
+        () => false,
+      )
+    );
     socket.write(bytes.subarray(10));
     let text = '';
     for await (const chunk of socket) text += chunk;
