@@ -61,7 +61,7 @@ async function ask(path: string, init: RequestInit = {}, at = service.address): 
   const response = await fetch(`${at}${path}`, init);
   return { status: response.status, body: (await response.json()) as Told['body'] };
 }
-const post = (path: string, type: string | undefined, body: BodyInit) =>
+const post = (path: string, type: string | undefined, body: string | Buffer<ArrayBuffer> | FormData) =>
   ask(path, { method: 'POST', body, ...(type !== undefined && { headers: { 'content-type': type } }) });
 const json = (body: object) => post('/v1/classify', 'application/json', JSON.stringify(body));
 
