@@ -6,6 +6,7 @@ import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
 import { type ModelOptions, openModel } from './options/model-options.ts';
 import { createProgress, type Progress } from './progress.ts';
+import type { Outcome } from './run-report.ts';
 
 /** The options of every command that runs a model on images. */
 export interface ImageRunOptions extends ModelOptions {
@@ -40,7 +41,9 @@ export async function runOnModel(
   const { quiet = false, verbose = false, batch } = options;
   const clip = await openModel(options, images.amount, io);
   try {
-    const progress = createProgress(io.stderr, quiet || io.env['TERM'] === 'dumb', batch, onTerminal);
+    const digest = io.report?.wantsDigest ? await unlessInterrupted(clip.digest(), io) : undefined;
+    io.report?.open(clip, images.count !== undefined, digest);
+    const progress = createProgress(io, quiet, batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
     const { ok, failed } = await work(clip, progress);
     const leftOut = images.leftOut?.summary();
@@ -59,7 +62,7 @@ export async function runOnModel(
  *
  * @throws ClosedPipe, OutputError or Interruption; of two errors the first, which is the cause of the second
  */
-export async function writeResults<Result extends { readonly ok: boolean }>(
+export async function writeResults<Result extends Outcome>(
   results: AsyncIterable<Result>,
   sink: ResultSink<Result>,
   { progress, io, failFast = false }: { readonly progress: Progress; readonly io: Io; readonly failFast?: boolean },
@@ -78,7 +81,7 @@ export async function writeResults<Result extends { readonly ok: boolean }>(
       counts[ok ? 'ok' : 'failed']++;
       progress.makeRoom();
       await sink.add(next.value);
-      progress.step();
+      progress.step(next.value);
       if (failFast && !ok) break;
     }
   } catch (error) {
@@ -90,6 +93,7 @@ export async function writeResults<Result extends { readonly ok: boolean }>(
     const kept = await sink.end().catch((error) => void errors.push(error));
     counts.ok += kept?.ok ?? 0;
     counts.failed += kept?.failed ?? 0;
+    if (kept) io.report?.keep(kept);
   }
   await sink.close().catch((error) => void errors.push(error));
   if (errors.length > 0) throw errors[0];

@@ -27,6 +27,7 @@ import {
   withScoreOptions,
 } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import {
   chooseShape,
@@ -61,9 +62,11 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
     'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
   );
   withExplainOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))));
-  return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
+  return withMessageOptions(
+    withCacheOptions(withModelOptions(command)),
+    io,
+    'the provider, the number of skipped files and ',
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };

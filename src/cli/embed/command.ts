@@ -12,6 +12,7 @@ import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image
 import { type Io, unlessInterrupted } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { collect, collectOne, outputFile } from '../options/values.ts';
 import { EMBEDDING_FORMATS, type EmbeddingFormat, embeddingFormat, embeddingSink, filesWritten } from './output.ts';
@@ -51,9 +52,7 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
       'write to a file; next to a .npy file, a .npy.jsonl file names its rows',
       outputFile,
     );
-  return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(command)), io)
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 };

@@ -1,4 +1,4 @@
-import { createClassifier } from '../../classifier.ts';
+import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
@@ -52,10 +52,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
-    const judged = withProgress(
-      judge(classifier, truth.images(), names, { ...decodeOptions(options), top: TOP }),
-      progress,
-    );
+    const classify: Pick<Classifier, 'classify'> = {
+      classify: (sources, decoding) => withProgress(classifier.classify(sources, decoding), progress),
+    };
+    const judged = judge(classify, truth.images(), names, { ...decodeOptions(options), top: TOP });
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = {

@@ -93,7 +93,7 @@ export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'st
 
 export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
   const terminal = isOnTerminal(options, io);
-  const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);
+  const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', message, { code });
   if ('match' in shape) {
     return matchWriter(shape.match, { print0: options.print0 ?? false, terminal, onError });
   }
