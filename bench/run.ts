@@ -8,6 +8,7 @@ import { randomVitB32 } from './model/folder.ts';
 import { findPhotos } from './photos.ts';
 import { type Row, table } from './report.ts';
 import { int8 } from './rows/int8.ts';
+import { learning } from './rows/learn.ts';
 import { memory } from './rows/memory.ts';
 import { oneImage } from './rows/one-image.ts';
 import { perImage } from './rows/per-image.ts';
@@ -22,6 +23,7 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   resample: resampling,
   memory,
   relabel: relabelling,
+  learn: learning,
 };
 
 const USAGE = `npm run bench -- [folder of photographs] [--quick] [--only ${Object.keys(MEASUREMENTS).join('|')}]\n`;

@@ -7,12 +7,14 @@ import type { ImageInput, ImageInputs } from './image/given.ts';
 import type { ImageIdentity } from './image/source.ts';
 import { isLearned, type Learned, pictureEvidence, requireModel } from './learn/learned.ts';
 import { neutralWhereWordless } from './learn/words.ts';
+import { type Cut, cutAtLevel, deepestCut, scoresOfCut } from './levels.ts';
 import type { Scoring } from './model/description.ts';
-import { type Decision, decide, type Rule, scoreLabels } from './ranking.ts';
+import { type Decision, decide, type Rule, type Scores, scoreLabels } from './ranking.ts';
 import { rowsOf, type UnitRows } from './tensor.ts';
 import { labelDoubts } from './text/label-doubts.ts';
+import { type LabelTree, labelTree } from './text/label-tree.ts';
 import { checkLabels, type Label } from './text/labels.ts';
-import { expandTemplates, neutralPrompts, promptsOf } from './text/prompts.ts';
+import { expandTemplates, neutralPrompts, promptsOf, templatesAbout } from './text/prompts.ts';
 
 /** The threshold of labels that are decided on their own: more likely than not. */
 const EVEN = 0.5;
@@ -25,8 +27,16 @@ export type ImageResult =
 export interface ClassifierOptions {
   /** Prompt templates or names of template sets. @default ['photo'] */
   readonly templates?: readonly string[];
-  /** Adds a background class from neutral prompts: where it comes first, an image has no label. @default false */
-  readonly none?: boolean;
+  /** A hint at what the labels are, such as food: templates end in ", a type of food". @default none */
+  readonly about?: string;
+  /** If labels have parents: the level that is ranked, 1 for labels without a parent. @default the deepest label that reaches its threshold */
+  readonly level?: number;
+  /**
+   * Adds a background class from neutral prompts, or from these prompts: where it comes first, an image has no label.
+   *
+   * @default false
+   */
+  readonly none?: boolean | readonly string[];
   /** Prompts, each of which is a background class of its own. @default [] */
   readonly nonePrompts?: readonly string[];
   /** Least score of a label; a label may have its own threshold. @default 0, with `multiLabel` ½ */
@@ -49,6 +59,7 @@ export interface ClassifyOptions extends Partial<DecodeOptions> {
 }
 
 export interface Classifier {
+  /** What results can be called. */
   readonly labels: readonly string[];
   readonly templates: readonly string[];
   /** One result per image, in order. Pulls as it is pulled: memory does not grow with the number of images. */
@@ -75,22 +86,25 @@ export async function createClassifier(
   const learned = isLearned(labels) ? labels : undefined;
   if (learned !== undefined) await requireUsable(learned, clip, options);
   const checked = checkLabels(isLearned(labels) ? labels.labels : labels);
-  const rule = ruleOf(checked, options);
-  const templates = learned?.templates ?? expandTemplates(options.templates ?? ['photo']);
+  const tree = labelTree(checked);
+  const rules = rulesOf(tree, options);
+  const rule = rules.of([...tree.leaves.keys()]);
+  const templates =
+    learned?.templates ?? templatesAbout(expandTemplates(options.templates ?? ['photo']), options.about);
   // The weights of a learnt classifier were chosen for the softmax, whatever the model was trained with.
   const scoring: Scoring = learned ? { logitScale: clip.logitScale } : clip;
   const activation = rule.several || scoring.logitBias !== undefined ? 'sigmoid' : 'softmax';
   const needsNeutral = rule.several && scoring.logitBias === undefined;
   const background = backgroundPrompts(options, needsNeutral);
-  if (checked.length === 1 && activation === 'softmax' && !rule.none)
+  if (tree.leaves.length === 1 && activation === 'softmax' && !rule.none)
     onWarning?.(`"${rule.names[0]}" is the only label, so every image gets score 1; add labels or \`none\``);
 
-  const prompts = checked.map((label) => promptsOf(label, templates));
+  const prompts = tree.leaves.map((label) => promptsOf(label, templates));
   const encoded = await clip.encodeLabels([...prompts, ...background]);
-  const words = rowsOf(encoded.rows, 0, checked.length);
+  const words = rowsOf(encoded.rows, 0, prompts.length);
   const classes = {
     labels: learned ? neutralWhereWordless(words, learned.labels) : words,
-    background: rowsOf(encoded.rows, checked.length),
+    background: rowsOf(encoded.rows, prompts.length),
     ...(learned && { evidence: pictureEvidence(learned) }),
   };
   const names = [...rule.names, ...background.map(([prompt = '']) => prompt)];
@@ -98,8 +112,15 @@ export async function createClassifier(
     for (const doubt of labelDoubts(rule.names)) onWarning?.(doubt);
     for (const doubt of doubts(encoded, names, clip.tokens.context)) onWarning?.(doubt);
   }
+  const decideRow = (image: UnitRows, top: number) => {
+    const scores = scoreLabels(image, classes, scoring, activation);
+    const cut = rules.cut(scores);
+    return cut === undefined
+      ? decide(scores, rule, top)
+      : decide(scoresOfCut(scores, tree, cut, rule.several), rules.of(cut), top);
+  };
   const classifier: Classifier = {
-    labels: rule.names,
+    labels: rules.names,
     templates,
     classify(images, { top, signal, ...decoding } = {}) {
       const embedded = clip.encodeImages(images, decoding);
@@ -111,13 +132,11 @@ export async function createClassifier(
       for await (const result of classifier.classify([image], options)) return result;
       throw new UsageError('there is no image', 'pass one image');
     },
-    async *rank(embedded, { top = checked.length } = {}) {
+    async *rank(embedded, { top = tree.nodes.length } = {}) {
       if (!(top >= 1 && (Number.isInteger(top) || top === Number.POSITIVE_INFINITY)))
         throw new UsageError(`\`top\` is ${top}`, 'use a whole number from 1');
       for await (const one of embedded) {
-        yield one.ok
-          ? resultOf(one, (image) => decide(scoreLabels(image, classes, scoring, activation), rule, top))
-          : one;
+        yield one.ok ? resultOf(one, (image) => decideRow(image, top)) : one;
       }
     },
   };
@@ -153,8 +172,11 @@ function resultOf({ embedding, ...image }: Embedded & { ok: true }, judge: (row:
 /** @throws ModelError or UsageError if options do not fit a learnt classifier */
 async function requireUsable(learned: Learned, clip: Clip, options: ClassifierOptions): Promise<void> {
   await requireModel(learned, clip);
-  if (options.templates !== undefined)
-    throw new UsageError('a learned classifier has its own templates', 'remove --template, or learn it again with it');
+  if (options.templates !== undefined || options.about !== undefined)
+    throw new UsageError(
+      'a learned classifier has its own templates',
+      'remove --template and --about, or learn it again with other templates',
+    );
   const needsBackground = options.none || options.multiLabel || (options.nonePrompts ?? []).length > 0;
   if (needsBackground && learned.weights.words === 0)
     throw new UsageError(
@@ -166,13 +188,24 @@ async function requireUsable(learned: Learned, clip: Clip, options: ClassifierOp
 /** The prompts of each background class. */
 function backgroundPrompts({ none = false, nonePrompts = [] }: ClassifierOptions, neutral: boolean): string[][] {
   const own = nonePrompts.map((prompt) => [prompt]);
-  return none || (neutral && own.length === 0) ? [[...neutralPrompts()], ...own] : own;
+  const of = typeof none === 'boolean' || none.length === 0 ? neutralPrompts() : none;
+  return none || (neutral && own.length === 0) ? [[...of], ...own] : own;
+}
+
+/** How scores become a label, for every choice of labels of a tree. */
+interface Rules {
+  /** What results can be called. */
+  readonly names: readonly string[];
+  /** The labels that an image is ranked with; undefined for the leaves. @param scores of the leaves */
+  cut(scores: Scores): Cut | undefined;
+  of(cut: Cut): Rule;
 }
 
 /** @throws LabelsError or UsageError if no score could follow it */
-function ruleOf(labels: readonly Label[], options: ClassifierOptions): Rule {
-  const { none = false, nonePrompts = [], multiLabel = false, minMargin = 0 } = options;
+function rulesOf(tree: LabelTree, options: ClassifierOptions): Rules {
+  const { none = false, nonePrompts = [], multiLabel = false, minMargin = 0, level } = options;
   const { threshold = multiLabel ? EVEN : 0 } = options;
+  const { leaves, nodes } = tree;
   for (const [name, value] of Object.entries({ threshold, minMargin })) {
     if (!(value >= 0 && value <= 1)) throw new UsageError(`\`${name}\` is ${value}`, 'use a number from 0 to 1');
   }
@@ -183,11 +216,26 @@ function ruleOf(labels: readonly Label[], options: ClassifierOptions): Rule {
       '`minMargin` does not work with `multiLabel`, because labels are scored independently',
       'remove one of them',
     );
+  if (level !== undefined && !(Number.isInteger(level) && level >= 1))
+    throw new UsageError(`\`level\` is ${level}`, 'use a whole number from 1');
+  if (level !== undefined && leaves.length === nodes.length)
+    throw new LabelsError(
+      'no label has a parent, so there are no levels',
+      'remove `level`, or use labels with parents',
+    );
+  const thresholds = nodes.map((label) => label.threshold ?? threshold);
+  const byLevel = level === undefined ? undefined : cutAtLevel(tree, level);
+  const canRise = !multiLabel && leaves.length < nodes.length && thresholds.some((value) => value > 0);
+  const namesOf = (cut: Cut) => cut.map((n) => (nodes[n] as Label).label);
   return {
-    names: labels.map(({ label }) => label),
-    thresholds: labels.map((label) => label.threshold ?? threshold),
-    minMargin,
-    none: none || nonePrompts.length > 0,
-    several: multiLabel,
+    names: namesOf(byLevel ?? [...(canRise ? nodes : leaves).keys()]),
+    cut: ({ scores }) => byLevel ?? (canRise ? deepestCut(tree, scores, thresholds) : undefined),
+    of: (cut) => ({
+      names: namesOf(cut),
+      thresholds: cut.map((n) => thresholds[n] as number),
+      minMargin,
+      none: none !== false || nonePrompts.length > 0,
+      several: multiLabel,
+    }),
   };
 }

@@ -3,9 +3,10 @@ import { usableCores } from './disk/machine.ts';
 import { ImageError, UsageError } from './errors.ts';
 import { decode } from './image/decode.ts';
 import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
+import { type ImageInput, sourceOfInput } from './image/given.ts';
 import { drawOverlay } from './image/overlay.ts';
 import { fitImage, normalize, shortSideWanted } from './image/preprocess.ts';
-import { type ImageIdentity, type ImageSource, identityOf, nameOf, readSource } from './image/source.ts';
+import { type ImageIdentity, identityOf, readSource } from './image/source.ts';
 import { openSession } from './model/session.ts';
 import { PATCH_EMBEDS, PATCH_PIXELS, patchFeatureGraph } from './onnx/patch-features.ts';
 import { cosines, l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
@@ -43,7 +44,7 @@ export type Explanation =
  */
 export async function explainImage(
   clip: Clip,
-  source: ImageSource,
+  input: ImageInput,
   label: string | Label,
   options: ExplainOptions = {},
 ): Promise<Explanation> {
@@ -51,11 +52,12 @@ export async function explainImage(
   const { templates = ['photo'], threads = usableCores(), ...decoding } = options;
   const [checked] = checkLabels([label]) as [Label];
   const { rows } = await clip.encodeLabels([promptsOf(checked, expandTemplates(templates))]);
+  const source = sourceOfInput(input, 'image');
   const identity = identityOf(source);
   const { preprocessing } = clip;
   try {
     const bytes = await readSource(source);
-    const image = await decode(bytes, nameOf(source), completeDecode(decoding), shortSideWanted(preprocessing));
+    const image = await decode(bytes, source.name, completeDecode(decoding), shortSideWanted(preprocessing));
     const pixels = normalize(fitImage(image, preprocessing), preprocessing);
     const { grid, patch } = contents.architecture.image;
     const values = cosines(await patchFeatures(contents, pixels, threads), rows).data;

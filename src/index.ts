@@ -34,14 +34,18 @@ export {
   type ReliabilityBin,
 } from './evaluate.ts';
 export { type ExplainOptions, type Explanation, explainImage } from './explain.ts';
+export { embedQuery, type Findings, type Found, findImages, type Query, type Unread } from './find.ts';
 export { type Pulled, type PullOptions, pullModel } from './hub/pull.ts';
 export type { ImageInput, ImageInputs } from './image/given.ts';
-export type { ImageIdentity, ImageSource } from './image/source.ts';
+export type { ImageIdentity } from './image/source.ts';
 export { readLearned, writeLearned } from './learn/file.ts';
 export { type Example, type LearnOptions, type Lesson, learn } from './learn/learn.ts';
 export type { Learned, LearnedLabel, LeaveOneOut } from './learn/learned.ts';
+export { lintLabels } from './lint-labels.ts';
 export { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 export { type KnownModel, knownModels as listModels } from './model/known.ts';
 export type { Decision, RankedLabel, Reason } from './ranking.ts';
 export type { Matrix, UnitRows } from './tensor.ts';
+export type { Finding } from './text/label-lint.ts';
+export { type LabelSet, labelSet, labelSetNames as labelSets } from './text/label-sets.ts';
 export type { Label } from './text/labels.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClassifyOptions, createClassifier, type ImageResult } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
-import type { ImageSource } from '../src/image/source.ts';
+import type { ImageInput } from '../src/image/given.ts';
 import { fixture } from './paths.ts';
 
 const LABELS = ['cat', 'small bird', 'house'];
@@ -32,7 +32,7 @@ async function withBatch<T>(batch: number, use: (model: Clip) => Promise<T>): Pr
 }
 
 async function classify(
-  sources: Iterable<ImageSource>,
+  sources: Iterable<ImageInput>,
   options?: ClassifyOptions,
   model: Clip = clip,
 ): Promise<ImageResult[]> {

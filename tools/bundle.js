@@ -1,6 +1,6 @@
 // Joins the command line, the library and the packages that they need into a few files in dist/bundle: a start then opens
 // twenty files, not three hundred, and an installation has few packages. Run by npm run build, after tsc.
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -32,6 +32,12 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
+
+// The WebAssembly of parquet-wasm, which src/output/parquet-library.ts reads.
+await copyFile(
+  join(repository, 'node_modules/parquet-wasm/esm/parquet_wasm_bg.wasm'),
+  join(repository, OUT, 'parquet_wasm_bg.wasm'),
+);
 
 /** The folders of the packages that are in the bundle. */
 const packages = new Set(

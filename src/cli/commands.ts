@@ -8,6 +8,7 @@ export const COMMANDS = {
   embed: async () => (await import('./embed/command.ts')).embedCommand,
   eval: async () => (await import('./eval/command.ts')).evalCommand,
   find: async () => (await import('./find/command.ts')).findCommand,
+  labels: async () => (await import('./labels/command.ts')).labelsCommand,
   learn: async () => (await import('./learn/command.ts')).learnCommand,
   models: async () => (await import('./models/command.ts')).modelsCommand,
   sort: async () => (await import('./sort/command.ts')).sortCommand,

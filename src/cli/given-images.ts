@@ -1,8 +1,10 @@
 import type { ImageSource } from '../image/source.ts';
 import { LeftOut } from '../inputs/left-out.ts';
 import type { Path } from '../inputs/path.ts';
+import { isTarName } from '../inputs/tar/images.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
+import { say } from './messages.ts';
 import { type InputOptions, imageOptions } from './options/input-options.ts';
 
 /** How many images there may be: several are worth processes of their own, many are worth slower starts of faster graphs. */
@@ -33,16 +35,20 @@ export interface GivenImages {
  */
 export async function givenImages(
   given: readonly string[],
-  options: InputOptions,
+  options: InputOptions & { readonly quiet?: boolean },
   io: Io,
   warn: (message: string) => unknown,
+  { readsTars = false } = {},
 ): Promise<GivenImages> {
   const args = await exactPaths(given);
   const enough = new AbortController();
   const leftOut = new LeftOut();
-  const inputs = imageOptions(options, io, { warn, leftOut }, enough.signal);
-  // A list may come slowly: its first image is not kept waiting for the second.
-  const listed = options.filesFrom !== undefined;
+  const note = (message: string) => {
+    if (!options.quiet) say(io, 'note', message);
+  };
+  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars }, enough.signal);
+  // A list or a stream may come slowly: its first image is not kept waiting for the second.
+  const listed = options.filesFrom !== undefined || options.tar !== undefined || args.some(isTarName);
   const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : FEW + 1), io);
   return {
     args,

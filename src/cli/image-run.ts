@@ -1,4 +1,6 @@
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Clip } from '../clip.ts';
+import { UsageError } from '../errors.ts';
 import type { Counts } from '../output/result-output.ts';
 import type { ResultSink } from '../output/result-sink.ts';
 import type { GivenImages } from './given-images.ts';
@@ -12,6 +14,31 @@ import type { Outcome } from './run-report.ts';
 export interface ImageRunOptions extends ModelOptions {
   readonly quiet?: boolean;
   readonly verbose?: boolean;
+  readonly maxErrors?: MaxErrors;
+  readonly failFast?: boolean;
+}
+
+/** How many images may fail: so many, or so many of a hundred. */
+export type MaxErrors = { readonly count: number } | { readonly percent: number };
+
+/** @throws InvalidArgumentError, for commander */
+export function parseMaxErrors(text: string): MaxErrors {
+  const [, number = '', sign] = /^(\d{1,9}(?:\.\d{1,6})?)(%?)$/u.exec(text) ?? [];
+  if (sign === '%' && Number(number) <= 100) return { percent: Number(number) };
+  if (sign === '' && /^\d+$/u.test(number)) return { count: Number(number) };
+  throw new InvalidArgumentError('use a whole number, such as 10, or a share, such as 1%.');
+}
+
+/** Whether so few failed that the run counts as done. */
+export function isTolerated({ ok, failed }: Counts, maxErrors: MaxErrors = { count: 0 }): boolean {
+  return 'count' in maxErrors ? failed <= maxErrors.count : failed * 100 <= maxErrors.percent * (ok + failed);
+}
+
+const MAX_ERRORS = 'exit with 0 if at most n images, or n % of them, fail; each still gets an error row';
+
+/** Adds `--max-errors`. */
+export function withMaxErrors(command: Command): Command {
+  return command.option('--max-errors <n|n%>', MAX_ERRORS, parseMaxErrors);
 }
 
 /** What a run knows of its images before it starts. Texts have no count and nothing that is skipped. */
@@ -38,7 +65,9 @@ export async function runOnModel(
   io: Io,
   work: (clip: Clip, progress: Progress) => Promise<Counts>,
 ): Promise<number> {
-  const { quiet = false, verbose = false, batch } = options;
+  const { quiet = false, verbose = false, batch, maxErrors, failFast = false } = options;
+  if (maxErrors !== undefined && failFast)
+    throw new UsageError('--max-errors does not work with --fail-fast', 'remove one of them');
   const clip = await openModel(options, images.amount, io);
   try {
     const digest = io.report?.wantsDigest ? await unlessInterrupted(clip.digest(), io) : undefined;
@@ -51,7 +80,7 @@ export async function runOnModel(
     if (!quiet && leftOut !== undefined) say(io, 'note', leftOut);
     if (verbose && skipped > 0) say(io, 'note', `skipped ${skipped} files: not an image extension, or a device`);
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
-    return failed > 0 ? 1 : 0;
+    return isTolerated({ ok, failed }, maxErrors) ? 0 : 1;
   } finally {
     await clip.release();
   }
@@ -65,7 +94,18 @@ export async function runOnModel(
 export async function writeResults<Result extends Outcome>(
   results: AsyncIterable<Result>,
   sink: ResultSink<Result>,
-  { progress, io, failFast = false }: { readonly progress: Progress; readonly io: Io; readonly failFast?: boolean },
+  {
+    progress,
+    io,
+    failFast = false,
+    onError = 'keep',
+  }: {
+    readonly progress: Progress;
+    readonly io: Io;
+    readonly failFast?: boolean;
+    /** Whether the rows that were ready are kept. @default 'keep' */
+    readonly onError?: 'keep' | 'discard';
+  },
 ): Promise<Counts> {
   const rows = results[Symbol.asyncIterator]();
   const counts = { ok: 0, failed: 0 };
@@ -89,7 +129,7 @@ export async function writeResults<Result extends Outcome>(
   }
   void rows.return?.().catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
   progress.end();
-  if (begun) {
+  if (begun && (errors.length === 0 || onError === 'keep')) {
     const kept = await sink.end().catch((error) => void errors.push(error));
     counts.ok += kept?.ok ?? 0;
     counts.failed += kept?.failed ?? 0;

@@ -23,7 +23,7 @@ export async function peek<T>(
   return { first, all };
 }
 
-const SILENT: ImageOptions = { leftOut: undefined, onNothing: undefined, onLoop: undefined };
+const SILENT: ImageOptions = { leftOut: undefined, onNothing: undefined, onLoop: undefined, onWarning: undefined };
 
 /**
  * How many images there are. Standard input is not touched, nor is a list that can be read only once.
@@ -31,11 +31,14 @@ const SILENT: ImageOptions = { leftOut: undefined, onNothing: undefined, onLoop:
  * @returns undefined where that cannot be known
  */
 export async function countImages(args: readonly Path[], options: ImageOptions): Promise<number | undefined> {
-  const { filesFrom } = options;
-  if (filesFrom === STDIN) return undefined;
+  const { filesFrom, tars = [] } = options;
+  if (filesFrom === STDIN || tars.length > 0) return undefined;
   if (filesFrom !== undefined && !(await stat(filesFrom)).isFile()) return undefined;
   let count = 0;
-  for await (const _ of imagePaths(args, { ...options, ...SILENT })) count++;
+  for await (const image of imagePaths(args, { ...options, ...SILENT })) {
+    if ('member' in image) return undefined; // a tar is read only once
+    count++;
+  }
   return count;
 }
 

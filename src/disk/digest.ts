@@ -48,6 +48,28 @@ export async function digestFile(
   return hasher.digests();
 }
 
+/** A file, compared with its recorded checksum. */
+export interface CheckedFile {
+  readonly path: string;
+  readonly state: 'good' | 'missing' | 'changed';
+}
+
+/** Compares a file with its sha256. @param hash how the file is hashed @default it is read from beginning to end */
+export async function checkFile(
+  path: string,
+  expected: unknown,
+  hash: (path: string) => Promise<string> = sha256OfFile,
+): Promise<CheckedFile> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) return { path, state: 'missing' };
+  return { path, state: (await hash(path)) === expected ? 'good' : 'changed' };
+}
+
+/** The sha256 of a file, read from beginning to end. */
+export async function sha256OfFile(path: string): Promise<string> {
+  return (await digestFile(path, 'sha256', 0)).sha256;
+}
+
 /** 64 hex digits are a sha256, 40 the sha1 of a git blob. */
 export function toDigest(value: unknown): Digest | undefined {
   if (typeof value !== 'string') return undefined;

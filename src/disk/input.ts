@@ -12,7 +12,7 @@ const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
  *
  * @throws Error if there is no such file, or it is a folder
  */
-export async function openInput(path: string): Promise<Readable> {
+export async function openInput(path: string | Buffer): Promise<Readable> {
   const handle = await open(path, AT_ONCE);
   const info = await handle.stat();
   if (info.isFile()) return handle.createReadStream({ highWaterMark: 1 << 18 });

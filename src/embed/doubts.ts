@@ -34,8 +34,8 @@ export function doubts({ rows, truncated }: LabelRows, names: readonly string[],
   return found;
 }
 
-/** The pairs that are one to the model, or to the eye. */
-function likePairs(rows: UnitRows, names: readonly string[]): (readonly [number, number])[] {
+/** The pairs of labels, earlier first, that are one to the model, or to the eye. @param rows [L, D] */
+export function likePairs(rows: UnitRows, names: readonly string[]): (readonly [number, number])[] {
   const pairs = new Map(nearPairs(rows, ONE).map((pair) => [pair.join(), pair] as const));
   const first = new Map<string, number>();
   for (const [n, name] of names.entries()) {
@@ -74,7 +74,8 @@ export function nearPairs(rows: UnitRows, cosine: number): (readonly [number, nu
   return pairs;
 }
 
-function isWithin(a: Float32Array, b: Float32Array, limit: number): boolean {
+/** Whether `|a − b|²` is at most `limit`. */
+export function isWithin(a: Float32Array, b: Float32Array, limit: number): boolean {
   let sum = 0;
   for (let d = 0; d < a.length; d++) {
     sum += ((a[d] as number) - (b[d] as number)) ** 2;

@@ -4,6 +4,7 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import type { UnitRows } from '../tensor.ts';
+import { Held } from './held.ts';
 import type { PageOfImage } from './pages.ts';
 
 /** An image as a point on CLIP's unit sphere; a bad image is a result, not an exception. */
@@ -30,9 +31,12 @@ export interface ImageEncoder {
   release(): Promise<void>;
 }
 
+/** Images that are given as bytes, such as members of a tar: of those under way so many bytes are held, and one image more. */
+const MAX_HELD_BYTES = 64_000_000;
+
 /**
- * Every image's embedding, in order. At most `ahead` images are under way: memory does not grow with their number, and a
- * slow reader holds up the work.
+ * Every image's embedding, in order. At most `ahead` images are under way: memory does not grow with their number or size, and
+ * a slow reader holds up the work.
  *
  * @param signal once it is aborted, its reason is thrown
  */
@@ -43,12 +47,22 @@ export function encodeAll(
   ahead: number,
   signal?: AbortSignal,
 ): AsyncIterable<Embedded> {
+  const held = new Held(MAX_HELD_BYTES);
   const encode = async (image: ImageSource | PageOfImage) => {
     signal?.throwIfAborted();
-    const isPage = typeof image === 'object' && 'source' in image;
+    const isPage = 'source' in image;
     const { source, page } = isPage ? image : { source: image, page: options.page ?? 1 };
-    const result = await encoder.encode(source, { ...options, page });
-    return isPage || page > 1 ? { ...result, page } : result;
+    try {
+      const result = await encoder.encode(source, { ...options, page });
+      return isPage || page > 1 ? { ...result, page } : result;
+    } finally {
+      held.release(bytesOf(image));
+    }
   };
-  return pMapIterable(images, encode, { concurrency: ahead });
+  return pMapIterable(held.throttle(images, bytesOf), encode, { concurrency: ahead });
+}
+
+function bytesOf(image: ImageSource | PageOfImage): number {
+  const source = 'source' in image ? image.source : image;
+  return source.kind === 'bytes' ? source.bytes.length : 0;
 }

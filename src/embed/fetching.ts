@@ -1,16 +1,15 @@
 import pLimit from 'p-limit';
 import { ImageError } from '../errors.ts';
-import { identityOf } from '../image/source.ts';
+import { type ImageSource, identityOf } from '../image/source.ts';
 import { type Spooled, spooled } from '../image/spool.ts';
-import { isUrl } from '../image/url.ts';
-import type { Embedded, ImageEncoder } from './encoder.ts';
+import type { ImageEncoder } from './encoder.ts';
 
 /** Fetched images that are held at once; of each at most 16 MB in memory, the rest in a file. */
 const HELD = 8;
 
 /**
- * What lies in no file is fetched by this process; the encoder, which may be in another one, is given the bytes, or the file
- * that they are in.
+ * Reads URLs and streams in this process. The encoder, which may be in another process, gets the bytes, or a temporary file
+ * if they are many. What is known of a member of an archive stays here.
  *
  * @param connect makes what fetches, when the first URL is met
  */
@@ -28,19 +27,17 @@ export function fetchingEncoder(
     provider: () => encoder.provider(),
     release: () => encoder.release(),
     async encode(source, options, onStage) {
-      const fetch =
-        typeof source === 'string'
-          ? isUrl(source) && (() => fetchImage(source))
-          : 'read' in source && (async () => spool(await source.read()));
-      if (!fetch) return encoder.encode(source, options, onStage);
+      if (source.kind === 'file') return encoder.encode(source, options, onStage);
+      const identity = identityOf(source);
+      const encode = async (here: ImageSource) => ({ ...(await encoder.encode(here, options, onStage)), ...identity });
+      if (source.kind === 'bytes') return encode({ kind: 'bytes', name: source.name, bytes: source.bytes });
       return held(async () => {
-        const identity = identityOf(source);
-        const name = identity.image;
+        const { name } = source;
         try {
-          const fetched = await fetch();
-          if ('bytes' in fetched) return await encoder.encode({ name, ...fetched }, options, onStage);
+          const fetched = source.kind === 'url' ? await fetchImage(source.url) : spool(await source.read());
+          if ('bytes' in fetched) return await encode({ kind: 'bytes', name, ...fetched });
           const { path, close } = fetched;
-          return withoutPath(await encoder.encode({ name, path }, options, onStage).finally(close));
+          return await encode({ kind: 'file', name, path }).finally(close);
         } catch (error) {
           if (error instanceof ImageError) return { ok: false, ...identity, error };
           throw error;
@@ -51,14 +48,7 @@ export function fetchingEncoder(
 }
 
 function spool(bytes: Uint8Array): Spooled {
-  if (!(bytes instanceof Uint8Array)) return { bytes }; // the encoder says what is wrong
   const collector = spooled();
   collector.add(bytes);
   return collector.end();
-}
-
-/** The file is ours: results know the image by its name alone. */
-function withoutPath(result: Embedded): Embedded {
-  const { pathBytes: _, ...rest } = result;
-  return rest;
 }

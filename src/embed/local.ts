@@ -3,7 +3,7 @@ import { ImageError, UsageError } from '../errors.ts';
 import { decode } from '../image/decode.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { shortSideWanted } from '../image/preprocess.ts';
-import { type ImageSource, identityOf, nameOf, readSource } from '../image/source.ts';
+import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -85,7 +85,7 @@ export function encodeInProcess(
             if (size > LARGE_BYTES) release = await largeFiles.lock();
           });
           tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
-          const image = await decode(bytes, nameOf(source), options, shortSideWanted(model.preprocessing));
+          const image = await decode(bytes, source.name, options, shortSideWanted(model.preprocessing));
           return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
         } finally {
           release();

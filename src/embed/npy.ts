@@ -15,9 +15,9 @@ export interface NpyShape {
   readonly start: number;
 }
 
-/** @returns {@link NPY_START} bytes */
-export function npyHeader(rows: number, columns: number): Buffer {
-  const dict = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
+/** @param type of the numbers: float32 or float16 @returns {@link NPY_START} bytes */
+export function npyHeader(rows: number, columns: number, type: '<f4' | '<f2' = '<f4'): Buffer {
+  const dict = `{'descr': '${type}', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
   const length = Buffer.alloc(2);
   length.writeUInt16LE(NPY_START - MAGIC.length - 2);
   return Buffer.concat([MAGIC, length, Buffer.from(`${dict.padEnd(NPY_START - MAGIC.length - 3)}\n`)]);

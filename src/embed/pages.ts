@@ -1,6 +1,5 @@
 import { countPages } from '../image/pages.ts';
-import { type ImageSource, nameOf, readSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
+import { type ImageSource, readSource } from '../image/source.ts';
 
 /** One page or frame of an image. */
 export interface PageOfImage {
@@ -14,13 +13,13 @@ export async function* pagesOf(
   images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
 ): AsyncGenerator<PageOfImage> {
   for await (const image of images) {
-    if (typeof image === 'string' && isUrl(image)) {
+    if (image.kind === 'url') {
       yield { source: image, page: 1 };
       continue;
     }
     const bytes = await readSource(image).catch(() => undefined); // whoever encodes it says what is wrong
-    const kept = bytes !== undefined && typeof image === 'object' && 'read' in image;
-    const source = kept ? { name: nameOf(image), bytes } : image;
+    const source: ImageSource =
+      image.kind === 'stream' && bytes !== undefined ? { ...image, kind: 'bytes', bytes } : image;
     const pages = bytes === undefined ? 1 : countPages(bytes);
     for (let page = 1; page <= pages; page++) yield { source, page };
   }

@@ -1,14 +1,12 @@
 import { join } from 'node:path';
-import { digestFile, stampOf } from '../disk/digest.ts';
+import { type CheckedFile, digestFile, stampOf } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
 import { ChecksumError } from '../errors.ts';
 import { CachedRepo } from './cache.ts';
 import { type Pin, type PinnedFile, updatePins } from './pins.ts';
 
 /** What a file of a pulled model is now. */
-export interface FileState {
-  readonly path: string;
-  readonly state: 'good' | 'missing' | 'changed';
+export interface FileState extends CheckedFile {
   readonly expected: string;
   /** sha256; absent for a missing file */
   readonly actual?: string;
@@ -42,7 +40,7 @@ export async function requireIntact(name: string, pin: Pin, env?: Env): Promise<
 }
 
 /** @throws ChecksumError if one of the files is not good */
-export function throwDamage(name: string, pin: Pin, states: readonly FileState[]): void {
+export function throwDamage(name: string, pin: Pin, states: readonly (CheckedFile & Partial<FileState>)[]): void {
   const damaged = states.filter(({ state }) => state !== 'good');
   const [first] = damaged;
   if (first === undefined) return;

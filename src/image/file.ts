@@ -49,13 +49,13 @@ export async function readImageFile(
 /** @throws ImageError E_DECODE for an empty image, E_FILE_SIZE for one over {@link MAX_FILE_BYTES} */
 export function checkSize(name: string, size: number | bigint): void {
   if (Number(size) === 0) throw new ImageError('E_DECODE', `${name} is empty`, 'download or export the image again');
-  if (Number(size) > MAX_FILE_BYTES) {
-    throw new ImageError(
-      'E_FILE_SIZE',
-      `${name} has ${size} bytes; the limit is ${MAX_FILE_BYTES}`,
-      'make a smaller copy of the image',
-    );
-  }
+  if (Number(size) > MAX_FILE_BYTES) throw tooLarge(name, size);
+}
+
+/** What it means that an image has more than {@link MAX_FILE_BYTES}. */
+export function tooLarge(name: string, size: number | bigint): ImageError {
+  const fact = `${name} has ${size} bytes; the limit is ${MAX_FILE_BYTES}`;
+  return new ImageError('E_FILE_SIZE', fact, 'make a smaller copy of the image');
 }
 
 function checkKind(name: string, info: BigIntStats): void {

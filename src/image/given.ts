@@ -2,10 +2,17 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ImageError, messageOf, UsageError } from '../errors.ts';
 import { checkSize } from './file.ts';
-import type { ImageSource } from './source.ts';
+import { type ImageSource, sourceOfText } from './source.ts';
 
 /** What the library takes as one image. Bytes without a name are called by their number: `image 1`. */
 export type ImageInput =
+  /** A path, or a URL that begins with http:// or https:// (a file of such a name: `./http://…`). */
+  | string
+  | { readonly name: string; readonly bytes: Uint8Array }
+  /** A path that is not valid UTF-8: its bytes, and a readable name. */
+  | { readonly name: string; readonly path: Uint8Array }
+  /** Bytes that are read when it is their turn. */
+  | { readonly name: string; readonly read: () => Promise<Uint8Array> }
   | ImageSource
   /** http:, https: or file: */
   | URL
@@ -20,7 +27,7 @@ export type ImageInputs = ImageInput | Iterable<ImageInput> | AsyncIterable<Imag
 
 const NEXT_STEP = 'use a path, a URL, bytes, a Blob, a stream or { name, bytes }';
 
-/** The images one by one, each in one of the few forms that the rest of the library knows. */
+/** The images one by one, parsed: the rest of the library knows only {@link ImageSource}. */
 export async function* sourcesOf(inputs: ImageInputs): AsyncGenerator<ImageSource> {
   let number = 0;
   for await (const input of isAlone(inputs) ? [inputs] : inputs) yield sourceOfInput(input, `image ${++number}`);
@@ -28,39 +35,49 @@ export async function* sourcesOf(inputs: ImageInputs): AsyncGenerator<ImageSourc
 
 function isAlone(inputs: ImageInputs): inputs is ImageInput {
   if (typeof inputs === 'string') return true;
-  if (typeof inputs !== 'object' || inputs === null) return true; // told as no image
+  if (typeof inputs !== 'object' || inputs === null) return true; // refused by sourceOfInput
   if (inputs instanceof Readable) return !inputs.readableObjectMode;
   if (inputs instanceof ReadableStream || inputs instanceof Uint8Array) return true;
   return !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
 }
 
-/** @throws UsageError if it is no image */
-function sourceOfInput(input: ImageInput, number: string): ImageSource {
-  if (typeof input === 'string') return input;
+/** @param number the name of bytes without a name; @throws UsageError if the input is not an image */
+export function sourceOfInput(input: ImageInput, number: string): ImageSource {
+  if (typeof input === 'string') return sourceOfText(input);
   if (typeof input !== 'object' || input === null) throw new UsageError(`${number} is ${String(input)}`, NEXT_STEP);
-  if (input instanceof URL) return input.protocol === 'file:' ? fileURLToPath(input) : input.href;
-  if (input instanceof Uint8Array) return { name: number, bytes: input };
-  if (input instanceof ArrayBuffer) return { name: number, bytes: new Uint8Array(input) };
+  if (input instanceof URL) return sourceOfText(input.protocol === 'file:' ? fileURLToPath(input) : input.href);
+  if (input instanceof Uint8Array) return { kind: 'bytes', name: number, bytes: input };
+  if (input instanceof ArrayBuffer) return { kind: 'bytes', name: number, bytes: new Uint8Array(input) };
   if (input instanceof Blob) {
     const name = 'name' in input && typeof input.name === 'string' ? input.name : number;
     return guarded(name, async () => new Uint8Array(await input.arrayBuffer()));
   }
+  if ('kind' in input) return input;
   if ('read' in input && 'name' in input && typeof input.read === 'function' && typeof input.name === 'string')
     return guarded(input.name, input.read as () => Promise<Uint8Array>);
   if (Symbol.asyncIterator in input) return guarded(number, () => collect(input, number));
-  if ('name' in input && ('bytes' in input || 'path' in input)) return input;
+  if ('bytes' in input && input.bytes instanceof Uint8Array)
+    return { kind: 'bytes', name: input.name, bytes: input.bytes };
+  if ('path' in input && input.path instanceof Uint8Array)
+    return { kind: 'file', name: input.name, path: Buffer.from(input.path) };
   throw new UsageError(`${number} is an object without name and bytes`, NEXT_STEP);
 }
 
 /** An image that cannot be read is a bad image; it does not end the run. */
 function guarded(name: string, read: () => Promise<Uint8Array>): ImageSource {
   return {
+    kind: 'stream',
     name,
-    read: () =>
-      read().catch((error: unknown) => {
+    read: async () => {
+      try {
+        const bytes = await read();
+        if (bytes instanceof Uint8Array) return bytes;
+        throw new TypeError('its read() did not return a Uint8Array');
+      } catch (error) {
         if (error instanceof ImageError) throw error;
         throw new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'check its source', error);
-      }),
+      }
+    },
   };
 }
 

@@ -17,7 +17,7 @@ export class SmallFileReader {
   private pause = 0;
 
   /** @returns the bytes, until the next call; undefined for what is not small, not a file, or not to be read just now */
-  read(path: string): Buffer | undefined {
+  read(path: string | Buffer): Buffer | undefined {
     if (this.pause > 0) {
       this.pause--;
       return undefined;
@@ -32,7 +32,7 @@ export class SmallFileReader {
     }
   }
 
-  private readFile(path: string): Buffer | undefined {
+  private readFile(path: string | Buffer): Buffer | undefined {
     const file = openSync(path, AT_ONCE);
     try {
       const before = fstatSync(file);

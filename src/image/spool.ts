@@ -13,7 +13,7 @@ export interface Collector<T> {
 }
 
 /** What has come: in memory, or in a file that is there until it is closed. */
-export type Spooled = { readonly bytes: Uint8Array } | { readonly path: Uint8Array; readonly close: () => void };
+export type Spooled = { readonly bytes: Uint8Array } | { readonly path: string; readonly close: () => void };
 
 /** More bytes than these go to a file: several large images at once would fill the memory of two processes. */
 const MEMORY_BYTES = 16_000_000;
@@ -48,7 +48,7 @@ export function spooled(): Collector<Spooled> {
       file ??= openTemporary();
       for (const one of [...memory.splice(0), chunk]) writeAll(file.fd, one);
     },
-    end: () => (file ? { path: Buffer.from(file.path), close } : { bytes: Buffer.concat(memory.splice(0), size) }),
+    end: () => (file ? { path: file.path, close } : { bytes: Buffer.concat(memory.splice(0), size) }),
     discard: close,
   };
 }

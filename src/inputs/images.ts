@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
 import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
 import { excluding, expandGlob, isGlob } from './glob.ts';
 import { isImageName, pairedRaws } from './kinds.ts';
 import type { LeftOut } from './left-out.ts';
@@ -11,6 +10,7 @@ import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
 import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
+import { isTarName, tarImages } from './tar/images.ts';
 import { type Walk, walk } from './walk.ts';
 
 /** What images there are, beside the arguments, and which of them count. */
@@ -30,22 +30,28 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'>
   readonly signal?: AbortSignal;
   /** Told about an argument among others that stands for no image. */
   readonly onNothing?: ((argument: string) => unknown) | undefined;
+  /** Whether tars are read: then more of them, whatever they are called, `-` for standard input. @default tars are refused */
+  readonly tars?: readonly Path[] | undefined;
+  /** Extensions of members of a tar whose texts go with the pictures. */
+  readonly carry?: readonly string[] | undefined;
+  /** Told what is odd about a tar. */
+  readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
 /**
  * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order, a
- * glob that is no file's name expanded, a URL, `-` for the bytes on standard input. Then those of the list, each as soon
- * as it comes. What does not exist is passed on, to become an error row.
+ * glob that is no file's name expanded, a tar its pictures, a URL, `-` for the bytes on standard input. Then those of the list, each as
+ * soon as it comes. What does not exist is passed on, to become an error row.
  *
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
  */
 export async function* imagePaths(args: readonly Path[], options: ImageOptions = {}): AsyncGenerator<ImageSource> {
-  const { filesFrom, separator = 'line', shard, stdin, signal, onNothing } = options;
-  const forStdin = args.filter((arg) => arg === STDIN).length + (filesFrom === STDIN ? 1 : 0);
+  const { filesFrom, separator = 'line', shard, stdin, signal, tars, onNothing } = options;
+  const forStdin = [...args, ...(tars ?? []), filesFrom].filter((one) => one === STDIN).length;
   if (forStdin > 1)
     throw new UsageError(
       'standard input is used twice',
-      'use it for one image (-) or for a list (--files-from -), not for both',
+      'use it for one image (-), one tar (--tar -) or a list (--files-from -)',
     );
   if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'use files');
   const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
@@ -57,24 +63,80 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
     for (const arg of args) {
       let foundHere = false;
       for await (const path of expand(arg, options)) {
-        found = foundHere = true;
-        if (isOurs(path))
-          yield arg === STDIN && stdin !== undefined ? stdinImage(stdin) : (inheritedImage(path) ?? sourceOf(path));
+        if (tars === undefined && isTarName(path)) throw noTars(path);
+        if (!isOurs(path)) found = foundHere = true;
+        else
+          for await (const image of imagesAt(path, arg, options)) {
+            found = foundHere = true;
+            yield image;
+          }
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
+    }
+    for (const tar of tars ?? []) {
+      if (!isOurs(tar)) found = true;
+      else
+        for await (const image of tarImages(tar, options)) {
+          found = true;
+          yield image;
+        }
     }
     if (list === undefined && !found) throw noImage(args, options.leftOut?.summary());
     if (list === undefined || signal?.aborted) return;
     const name = filesFrom === STDIN ? 'on standard input' : `${filesFrom}`;
-    for await (const path of readList(list, separator, name, signal)) if (isOurs(path)) yield sourceOf(path);
+    for await (const path of readList(list, separator, name, signal)) {
+      if (!isOurs(path)) continue;
+      if (tars !== undefined && isTarName(path)) yield* tarImages(path, options);
+      else yield sourceOf(path);
+    }
   } finally {
     list?.destroy();
   }
 }
 
+/** What a path stands for that an argument was expanded to. */
+async function* imagesAt(path: Path, arg: Path, options: ImageOptions): AsyncGenerator<ImageSource> {
+  if (arg === STDIN && options.stdin !== undefined) yield stdinImage(options.stdin);
+  else if (isTarName(path)) yield* tarImages(path, options);
+  else yield inheritedImage(path) ?? sourceOf(path);
+}
+
+function noTars(path: Path): UsageError {
+  return new UsageError(`${path} is a tar, and this command does not read tars`, 'unpack it, or use classify or embed');
+}
+
+/**
+ * The tars that the arguments, `tars` and the list stand for. None is opened.
+ *
+ * @throws UsageError if one of them is something else
+ */
+export async function* namedTars(args: readonly Path[], options: ImageOptions): AsyncGenerator<Path> {
+  const { filesFrom, separator = 'line', stdin, signal, tars = [] } = options;
+  let found = false;
+  const requireTar = (path: Path) => {
+    if (!isTarName(path) || sourceOf(path).kind === 'url')
+      throw new UsageError(
+        `${path} is not a tar: --output-dir writes a file for each tar`,
+        'use tars alone, or add --rows-per-file for images',
+      );
+    found = true;
+    return path;
+  };
+  for (const arg of args) for await (const path of expand(arg, options)) yield requireTar(path);
+  for (const tar of tars) {
+    found = true;
+    yield tar;
+  }
+  if (filesFrom !== undefined) {
+    const list = filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
+    if (list !== undefined)
+      for await (const path of readList(list, separator, filesFrom, signal)) yield requireTar(path);
+  } else if (!found) throw noImage(args, options.leftOut?.summary());
+}
+
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
-  if (arg === STDIN || isUrl(arg)) return yield arg;
+  if (arg === STDIN || sourceOf(arg).kind === 'url') return yield arg;
   const path = pathOfAddress(arg);
   const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {

@@ -2,7 +2,7 @@ import { INSTALL_HEIC } from '../image/heic.ts';
 import type { Path } from './path.ts';
 
 /** Why a walk leaves a file or folder out. */
-export type Reason = 'name' | 'link' | 'device' | 'excluded' | 'system folder' | 'pair';
+export type Reason = 'name' | 'link' | 'device' | 'excluded' | 'system folder' | 'pair' | 'tar link';
 
 /** Folders that other programs fill with thumbnails and deleted pictures. */
 const SYSTEM_FOLDERS: ReadonlySet<string> = new Set([
@@ -78,6 +78,8 @@ export class LeftOut {
     switch (reason) {
       case 'link':
         return ['symbolic link', 'read with --follow'];
+      case 'tar link':
+        return ['tar link', 'pack the files themselves: tar --dereference --hard-dereference'];
       case 'excluded':
         return ['path', 'by --exclude'];
       case 'system folder':

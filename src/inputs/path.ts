@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type ImageSource, nameOf } from '../image/source.ts';
+import { type ImageSource, sourceOfText } from '../image/source.ts';
 
 /**
  * A path as text that loses nothing: a byte that is no valid UTF-8 is the lone surrogate U+DC00 + byte, which no valid text
@@ -42,15 +42,16 @@ export function openable(path: Path): string | Buffer {
 }
 
 export function sourceOf(path: Path): ImageSource {
-  if (!ESCAPED.test(path)) return path;
+  if (!ESCAPED.test(path)) return sourceOfText(path);
   const bytes = bytesOfPath(path);
-  return { name: bytes.toString(), path: bytes };
+  return { kind: 'file', name: bytes.toString(), path: bytes };
 }
 
-/** The path that {@link sourceOf} was given; what is no path has its name for one. */
+/** The path that {@link sourceOf} was given; for other sources the name (for a URL without its password). */
 export function pathOf(source: ImageSource): Path {
-  if (typeof source === 'string') return nameOf(source); // a URL without its password
-  return 'path' in source ? pathOfBytes(Buffer.from(source.path)) : source.name;
+  if (source.kind === 'url') return source.name;
+  const bytes = source.kind === 'file' ? source.path : source.member?.pathBytes;
+  return bytes === undefined || typeof bytes === 'string' ? source.name : pathOfBytes(Buffer.from(bytes));
 }
 
 /** The path as the user would write it: `..` and `./` stay, for after a link they mean something else. */

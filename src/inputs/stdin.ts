@@ -9,7 +9,7 @@ export const STDIN = '-';
 
 /** One image on standard input; read, up to the limit, when it is its turn. */
 export function stdinImage(open: () => Readable): ImageSource {
-  return { name: STDIN, read: () => readAll(open()) };
+  return { kind: 'stream', name: STDIN, read: () => readAll(open()) };
 }
 
 /** Names under which a shell hands over what it has opened: /dev/stdin on a pipe, <(…). Only this process can read them. */
@@ -18,7 +18,7 @@ const INHERITED = /^\/(dev\/(stdin|fd\/\d{1,6})|proc\/self\/fd\/\d{1,6})$/u;
 /** The image behind such a name; undefined for any other path. */
 export function inheritedImage(path: string): ImageSource | undefined {
   if (!INHERITED.test(path)) return undefined;
-  return { name: path, read: async () => readAll(await openInherited(path), path) };
+  return { kind: 'stream', name: path, read: async () => readAll(await openInherited(path), path) };
 }
 
 async function openInherited(path: string): Promise<Readable> {

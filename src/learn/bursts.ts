@@ -1,4 +1,4 @@
-import { nearPairs } from '../embed/doubts.ts';
+import { isWithin, nearPairs } from '../embed/doubts.ts';
 import { l2Normalize, row, type UnitRows } from '../tensor.ts';
 
 /** Some pictures, each of one class. */
@@ -51,7 +51,8 @@ export function groupBursts({ pictures, classes }: Examples): Examples {
 function meanDistance(pictures: UnitRows): number {
   const mean = new Float64Array(pictures.columns);
   for (let n = 0; n < pictures.rows; n++)
-    for (const [d, value] of row(pictures, n).entries()) mean[d] = (mean[d] as number) + value / pictures.rows;
+    for (let d = 0; d < mean.length; d++)
+      mean[d] = (mean[d] as number) + (pictures.data[n * pictures.columns + d] as number) / pictures.rows;
   return 1 - mean.reduce((sum, value) => sum + value ** 2, 0);
 }
 
@@ -69,7 +70,7 @@ export function contradictions({ pictures, classes }: Examples): (readonly [numb
     for (let next = at + 1; next < order.length; next++) {
       const b = order[next] as number;
       if ((along[b] as number) - (along[a] as number) > reach) break;
-      if (classes[a] !== classes[b] && distance(row(pictures, a), row(pictures, b)) < SAME)
+      if (classes[a] !== classes[b] && isWithin(row(pictures, a), row(pictures, b), SAME ** 2))
         found.push(a < b ? [a, b] : [b, a]);
     }
   }
@@ -91,8 +92,4 @@ function membersOf(classes: readonly number[]): Map<number, number[]> {
     else known.push(n);
   }
   return members;
-}
-
-function distance(a: Float32Array, b: Float32Array): number {
-  return Math.sqrt(a.reduce((sum, value, d) => sum + (value - (b[d] as number)) ** 2, 0));
 }

@@ -107,31 +107,57 @@ export function leaveOneOut(
   const precision = precisionOf(counts, prior) - 1;
   const white = new Float64Array(means.length);
   for (const c of counts.keys()) white.set(solveLower(lower, means.subarray(c * width, (c + 1) * width)), c * width);
+  const seen = counts.flatMap((count, c) => (count > 0 ? [c] : []));
+  // Everything below is a sum of picture, class means and their centre, so these dot products are enough.
+  const classOf = (c: number) => white.subarray(c * width, (c + 1) * width);
+  const gram = new Float64Array(classCount ** 2);
+  for (const a of counts.keys())
+    for (let b = 0; b <= a; b++) gram[a * classCount + b] = gram[b * classCount + a] = dot(classOf(a), classOf(b));
+  const average = (values: Float64Array) => seen.reduce((sum, c) => sum + (values[c] as number), 0) / seen.length;
+  const rowOf = (c: number) => gram.subarray(c * classCount, (c + 1) * classCount);
+  const withCentre = Float64Array.from(counts, (_, c) => average(rowOf(c)));
+  const centreSquare = average(withCentre);
+
   const scores = new Float64Array(pictures.rows * classCount);
-  const [mean, fewer, others] = [new Float64Array(width), [...counts], white.slice()];
-  for (const [n, c] of classes.entries()) {
+  const products = new Float64Array(classCount);
+  for (const [n, own] of classes.entries()) {
     const picture = solveLower(lower, row(pictures, n));
-    const own = white.subarray(c * width, (c + 1) * width);
-    const count = counts[c] as number;
-    const apart = picture.map((value, d) => value - (own[d] as number));
+    for (let c = 0; c < classCount; c++) products[c] = dot(picture, classOf(c));
+    const count = counts[own] as number;
+    const gramOwn = rowOf(own);
+    // apart = picture − own mean; without the picture, the own mean moves by −apart / (count − 1) and the centre by a share of it.
+    const square = dot(picture, picture);
+    const ownPicture = products[own] as number;
+    const apartPicture = square - ownPicture;
+    const apartSquare = square - 2 * ownPicture + (gramOwn[own] as number);
+    const [move, moveCentre] = [1 / (count - 1), 1 / ((count - 1) * seen.length)];
     const k = count / (count - 1);
-    const update = k / (1 - k * dot(apart, apart));
-    fewer[c] = count - 1;
-    others.set(
-      own.map((value, d) => value - (apart[d] as number) / (count - 1)),
-      c * width,
-    );
-    const centre = centreOf(others, fewer, width);
-    const along = dot(apart, picture);
-    for (let other = 0; other < classCount; other++) {
-      shrinkInto(mean, others.subarray(other * width, (other + 1) * width), fewer[other] as number, centre, prior);
-      const across = dot(apart, mean);
-      const product = dot(mean, picture) + update * across * along;
-      const square = dot(mean, mean) + update * across * across;
-      scores[n * classCount + other] = precision * (product - 0.5 * square);
+    const update = k / (1 - k * apartSquare);
+    const averageProduct = average(products);
+    const apartCentre = averageProduct - (withCentre[own] as number);
+    const centre = {
+      picture: averageProduct - moveCentre * apartPicture,
+      apart: apartCentre - moveCentre * apartSquare,
+      square: centreSquare - 2 * moveCentre * apartCentre + moveCentre ** 2 * apartSquare,
+    };
+    for (let c = 0; c < classCount; c++) {
+      const isOwn = c === own;
+      const moved = isOwn ? move : 0;
+      const apartClass = (products[c] as number) - (gramOwn[c] as number);
+      const mean = {
+        picture: (products[c] as number) - moved * apartPicture,
+        apart: apartClass - moved * apartSquare,
+        square: (gram[c * classCount + c] as number) - 2 * moved * apartClass + moved ** 2 * apartSquare,
+        // With the centre that has moved.
+        centre: (withCentre[c] as number) - moveCentre * apartClass - moved * (apartCentre - moveCentre * apartSquare),
+      };
+      const share = shareOf((counts[c] as number) - (isOwn ? 1 : 0), prior);
+      const rest = 1 - share;
+      const across = rest * centre.apart + share * mean.apart;
+      const product = rest * centre.picture + share * mean.picture + update * across * apartPicture;
+      const length = rest ** 2 * centre.square + 2 * rest * share * mean.centre + share ** 2 * mean.square;
+      scores[n * classCount + c] = precision * (product - 0.5 * (length + update * across ** 2));
     }
-    fewer[c] = count;
-    others.set(own, c * width);
   }
   return scores;
 }
@@ -172,6 +198,11 @@ function shrunkMeans(
   return shrunk;
 }
 
+/** How much a mean of some pictures counts against the mean of all classes. */
+function shareOf(count: number, { shrinkage }: Pick<Prior, 'shrinkage'>): number {
+  return count === 0 ? 0 : count / (count + shrinkage);
+}
+
 function shrinkInto(
   place: Float64Array,
   mean: Float64Array,
@@ -179,7 +210,7 @@ function shrinkInto(
   centre: Float64Array,
   { shrinkage }: Pick<Prior, 'shrinkage'>,
 ): void {
-  const share = count === 0 ? 0 : count / (count + shrinkage);
+  const share = shareOf(count, { shrinkage });
   for (let d = 0; d < place.length; d++)
     place[d] = (centre[d] as number) + share * ((mean[d] as number) - (centre[d] as number));
 }

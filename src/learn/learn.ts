@@ -2,7 +2,7 @@ import type { Clip } from '../clip.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { ImageInput } from '../image/given.ts';
 import { stack, type UnitRows } from '../tensor.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
 import { expandTemplates, promptsOf } from '../text/prompts.ts';
@@ -16,7 +16,7 @@ import { neutralWhereWordless } from './words.ts';
 
 /** An image, and the label that it shows. */
 export interface Example {
-  readonly image: ImageSource;
+  readonly image: ImageInput;
   readonly label: string;
 }
 
@@ -76,7 +76,7 @@ export async function learn(
 
 /** Learns from images that this model has embedded. */
 export async function learnEmbedded(
-  clip: Clip,
+  clip: Pick<Clip, 'name' | 'digest' | 'logitScale' | 'encodeLabels'>,
   examples: AsyncIterable<{ readonly embedded: Embedded; readonly label: string }>,
   { templates, words = true, labels: given, onto }: LearnOptions = {},
 ): Promise<Lesson> {
@@ -149,11 +149,16 @@ function labelsOf(given: readonly (string | Label)[], words: boolean, onto: Lear
   const old = onto?.labels ?? [];
   const known = new Set(old.map(({ label }) => label));
   const fresh = given
-    .map((one) => (typeof one === 'string' ? { label: one } : one))
+    .map((one): Label => (typeof one === 'string' ? { label: one } : withoutParent(one)))
     .filter(({ label }) => !known.has(label));
   const checked = new Map(checkLabels([...old, ...fresh]).map((one) => [one.label, one]));
   const added = [...checked.values()].filter(({ label }) => !known.has(label));
   return [...old, ...added.map((one) => ({ ...one, pictures: 0, words }))];
+}
+
+/** Classes are learnt each on its own. */
+function withoutParent({ parent: _, ...label }: Label): Label {
+  return label;
 }
 
 function gather(examples: Examples, labels: readonly LearnedLabel[], onto: Learned | undefined): ClassStatistics {

@@ -44,20 +44,50 @@ export function statisticsOf(pictures: UnitRows, classes: readonly number[], cla
     }
     addProducts(scatter, block, width);
   }
+  for (let i = 0; i < width; i++) scatter.fill(0, i * width + i + 1, (i + 1) * width);
   return { width, counts, means, scatter };
 }
 
-/** `scatter += block · blockᵀ`, lower triangle. */
+/** Rows and columns of one tile of products: their sums stay in registers. */
+const [TILE_ROWS, TILE_COLUMNS] = [2, 4];
+
+/** `scatter += block · blockᵀ`; tiles on the diagonal reach above it. */
 function addProducts(scatter: Float64Array, block: Float64Array, width: number): void {
-  for (let i = 0; i < width; i++) {
-    const a = block.subarray(i * BLOCK, (i + 1) * BLOCK);
+  const whole = width - (width % TILE_COLUMNS);
+  for (let i = 0; i < whole; i += TILE_ROWS)
+    for (let j = 0; j <= i + 1; j += TILE_COLUMNS) addTile(scatter, block, width, i, j);
+  for (let i = whole; i < width; i++)
     for (let j = 0; j <= i; j++) {
-      const b = block.subarray(j * BLOCK, (j + 1) * BLOCK);
       let sum = 0;
-      for (let n = 0; n < BLOCK; n++) sum += (a[n] as number) * (b[n] as number);
+      for (let n = 0; n < BLOCK; n++) sum += (block[i * BLOCK + n] as number) * (block[j * BLOCK + n] as number);
       scatter[i * width + j] = (scatter[i * width + j] as number) + sum;
     }
+}
+
+function addTile(scatter: Float64Array, block: Float64Array, width: number, i: number, j: number): void {
+  const a = i * BLOCK;
+  const b = j * BLOCK;
+  let [s00, s01, s02, s03, s10, s11, s12, s13] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let n = 0; n < BLOCK; n++) {
+    const a0 = block[a + n] as number;
+    const a1 = block[a + BLOCK + n] as number;
+    const b0 = block[b + n] as number;
+    const b1 = block[b + BLOCK + n] as number;
+    const b2 = block[b + 2 * BLOCK + n] as number;
+    const b3 = block[b + 3 * BLOCK + n] as number;
+    s00 += a0 * b0;
+    s01 += a0 * b1;
+    s02 += a0 * b2;
+    s03 += a0 * b3;
+    s10 += a1 * b0;
+    s11 += a1 * b1;
+    s12 += a1 * b2;
+    s13 += a1 * b3;
   }
+  const first = i * width + j;
+  for (const [k, sum] of [s00, s01, s02, s03].entries()) scatter[first + k] = (scatter[first + k] as number) + sum;
+  for (const [k, sum] of [s10, s11, s12, s13].entries())
+    scatter[first + width + k] = (scatter[first + width + k] as number) + sum;
 }
 
 /**

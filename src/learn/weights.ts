@@ -81,11 +81,18 @@ export function logitsOf(
 }
 
 /** Sum of the log losses. A picture that no other picture can judge counts by words alone. */
-function lossOf(evidence: Evidence, weights: Weights): number {
+function lossOf({ classCount, classes, words, pictures }: Evidence, weights: Weights): number {
+  const logits = new Float64Array(classCount);
   let total = 0;
-  for (const [n, truth] of evidence.classes.entries()) {
-    const logits = logitsOf(evidence, n, weights);
-    if (logits !== undefined) total += logLoss(logits, truth);
+  for (let n = 0; n < classes.length; n++) {
+    const unseen = pictures[n];
+    if (words === undefined && unseen === undefined) continue;
+    logits.fill(0);
+    if (words !== undefined)
+      for (let c = 0; c < classCount; c++) logits[c] = weights.words * (words[n * classCount + c] as number);
+    if (unseen !== undefined)
+      for (let c = 0; c < classCount; c++) logits[c] = (logits[c] as number) + weights.pictures * (unseen[c] as number);
+    total += logLoss(logits, classes[n] as number);
   }
   return total;
 }

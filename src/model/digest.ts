@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { replaceFile } from '../disk/cache-files.ts';
-import { digestFile, stampOf } from '../disk/digest.ts';
-import { cacheFolder, type Env } from '../disk/environment.ts';
-import { readPlainFile } from '../disk/plain-file.ts';
+import { sha256OfFile } from '../disk/digest.ts';
+import type { Env } from '../disk/environment.ts';
+import { hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
 import { readPins } from '../hub/pins.ts';
 import { pinnedFolder } from '../hub/verify.ts';
 import { TOKENIZER_FILES } from '../text/tokenizer-files.ts';
 import type { ModelDescription } from './description.ts';
 
-type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' | 'tokens'>;
+/** Hyper-parameters stand in these. */
+const CONFIG_FILES = [
+  'config.json',
+  'open_clip_config.json',
+  'preprocessor_config.json',
+  'processor_config.json',
+  'model.safetensors.index.json',
+] as const;
 
-/** A file that has just been changed may change again within one tick of the clock that stamps it; then it is not remembered. */
-const YOUNG_MS = 2_000;
+type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' | 'tokens'>;
 
 /**
  * The digest of a model: the sha256 of everything in its folder that its embeddings depend on, so two models share a digest
@@ -57,14 +62,7 @@ export class ModelDigest {
 
   private async remembered(path: string): Promise<string | undefined> {
     if (!this.remembers) return undefined;
-    try {
-      const stamp = await stampOf(path);
-      const memory = JSON.parse(await readPlainFile(await this.memoryOf(path))) as Partial<Memory>;
-      const digest = memory.sha256 ?? '';
-      return memory.stamp === stamp && memory.check === checkOf(path, stamp, digest) ? digest : undefined;
-    } catch {
-      return this.pinned(path); // nothing is remembered
-    }
+    return (await rememberedDigest(path, this.env)) ?? this.pinned(path);
   }
 
   /** Of a pulled model, which has been found intact before it was described. */
@@ -75,34 +73,8 @@ export class ModelDigest {
   }
 
   private async hash(path: string): Promise<string> {
-    const stamp = await stampOf(path);
-    const { size, mtimeMs, ctimeMs } = await stat(path);
-    const { sha256 } = await digestFile(path, 'sha256', size);
-    const settled = Date.now() - Math.max(mtimeMs, ctimeMs) > YOUNG_MS && (await stampOf(path)) === stamp;
-    if (settled && this.remembers) {
-      const memory: Memory = { path, stamp, sha256, check: checkOf(path, stamp, sha256) };
-      const write = async () => replaceFile(await this.memoryOf(path), `${JSON.stringify(memory)}\n`);
-      await write().catch(() => {}); // costs time the next time, not this run
-    }
-    return sha256;
+    return this.remembers ? hashAndRemember(path, this.env) : sha256OfFile(path);
   }
-
-  private async memoryOf(path: string): Promise<string> {
-    return join(cacheFolder(this.env), 'digests', `${sha256Of(await realpath(path)).slice(0, 32)}.json`);
-  }
-}
-
-/** What is remembered of a file. */
-interface Memory {
-  readonly path: string;
-  readonly stamp: string;
-  readonly sha256: string;
-  /** Over the others: a digest with a flipped bit is not believed. */
-  readonly check: string;
-}
-
-function checkOf(path: string, stamp: string, digest: string): string {
-  return sha256Of(JSON.stringify([path, stamp, digest]));
 }
 
 /** A file of a model, and what it is there for. */
@@ -140,6 +112,18 @@ async function weightFiles(folder: string): Promise<string[]> {
 async function tokenizerFiles(folder: string): Promise<ModelFile[]> {
   const paths = await onlyFiles(TOKENIZER_FILES.map((name) => join(folder, name)));
   return paths.map((path) => ({ role: basename(path), path }));
+}
+
+/**
+ * The sha256 of each file that a model is read from, by its path: what its embeddings depend on, and the configs.
+ * Weights that were hashed before, and have not been touched since, are not hashed again.
+ */
+export async function checksumsOf(model: Described, env?: Env): Promise<Record<string, string>> {
+  const configs = await onlyFiles(CONFIG_FILES.map((name) => join(model.folder, name)));
+  const paths = new Set([...(await filesOf(model)).map(({ path }) => path), ...configs]);
+  const checksums: Record<string, string> = {};
+  for (const path of paths) checksums[path] = (await rememberedDigest(path, env)) ?? (await hashAndRemember(path, env));
+  return checksums;
 }
 
 /** Those that are files: a FIFO would be waited for. */

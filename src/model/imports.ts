@@ -5,6 +5,7 @@ import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
+import { type CheckedFile, checkFile } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
@@ -12,9 +13,7 @@ import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { exists } from './folder.ts';
-
-/** The model that ships in the package. */
-export const STARTER = 'starter';
+import { STARTER } from './starter.ts';
 
 /** A model that was imported under a name. */
 export interface Import {
@@ -36,6 +35,8 @@ interface Importable {
   readonly contents:
     | ({ readonly kind: 'checkpoint'; graphs(): Promise<Graphs> } & ImportedCheckpoint)
     | { readonly kind: 'onnx' };
+  /** The sha256 of each file that the model is read from, by its path; `models verify` compares them. */
+  readonly checksums?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -45,7 +46,11 @@ interface Importable {
  * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
  * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
  */
-export async function storeImport(name: string, { folder: source, contents }: Importable, env?: Env): Promise<string> {
+export async function storeImport(
+  name: string,
+  { folder: source, contents, checksums }: Importable,
+  env?: Env,
+): Promise<string> {
   if (name === STARTER || !isName(name)) {
     throw new UsageError(
       `"${name}" is not a valid model name`,
@@ -58,6 +63,7 @@ export async function storeImport(name: string, { folder: source, contents }: Im
     source,
     ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
     ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
+    ...(checksums && { checksums }),
   };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
     await makeFolder(dirname(folder));
@@ -119,14 +125,21 @@ export async function readImport(folder: string, contents: ImportedCheckpoint): 
   return image.good && text.good ? { image: image.bytes, text: text.bytes } : undefined;
 }
 
-/** Hashes the graphs of an import again; ready-made graphs are used where they are, and nothing was written of them. */
-export async function verifyImport(name: string, env?: Env): Promise<{ path: string; state: 'good' | 'changed' }[]> {
+/** Hashes the graphs of an import again, and the files that it was made of. */
+export async function verifyImport(
+  name: string,
+  env?: Env,
+): Promise<{ readonly graphs: readonly CheckedFile[]; readonly sources: readonly CheckedFile[] }> {
   const folder = importFolder(name, env);
-  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return [];
+  if (!isName(name) || !(await exists(join(folder, 'import.json')))) return { graphs: [], sources: [] };
   const record = await readModelJson(folder, 'import.json');
-  if (record['graphs'] === undefined) return [];
-  const graphs = await Promise.all((['image', 'text'] as const).map((graph) => readGraph(folder, record, graph)));
-  return graphs.map(({ path, good }) => ({ path, state: good ? 'good' : 'changed' }));
+  const written = record['graphs'] === undefined ? [] : (['image', 'text'] as const);
+  const graphs = written.map(async (graph): Promise<CheckedFile> => {
+    const { path, good } = await readGraph(folder, record, graph);
+    return { path, state: good ? 'good' : 'changed' };
+  });
+  const sources = Object.entries(Object(record['checksums'])).map(([path, expected]) => checkFile(path, expected));
+  return { graphs: await Promise.all(graphs), sources: await Promise.all(sources) };
 }
 
 /** A graph that an import wrote, and whether it is still that. */

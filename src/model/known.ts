@@ -3,8 +3,8 @@ import { readPins } from '../hub/pins.ts';
 import { findCard, type ModelCard, modelCards } from '../hub/registry.ts';
 import { blueprint, parametersOf } from './blueprint.ts';
 import { describeModel } from './description.ts';
-import { STARTER } from './imports.ts';
 import { type Speed, speedOf } from './speed.ts';
+import { STARTER } from './starter.ts';
 import { defaultModel, modelNames } from './store.ts';
 
 /** A model as `models list` shows it. */

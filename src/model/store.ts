@@ -1,7 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { env as processEnv } from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { inCache, replaceFile } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { readPlainFileSync } from '../disk/plain-file.ts';
@@ -11,7 +10,8 @@ import { nearNames } from '../hub/near-names.ts';
 import { findPulled, readPins } from '../hub/pins.ts';
 import { findCard, modelCards } from '../hub/registry.ts';
 import { pinnedFolder, requireIntact } from '../hub/verify.ts';
-import { findImport, importNames, STARTER } from './imports.ts';
+import { findImport, importNames } from './imports.ts';
+import { intactStarter, STARTER } from './starter.ts';
 
 /** Where a model's files are. */
 export interface ModelLocation {
@@ -55,15 +55,13 @@ function defaultFile(env?: Env): string {
 
 /**
  * Finds a model by its name (the starter, one that was imported or pulled, an alias or repository of that) or by its
- * folder. Nothing is fetched; a pulled model is used only as it was pulled.
+ * folder. Nothing is fetched; the starter and a pulled model are used only as they were made.
  *
- * @throws ModelError saying what to pull, or listing the known names; ChecksumError if a pulled model has changed
+ * @throws ModelError saying what to pull, or listing the known names; ChecksumError if the starter or a pulled model has changed
  */
 export async function findModel(nameOrFolder: string, env?: Env): Promise<ModelLocation> {
   if (nameOrFolder === '') throw new UsageError('the model name is empty', 'use a model name or a folder');
-  if (nameOrFolder === STARTER) {
-    return { name: STARTER, folder: fileURLToPath(new URL('../../models/starter', import.meta.url)) };
-  }
+  if (nameOrFolder === STARTER) return { name: STARTER, folder: await intactStarter(env) };
   const [pulledAs, pin] = (await findPulled(nameOrFolder, env).catch(unlessFolder(nameOrFolder))) ?? [];
   const name = pulledAs ?? nameOrFolder;
   if (pin !== undefined) await requireIntact(name, pin, env);

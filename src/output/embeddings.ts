@@ -1,7 +1,8 @@
 import type { Embedded } from '../embed/encoder.ts';
+import { toHalves } from '../embed/half.ts';
 import { row } from '../tensor.ts';
 import { errorField } from './flags.ts';
-import { toJson } from './json.ts';
+import { pathField, sampleFields, toJson } from './json.ts';
 
 /** What the embeddings of a run have in common. */
 export interface EmbeddingRun {
@@ -32,12 +33,17 @@ export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number):
   return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorField(one.error) })}\n`;
 }
 
-function nameOf(kind: EmbeddingRun['kind'], { image, pathBytes }: Embedded): object {
-  return { [kind]: image, ...(pathBytes && { path_b64: Buffer.from(pathBytes).toString('base64') }) };
+function nameOf(kind: EmbeddingRun['kind'], one: Embedded): object {
+  return { [kind]: one.image, ...pathField(one), ...sampleFields(one) };
 }
 
+/** How numbers of embeddings are stored. */
+export const NUMBER_TYPES = ['float32', 'float16'] as const;
+export type NumberType = (typeof NUMBER_TYPES)[number];
+
 /** The bytes of a row of a .npy file. */
-export function npyRow({ embedding }: Extract<Embedded, { ok: true }>): Uint8Array {
-  const { buffer, byteOffset, byteLength } = row(embedding, 0);
+export function npyRow({ embedding }: Extract<Embedded, { ok: true }>, type: NumberType = 'float32'): Uint8Array {
+  const numbers = row(embedding, 0);
+  const { buffer, byteOffset, byteLength } = type === 'float32' ? numbers : toHalves(numbers);
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -9,6 +9,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   minMargin: '--min-margin',
   multiLabel: '--multi-label',
   templates: '--template',
+  about: '--about',
+  level: '--level',
   top: '--top',
   svg: '--allow-svg',
   maxPixels: '--max-pixels',

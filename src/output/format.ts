@@ -4,12 +4,15 @@ import type { Canvas } from './table.ts';
 import type { ResultWriter, RunInfo } from './writer.ts';
 
 /** The output formats, as `--format` names them. */
-export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'] as const;
+export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label', 'parquet'] as const;
 export type Format = (typeof FORMATS)[number];
+
+/** The formats whose rows are texts: they have a writer. */
+export type TextFormat = Exclude<Format, 'parquet'>;
 
 /** The writer of a format; only its own packages are loaded. */
 export async function createWriter(
-  format: Format,
+  format: TextFormat,
   run: RunInfo,
   canvas: Canvas & { readonly bom?: boolean; readonly onError?: (error: ImageError) => unknown },
 ): Promise<ResultWriter> {

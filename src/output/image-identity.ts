@@ -2,10 +2,8 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { ImageErrorCode } from '../errors.ts';
-import { pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
-import { isUrl } from '../image/url.ts';
-import { openable, pathOf } from '../inputs/path.ts';
+import { pathOf } from '../inputs/path.ts';
 import type { Identity, WrittenRow } from './journal.ts';
 
 /** Another try may end otherwise, with the same file. */
@@ -21,9 +19,14 @@ export interface NamedImage {
 /** @param checksum whether the contents count, not the times of change */
 export async function identify(image: ImageSource, checksum: boolean): Promise<NamedImage> {
   const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
-  if (typeof image === 'string' && isUrl(image)) return { key, identity: { stamp: URL_STAMP } };
-  if (typeof image !== 'string' && !('path' in image)) return { key, identity: {} };
-  const path = openable(pathOfAddress(key));
+  if (image.kind === 'url') return { key, identity: { stamp: URL_STAMP } };
+  if (image.kind !== 'file') {
+    const stamp = image.member?.stamp;
+    const hashed = checksum && image.kind === 'bytes';
+    const sha256 = hashed ? createHash('sha256').update(image.bytes).digest('hex') : undefined;
+    return { key, identity: { ...(stamp !== undefined && { stamp }), ...(sha256 && { sha256 }) } };
+  }
+  const { path } = image;
   const info = await stat(path, { bigint: true }).catch(() => undefined);
   if (info === undefined) return { key, identity: { stamp: 'absent' } };
   const stamp = `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino}`;

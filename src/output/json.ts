@@ -22,7 +22,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
 }
 
 function jsonRow(result: ImageResult, model: string): object {
-  const identity = { image: result.image, ...pageField(result), ...pathField(result), model };
+  const identity = { image: result.image, ...pageField(result), ...pathField(result), ...sampleFields(result), model };
   if (!result.ok) return { ...identity, ...errorField(result.error) };
   const { label, score, reason, background } = result;
   return {
@@ -44,6 +44,13 @@ function jsonRow(result: ImageResult, model: string): object {
 /** The page that a row is of, if pages were asked for. */
 export function pageField({ page }: ImageIdentity): { readonly page?: number } {
   return page === undefined ? {} : { page };
+}
+
+/** WebDataset's key and the texts of the sample, if texts of a tar were asked for. */
+export function sampleFields({ sample }: ImageIdentity): Readonly<Record<string, unknown>> {
+  return sample === undefined || Object.keys(sample.carried).length === 0
+    ? {}
+    : { key: sample.key, sample: sample.carried };
 }
 
 /** A path that is no valid UTF-8, as a field of its own. */

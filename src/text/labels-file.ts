@@ -16,7 +16,7 @@ interface Entry {
 const MAX_BYTES = 64_000_000;
 
 /** What a label of a file may have. */
-const KEYS = ['label', 'prompts', 'aliases', 'threshold'] as const;
+const KEYS = ['label', 'prompts', 'aliases', 'threshold', 'parent'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
@@ -143,14 +143,17 @@ function parseList(list: unknown): Entry[] {
 function parseObject(value: unknown, at: string): Label {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`${at} is neither a string nor an object`);
-  const { label, prompts, aliases, threshold, ...rest } = value as Readonly<Record<string, unknown>>;
+  const { label, prompts, aliases, threshold, parent, ...rest } = value as Readonly<Record<string, unknown>>;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw new TypeError(`${at} has an unknown key, "${unknown}"`);
   if (typeof label !== 'string') throw new TypeError(`label of ${at} is not a string`);
   if (threshold !== undefined && typeof threshold !== 'number')
     throw new TypeError(`threshold of ${at} is not a number`);
+  if (parent !== undefined && (typeof parent !== 'string' || parent.trim() === ''))
+    throw new TypeError(`parent of ${at} is not a name`);
   return {
     label,
+    ...(parent !== undefined && { parent }),
     ...(prompts !== undefined && { prompts: textList(prompts, `prompts of ${at}`) }),
     ...(aliases !== undefined && { aliases: textList(aliases, `aliases of ${at}`) }),
     ...(threshold !== undefined && { threshold }),
@@ -188,7 +191,10 @@ function columnOf(name: string, column: number, header: readonly string[]): Key 
   return key;
 }
 
-function parseRecord({ label = '', prompts, aliases, threshold }: Partial<Record<Key, string>>, at: string): Label {
+function parseRecord(
+  { label = '', prompts, aliases, threshold, parent }: Partial<Record<Key, string>>,
+  at: string,
+): Label {
   const value = Number(threshold);
   if (Number.isNaN(value) && threshold !== undefined) throw new TypeError(`the threshold of ${at} is not a number`);
   return {
@@ -196,6 +202,7 @@ function parseRecord({ label = '', prompts, aliases, threshold }: Partial<Record
     ...(prompts?.trim() && { prompts: splitField(prompts) }),
     ...(aliases?.trim() && { aliases: splitField(aliases) }),
     ...(threshold?.trim() && { threshold: value }),
+    ...(parent?.trim() && { parent }),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Label {
   readonly aliases?: readonly string[];
   /** Below this score the label does not hold. @default that of all labels */
   readonly threshold?: number;
+  /** A wider label, whose score is the sum of the scores below it. A label that is the parent of others has no prompts. */
+  readonly parent?: string;
 }
 
 /**
@@ -39,12 +41,12 @@ export function splitLabels(list: string): string[] {
 }
 
 /**
- * Trims the labels and refuses what cannot be ranked.
+ * Trims the labels and refuses what cannot be ranked. A parent that is not among the labels is added behind them.
  *
  * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case and Unicode form), be it as an alias
  */
 export function checkLabels(given: readonly (string | Label)[]): Label[] {
-  const labels = given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one));
+  const labels = withParents(given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one)));
   if (labels.length === 0) throw new LabelsError('there are no labels', 'set `labels`, for example cat,dog');
   const seen = new Map<string, string>();
   for (const [n, { label, prompts = [], aliases = [], threshold = 0 }] of labels.entries()) {
@@ -72,9 +74,25 @@ export function checkLabels(given: readonly (string | Label)[]): Label[] {
   return labels;
 }
 
-function trimmed({ label, prompts, aliases, ...rest }: Label): Label {
+/** The labels, and each parent that is not one of them. Parents are spelled as their labels are. */
+function withParents(labels: readonly Label[]): Label[] {
+  const names = new Map(labels.map(({ label }) => [foldLabel(label), label]));
+  const added: Label[] = [];
+  for (const { parent } of labels) {
+    if (parent === undefined || names.has(foldLabel(parent))) continue;
+    names.set(foldLabel(parent), parent);
+    added.push({ label: parent });
+  }
+  const spelled = labels.map((one) =>
+    one.parent === undefined ? one : { ...one, parent: names.get(foldLabel(one.parent)) as string },
+  );
+  return [...spelled, ...added];
+}
+
+function trimmed({ label, prompts, aliases, parent, ...rest }: Label): Label {
   return {
     label: trimLabel(label),
+    ...(parent !== undefined && { parent: trimLabel(parent) }),
     ...(prompts && { prompts: prompts.map((prompt) => prompt.trim()) }),
     ...(aliases && { aliases: aliases.map((alias) => alias.trim()) }),
     ...rest,

@@ -53,6 +53,15 @@ export function expandTemplates(given: readonly string[]): string[] {
   return [...new Set(templates)];
 }
 
+/** Templates with a hint at what the labels are: `a photo of a {}` and food become `a photo of a {}, a type of food`. */
+export function templatesAbout(templates: readonly string[], domain: string | undefined): readonly string[] {
+  if (domain === undefined) return templates;
+  if (domain.trim() === '') throw new LabelsError('the domain is empty', 'write what the labels are, such as food');
+  return templates.map((template) =>
+    template.replace(/\s*(\.?)\s*$/u, `, a type of ${domain.trim().replaceAll('$', '$$$$')}$1`),
+  );
+}
+
 /** The prompt: every placeholder of the template replaced by the label, letter for letter. */
 export function fillTemplate(template: string, label: string): string {
   return template.replace(/\{\}|<label>/gu, () => label);

@@ -10,8 +10,8 @@ import type { Embedded, ImageEncoder } from '../../src/embed/encoder.ts';
 import type { TextEncoder } from '../../src/embed/labels.ts';
 import { encodeLabels } from '../../src/embed/labels.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
+import { type ImageInput, sourceOfInput } from '../../src/image/given.ts';
 import { decoderVersions } from '../../src/image/libvips.ts';
-import type { ImageSource } from '../../src/image/source.ts';
 import { describeModel } from '../../src/model/description.ts';
 import { ModelDigest } from '../../src/model/digest.ts';
 import { row } from '../../src/tensor.ts';
@@ -136,14 +136,15 @@ describe('images', () => {
     encode: () => Promise.reject(new Error('the image graph was opened')),
     release: async () => {},
   };
-  const embed = (sources: readonly ImageSource[] = IMAGES, options: LoadOptions = {}, decoding = {}) =>
+  const embed = (sources: readonly ImageInput[] = IMAGES, options: LoadOptions = {}, decoding = {}) =>
     use({ cacheImages: true, ...options }, async (clip) => {
       const results: Embedded[] = [];
       for await (const one of clip.encodeImages(sources, decoding)) results.push(one);
       return results;
     });
-  const recall = async (source: ImageSource, decoding = {}, other = {}) => {
+  const recall = async (input: ImageInput, decoding = {}, other = {}) => {
     const images = new CachedImages(closed, await cacheOf(MODEL, other));
+    const source = sourceOfInput(input, 'image');
     const result = await images.encode(source, { ...DEFAULT_DECODE, ...decoding }).finally(() => images.release());
     return { result, provider: () => images.provider() };
   };

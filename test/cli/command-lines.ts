@@ -7,6 +7,7 @@ export const commandLines = [
   'embed',
   'eval',
   'find',
+  'labels',
   'learn',
   'sort',
   'tag',
@@ -14,6 +15,7 @@ export const commandLines = [
   'completion',
   'models',
   ...['list', 'use', 'pull', 'verify', 'path', 'rm', 'import', 'inspect'].map((name) => `models ${name}`),
+  ...['list', 'show', 'lint'].map((name) => `labels ${name}`),
 ] as const;
 
 /** What --help prints. */

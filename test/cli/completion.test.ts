@@ -44,7 +44,7 @@ describe('what completion offers', () => {
   it.each([
     [
       ['--format', ''],
-      ['table', 'json', 'jsonl', 'csv', 'tsv', 'label'],
+      ['table', 'json', 'jsonl', 'csv', 'tsv', 'label', 'parquet'],
     ],
     [
       ['-f', 'js'],
@@ -52,7 +52,7 @@ describe('what completion offers', () => {
     ],
     [
       ['embed', '-f', ''],
-      ['jsonl', 'npy'],
+      ['jsonl', 'npy', 'parquet'],
     ],
     [['--provider', 'cu'], ['cuda']],
     [
@@ -116,7 +116,7 @@ describe('the scripts', { timeout: 240_000 }, () => {
     expect(await readdir(folder)).not.toContain('x'); // what is on the command line is not executed
     expect(await lines('bash', complete('photo.jpg --format = js'))).toEqual([registered, 'json', 'jsonl']);
     expect(await lines('bash', complete('photo.jpg --re'))).toEqual([registered, '--resume', '--resize']);
-    expect(await lines('bash', complete('embed -f ""'))).toEqual([registered, 'jsonl', 'npy']);
+    expect(await lines('bash', complete('embed -f ""'))).toEqual([registered, 'jsonl', 'npy', 'parquet']);
     expect(await lines('bash', complete('pho'))).toEqual([registered]); // and bash goes on to files
   });
 

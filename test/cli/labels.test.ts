@@ -237,3 +237,38 @@ describe('what makes no sense ends with 2 and one line', () => {
     ]);
   });
 });
+
+describe('label sets', () => {
+  it('stand where labels stand, with templates of their own unless --template is given', async () => {
+    const own = await rows(['-l', '@pets']);
+    expect(own[0]?.labels).toHaveLength(37);
+    const given = await rows(['-l', '@pets', '-t', 'a photo of a {}, a type of pet.']);
+    expect(given.map(({ labels }) => labels)).toEqual(own.map(({ labels }) => labels));
+    const about = await rows(['-l', '@pets', '-t', 'a photo of a {}.', '--about', 'pet']);
+    expect(about).toEqual(own);
+  });
+
+  it('rank one level, and are combined with other labels', async () => {
+    const [row] = await rows(['-l', '@pets,house', '--level', '1']);
+    expect(row?.labels.map(({ label }) => label).sort()).toEqual(['cat', 'dog', 'house']);
+  });
+
+  it('are listed and shown; what is shown as json is a labels file', async () => {
+    const { stdout } = await cli(['labels', 'list']);
+    expect(stdout).toMatch(/@photos +1\d\d +\d+ +MIT/u);
+    const file = join(folder, 'pets.json');
+    await writeFile(file, (await cli(['labels', 'show', 'pets', '-f', 'json'])).stdout);
+    const template = ['-t', 'a photo of a {}, a type of pet.'];
+    expect(await rows(['--labels-file', file, ...template])).toEqual(await rows(['-l', '@pets', ...template]));
+    expect((await cli(['labels', 'show', 'nothing'])).stderr).toContain('E_LABELS: there is no label set nothing');
+  });
+
+  it('lint: what is odd is named with a better label, and the exit code is 1', async () => {
+    const odd = await cli(['labels', 'lint', '-l', 'a dog,poodle,sofas,sofa,no animal', '--quiet', ...MODEL]);
+    expect(odd.code).toBe(1);
+    const rules = odd.stdout.trimEnd().split('\n');
+    expect(rules.map((line) => JSON.parse(line).rule).sort()).toEqual(['duplicate', 'negation', 'parent', 'template']);
+    const fine = await cli(['labels', 'lint', '-l', 'beagle,wooden chair', '--quiet', ...MODEL]);
+    expect([fine.code, fine.stdout]).toEqual([0, '']);
+  });
+});

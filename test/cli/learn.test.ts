@@ -55,6 +55,23 @@ describe('clip-classify learn', () => {
     expect(JSON.parse(figures)).toMatchObject({ labels: ['cat', 'dog'], images: 8, templates: ['a photo of a {}'] });
   });
 
+  it('writes a file that sort and tag take for labels', async () => {
+    const file = inFolder('shelf.clf.json');
+    await learn(root, '-o', file, '--force');
+    const images = join(root, 'cat');
+    const expected = (await classify(images, '-l', `@${file}`)).map((row) => row.label);
+    const lines = ({ stdout }: { stdout: string }) =>
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const plan = await cli(['sort', images, '-l', `@${file}`, '--to', inFolder('sorted'), '-f', 'jsonl', ...MODEL]);
+    const byPlace = lines(plan).sort((a, b) => (a.from < b.from ? -1 : 1));
+    expect(byPlace.map(({ label }) => label)).toEqual(expected);
+    const tags = lines(await cli(['tag', images, '-l', `@${file}`, '--dry-run', '-f', 'jsonl', ...MODEL]));
+    expect(tags.map(({ added }) => added[0])).toEqual(expected.map((label) => `dc:subject=${label}`));
+  });
+
   it('with --no-text tells apart classes whose names say nothing', async () => {
     const file = inFolder('codes.clf.json');
     const codes = await fill(inFolder('codes'), { A1: IMAGES.cat, A2: IMAGES.dog });

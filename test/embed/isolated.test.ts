@@ -8,6 +8,8 @@ import { loadModel } from '../../src/clip.ts';
 import { type Embedded, encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
 import { IsolatedEncoder } from '../../src/embed/isolated.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
+import { sourcesOf } from '../../src/image/given.ts';
+import { sourceOfText } from '../../src/image/source.ts';
 import { fixture } from '../paths.ts';
 import { starve } from './starve.ts';
 
@@ -42,7 +44,7 @@ function start({ timeout = 10, program = undefined as string | undefined, model 
 
 async function all(images: readonly string[], from: ImageEncoder): Promise<Embedded[]> {
   const results: Embedded[] = [];
-  for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) results.push(result);
+  for await (const result of encodeAll(from, sourcesOf(images), DEFAULT_DECODE, 12)) results.push(result);
   return results;
 }
 
@@ -86,7 +88,7 @@ describe('images encoded in a child process', () => {
     const images = await copies(60, (n) => `${n}.png`);
     const from = start();
     const results: Embedded[] = [];
-    for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) {
+    for await (const result of encodeAll(from, sourcesOf(images), DEFAULT_DECODE, 12)) {
       results.push(result);
       if (results.length % 20 === 10) for (const pid of children()) process.kill(pid, 'SIGKILL');
     }
@@ -101,7 +103,7 @@ describe('images encoded in a child process', () => {
       const from = start();
       const results: Embedded[] = [];
       let starved = 0;
-      for await (const result of encodeAll(from, images, DEFAULT_DECODE, 12)) {
+      for await (const result of encodeAll(from, sourcesOf(images), DEFAULT_DECODE, 12)) {
         results.push(result);
         if (results.length % 100 === 50) for (const pid of children()) if (starve(pid)) starved++;
       }
@@ -132,7 +134,7 @@ describe('images encoded in a child process', () => {
     const images = await copies(40, (n) => `${n}-stopped.png`);
     const results: Embedded[] = [];
     let stopped = 0;
-    for await (const result of encodeAll(start({ timeout: 1 }), images, DEFAULT_DECODE, 12)) {
+    for await (const result of encodeAll(start({ timeout: 1 }), sourcesOf(images), DEFAULT_DECODE, 12)) {
       results.push(result);
       if (results.length === 10) {
         for (const pid of children()) process.kill(pid, 'SIGSTOP');
@@ -154,7 +156,7 @@ describe('images encoded in a child process', () => {
         yield image;
       }
     }
-    for await (const result of encodeAll(from, trickle(), DEFAULT_DECODE, 12)) {
+    for await (const result of encodeAll(from, sourcesOf(trickle()), DEFAULT_DECODE, 12)) {
       expect(result.ok).toBe(true);
       answered++;
     }
@@ -163,7 +165,9 @@ describe('images encoded in a child process', () => {
 
   it('end the run where the model cannot be opened', async () => {
     const model = fixture('images');
-    await expect(start({ model }).encode(fixture('images/rgb.png'), DEFAULT_DECODE)).rejects.toMatchObject({
+    await expect(
+      start({ model }).encode(sourceOfText(fixture('images/rgb.png')), DEFAULT_DECODE),
+    ).rejects.toMatchObject({
       code: 'E_MODEL',
     });
     await expect(encoder?.provider()).rejects.toMatchObject({ code: 'E_MODEL' });
@@ -188,7 +192,7 @@ describe('images encoded in a child process', () => {
   });
 
   it('leave no process behind', async () => {
-    await start().encode(fixture('images/rgb.png'), DEFAULT_DECODE);
+    await start().encode(sourceOfText(fixture('images/rgb.png')), DEFAULT_DECODE);
     const [pid] = children();
     await encoder?.release();
     await expect.poll(() => children().includes(pid as number)).toBe(false);

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
 import { encodeInProcesses } from '../../src/embed/parallel.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
+import { sourcesOf } from '../../src/image/given.ts';
 import { fixture } from '../paths.ts';
 
 const SETUP = {
@@ -25,7 +26,7 @@ async function encode(threads: number) {
   encoder = encodeInProcesses({ ...SETUP, threads }, { env: process.env, timeout: 10, weightBytes: 0 });
   const embeddings: number[][] = [];
   let processes = 0;
-  for await (const result of encodeAll(encoder, IMAGES, DEFAULT_DECODE, 12)) {
+  for await (const result of encodeAll(encoder, sourcesOf(IMAGES), DEFAULT_DECODE, 12)) {
     if (!result.ok) throw result.error;
     expect(result.image).toBe(IMAGES[embeddings.length]);
     embeddings.push([...result.embedding.data]);

@@ -14,7 +14,7 @@ serveImages({
   },
   on: (event, heard) =>
     process.on(event, (requests) => {
-      for (const { kind, id, source } of requests) if (kind === 'encode') names.set(id, source);
+      for (const { kind, id, source } of requests) if (kind === 'encode') names.set(id, source.name);
       heard(requests);
     }),
 });

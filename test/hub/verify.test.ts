@@ -1,4 +1,4 @@
-import { copyFile, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, cp, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readPins } from '../../src/hub/pins.ts';
@@ -102,6 +102,7 @@ describe('models verify', () => {
       expect.stringMatching(/E_CHECKSUM: .*model\.safetensors.*tiny-clip --force\n$/),
     ]);
     expect(JSON.parse(stdout)).toMatchObject([
+      { name: 'starter', good: true },
       {
         name: 'tiny-clip',
         good: false,
@@ -121,7 +122,9 @@ describe('models verify', () => {
 
   it('checks the graphs that were written too, of pulled and of imported models', async () => {
     await run('models', 'import', fixture('tiny-gelu-f16'), '--name', 'mine');
-    expect((await run('models', 'verify')).stdout).toBe('mine: 2 files are intact\ntiny-clip: 6 files are intact\n');
+    expect((await run('models', 'verify')).stdout).toBe(
+      'starter: 5 files are intact\nmine: 6 files are intact\ntiny-clip: 6 files are intact\n',
+    );
     for (const name of ['mine', 'tiny-clip']) {
       const graph = join(home.folder, 'own/models', name, 'image.onnx');
       const bytes = await readFile(graph);
@@ -134,11 +137,24 @@ describe('models verify', () => {
     expect((await run('models', 'verify', 'tiny-clip')).code).toBe(0);
   });
 
-  it('refuses what was never pulled', async () => {
-    const { code, stderr } = await run('models', 'verify', 'starter');
+  it('finds a changed byte in the weights that a model was imported from', async () => {
+    const source = join(home.folder, 'source');
+    await cp(fixture('tiny-gelu-f16'), source, { recursive: true });
+    await run('models', 'import', source, '--name', 'mine');
+    expect((await run('models', 'verify', 'mine')).code).toBe(0);
+    const weights = join(source, 'model.safetensors');
+    const bytes = await readFile(weights);
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+    await writeFile(weights, bytes);
+    const { code, stderr } = await run('models', 'verify', 'mine');
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CHECKSUM: .*model\.safetensors has changed since/)]);
+  });
+
+  it('refuses a name that is neither the starter nor pulled nor imported', async () => {
+    const { code, stderr } = await run('models', 'verify', 'clip-vit-base-patch32');
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/E_MODEL: starter is not a downloaded or imported model/),
+      expect.stringMatching(/E_MODEL: clip-vit-base-patch32 is not the starter, nor a downloaded or imported model/),
     ]);
   });
 });

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode } from '../../src/image/decode.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
-import { MAX_FILE_BYTES, readSource } from '../../src/image/source.ts';
+import { MAX_FILE_BYTES, readSource, sourceOfText } from '../../src/image/source.ts';
 import { fixture } from '../paths.ts';
 
 /** A picture of 5 × 4 pixels with every value different. */
@@ -115,7 +115,7 @@ describe('readSource', () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   it('takes bytes with a name', async () => {
-    expect([...(await readSource({ name: 'x', bytes: Uint8Array.of(1, 2) }))]).toEqual([1, 2]);
+    expect([...(await readSource({ kind: 'bytes', name: 'x', bytes: Uint8Array.of(1, 2) }))]).toEqual([1, 2]);
   });
 
   it.each([
@@ -129,15 +129,15 @@ describe('readSource', () => {
     await writeFile(join(folder, 'empty.jpg'), '');
     await writeFile(join(folder, 'huge.jpg'), '');
     await truncate(join(folder, 'huge.jpg'), MAX_FILE_BYTES + 1); // sparse
-    await expect(readSource(join(folder, name))).rejects.toMatchObject({ code });
+    await expect(readSource(sourceOfText(join(folder, name)))).rejects.toMatchObject({ code });
   });
 
   it('refuses a device at once', async () => {
-    await expect(readSource('/dev/zero')).rejects.toMatchObject({ code: 'E_UNREADABLE' });
+    await expect(readSource(sourceOfText('/dev/zero'))).rejects.toMatchObject({ code: 'E_UNREADABLE' });
   });
 
   it('reads a file whole', async () => {
-    const bytes = await readSource(fixture('images/rgb.png'));
+    const bytes = await readSource(sourceOfText(fixture('images/rgb.png')));
     expect(Buffer.from(bytes).subarray(-8).toString('latin1')).toContain('IEND');
   });
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { identityOf, nameOf, readSource } from '../../src/image/source.ts';
+import { identityOf, readSource, sourceOfText } from '../../src/image/source.ts';
 import { fixture } from '../paths.ts';
 
 let folder: string;
@@ -24,16 +24,18 @@ describe('what is no regular file', () => {
     const socket = createServer().listen(here('socket'));
     await once(socket, 'listening');
     const start = performance.now();
-    await expect(readSource(here('fifo'))).rejects.toMatchObject(
+    await expect(readSource(sourceOfText(here('fifo')))).rejects.toMatchObject(
       wrong('E_UNREADABLE', /fifo is not a regular file, but a FIFO/),
     );
-    await expect(readSource(here('socket'))).rejects.toMatchObject(
+    await expect(readSource(sourceOfText(here('socket')))).rejects.toMatchObject(
       wrong('E_UNREADABLE', /socket is not a regular file, but a socket/),
     );
-    await expect(readSource('/dev/zero')).rejects.toMatchObject(
+    await expect(readSource(sourceOfText('/dev/zero'))).rejects.toMatchObject(
       wrong('E_UNREADABLE', /zero is not a regular file, but a device/),
     );
-    await expect(readSource(folder)).rejects.toMatchObject(wrong('E_UNREADABLE', / is a folder, not an image/));
+    await expect(readSource(sourceOfText(folder))).rejects.toMatchObject(
+      wrong('E_UNREADABLE', / is a folder, not an image/),
+    );
     expect(performance.now() - start).toBeLessThan(400); // four times the 100 ms asked for
     socket.close();
   });
@@ -49,7 +51,7 @@ describe('what is no regular file', () => {
     try {
       const codes = new Set<string>();
       for (let n = 0; n < 3000; n++) {
-        const read = readSource(here('swapped.png'));
+        const read = readSource(sourceOfText(here('swapped.png')));
         codes.add(
           await read.then(
             ({ length }) => `${length}`,
@@ -57,7 +59,7 @@ describe('what is no regular file', () => {
           ),
         );
       }
-      codes.delete(`${(await readSource(here('good.png'))).length}`);
+      codes.delete(`${(await readSource(sourceOfText(here('good.png')))).length}`);
       expect([...codes].filter((code) => code !== 'E_UNREADABLE')).toEqual([]);
     } finally {
       swapper.kill();
@@ -70,27 +72,33 @@ describe('a file', () => {
     await writeFile(here('empty.png'), '');
     await symlink('nowhere/at all.png', here('dangling.png'));
     await symlink('loop.png', here('loop.png'));
-    await expect(readSource(here('empty.png'))).rejects.toMatchObject(wrong('E_DECODE', /empty.png is empty/));
+    await expect(readSource(sourceOfText(here('empty.png')))).rejects.toMatchObject(
+      wrong('E_DECODE', /empty.png is empty/),
+    );
     const target = /dangling.png is a link to nowhere\/at all.png, which does not exist/;
-    await expect(readSource(here('dangling.png'))).rejects.toMatchObject(wrong('E_NOT_FOUND', target));
-    await expect(readSource(here('loop.png'))).rejects.toMatchObject(
+    await expect(readSource(sourceOfText(here('dangling.png')))).rejects.toMatchObject(wrong('E_NOT_FOUND', target));
+    await expect(readSource(sourceOfText(here('loop.png')))).rejects.toMatchObject(
       wrong('E_UNREADABLE', /is a symbolic link in a loop/),
     );
-    await expect(readSource(here('no.png'))).rejects.toMatchObject(wrong('E_NOT_FOUND', /no.png does not exist/));
-    await expect(readSource('a\0b')).rejects.toMatchObject({ code: 'E_UNREADABLE' });
+    await expect(readSource(sourceOfText(here('no.png')))).rejects.toMatchObject(
+      wrong('E_NOT_FOUND', /no.png does not exist/),
+    );
+    await expect(readSource(sourceOfText('a\0b'))).rejects.toMatchObject({ code: 'E_UNREADABLE' });
   });
 
   it('over 200 MB is refused before it is read', async () => {
     await writeFile(here('huge.png'), '');
     await truncate(here('huge.png'), 200_000_001);
-    await expect(readSource(here('huge.png'))).rejects.toMatchObject(wrong('E_FILE_SIZE', /has 200000001 bytes/));
+    await expect(readSource(sourceOfText(here('huge.png')))).rejects.toMatchObject(
+      wrong('E_FILE_SIZE', /has 200000001 bytes/),
+    );
   });
 
   it.skipIf(getuid?.() !== 0)('that one may not read says so (run as root, who may; else skipped)', async () => {
     await copyFile(fixture('images/rgb.png'), here('locked.png'));
     await chmod(here('locked.png'), 0o000);
-    const script = `const { readSource } = await import(process.argv[1]);
-      await readSource(process.argv[2]).catch(({ code, message }) => console.log(code, message));`;
+    const script = `const { readSource, sourceOfText } = await import(process.argv[1]);
+      await readSource(sourceOfText(process.argv[2])).catch(({ code, message }) => console.log(code, message));`;
     const source = new URL('../../dist/image/source.js', import.meta.url).href;
     // Without its capabilities root is held by the mode of its own file; wherever this checkout lies.
     const { stdout } = await promisify(execFile)('setpriv', [
@@ -116,7 +124,7 @@ describe('a file', () => {
     const outcomes = new Set<string>();
     try {
       for (let n = 0; n < 500; n++) {
-        const read = readSource(here('changing.bin'));
+        const read = readSource(sourceOfText(here('changing.bin')));
         outcomes.add(
           await read.then(
             (bytes) => (bytes.every((byte) => byte === 7) ? 'whole' : 'garbage'),
@@ -139,7 +147,7 @@ describe('a file', () => {
   it('that is replaced by a rename while it is read is the old one', async () => {
     await writeFile(here('old.bin'), Buffer.alloc(5_000_000, 1));
     await writeFile(here('new.bin'), Buffer.alloc(5_000_000, 2));
-    const read = readSource(here('old.bin'));
+    const read = readSource(sourceOfText(here('old.bin')));
     await rename(here('new.bin'), here('old.bin'));
     expect(new Set(await read).size).toBe(1);
   });
@@ -147,11 +155,11 @@ describe('a file', () => {
 
 describe('what images are called', () => {
   it('is their path, or the name that was given', () => {
-    expect(nameOf('a/b.png')).toBe('a/b.png');
-    expect(nameOf({ name: 'x', bytes: Buffer.of(1) })).toBe('x');
+    expect(sourceOfText('a/b.png').name).toBe('a/b.png');
+    expect(identityOf({ kind: 'bytes', name: 'x', bytes: Buffer.of(1) })).toEqual({ image: 'x' });
     const path = Buffer.from('61ff', 'hex');
-    expect(identityOf({ name: 'a\ufffd', path })).toEqual({ image: 'a\ufffd', pathBytes: path });
-    expect(identityOf('a')).toEqual({ image: 'a' });
+    expect(identityOf({ kind: 'file', name: 'a\ufffd', path })).toEqual({ image: 'a\ufffd', pathBytes: path });
+    expect(identityOf(sourceOfText('a'))).toEqual({ image: 'a' });
   });
 
   it.each([
@@ -161,14 +169,16 @@ describe('what images are called', () => {
     ['http://host/a.png?x=me@host', 'http://host/a.png?x=me@host'],
     ['http://me:p\\w@host/', 'http://host/'], // a backslash ends the host, as URLs are read: no password here
   ])('is never a password: %s', (url, name) => {
-    expect(nameOf(url)).toBe(name);
+    expect(sourceOfText(url).name).toBe(name);
   });
 });
 
 it('reads bytes, and what brings them when it is their turn', async () => {
   const bytes = Buffer.from('bytes');
-  expect(await readSource({ name: 'x', bytes })).toBe(bytes);
-  expect(await readSource({ name: 'x', read: async () => bytes })).toBe(bytes);
-  await expect(readSource({ name: 'x', bytes: Buffer.alloc(0) })).rejects.toMatchObject({ code: 'E_DECODE' });
-  await expect(readSource('http://127.0.0.1/x.png')).rejects.toMatchObject({ code: 'E_URL' });
+  expect(await readSource({ kind: 'bytes', name: 'x', bytes })).toBe(bytes);
+  expect(await readSource({ kind: 'stream', name: 'x', read: async () => bytes })).toBe(bytes);
+  await expect(readSource({ kind: 'bytes', name: 'x', bytes: Buffer.alloc(0) })).rejects.toMatchObject({
+    code: 'E_DECODE',
+  });
+  await expect(readSource(sourceOfText('http://127.0.0.1/x.png'))).rejects.toMatchObject({ code: 'E_URL' });
 });

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nameOf } from '../../src/image/source.ts';
 import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
 import { parseShard } from '../../src/inputs/shard.ts';
 
@@ -22,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function images(args: string[], options: ImageOptions = {}): Promise<string[]> {
   const names: string[] = [];
-  for await (const source of imagePaths(args, options)) names.push(nameOf(source).replaceAll(`${folder}/`, ''));
+  for await (const source of imagePaths(args, options)) names.push(source.name.replaceAll(`${folder}/`, ''));
   return names;
 }
 const here = (name: string) => join(folder, name);
@@ -87,7 +86,7 @@ describe('the images that arguments stand for', () => {
     stdin.push('a\n');
     const enough = new AbortController();
     const paths = imagePaths([], { filesFrom: '-', stdin: () => stdin, signal: enough.signal });
-    expect(await paths.next()).toEqual({ value: 'a', done: false });
+    expect(await paths.next()).toMatchObject({ value: { name: 'a' }, done: false });
     const next = paths.next();
     enough.abort();
     expect((await next).done).toBe(true);

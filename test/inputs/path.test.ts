@@ -17,8 +17,12 @@ describe('a path of any bytes', () => {
 
   it('is plain text wherever that loses nothing', () => {
     expect(openable('caf\u00e9 \u{1f408} \ufffd')).toBe('caf\u00e9 \u{1f408} \ufffd');
-    expect(sourceOf('a.png')).toBe('a.png');
-    expect(sourceOf('a\udcff.png')).toEqual({ name: 'a\ufffd.png', path: Buffer.from('61ff2e706e67', 'hex') });
+    expect(sourceOf('a.png')).toEqual({ kind: 'file', name: 'a.png', path: 'a.png' });
+    expect(sourceOf('a\udcff.png')).toEqual({
+      kind: 'file',
+      name: 'a\ufffd.png',
+      path: Buffer.from('61ff2e706e67', 'hex'),
+    });
   });
 
   it('sorts by its bytes', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageResult } from '../../src/classifier.ts';
 import { ImageError } from '../../src/errors.ts';
-import { createWriter, type Format, formatOfFile } from '../../src/output/format.ts';
+import { createWriter, formatOfFile, type TextFormat } from '../../src/output/format.ts';
 
 const RUN = { model: 'tiny', provider: async () => 'cpu', dtype: 'fp32', templates: ['a photo of a {}'] };
 const RESULTS: ImageResult[] = [
@@ -33,11 +33,11 @@ const UNDECIDED: ImageResult[] = [
   { ok: true, image: '5.jpg', label: 'cat', score: 0.6, background: 0.1, labels: [CAT] },
 ];
 
-async function write(format: Format, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
+async function write(format: TextFormat, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
   const writer = await createWriter(format, RUN, { terminal: false, ...canvas });
   return (await writer.begin()) + results.map((result) => writer.row(result)).join('') + writer.end();
 }
-const writeUndecided = (format: Format) => write(format, undefined, UNDECIDED);
+const writeUndecided = (format: TextFormat) => write(format, undefined, UNDECIDED);
 
 const ROWS = [
   {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rm(root, { recursive: true }));
 
-describe('row 22: 200 exits', () => {
+describe('200 exits', () => {
   const random = dice(22);
   it.each([
     ['after one image', () => [fixture('images/rgb.png'), ...TINY], 0],
@@ -37,7 +37,7 @@ describe('row 22: 200 exits', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('row 21: threads (Linux)', () => {
+describe.skipIf(process.platform !== 'linux')('threads (Linux)', () => {
   it('are at most twice the cores and 14 in each process', async () => {
     const { child, ended } = start([folder, ...TINY]);
     let most = 0;
@@ -46,7 +46,7 @@ describe.skipIf(process.platform !== 'linux')('row 21: threads (Linux)', () => {
       await pause(50);
     }
     await ended;
-    process.stdout.write(`row 21: ${most} threads in a process\n`);
+    process.stdout.write(`${most} threads in a process\n`);
     expect(most).toBeLessThanOrEqual(2 * availableParallelism() + 14);
   });
 

@@ -1,9 +1,9 @@
-"""WordNet above the trunk's thousand classes: wider words for them, and which classes a word means."""
+"""WordNet above the trunk's thousand classes: wider words for them, and the classes below each."""
 
 import numpy as np
 
 from .classnames import class_names
-from .wordnet import nouns, senses
+from .wordnet import nouns
 
 TOO_WIDE = {
     'entity', 'physical entity', 'object', 'whole', 'artifact', 'living thing', 'organism', 'instrumentality', 'matter',
@@ -19,13 +19,11 @@ class Ancestry:
         for offset, (names, _) in table.items():
             for name in names:
                 by_word.setdefault(name.lower(), []).append(offset)
-        self.senses = senses(cache)
         self.lemmas = [{name.lower() for name in names} for names in class_names()]
         below = {}
         for number, names in enumerate(self.lemmas):
             for offset in lineage(synset_of(names, by_word, table), table):
                 below.setdefault(offset, set()).add(number)
-        self.below = below
         wide = [o for o in sorted(below) if FEWEST <= len(below[o]) <= MOST and table[o][0][0] not in TOO_WIDE]
         # The names of each wider word, the commonest first.
         self.names = [[name for n, name in enumerate(table[offset][0]) if n == 0 or name == name.lower()] for offset in wide]
@@ -36,13 +34,6 @@ class Ancestry:
         out = np.zeros(1000, np.float32)
         out[list(classes)] = 1
         return out
-
-    def members_of(self, names):
-        """The classes that the first of the names means: those called so, and those below its commonest sense."""
-        word = names[0].lower()
-        called = {n for n, lemmas in enumerate(self.lemmas) if word in lemmas}
-        sense = self.senses.get(word, [])[:1]
-        return self.row(called.union(*[self.below.get(offset, set()) for offset in sense]))
 
 
 def synset_of(names, by_word, table):

@@ -12,27 +12,28 @@ import torch
 from .log import log
 from .packs import TESTS, USED, looked_at, read_pack
 from .trunk import IMAGE_SIZE, Trunk, published_weights
-from .views import altered, plain, tensor
+from .views import altered, native, plain, tensor
 
 PART, BATCH = 500, 8
-VIEWS = {'everyday': 2, 'everyday-more': 2, 'imagenette-train': 1, 'caltech101': 1, 'tiny-imagenet-train': 1, 'cifar10-train': 1, 'clipart': 2}
+# Views of each picture: the plain one, then altered ones. The packs of 32 and 64 pixels are only shown as they are.
+ALTERED = [altered, native, altered]
+VIEWS = dict.fromkeys(['everyday', 'everyday-more', 'imagenette-train', 'caltech101', 'clipart', 'emoji'], 1 + len(ALTERED))
 
 
-class MapAndFeatures(torch.nn.Module):
+class PooledFeatures(torch.nn.Module):
     def __init__(self, trunk: Trunk):
         super().__init__()
         self.trunk = trunk
 
     def forward(self, pixels):
-        mapped = self.trunk.stem(pixels)
-        return mapped, self.trunk.features(mapped).mean((2, 3))
+        return self.trunk.features(self.trunk.stem(pixels)).mean((2, 3))
 
 
 def write_graph(path):
     example = torch.zeros(BATCH, 3, IMAGE_SIZE, IMAGE_SIZE)
-    names = dict(input_names=['pixels'], output_names=['map', 'features'])
+    names = dict(input_names=['pixels'], output_names=['features'])
     shapes = ({0: torch.export.Dim('batch')},)
-    torch.onnx.export(MapAndFeatures(published_weights()), (example,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, **names)
+    torch.onnx.export(PooledFeatures(published_weights()), (example,), path, dynamo=True, dynamic_shapes=shapes, external_data=False, **names)
 
 
 def session(path):
@@ -46,7 +47,7 @@ def part_file(cache, name, view, part):
 
 
 def compute(job):
-    folder, cache, name, view, part, keep_map = job
+    folder, cache, name, view, part = job
     target = part_file(cache, name, view, part)
     if target.exists():
         return target
@@ -54,16 +55,13 @@ def compute(job):
     rows = looked_at(pack)[part * PART : (part + 1) * PART]
     run = session(cache / 'trunk.onnx')
     rng = np.random.default_rng([view, part])
-    maps, features = [], []
+    features = []
     pictures = list(pack.pictures(rows))
     for start in range(0, len(rows), BATCH):
-        views = [tensor(altered(p, rng) if view else plain(p)) for p in pictures[start : start + BATCH]]
-        mapped, pooled = run.run(None, {'pixels': np.stack(views)})
-        features.append(pooled.astype(np.float16))
-        if keep_map:
-            maps.append(mapped.astype(np.float16))
+        views = [tensor(ALTERED[view - 1](p, rng) if view else plain(p)) for p in pictures[start : start + BATCH]]
+        features.append(run.run(['features'], {'pixels': np.stack(views)})[0].astype(np.float16))
     fresh = target.with_suffix('.fresh.npz')
-    np.savez(fresh, rows=rows, features=np.concatenate(features), **({'map': np.concatenate(maps)} if maps else {}))
+    np.savez(fresh, rows=rows, features=np.concatenate(features))
     fresh.replace(target)
     return target
 
@@ -78,8 +76,7 @@ def all_jobs(folder, cache):
     for view in range(max(VIEWS.values())):
         for name in [*USED, *TESTS]:
             if view < VIEWS.get(name, 1):
-                keep_map = name in ('everyday', 'everyday-more', 'imagenette-train', 'caltech101', 'clipart')
-                jobs += [(folder, cache, name, view, part, keep_map) for part in range(parts(folder, name))]
+                jobs += [(folder, cache, name, view, part) for part in range(parts(folder, name))]
     return jobs
 
 
@@ -93,17 +90,15 @@ def compute_features(folder, cache, workers):
             log(f'features: {n + 1} of {len(jobs)} parts ({target.stem})')
 
 
-def load_features(folder, cache, name, view=0, maps=False):
-    """(rows, features, maps or None) of the parts that exist."""
-    rows, features, mapped = [], [], []
+def load_features(folder, cache, name, view=0):
+    """(rows, features) of the parts that exist."""
+    rows, features = [], []
     for part in range(parts(folder, name)):
         file = part_file(cache, name, view, part)
         if file.exists():
             with np.load(file) as data:
                 rows.append(data['rows'])
                 features.append(data['features'])
-                if maps:
-                    mapped.append(data['map'])
     if not rows:
-        return np.zeros(0, int), np.zeros((0, 1280), np.float16), None
-    return np.concatenate(rows), np.concatenate(features), np.concatenate(mapped) if maps else None
+        return np.zeros(0, int), np.zeros((0, 1280), np.float16)
+    return np.concatenate(rows), np.concatenate(features)

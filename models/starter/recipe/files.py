@@ -1,5 +1,6 @@
 """The shipped files: float16 tensors, and 8-bit integers with a scale for each row for the matrices of the text tower."""
 
+import hashlib
 import json
 import re
 
@@ -108,6 +109,14 @@ def write(folder, model, tokenizer, metadata):
     }
     for name, content in contents.items():
         (folder / f'{name}.json').write_text(json.dumps(content, indent=1) + '\n')
+    write_checksums(folder)
+
+
+def write_checksums(folder):
+    """The sha256 of each file; the product compares them, so that a damaged installation is noticed."""
+    names = ['config.json', 'model.safetensors', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json']
+    checksums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / 'checksums.json').write_text(json.dumps(checksums, indent=2) + '\n')
 
 
 def read(folder):

@@ -17,6 +17,7 @@ GROUPS = {
     'caltech': ['caltech101'],
     'cifar': ['cifar10-train'],
     'clipart': ['clipart'],
+    'emoji': ['emoji'],
 }
 
 
@@ -26,7 +27,6 @@ class Group:
 
     names: list  # of lists of names, one list for each class
     broader: list  # of sets of wider words, one set for each class
-    members: torch.Tensor  # for each class which of the trunk's classes it means; all zero where it knows none
     labels: torch.Tensor
     views: list  # of feature matrices; the first is the plain view
     view_rows: list  # of the rows that each matrix holds
@@ -60,8 +60,8 @@ def load_groups(materials, unseen_words, unseen_sources=(), open_only=False):
             if open_only and name in ('everyday', 'everyday-more'):
                 shown &= pack.is_open
             position = {}
-            for view in range(VIEWS[name]):
-                rows, features, _ = load_features(folder, cache, name, view)
+            for view in range(VIEWS.get(name, 1)):
+                rows, features = load_features(folder, cache, name, view)
                 keep = shown[rows]
                 rows, features = rows[keep], torch.from_numpy(features[keep])
                 if view == 0:
@@ -70,13 +70,12 @@ def load_groups(materials, unseen_words, unseen_sources=(), open_only=False):
                     count += len(rows)
                 views.setdefault(view, []).append((torch.tensor([position[row] for row in rows], dtype=torch.long), features))
         matrices = [(torch.cat([r for r, _ in parts]), torch.cat([f for _, f in parts])) for parts in views.values()]
-        members = torch.from_numpy(np.stack([materials.ancestry.members_of(words) for words in names]))
         if group == 'cifar':
             # Ten wide classes: words for their kinds teach the synonyms that people use.
             kinds = [narrower(cache, words[0]) for words in names]
             count = Counter(word for words in kinds for word in set(words))
             names = [[*words, *[k for k in mine if count[k] == 1]] for words, mine in zip(names, kinds, strict=True)]
-        groups[group] = Group(names, broader, members, torch.cat(labels), [f for _, f in matrices], [r for r, _ in matrices])
+        groups[group] = Group(names, broader, torch.cat(labels), [f for _, f in matrices], [r for r, _ in matrices])
     return groups
 
 

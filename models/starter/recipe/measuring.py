@@ -28,7 +28,7 @@ def first_names(pack):
 
 def plain(folder, cache, name):
     pack = read_pack(folder, name)
-    rows, features, _ = load_features(folder, cache, name)
+    rows, features = load_features(folder, cache, name)
     return pack, rows, features
 
 

@@ -18,6 +18,7 @@ USED = {
     'tiny-imagenet-train': 10000,
     'cifar10-train': 6000,
     'clipart': None,
+    'emoji': None,
 }
 TESTS = {'cifar10-test': 2000, 'tiny-imagenet-val': 3000}
 
@@ -69,7 +70,7 @@ def read_pack(folder, name):
         data.get('broader', [[] for _ in classes]),
         np.array(data.get('sources', [0] * count)),
         data.get('source_list', [name]),
-        data.get('source_terms', ['open' if name == 'clipart' else 'unclear']),
+        data.get('source_terms', ['open' if name in ('clipart', 'emoji') else 'unclear']),
     )
 
 

@@ -37,6 +37,30 @@ def altered(image, rng):
     return ImageOps.grayscale(image).convert('RGB') if rng.random() < 0.15 else image
 
 
+def native(image, rng):
+    """The picture near its own size, mirrored at its edges to fill the square: as sharp as a full-size photograph is
+    after it was shrunk, while the other views enlarge these small pictures and so blur them."""
+    width, height = image.size
+    scale = rng.uniform(1, 1.5) * max(1, 100 / min(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+    left, top = (int(rng.integers(max(0, side - IMAGE_SIZE) + 1)) for side in size)
+    pixels = pixels[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
+    missing = [IMAGE_SIZE - side for side in pixels.shape[:2]]
+    before = [int(rng.integers(gap + 1)) for gap in missing]
+    pixels = np.pad(pixels, [(b, gap - b) for b, gap in zip(before, missing, strict=True)] + [(0, 0)], 'reflect')
+    return recoloured(Image.fromarray(pixels), rng)
+
+
+def recoloured(image, rng):
+    """Maybe mirrored, with other colours, or grey."""
+    if rng.random() < 0.5:
+        image = ImageOps.mirror(image)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhance(image).enhance(rng.uniform(0.6, 1.4))
+    return ImageOps.grayscale(image).convert('RGB') if rng.random() < 0.15 else image
+
+
 def tensor(image):
     pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1)
     return (pixels - MEAN) / DEVIATION

@@ -5,8 +5,7 @@ import type { Clip } from '../../clip.ts';
 import { writeWhole } from '../../disk/cache-files.ts';
 import { LabelsError, UsageError } from '../../errors.ts';
 import type { Explanation } from '../../explain.ts';
-import { type ImageSource, nameOf } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import type { ImageSource } from '../../image/source.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { cannotWrite, throwCannotWrite } from '../../output/sink.ts';
@@ -88,7 +87,11 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
     );
   const { explainImage, requireCheckpoint } = await import('../../explain.ts');
   requireCheckpoint(run.clip);
-  await refuseToOverwrite(file, [...run.read, ...(typeof image === 'string' ? [image] : [])], '--explain');
+  await refuseToOverwrite(
+    file,
+    [...run.read, ...(image.kind === 'file' && typeof image.path === 'string' ? [image.path] : [])],
+    '--explain',
+  );
   if (output !== undefined && resolve(output) === resolve(file))
     throw new UsageError(`--explain and --output name the same file, ${file}`, 'use another file for one of them');
   await requireWritable(file);
@@ -124,9 +127,10 @@ async function* readableTwice(
   const { imageFetcher } = await import('../../image/download.ts');
   const fetchImage = imageFetcher(() => networkSettings(env, offline));
   for await (const image of images) {
-    const read =
-      typeof image === 'string' ? isUrl(image) && (() => fetchImage(image)) : 'read' in image && (() => image.read());
-    yield read ? { name: nameOf(image), read: once(read) } : image;
+    const { name } = image;
+    if (image.kind === 'url') yield { kind: 'stream', name, read: once(() => fetchImage(image.url)) };
+    else if (image.kind === 'stream') yield { kind: 'stream', name, read: once(image.read) };
+    else yield image;
   }
 }
 

@@ -3,6 +3,7 @@ import { createColors } from 'picocolors';
 import { ClipError, messageOf, oneLine } from '../../errors.ts';
 import { describeModel } from '../../model/description.ts';
 import { examine, type Finding } from '../../model/doctor.ts';
+import { refuseDamaged, STARTER, verifyStarter } from '../../model/starter.ts';
 import { defaultModel, modelNames } from '../../model/store.ts';
 import { withFlags } from '../../output/flags.ts';
 import { escapeControls } from '../../output/json.ts';
@@ -36,6 +37,7 @@ async function* allFindings(io: Io, offline: boolean): AsyncGenerator<Finding> {
   for (const name of new Set([...(await modelNames(io.env)), chosen])) {
     const topic = `model ${name}${name === chosen ? ' (default)' : ''}`;
     try {
+      if (name === STARTER) refuseDamaged(await verifyStarter());
       const { folder, preprocessing } = await describeModel(name, { env: io.env });
       yield { topic, state: 'ok', detail: `images of ${preprocessing.size} pixels, in ${folder}` };
     } catch (error) {

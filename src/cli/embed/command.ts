@@ -1,28 +1,24 @@
 import { Command, Option } from 'commander';
 import type { Clip } from '../../clip.ts';
 import type { Embedded } from '../../embed/encoder.ts';
-import { LabelsError } from '../../errors.ts';
-import type { EmbeddingRun } from '../../output/embeddings.ts';
+import { LabelsError, UsageError } from '../../errors.ts';
+import { type EmbeddingRun, NUMBER_TYPES } from '../../output/embeddings.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { rowOf } from '../../tensor.ts';
 import { splitLabels } from '../../text/labels.ts';
 import { readTextsFile } from '../../text/labels-file.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
-import { type ImageRunOptions, runOnModel, warner, writeResults } from '../image-run.ts';
+import { runOnModel, warner, withMaxErrors, writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
-import { type InputOptions, refuseImages, withInputOptions } from '../options/input-options.ts';
+import { refuseImages, withInputOptions, withTarOptions } from '../options/input-options.ts';
 import { withMessageOptions } from '../options/message-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { collect, collectOne, outputFile } from '../options/values.ts';
+import { refuseOutputs, withPartsOptions } from '../parts/options.ts';
 import { EMBEDDING_FORMATS, type EmbeddingFormat, embeddingFormat, embeddingSink, filesWritten } from './output.ts';
-
-interface EmbedOptions extends InputOptions, ImageRunOptions {
-  readonly texts?: readonly string[];
-  readonly textsFile?: readonly string[];
-  readonly format?: EmbeddingFormat;
-  readonly output?: string;
-}
+import { embedParts } from './parts.ts';
+import { type EmbedOptions, embeddingRun } from './run.ts';
 
 const EXAMPLES = `
 Examples:
@@ -31,8 +27,8 @@ Examples:
   $ clip-classify embed --texts "a beach,a mountain at dawn" > texts.jsonl`;
 
 export const embedCommand = (io: Io, onExit: (code: number) => void) => {
-  const command = withInputOptions(
-    new Command('embed').description('write the unit-length embeddings of images or texts'),
+  const command = withTarOptions(
+    withInputOptions(new Command('embed').description('write the unit-length embeddings of images or texts')),
   )
     .option(
       '--texts <list>',
@@ -47,25 +43,45 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
         'output format (default: from the extension of --output, else jsonl)',
       ).choices(EMBEDDING_FORMATS),
     )
-    .option(
-      '-o, --output <file>',
-      'write to a file; next to a .npy file, a .npy.jsonl file names its rows',
-      outputFile,
+    .option('-o, --output <file>', 'write to a file; next to a .npy file, a .npy.jsonl file names its rows', outputFile)
+    .addOption(
+      new Option('--embedding-type <type>', 'numbers of npy and parquet output (default: float32)').choices(
+        NUMBER_TYPES,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--layout <layout>',
+        'with --output-dir, write img_emb/*.npy (float16) and metadata/*.parquet, as embedding-reader and autofaiss read them',
+      ).choices(['clip-retrieval']),
     );
-  return withMessageOptions(withCacheOptions(withModelOptions(command)), io)
+  withPartsOptions(command);
+  return withMessageOptions(withCacheOptions(withModelOptions(withMaxErrors(command))), io)
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 };
 
 async function embed(args: readonly string[], options: EmbedOptions, io: Io): Promise<number> {
-  const format = embeddingFormat(options.format, options.output);
+  const { layout, outputDir, output, embeddingType } = options;
   const texts = await givenTexts(options);
+  refuseOutputs(options, { '--output': output !== undefined, '--texts': texts !== undefined });
+  if (layout !== undefined && outputDir === undefined)
+    throw new UsageError('--layout needs --output-dir', 'add --output-dir <folder>');
+  if (layout !== undefined && (options.format !== undefined || embeddingType === 'float32'))
+    throw new UsageError(
+      '--layout clip-retrieval writes npy of float16 and parquet',
+      'remove --format and --embedding-type',
+    );
+  const format = outputDir === undefined ? embeddingFormat(options.format, output) : (options.format ?? 'parquet');
+  if (embeddingType !== undefined && format === 'jsonl')
+    throw new UsageError('--embedding-type is for npy and parquet, not for jsonl', 'remove it, or use another format');
+  if (outputDir !== undefined) return embedParts(args, outputDir, options, io);
   if (texts !== undefined) {
     refuseImages(args, options, 'texts');
     const encode = (clip: Clip) => encodeTexts(clip, texts, warner(options, io));
     return write({ kind: 'text', encode, amount: 'one', read: [] }, format, options, io);
   }
-  const given = await givenImages(args, options, io, warner(options, io));
+  const given = await givenImages(args, options, io, warner(options, io), { readsTars: true });
   try {
     const encode = (clip: Clip) => clip.encodeImages(given.images, decodeOptions(options));
     return await write({ ...given, kind: 'image', encode, read: given.args }, format, options, io);
@@ -83,8 +99,8 @@ interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'c
 }
 
 async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions, io: Io): Promise<number> {
-  const { output, textsFile = [], filesFrom } = options;
-  const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom])];
+  const { output, textsFile = [], filesFrom, tar = [] } = options;
+  const lists = [...textsFile, ...(filesFrom === undefined ? [] : [filesFrom]), ...tar];
   const files = output === undefined ? [] : filesWritten(format, output);
   for (const file of files) {
     await refuseToOverwrite(file, [...work.read, ...lists]);
@@ -92,8 +108,8 @@ async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions,
   }
   const onTerminal = output === undefined && io.stdout.isTTY === true;
   return runOnModel(work, options, onTerminal, io, async (clip, progress) => {
-    const digest = await unlessInterrupted(clip.digest(), io);
-    const sink = embeddingSink(format, output, { kind: work.kind, model: clip.name, digest, dtype: clip.dtype }, io);
+    const run = await unlessInterrupted(embeddingRun(clip, work.kind, options), io);
+    const sink = await embeddingSink(format, output, run, options.embeddingType ?? 'float32', io);
     return writeResults(work.encode(clip), sink, { progress, io });
   });
 }

@@ -30,6 +30,30 @@ export function matchClasses(classes: readonly string[], labels: readonly Label[
   );
 }
 
+/**
+ * The classes by the labels that are ranked: a class below one of them counts as this one.
+ *
+ * @param ranked what results can be called
+ * @throws LabelsError if a class is wider than the labels that are ranked
+ */
+export function raiseClasses(
+  matched: ReadonlyMap<string, string>,
+  labels: readonly Label[],
+  ranked: readonly string[],
+): ReadonlyMap<string, string> {
+  const parents = new Map(labels.map(({ label, parent }) => [label, parent]));
+  const known = new Set(ranked);
+  const raise = (name: string): string => {
+    for (let label: string | undefined = name; label !== undefined; label = parents.get(label))
+      if (known.has(label)) return label;
+    throw new LabelsError(
+      `the class "${name}" is wider than the labels that are ranked`,
+      'add --level 1, or --threshold',
+    );
+  };
+  return new Map([...matched].map(([name, label]) => [name, raise(label)]));
+}
+
 /** Each result beside what the image truly shows; pulls no further ahead than the classifier does. */
 export async function* judge(
   classifier: Pick<Classifier, 'classify'>,

@@ -15,7 +15,7 @@ import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
 import { readEarlier } from './earlier.ts';
 import { checkWritable } from './exports.ts';
-import { judge, matchClasses } from './judge.ts';
+import { judge, matchClasses, raiseClasses } from './judge.ts';
 import type { EvalOptions } from './options.ts';
 import { calibrated, evaluated } from './outcome.ts';
 import { openTruth } from './truth.ts';
@@ -55,7 +55,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const classify: Pick<Classifier, 'classify'> = {
       classify: (sources, decoding) => withProgress(classifier.classify(sources, decoding), progress),
     };
-    const judged = judge(classify, truth.images(), names, { ...decodeOptions(options), top: TOP });
+    const isRanked = new Set(classifier.labels);
+    const ranked = labels.filter(({ label }) => isRanked.has(label));
+    const raised = raiseClasses(names, labels, classifier.labels);
+    const judged = judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP });
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = {
@@ -70,8 +73,8 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       truth: source,
     };
     const work = options.calibrate
-      ? calibrated(judged, { labels, learned }, run, options)
-      : evaluated(judged, { labels, learned }, run, { options, env: io.env, earlier });
+      ? calibrated(judged, { labels: ranked, learned }, run, options)
+      : evaluated(judged, { labels: ranked, learned }, run, { options, env: io.env, earlier });
     const outcome = await unlessInterrupted(work, io);
     if (outcome.images + outcome.failed === 0)
       throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');

@@ -5,8 +5,7 @@ import { CsvError, type Options, parse } from 'csv-parse';
 import { openInput } from '../../disk/input.ts';
 import { asUtf8 } from '../../disk/text.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
-import type { ImageSource } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, sourceOfText } from '../../image/source.ts';
 import { type Delimiter, delimiterOf } from '../../text/delimiter.ts';
 
 /** An image, and what it truly shows. */
@@ -61,8 +60,10 @@ export async function* csvImages(file: string, names: TruthColumns = {}): AsyncG
           `line ${info.lines} of ${file} has no ${key === '' ? 'path' : 'label'}`,
           'add the missing value',
         );
-      const source = isAbsolute(key) || isUrl(key) ? key : folder + key;
-      yield { source: await withExtension(source), label, key, line: info.lines };
+      const given = sourceOfText(key);
+      const source =
+        given.kind === 'url' ? given : sourceOfText(await withExtension(isAbsolute(key) ? key : folder + key));
+      yield { source, label, key, line: info.lines };
     }
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -113,7 +114,7 @@ async function* skipping(chunks: AsyncIterable<Buffer>, characters: number): Asy
 
 /** An id without extension stands for the picture of that name, if there is one. */
 async function withExtension(path: string): Promise<string> {
-  if (isUrl(path) || extname(path) !== '' || (await exists(path))) return path;
+  if (extname(path) !== '' || (await exists(path))) return path;
   for (const extension of EXTENSIONS) if (await exists(path + extension)) return path + extension;
   return path;
 }

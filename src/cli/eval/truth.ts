@@ -2,7 +2,6 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { isUtf16 } from '../../disk/text.ts';
 import { messageOf, UsageError } from '../../errors.ts';
-import { nameOf } from '../../image/source.ts';
 import { excluding } from '../../inputs/glob.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
 import { isSystemFolder, LeftOut } from '../../inputs/left-out.ts';
@@ -89,7 +88,7 @@ async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }
   // A scan of its own: what is left out is counted once, when the images are read.
   const images = imagePaths([root], { ...walk, onLoop: undefined, leftOut: new LeftOut() });
   for await (const source of images) {
-    const label = classIn(root, nameOf(source));
+    const label = classIn(root, source.name);
     if (folders.has(label)) classes.add(label);
   }
   for (const name of folders) {
@@ -107,7 +106,7 @@ async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }
     labels: [...classes].sort(byBytes),
     async *images() {
       for await (const source of imagePaths([root], walk)) {
-        const path = nameOf(source);
+        const path = source.name;
         const key = keyIn(root, path);
         const label = classIn(root, path);
         if (classes.has(label)) yield { source, label, key };

@@ -1,5 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { Command, Help } from 'commander';
-import stringWidth from 'string-width';
 import type { Io } from '../io.ts';
 
 /** Below this width the text of an option stands under its name, not next to it. */
@@ -33,7 +33,7 @@ export function fitted(text: string, width: number): string {
   return text
     .split('\n')
     .flatMap((line) => {
-      if (stringWidth(line) <= width) return [line];
+      if (columnsOf(line) <= width) return [line];
       const indent = /^ */u.exec(line)?.[0] ?? '';
       if (line.startsWith(`${INDENT}$ `))
         return broken(line.replace(/ +# .*$/u, ''), indent + INDENT.repeat(2), width - 2).map((part, n, all) =>
@@ -58,7 +58,7 @@ function broken(line: string, hanging: string, width: number): string[] {
   let isEmpty = true;
   for (const word of words) {
     const longer = isEmpty ? current + word : `${current} ${word}`;
-    if (isEmpty || stringWidth(longer) <= width) current = longer;
+    if (isEmpty || columnsOf(longer) <= width) current = longer;
     else {
       lines.push(current);
       current = hanging + word;
@@ -66,4 +66,9 @@ function broken(line: string, hanging: string, width: number): string[] {
     isEmpty = false;
   }
   return [...lines, current];
+}
+
+/** Help is written in narrow characters. string-width would take 30 ms of every start. */
+function columnsOf(line: string): number {
+  return stripVTControlCharacters(line).length;
 }

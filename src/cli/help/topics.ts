@@ -15,7 +15,7 @@ const MEANING: Readonly<Record<string, string>> = {
   csv: 'one line for each ranked label, with a header',
   tsv: 'like csv, separated by tabs',
   label: 'only the best label, one line per image',
-  parquet: 'one row for each ranked label, for DuckDB, Polars or pandas',
+  parquet: 'one row per image with a list of its labels, for DuckDB, Spark or pandas (needs --output)',
 };
 
 function formats(): string {

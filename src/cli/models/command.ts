@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { describeCard } from '../../model/blueprint.ts';
 import { describeModel } from '../../model/description.ts';
+import { checksumsOf } from '../../model/digest.ts';
 import { storeImport } from '../../model/imports.ts';
 import { inspection, inspectionJson } from '../../output/inspection.ts';
 import type { Io } from '../io.ts';
@@ -36,7 +37,8 @@ export const modelsCommand = (io: Io) => {
     .action(async (folder: string, { name = basename(resolve(folder)), json }: { name?: string; json?: true }) => {
       const model = await describeModel(folder && resolve(folder), { env: io.env });
       await model.tokenizer();
-      const written = await storeImport(name, model, io.env);
+      const checksums = await checksumsOf(model, io.env);
+      const written = await storeImport(name, { ...model, checksums }, io.env);
       await print(
         io,
         json,

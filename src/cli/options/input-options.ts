@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
+import { parseShardChoice, type ShardChoice, shardOfTask } from '../../inputs/array-job.ts';
 import { type ImageOptions, nothingIn } from '../../inputs/images.ts';
 import type { LeftOut } from '../../inputs/left-out.ts';
-import { parseShard, type Shard } from '../../inputs/shard.ts';
+import type { Shard } from '../../inputs/shard.ts';
+import { parseCarry } from '../../inputs/tar/carried.ts';
 import type { Io } from '../io.ts';
 import { collectOne } from './values.ts';
 
@@ -18,7 +20,9 @@ export interface WalkOptions {
 export interface InputOptions extends WalkOptions {
   readonly filesFrom?: string;
   readonly null?: boolean;
-  readonly shard?: Shard;
+  readonly shard?: ShardChoice;
+  readonly tar?: readonly string[];
+  readonly carry?: readonly string[];
 }
 
 /** The options of {@link WalkOptions}. */
@@ -36,8 +40,39 @@ export function withInputOptions(command: Command): Command {
       .argument('[images...]', 'files, folders, quoted globs and URLs; "-" reads one image from standard input')
       .option('--files-from <file|->', 'read more paths or URLs from a file (- for standard input), one per line')
       .option('-0, --null', 'the paths of --files-from end with NUL, as find -print0 writes them')
-      .option('--shard <i/n>', 'process part i of n only; a hash of each path decides its part', parseShard),
+      .option(
+        '--shard <i/n>',
+        'process part i of n only; a hash of each path decides its part. auto or auto/n: the part of this task of an array job (Slurm, Kubernetes, AWS Batch)',
+        parseShardChoice,
+      ),
   );
+}
+
+/** The options of the commands that read tars too. */
+export function withTarOptions(command: Command): Command {
+  return command
+    .option(
+      '--tar <file|->',
+      'also read the images in this tar, whatever its name (- for standard input); files named .tar, .tar.gz, .tgz or .tar.zst need no option; repeatable',
+      collectOne,
+    )
+    .option(
+      '--carry <extensions>',
+      'add the texts of the same sample in a tar to each row, such as txt,json (jsonl, json or parquet output)',
+      parseCarry,
+    );
+}
+
+/** The share that is meant; what a scheduler says is told. */
+export function chosenShard(
+  { shard }: Pick<InputOptions, 'shard'>,
+  io: Pick<Io, 'env'>,
+  tell: (message: string) => unknown = () => {},
+): Shard | undefined {
+  if (shard === undefined || !('auto' in shard)) return shard;
+  const { shard: chosen, told } = shardOfTask(io.env, shard.of);
+  tell(`part ${chosen.part} of ${chosen.of} (${told})`);
+  return chosen;
 }
 
 /**
@@ -48,15 +83,22 @@ export function withInputOptions(command: Command): Command {
 export function refuseImages(args: readonly string[], options: InputOptions, instead: string): void {
   if (args.length > 0 || options.filesFrom !== undefined)
     throw new UsageError(`images and ${instead} are both given`, 'remove one of them');
-  const idle = options.shard !== undefined ? '--shard' : options.null ? '-0' : undefined;
+  const idle =
+    (['shard', 'tar', 'carry'] as const).find((name) => options[name] !== undefined) ??
+    (options.null ? '0' : undefined);
+  const flag = idle === '0' ? '-0' : `--${idle}`;
   if (idle !== undefined)
-    throw new UsageError(`${idle} selects images, but ${instead} is given instead of images`, `remove ${idle}`);
+    throw new UsageError(`${flag} selects images, but ${instead} is given instead of images`, `remove ${flag}`);
 }
 
 /** What to say on the way. */
 export interface InputReport {
   warn(message: string): unknown;
+  /** What is no cause for doubt. */
+  note(message: string): unknown;
   readonly leftOut: LeftOut;
+  /** Whether the command reads tars. */
+  readonly readsTars: boolean;
 }
 
 /**
@@ -64,7 +106,7 @@ export interface InputReport {
  * @throws UsageError if -0 stands alone
  */
 export function imageOptions(options: InputOptions, io: Io, report: InputReport, signal: AbortSignal): ImageOptions {
-  const { filesFrom, hidden, follow, exclude, shard } = options;
+  const { filesFrom, hidden, follow, exclude, tar, carry } = options;
   if (options.null && filesFrom === undefined)
     throw new UsageError('-0 needs --files-from', 'add --files-from <file>, or --files-from - for standard input');
   return {
@@ -72,7 +114,10 @@ export function imageOptions(options: InputOptions, io: Io, report: InputReport,
     hidden,
     follow,
     exclude,
-    shard,
+    shard: chosenShard(options, io, report.note),
+    tars: report.readsTars ? (tar ?? []) : undefined,
+    carry,
+    onWarning: report.warn,
     signal,
     separator: options.null ? 'nul' : 'line',
     stdin: () => io.stdin(),

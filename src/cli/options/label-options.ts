@@ -1,13 +1,17 @@
 import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
+import { isLearnedFile } from '../../learn/file.ts';
+import { labelSet, promptedLabels } from '../../text/label-sets.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
-import { collect, collectOne, share } from './values.ts';
+import { collect, collectOne, share, wholeNumber } from './values.ts';
 
 /** The labels and their prompts. */
 export interface LabelOptions {
   readonly labels?: readonly string[];
   readonly labelsFile?: readonly string[];
   readonly template?: readonly string[];
+  readonly about?: string;
+  readonly level?: number;
 }
 
 /** When an image has a label. */
@@ -25,7 +29,11 @@ export interface ScoreOptions {
 export function withLabelOptions(command: Command): Command {
   return command
     .optionsGroup('Labels:')
-    .option('-l, --labels <list>', 'labels to choose from, separated by commas; repeatable', collect(splitLabels))
+    .option(
+      '-l, --labels <list>',
+      'labels to choose from, separated by commas; @name is a ready-made set, @file.clf.json a learned classifier; repeatable',
+      collect(splitLabels),
+    )
     .option(
       '--labels-file <file>',
       'read labels from a file: .txt (one per line), .json, .jsonl, .yaml, .csv or .tsv, or - for standard input; repeatable',
@@ -33,8 +41,17 @@ export function withLabelOptions(command: Command): Command {
     )
     .option(
       '-t, --template <text|set>',
-      'prompt template with {} or <label> for the label, or the name of a template set; repeatable (default: photo)',
+      'prompt template with {} or <label> for the label, or the name of a template set; repeatable (default: photo, or the templates of the label set)',
       collectOne,
+    )
+    .option(
+      '--about <domain>',
+      'say in the prompts what the labels are: with "food", templates end in ", a type of food"',
+    )
+    .option(
+      '--level <n>',
+      'if labels have parents, rank the labels of this level: 1 is the widest (default: the deepest label that reaches --threshold)',
+      wholeNumber(100),
     );
 }
 
@@ -58,21 +75,46 @@ export function withRefusalOptions(command: Command): Command {
     .option('--min-margin <p>', 'give no label if the best score leads the second-best by less than p (0 to 1)', share);
 }
 
-/** Labels of the options, then those of the files. @throws LabelsError */
-export async function givenLabels({ labels = [], labelsFile = [] }: LabelOptions): Promise<(string | Label)[]> {
+/** Labels of the options, those of sets included, then those of the files. @throws LabelsError */
+export async function givenLabels({
+  labels = [],
+  labelsFile = [],
+  template,
+  about,
+}: LabelOptions): Promise<(string | Label)[]> {
   const files = await Promise.all(
     labelsFile.map(async (path) => (await import('../../text/labels-file.ts')).readLabelsFile(path)),
   );
-  return [...labels, ...files.flat()];
+  const listed = labels.flatMap((label): readonly (string | Label)[] => {
+    if (!isSet(label)) return [label];
+    const set = labelSet(label.trim());
+    return template === undefined ? promptedLabels(set, about) : set.labels;
+  });
+  return [...listed, ...files.flat()];
+}
+
+function isSet(label: string): boolean {
+  return label.trim().startsWith('@');
+}
+
+/** The prompts of the background class: those of the label sets, otherwise the neutral ones. */
+function backgroundOf(labels: readonly string[]): true | readonly string[] {
+  const prompts = labels
+    .filter((label) => isSet(label) && !isLearnedFile(label))
+    .flatMap((label) => labelSet(label.trim()).background ?? []);
+  return prompts.length === 0 ? true : prompts;
 }
 
 /** The options as the library takes them. */
 export function classifierOptions(options: LabelOptions & ScoreOptions): ClassifierOptions {
-  const { template, background, backgroundPrompt = [], nonePrompt = [], threshold, minMargin, multiLabel } = options;
+  const { labels = [], template, about, level, threshold, minMargin, multiLabel } = options;
+  const { background, backgroundPrompt = [], nonePrompt = [] } = options;
   const nonePrompts = [...backgroundPrompt, ...nonePrompt];
   return {
     ...(template && { templates: template }),
-    ...(background !== undefined && { none: background }),
+    ...(about !== undefined && { about }),
+    ...(level !== undefined && { level }),
+    ...(background !== undefined && { none: background && backgroundOf(labels) }),
     ...(nonePrompts.length > 0 && { nonePrompts }),
     ...(threshold !== undefined && { threshold }),
     ...(minMargin !== undefined && { minMargin }),

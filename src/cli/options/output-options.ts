@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { LabelsError, UsageError } from '../../errors.ts';
-import { createWriter, FORMATS, type Format, formatOfFile } from '../../output/format.ts';
+import { createWriter, FORMATS, type Format, formatOfFile, type TextFormat } from '../../output/format.ts';
 import { matchWriter } from '../../output/match.ts';
 import { openOutputFile } from '../../output/open-output.ts';
 import type { ResultOutput } from '../../output/result-output.ts';
@@ -26,6 +26,7 @@ export interface OutputOptions {
   readonly print0?: boolean;
   readonly failFast?: boolean;
   readonly csvBom?: boolean;
+  readonly outputDir?: string;
 }
 
 /** What becomes of a result: a row of a format, or the path of an image with this label. */
@@ -75,14 +76,17 @@ export function chooseShape(options: OutputOptions, labels: readonly Label[], io
   throw new LabelsError(`--match "${match}" is not one of the labels`, 'use a label from --labels or --labels-file');
 }
 
-function chooseFormat({ format, output }: OutputOptions, io: Pick<Io, 'stdout'>): Format {
+function chooseFormat({ format, output, outputDir }: OutputOptions, io: Pick<Io, 'stdout'>): Format {
+  if (format === 'parquet' && output === undefined && outputDir === undefined)
+    throw new UsageError('parquet cannot be written to standard output', 'add --output <file.parquet>, or use jsonl');
   if (format !== undefined) return format;
+  if (outputDir !== undefined) return 'parquet';
   if (output === undefined) return io.stdout.isTTY === true ? 'table' : 'jsonl';
   const byExtension = formatOfFile(output);
   if (byExtension !== undefined) return byExtension;
   throw new UsageError(
     `cannot tell the output format from the extension of ${output}`,
-    `use .jsonl, .json, .csv or .tsv, or add --format ${FORMATS.join('|')}`,
+    `use .jsonl, .json, .csv, .tsv or .parquet, or add --format ${FORMATS.join('|')}`,
   );
 }
 
@@ -91,7 +95,14 @@ export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'st
   return output === undefined && stdout.isTTY === true;
 }
 
-export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
+/** What has a writer: a format of text, or the paths of --match. */
+export type TextShape = { readonly format: TextFormat } | { readonly match: string };
+
+export function isText(shape: Shape): shape is TextShape {
+  return 'match' in shape || shape.format !== 'parquet';
+}
+
+export async function writerFor(shape: TextShape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
   const terminal = isOnTerminal(options, io);
   const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', message, { code });
   if ('match' in shape) {
@@ -105,24 +116,15 @@ export async function writerFor(shape: Shape, run: RunInfo, options: OutputOptio
 
 /** Where the rows go: a file of lines can be resumed, anything else cannot. */
 export async function openOutput(
-  shape: Shape,
+  shape: TextShape,
   settings: RunSettings,
-  { output, resume, checksum, from }: OutputOptions & { readonly from?: string },
+  options: OutputOptions & { readonly from?: string },
   io: Io,
   onWarning: (message: string) => void,
 ): Promise<ResultOutput> {
-  if (checksum && output === undefined)
-    throw new UsageError('--checksum needs --output', 'name the file that a later run resumes, or remove --checksum');
-  if (from !== undefined && resume)
-    throw new UsageError('--resume does not work with --from', 'remove --resume; ranking embeddings takes seconds');
-  if (output === undefined && resume)
-    throw new UsageError('--resume needs --output', 'add --output with the file to continue');
-  const lines = from === undefined && 'format' in shape && ['jsonl', 'csv', 'tsv'].includes(shape.format);
-  if (resume && !lines)
-    throw new UsageError(
-      `--resume does not support ${'format' in shape ? `${shape.format} output` : 'this output'}`,
-      'use jsonl, csv or tsv',
-    );
+  requireResumable(shape, options);
+  const { output, resume, checksum, from } = options;
+  const lines = from === undefined && 'format' in shape && LINES.includes(shape.format);
   if (output === undefined) return streamOutput(standardOutput(io.stdout));
   const info = await stat(output).catch(() => undefined);
   const isJson = 'format' in shape && shape.format === 'json';
@@ -131,4 +133,25 @@ export async function openOutput(
   return resume
     ? ResumableOutput.resume(output, all, { ...(checksum && { checksum }), onWarning })
     : ResumableOutput.create(output, all, { ...(checksum && { checksum }) });
+}
+
+/** The formats that can be resumed. */
+const LINES: readonly Format[] = ['jsonl', 'csv', 'tsv'];
+
+/** @throws UsageError if what is asked for cannot be resumed */
+export function requireResumable(
+  shape: Shape,
+  { output, resume, checksum, from }: OutputOptions & { readonly from?: string },
+): void {
+  if (checksum && output === undefined)
+    throw new UsageError('--checksum needs --output', 'name the file that a later run resumes, or remove --checksum');
+  if (from !== undefined && resume)
+    throw new UsageError('--resume does not work with --from', 'remove --resume; ranking embeddings takes seconds');
+  if (output === undefined && resume)
+    throw new UsageError('--resume needs --output', 'add --output with the file to continue');
+  if (resume && !('format' in shape && LINES.includes(shape.format)))
+    throw new UsageError(
+      `--resume does not support ${'format' in shape ? `${shape.format} output` : 'this output'}`,
+      'use jsonl, csv or tsv',
+    );
 }

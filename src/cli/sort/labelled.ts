@@ -2,8 +2,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { messageOf, UsageError } from '../../errors.ts';
-import { isUrl } from '../../image/url.ts';
-import { pathOfBytes } from '../../inputs/path.ts';
+import { pathOfBytes, sourceOf } from '../../inputs/path.ts';
 
 /** A row of classify: a picture and its first label. */
 export interface Row {
@@ -43,7 +42,7 @@ function toRow(value: unknown, number: number): Row {
   const { image, label, error, path_b64: bytes } = Object(value);
   if (typeof image !== 'string') throw new TypeError(`row ${number} does not name an image`);
   const path = typeof bytes === 'string' ? pathOfBytes(Buffer.from(bytes, 'base64')) : image;
-  if (error !== undefined || isUrl(path)) return { image: path, label: undefined };
+  if (error !== undefined || sourceOf(path).kind === 'url') return { image: path, label: undefined };
   if (label !== null && typeof label !== 'string') throw new TypeError(`row ${number} has no label`);
   return { image: path, label };
 }

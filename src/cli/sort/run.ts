@@ -2,8 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
-import { type ImageSource, nameOf } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, sourceOfIdentity } from '../../image/source.ts';
 import { openable, type Path, pathOf } from '../../inputs/path.ts';
 import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
@@ -20,6 +19,7 @@ import { Interruption, type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { type InputOptions, refuseImages } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { createProgress, withProgress } from '../progress.ts';
 import { type Row, readRows } from './labelled.ts';
@@ -140,14 +140,15 @@ async function labelledRows(
 }
 
 async function classifiedRows(args: readonly string[], target: Path, options: SortOptions, io: Io) {
-  const labels = checkLabels(await givenLabels(options));
+  const learned = await givenLearned(options);
+  const labels = learned?.labels ?? checkLabels(await givenLabels(options));
   const warn = warner(options, io);
   const given = await givenImages(args, options, io, warn);
   const rows: Row[] = [];
   try {
     await runOnModel(given, options, false, io, async (clip, progress) => {
       const classifier = await unlessInterrupted(
-        createClassifier(clip, labels, { ...classifierOptions(options), onWarning: warn }),
+        createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
         io,
       );
       const results = classifier.classify(outside(given.images, await realTarget(target)), {
@@ -157,8 +158,8 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
       const read = async () => {
         for await (const result of withProgress(results, progress)) {
           if (!result.ok) say(io, 'error', result.error.message, { code: result.error.code });
-          const image = result.pathBytes ? pathOf({ name: result.image, path: result.pathBytes }) : result.image;
-          rows.push({ image, label: result.ok && !isUrl(image) ? result.label : undefined });
+          const source = sourceOfIdentity(result);
+          rows.push({ image: pathOf(source), label: result.ok && source.kind === 'file' ? result.label : undefined });
         }
       };
       await unlessInterrupted(read(), io);
@@ -178,7 +179,7 @@ async function* outside(images: AsyncIterable<ImageSource>, target: Path): Async
   for await (const image of images) {
     const path = resolve(pathOf(image));
     const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
-    if (!`${folder}/`.startsWith(`${target}/`) || isUrl(nameOf(image))) yield image;
+    if (!`${folder}/`.startsWith(`${target}/`) || image.kind === 'url') yield image;
   }
 }
 

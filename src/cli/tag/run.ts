@@ -1,8 +1,7 @@
 import { createClassifier, type ImageResult } from '../../classifier.ts';
 import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../errors.ts';
 import { packetsIn } from '../../image/packets.ts';
-import { type ImageSource, identityOf, nameOf } from '../../image/source.ts';
-import { isUrl } from '../../image/url.ts';
+import { type ImageSource, identityOf, sourceOfIdentity } from '../../image/source.ts';
 import { openable, type Path, pathOf } from '../../inputs/path.ts';
 import { pathField, toJson } from '../../output/json.ts';
 import { NONE_KEPT } from '../../output/result-output.ts';
@@ -18,6 +17,7 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import type { InputOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { givenLearned } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { createProgress } from '../progress.ts';
 
@@ -46,7 +46,7 @@ export async function runTag(args: readonly string[], options: TagOptions, io: I
 }
 
 async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
-  const labels = checkLabels(await givenLabels(options));
+  const labels = (await givenLearned(options)) ?? checkLabels(await givenLabels(options));
   const { threshold: _, ...scoring } = classifierOptions(options);
   return runOnModel(given, options, io.stdout.isTTY === true, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
@@ -79,7 +79,7 @@ async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions)
       yield { ...identity, ok: false, error: { code, message } };
       continue;
     }
-    const source: ImageSource = pathBytes ? { name: image, path: pathBytes } : image;
+    const source = sourceOfIdentity(result);
     const tags = tagsFor(labelsOf(result, options), options.parent?.trim());
     yield await changed(
       identity,
@@ -113,18 +113,14 @@ async function changed(
   plan: () => Promise<Change>,
   { dryRun = false }: TagOptions,
 ): Promise<Tagged> {
-  if (isUrl(nameOf(source)))
-    return {
-      ...identity,
-      ok: false,
-      error: { code: 'E_URL', message: `${nameOf(source)} is a URL and has no sidecar` },
-    };
+  if (source.kind === 'url')
+    return { ...identity, ok: false, error: { code: 'E_URL', message: `${source.name} is a URL and has no sidecar` } };
   try {
     const change = await plan();
     if (!dryRun && change.changed.length > 0) await applyChange(change);
     return { ...identity, ok: true, change };
   } catch (error) {
-    const message = `the sidecar of ${nameOf(source)} was left as it is: ${messageOf(error)}`;
+    const message = `the sidecar of ${source.name} was left as it is: ${messageOf(error)}`;
     return { ...identity, ok: false, error: { code: 'E_UNREADABLE', message } };
   }
 }

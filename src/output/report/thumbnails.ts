@@ -2,9 +2,8 @@ import { ImageError } from '../../errors.ts';
 import { decode } from '../../image/decode.ts';
 import type { DecodeOptions } from '../../image/decode-options.ts';
 import type { FetchImage } from '../../image/download.ts';
-import { type ImageIdentity, readSource } from '../../image/source.ts';
+import { type ImageIdentity, readSource, sourceOfIdentity } from '../../image/source.ts';
 import { thumbnail } from '../../image/thumbnail.ts';
-import { isUrl } from '../../image/url.ts';
 
 /** Pixels of the longer side: sharp on a dense screen at half of it. */
 const SIDE = 240;
@@ -25,11 +24,10 @@ export async function thumbnails(
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const identity of images) {
-    const { image, pathBytes } = identity;
+    const source = sourceOfIdentity(identity);
     try {
-      const read = () => readSource(pathBytes === undefined ? image : { name: image, path: pathBytes });
-      const encoded = await (pathBytes === undefined && isUrl(image) ? fetchImage(image) : read());
-      const rgb = await decode(encoded, image, { exif: true, maxPixels, ...(svg !== undefined && { svg }) });
+      const encoded = await (source.kind === 'url' ? fetchImage(source.url) : readSource(source));
+      const rgb = await decode(encoded, source.name, { exif: true, maxPixels, ...(svg !== undefined && { svg }) });
       const bytes = await thumbnail(rgb, SIDE);
       found.set(pictureKey(identity), `data:image/webp;base64,${Buffer.from(bytes).toString('base64')}`);
     } catch (error) {

@@ -1,0 +1,84 @@
+import type { ImageResult } from '../../classifier.ts';
+import type { Clip } from '../../clip.ts';
+import { packageVersion } from '../../disk/package-version.ts';
+import { learnedDigest } from '../../learn/file.ts';
+import { isLearned, type Learned } from '../../learn/learned.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
+import type { RunInfo } from '../../output/writer.ts';
+import type { Label } from '../../text/labels.ts';
+import type { ImageRunOptions } from '../image-run.ts';
+import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
+import { chosenShard } from '../options/input-options.ts';
+import { classifierOptions, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
+import { decodeOptions } from '../options/model-options.ts';
+import type { OutputOptions } from '../options/output-options.ts';
+import type { PartsOptions } from '../parts/options.ts';
+import type { ExplainOptions } from './explain.ts';
+
+export interface ClassifyOptions
+  extends PartsOptions,
+    LabelOptions,
+    ScoreOptions,
+    OutputOptions,
+    ExplainOptions,
+    Omit<ImageRunOptions, 'quiet'> {
+  readonly from?: string;
+}
+
+/** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */
+export function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean): RunInfo {
+  const provider = async () => (runsOnImages ? clip.provider() : null);
+  return { model: clip.name, provider, dtype: runsOnImages ? clip.dtype : null, templates };
+}
+
+/** With --verbose, what decoders noticed is told before the row of the image. */
+export async function* withNotes(
+  results: AsyncIterable<ImageResult>,
+  verbose: boolean,
+  io: Io,
+): AsyncGenerator<ImageResult> {
+  for await (const result of results) {
+    if (verbose) for (const note of result.notes ?? []) say(io, 'note', `${result.image}: ${note}`);
+    yield result;
+  }
+}
+
+/** Everything that the rows of a run depend on, but the images. */
+export async function runSettings(
+  clip: Clip,
+  classes: readonly Label[] | Learned,
+  templates: readonly string[],
+  options: ClassifyOptions,
+  io: Io,
+): Promise<RunSettings> {
+  return {
+    labels: isLearned(classes) ? classes.labels : classes,
+    ...(isLearned(classes) && { learned: learnedDigest(classes) }),
+    ...rowOptions(options, io),
+    templates,
+    ...(await modelSettings(clip, options)),
+  };
+}
+
+/** What the rows depend on, of the options. */
+function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
+  const { top, carry } = options;
+  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on it
+  return {
+    ...classifierOptions(options),
+    top,
+    ...decodeOptions(options),
+    ...(shard !== undefined && { shard }),
+    ...(carry && { carry }),
+  };
+}
+
+/** What the rows depend on, of the model. */
+async function modelSettings(
+  { name, dtype, logitScale, logitBias, digest }: Clip,
+  { output, outputDir }: ClassifyOptions,
+): Promise<RunSettings> {
+  if (output === undefined && outputDir === undefined) return {};
+  return { version: await packageVersion(), model: { name, digest: await digest(), dtype, logitScale, logitBias } };
+}

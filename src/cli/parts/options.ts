@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { UsageError } from '../../errors.ts';
+import { LeftOut } from '../../inputs/left-out.ts';
+import { givenImages } from '../given-images.ts';
+import { exactPaths, peek } from '../inputs.ts';
+import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
+import { chosenShard, type InputOptions, imageOptions } from '../options/input-options.ts';
+import { outputFile, wholeNumber } from '../options/values.ts';
+import { imageParts, type Part, tarParts } from './plan.ts';
+
+/** One output for each part of the input. */
+export interface PartsOptions extends InputOptions {
+  readonly outputDir?: string;
+  readonly rowsPerFile?: number;
+  readonly quiet?: boolean;
+}
+
+/** The options of {@link PartsOptions}. */
+export function withPartsOptions(command: Command): Command {
+  return command
+    .option(
+      '--output-dir <folder>',
+      'write one file for each tar into a folder (parquet unless --format is given); a second run skips the files that are done',
+      outputFile,
+    )
+    .option(
+      '--rows-per-file <n>',
+      'with --output-dir, write one file for every n images that are not in tars',
+      wholeNumber(10_000_000),
+    );
+}
+
+/**
+ * Refuses options that name an output of another kind.
+ *
+ * @param others names of options, and whether each is given
+ * @throws UsageError
+ */
+export function refuseOutputs(
+  { outputDir, rowsPerFile }: PartsOptions,
+  others: Readonly<Record<string, boolean>>,
+): void {
+  if (outputDir === undefined) {
+    if (rowsPerFile !== undefined)
+      throw new UsageError('--rows-per-file needs --output-dir', 'add --output-dir <folder>');
+    return;
+  }
+  const wrong = Object.entries(others).find(([, isGiven]) => isGiven)?.[0];
+  if (wrong === undefined) return;
+  const advice = wrong === '--resume' ? 'remove --resume: a second run skips what is done' : `remove ${wrong}`;
+  throw new UsageError(`${wrong} does not work with --output-dir`, advice);
+}
+
+/** The parts that the command line names. */
+export interface GivenParts {
+  readonly amount: 'many';
+  readonly parts: AsyncIterable<Part>;
+  readonly leftOut: LeftOut;
+  /** No more images are wanted. */
+  stop(): void;
+}
+
+/** @throws UsageError if there is none */
+export async function givenParts(
+  given: readonly string[],
+  options: PartsOptions,
+  io: Io,
+  warn: (message: string) => void,
+): Promise<GivenParts> {
+  const { rowsPerFile } = options;
+  if (rowsPerFile !== undefined) {
+    const images = await givenImages(given, options, io, warn, { readsTars: true });
+    const parts = imageParts(images.images, rowsPerFile, chosenShard(options, io));
+    return { amount: 'many', parts: await checked(parts), leftOut: images.leftOut, stop: images.stop };
+  }
+  const args = await exactPaths(given);
+  const enough = new AbortController();
+  const leftOut = new LeftOut();
+  const note = (message: string) => {
+    if (!options.quiet) say(io, 'note', message);
+  };
+  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars: true }, enough.signal);
+  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop: () => enough.abort() };
+}
+
+/** The same parts; what is wrong with the arguments is told before the model is opened. */
+async function checked(parts: AsyncGenerator<Part>): Promise<AsyncIterable<Part>> {
+  return (await peek(parts, 1)).all;
+}

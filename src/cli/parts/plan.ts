@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { UsageError } from '../../errors.ts';
+import type { ImageSource } from '../../image/source.ts';
+import { type ImageOptions, namedTars } from '../../inputs/images.ts';
+import { bytesOfPath, openable, type Path } from '../../inputs/path.ts';
+import { isInShard, type Shard } from '../../inputs/shard.ts';
+import { STDIN } from '../../inputs/stdin.ts';
+import { tarImages } from '../../inputs/tar/images.ts';
+import { identify } from '../../output/image-identity.ts';
+import type { PartInput } from '../../output/parts/done-marker.ts';
+
+/** A piece of the work that has files of its own. */
+export interface Part {
+  /** Of its files, without folder and extension. */
+  readonly name: string;
+  /** Among all parts, those of other machines too. */
+  readonly number: number;
+  readonly input: PartInput;
+  readonly images: () => AsyncIterable<ImageSource>;
+}
+
+/**
+ * A part for each tar.
+ *
+ * @throws UsageError if there is anything else than tars, or two of them would have one name
+ */
+export async function* tarParts(args: readonly Path[], options: ImageOptions): AsyncGenerator<Part> {
+  const { shard } = options;
+  const tars: Path[] = [];
+  for await (const tar of namedTars(args, options)) tars.push(tar);
+  const names = new Map<string, Path>();
+  for (const tar of tars) {
+    const name = partName(tar);
+    const other = names.get(name);
+    if (other !== undefined)
+      throw new UsageError(
+        `${other} and ${tar} would both be written to ${name}`,
+        'rename one of them, or use two output folders',
+      );
+    names.set(name, tar);
+  }
+  for (const [number, tar] of tars.entries()) {
+    if (shard !== undefined && !isInShard(tar, shard)) continue;
+    yield { name: partName(tar), number, input: await tarInput(tar), images: () => tarImages(tar, options) };
+  }
+}
+
+function partName(tar: Path): string {
+  if (tar === STDIN) return 'stdin';
+  const name = bytesOfPath(basename(tar)).toString();
+  return name.replace(/\.(tar|tar\.(gz|zstd?)|tgz|tzst)$/iu, '');
+}
+
+async function tarInput(tar: Path): Promise<PartInput> {
+  const info = tar === STDIN ? undefined : await stat(openable(tar), { bigint: true }).catch(() => undefined);
+  if (!info?.isFile()) return { tar, at: Date.now() }; // a stream is never the same again
+  const { size, mtimeNs } = info;
+  return { tar, size: Number(size), mtime: String(mtimeNs) };
+}
+
+/** A part for every so many images. Their paths are in memory, not their bytes. @throws UsageError for images in tars */
+export async function* imageParts(
+  images: AsyncIterable<ImageSource>,
+  rows: number,
+  shard: Shard | undefined,
+): AsyncGenerator<Part> {
+  const prefix = shard === undefined ? 'part' : `part-${shard.part}of${shard.of}`;
+  let number = 0;
+  let chunk: ImageSource[] = [];
+  const part = async (sources: readonly ImageSource[]): Promise<Part> => ({
+    name: `${prefix}-${String(number).padStart(5, '0')}`,
+    number: number++,
+    input: { images: sources.length, sha256: await digestOf(sources) },
+    images: async function* () {
+      yield* sources;
+    },
+  });
+  for await (const image of images) {
+    if ('member' in image)
+      throw new UsageError('--rows-per-file is for images that are not in tars', 'remove it: each tar has a file');
+    chunk.push(image);
+    if (chunk.length < rows) continue;
+    yield await part(chunk);
+    chunk = [];
+  }
+  if (chunk.length > 0) yield await part(chunk);
+}
+
+/** Of the paths, sizes and times of change. */
+async function digestOf(images: readonly ImageSource[]): Promise<string> {
+  const sha256 = createHash('sha256');
+  for (const image of images) {
+    const { key, identity } = await identify(image, false);
+    sha256.update(JSON.stringify([key, identity.stamp ?? null]));
+  }
+  return sha256.digest('hex');
+}

@@ -1,0 +1,91 @@
+import { mkdir } from 'node:fs/promises';
+import type { ImageSource } from '../../image/source.ts';
+import { doneBefore, markDone, unmark } from '../../output/parts/done-marker.ts';
+import type { Counts } from '../../output/result-output.ts';
+import type { ResultSink } from '../../output/result-sink.ts';
+import type { RunSettings } from '../../output/run-settings.ts';
+import { throwCannotWrite } from '../../output/sink.ts';
+import { writeResults } from '../image-run.ts';
+import { type Io, unlessInterrupted } from '../io.ts';
+import { say } from '../messages.ts';
+import type { Progress } from '../progress.ts';
+import type { Outcome } from '../run-report.ts';
+import type { Part } from './plan.ts';
+
+/** The files of a part, and what writes them. */
+export interface PartOutput<Result> {
+  /** The file that has the marker next to it. */
+  readonly first: string;
+  /** The files that were written. */
+  readonly files: () => readonly string[];
+  readonly sink: () => Promise<ResultSink<Result>>;
+}
+
+/** What is done with each part. */
+export interface PartWork<Result> {
+  readonly settings: RunSettings;
+  readonly outputOf: (part: Part) => PartOutput<Result>;
+  readonly results: (images: AsyncIterable<ImageSource>) => AsyncIterable<Result>;
+}
+
+/**
+ * Writes one part after the other, each whole or not at all. A part that is done is skipped. Its marker comes last, so
+ * whatever ends a run, the next one makes the part again.
+ *
+ * A part whose tar is damaged has its rows, but no marker: the next run tries again.
+ *
+ * @param folders that are made if they are missing
+ * @returns the rows of all parts, also of those that were done before
+ */
+export async function writeParts<Result extends Outcome>(
+  parts: AsyncIterable<Part>,
+  work: PartWork<Result>,
+  folders: readonly string[],
+  { progress, io, quiet, warn }: { progress: Progress; io: Io; quiet: boolean; warn: (message: string) => void },
+): Promise<Counts> {
+  for (const folder of folders) await mkdir(folder, { recursive: true }).catch(throwCannotWrite(folder));
+  const counts = { ok: 0, failed: 0 };
+  const found = { done: 0, skipped: 0 };
+  const all = parts[Symbol.asyncIterator]();
+  for (let next = await unlessInterrupted(all.next(), io); !next.done; next = await unlessInterrupted(all.next(), io)) {
+    const part = next.value;
+    const output = work.outputOf(part);
+    const { first } = output;
+    const before = await doneBefore(first, part.input, work.settings, warn);
+    if (before !== undefined) {
+      found.skipped++;
+      io.report?.keep(before);
+      add(counts, before);
+      continue;
+    }
+    await unmark(first);
+    const state = { isDamaged: false };
+    const results = work.results(watched(part.images(), state));
+    const written = await writeResults(results, await output.sink(), { progress, io, onError: 'discard' });
+    if (!state.isDamaged) await markDone(first, output.files(), written, part.input, work.settings);
+    found.done++;
+    add(counts, written);
+  }
+  if (!quiet) say(io, 'note', `${parted(found.done)} written, ${found.skipped} done before`);
+  return counts;
+}
+
+function parted(count: number): string {
+  return count === 1 ? '1 part' : `${count} parts`;
+}
+
+function add(counts: { ok: number; failed: number }, { ok, failed }: Counts): void {
+  counts.ok += ok;
+  counts.failed += failed;
+}
+
+/** The same images; notices where one stands for a tar that cannot be read any further. */
+async function* watched(
+  images: AsyncIterable<ImageSource>,
+  state: { isDamaged: boolean },
+): AsyncGenerator<ImageSource> {
+  for await (const image of images) {
+    if ('member' in image && image.member?.isArchive) state.isDamaged = true;
+    yield image;
+  }
+}

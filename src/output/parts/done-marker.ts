@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { createOwnFile, readPlainFile } from '../../disk/plain-file.ts';
+import type { Counts } from '../result-output.ts';
+import { type RunSettings, requireSame } from '../run-settings.ts';
+import { throwCannotWrite } from '../sink.ts';
+
+/** What a part was made of: if this changes, the part is made again. Plain JSON. */
+export type PartInput = Readonly<Record<string, unknown>>;
+
+/** Next to the first file of a part that is done. */
+export const markerOf = (file: string) => `${file}.done.json`;
+
+/** A change that could break a reader raises it. */
+const SCHEMA = 1;
+
+/**
+ * Whether a part is done: its marker is whole, its input is as it was and its files have the sizes that they had.
+ *
+ * @param file the first file of the part
+ * @returns the rows of the part, or undefined
+ * @throws UsageError if it was made with other settings
+ */
+export async function doneBefore(
+  file: string,
+  input: PartInput,
+  settings: RunSettings,
+  onWarning: (message: string) => void,
+): Promise<Counts | undefined> {
+  const marker = parse(await readPlainFile(markerOf(file)).catch(() => ''));
+  if (marker === undefined) return undefined;
+  requireSame(file, marker.settings, settings, onWarning);
+  if (!isDeepStrictEqual(marker.input, JSON.parse(JSON.stringify(input)))) return undefined;
+  for (const { name, size } of marker.files) {
+    const info = await stat(join(dirname(file), name)).catch(() => undefined);
+    if (!info?.isFile() || info.size !== size) return undefined;
+  }
+  return { ok: marker.ok, failed: marker.failed };
+}
+
+/** Removes the marker before the part is made again. @throws OutputError */
+export async function unmark(file: string): Promise<void> {
+  await rm(markerOf(file), { force: true }).catch(throwCannotWrite(markerOf(file)));
+}
+
+/**
+ * Writes the marker, whole or not at all.
+ *
+ * @param first names the part
+ * @param files of the part; a part without rows may have none
+ * @throws OutputError
+ */
+export async function markDone(
+  first: string,
+  files: readonly string[],
+  { ok, failed }: Counts,
+  input: PartInput,
+  settings: RunSettings,
+): Promise<void> {
+  const folder = dirname(first);
+  const described = [];
+  for (const file of files) described.push(await describe(folder, file));
+  const marker = { schema: SCHEMA, ok, failed, files: described, input, settings };
+  const path = markerOf(first);
+  const beside = `${path}.tmp`;
+  try {
+    const handle = await createOwnFile(beside, 0o666);
+    try {
+      await handle.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(beside, path);
+  } catch (error) {
+    throwCannotWrite(path)(error);
+  }
+}
+
+interface FileRecord {
+  /** Relative to the folder of the first file. */
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+async function describe(folder: string, file: string): Promise<FileRecord> {
+  const sha256 = createHash('sha256');
+  let size = 0;
+  for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) {
+    sha256.update(bytes);
+    size += bytes.length;
+  }
+  const name = file.startsWith(`${folder}/`)
+    ? file.slice(folder.length + 1)
+    : join('..', basename(dirname(file)), basename(file));
+  return { name, size, sha256: sha256.digest('hex') };
+}
+
+interface Marker extends Counts {
+  readonly files: readonly FileRecord[];
+  readonly input: unknown;
+  readonly settings: unknown;
+}
+
+/** @returns undefined for what is no marker of this version */
+function parse(text: string): Marker | undefined {
+  try {
+    const { schema, ok, failed, files, input, settings } = Object(JSON.parse(text)) as Record<string, unknown>;
+    if (schema !== SCHEMA || typeof ok !== 'number' || typeof failed !== 'number' || !Array.isArray(files))
+      return undefined;
+    const isWhole = files.every((one) => typeof Object(one).name === 'string' && typeof Object(one).size === 'number');
+    return isWhole ? { ok, failed, files: files as FileRecord[], input, settings } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,199 @@
+import { execFileSync } from 'node:child_process';
+import { copyFile, link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ImageError } from '../../src/errors.ts';
+import { type ImageSource, identityOf } from '../../src/image/source.ts';
+import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
+import { LeftOut } from '../../src/inputs/left-out.ts';
+import { parseShard } from '../../src/inputs/shard.ts';
+import { sampleName } from '../../src/inputs/tar/sample.ts';
+import { dice } from '../cli/program.ts';
+import { fixture } from '../paths.ts';
+
+let folder: string;
+const here = (name: string) => join(folder, name);
+const LONG = `${'x'.repeat(150)}.png`;
+
+/** Packs files of the folder with the tar of the system. */
+function pack(name: string, files: readonly string[], ...options: readonly string[]): string {
+  execFileSync('tar', [...options, '-cf', here(name), '-C', folder, '--', ...files]);
+  return here(name);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tar-'));
+  await mkdir(here('d'));
+  const picture = fixture('images/rgb.png');
+  for (const name of ['a.png', 'a.txt', 'b.PNG', LONG, 'ü€.png', '.hidden.png', '__meta__', 'none'])
+    await copyFile(picture, here(`d/${name}`));
+  await copyFile(picture, Buffer.concat([Buffer.from(here('d/')), Buffer.of(0xff), Buffer.from('.png')]));
+  await writeFile(here('d/a.json'), '{"width":24}');
+  await writeFile(here('d/a.txt'), 'a grey cat');
+  await writeFile(here('d/b.txt'), 'a dog');
+  await symlink('a.png', here('d/link.png'));
+  await link(here('d/a.png'), here('d/hard.png'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function imagesIn(args: string[], options: ImageOptions = {}): Promise<ImageSource[]> {
+  const images: ImageSource[] = [];
+  for await (const image of imagePaths(args, { tars: [], ...options })) images.push(image);
+  return images;
+}
+const names = (images: readonly ImageSource[]) => images.map((image) => image.name.replace(`${folder}/`, ''));
+const failure = async (image: ImageSource | undefined) =>
+  image?.kind === 'stream'
+    ? image.read().then(
+        () => undefined,
+        ({ code }: ImageError) => code,
+      )
+    : undefined;
+const bytesOf = (image: ImageSource | undefined) => (image?.kind === 'bytes' ? Buffer.from(image.bytes) : undefined);
+
+describe('the images in a tar', () => {
+  const expected = ['d/a.png', 'd/b.PNG', `d/${LONG}`, 'd/ü€.png'];
+  const files = [...expected, 'd/a.json', 'd/.hidden.png', 'd/__meta__', 'd/none', 'd/link.png', 'd/hard.png'];
+
+  // What GNU tar writes is read back; ustar and v7 have no room for the long name.
+  it.each(['gnu', 'oldgnu', 'posix', 'ustar', 'v7'])(
+    'are its pictures, byte for byte, in the format %s',
+    async (format) => {
+      const fits = (name: string) => !/ustar|v7/u.test(format) || !name.includes(LONG);
+      const tar = pack(`${format}.tar`, files.filter(fits), `--format=${format}`);
+      const leftOut = new LeftOut();
+      const images = await imagesIn([tar], { leftOut });
+      expect(names(images)).toEqual(expected.filter(fits).map((name) => `${format}.tar/${name}`));
+      const picture = await readFile(fixture('images/rgb.png'));
+      for (const image of images) expect(bytesOf(image)?.equals(picture)).toBe(true);
+      expect(leftOut.summary()).toMatch(/^left out: 2 tar links/u);
+    },
+  );
+
+  it('are called by the member, whatever its name: nothing is unpacked', async () => {
+    const tar = pack('evil.tar', ['d/a.png'], '-P', '--transform=s,^d/,../../,');
+    pack('absolute.tar', ['d/a.png'], '-P', '--transform=s,^d/,/tmp/,');
+    expect(names(await imagesIn([tar, here('absolute.tar')]))).toEqual([
+      'evil.tar/../../a.png',
+      'absolute.tar//tmp/a.png',
+    ]);
+  });
+
+  it('keep names of any bytes', async () => {
+    const images = await imagesIn([pack('bytes.tar', ['d'], '--format=gnu')]);
+    const odd = images.find((one) => identityOf(one).pathBytes !== undefined);
+    expect(Buffer.from(odd ? (identityOf(odd).pathBytes ?? []) : []).toString('latin1')).toBe(
+      `${here('bytes.tar')}/d/\xff.png`,
+    );
+  });
+
+  it('are read through gzip and zstd, whatever the tar is called, and from standard input', async () => {
+    const tar = await readFile(pack('plain.tar', expected));
+    await writeFile(here('z.tar'), gzipSync(tar));
+    execFileSync('zstd', ['-q', '-f', here('plain.tar'), '-o', here('z.tar.zst')]);
+    for (const name of ['z.tar', 'z.tar.zst'])
+      expect(names(await imagesIn([here(name)]))).toEqual(expected.map((one) => `${name}/${one}`));
+    const stdin = () => Readable.from([tar.subarray(0, 3), tar.subarray(3, 700), tar.subarray(700)]);
+    expect(names(await imagesIn([], { tars: ['-'], stdin }))).toEqual(expected.map((one) => `-/${one}`));
+  });
+
+  it('say what is missing: a sparse file its holes, an xz tar its program, a path its file, a folder that it is one', async () => {
+    execFileSync('truncate', ['-s', '1M', here('d/sparse.png')]);
+    execFileSync('sh', ['-c', `echo x >> '${here('d/sparse.png')}'`]);
+    for (const format of ['gnu', 'oldgnu', 'posix']) {
+      const images = await imagesIn([
+        pack('sparse.tar', ['d/sparse.png', 'd/a.png'], '--sparse', `--format=${format}`),
+      ]);
+      expect(names(images)).toEqual(['sparse.tar/d/sparse.png', 'sparse.tar/d/a.png']);
+      expect(await failure(images[0])).toBe('E_FORMAT');
+    }
+    await writeFile(here('x.tar'), Buffer.from('\xfd7zXZ\0\0\x04', 'latin1'));
+    await mkdir(here('folder.tgz'));
+    const images = await imagesIn([], {
+      tars: [here('x.tar'), here('nothing.tar'), here('folder.tgz'), here('d/a.png')],
+    });
+    expect(await Promise.all(images.map(failure))).toEqual(['E_FORMAT', 'E_NOT_FOUND', 'E_UNREADABLE', 'E_FORMAT']);
+  });
+
+  it('carry the texts of their own sample', async () => {
+    const tar = pack('carry.tar', ['d/a.json', 'd/a.png', 'd/a.txt', 'd/b.PNG', 'd/b.txt', 'd/ü€.png']);
+    const images = await imagesIn([tar], { carry: ['txt', 'json'] });
+    expect(images.map((image) => identityOf(image).sample)).toEqual([
+      { key: 'd/a', carried: { txt: 'a grey cat', json: { width: 24 } } },
+      { key: 'd/b', carried: { txt: 'a dog', json: null } },
+      { key: 'd/ü€', carried: { txt: null, json: null } },
+    ]);
+  });
+
+  it('have the key and extension that WebDataset gives them', () => {
+    // webdataset 1.0.2, tariterators.base_plus_ext and its filters
+    const golden = [
+      ['img.v2.jpg', 'img', 'v2.jpg'],
+      ['dir.v1/k.CLS', 'dir.v1/k', 'cls'],
+      ['d/1.seg.png', 'd/1', 'seg.png'],
+      ['./a.jpg', './a', 'jpg'],
+      ['/abs/a.jpg', '/abs/a', 'jpg'],
+    ];
+    for (const [name = '', key, extension] of golden) expect(sampleName(name)).toEqual({ key, extension });
+    for (const name of ['__info__', 'd/.hidden.jpg', 'd.x/none']) expect(sampleName(name)).toBeUndefined();
+  });
+
+  it('are shared out with their tar', async () => {
+    const tars = [1, 2, 3, 4, 5].map((n) => pack(`share-${n}.tar`, ['d/a.png', 'd/b.PNG']));
+    const shares = await Promise.all(
+      ['1/2', '2/2'].map(async (shard) => names(await imagesIn(tars, { shard: parseShard(shard) }))),
+    );
+    expect(shares.flat().sort()).toEqual(names(await imagesIn(tars)).sort());
+    for (const share of shares) expect(share.length % 2).toBe(0);
+  });
+
+  it('are refused by commands that do not read tars', async () => {
+    await expect(async () => {
+      for await (const _ of imagePaths([here('plain.tar')], {}));
+    }).rejects.toThrow('is a tar, and this command does not read tars');
+  });
+
+  it('end with an error row where the tar is damaged, after those before it; 200 damaged copies neither hang nor crash', async () => {
+    const whole = await readFile(pack('whole.tar', ['d/a.json', 'd/a.png', 'd/b.PNG', 'd/ü€.png']));
+    const packed = gzipSync(whole);
+    const random = dice(31);
+    const tar = here('damaged.tar');
+    let failed = 0;
+    for (let n = 0; n < 200; n++) {
+      const bytes = Buffer.from(n % 5 === 0 ? packed : whole);
+      const kind = n % 4;
+      const at = Math.floor(random() * bytes.length);
+      if (kind === 0) await writeFile(tar, bytes.subarray(0, at));
+      else {
+        const length = kind === 1 ? 1 : Math.floor(random() * 600);
+        for (let i = at; i < Math.min(at + length, bytes.length); i++) bytes[i] = Math.floor(random() * 256);
+        await writeFile(tar, bytes);
+      }
+      // A tar of no bytes has no images, as one without pictures has none.
+      const images = await imagesIn([tar]).catch((error: Error) => {
+        expect(error.message).toContain('contains no images');
+        return [];
+      });
+      for (const [m, image] of images.entries()) {
+        const isLast = m === images.length - 1;
+        if (image.name !== tar) continue;
+        expect(isLast).toBe(true);
+        expect(await failure(image)).toMatch(/^E_(FORMAT|DECODE)$/u);
+        failed++;
+      }
+    }
+    expect(failed).toBeGreaterThan(60);
+  });
+
+  it('come with a warning where the tar has no end, as one that was cut between two members', async () => {
+    const tar = await readFile(pack('cut.tar', ['d/a.json', 'd/a.png']));
+    await writeFile(here('cut.tar'), tar.subarray(0, 1024));
+    const warnings: string[] = [];
+    const onWarning = (message: string) => warnings.push(message);
+    await imagesIn([here('cut.tar'), here('whole.tar')], { onWarning });
+    expect(warnings).toEqual([`${here('cut.tar')} has no end-of-archive block; it may be truncated after 1 member`]);
+  });
+});

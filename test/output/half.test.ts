@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { toHalf } from '../../src/embed/half.ts';
+
+/** The value of 16 bits, by the definition of IEEE 754 binary16. */
+function valueOfHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+describe('float16', () => {
+  it('keeps each number that it has', () => {
+    for (let bits = 0; bits < 1 << 16; bits++) {
+      const value = valueOfHalf(bits);
+      if (!Number.isNaN(value) && toHalf(value) !== bits) expect([bits, toHalf(value)]).toEqual([bits, bits]);
+    }
+    expect(toHalf(Number.NaN) & 0x7fff).toBeGreaterThan(0x7c00);
+  });
+
+  it('rounds to the nearest, ties to even, and to infinity', () => {
+    for (let bits = 0; bits < 0x7bff; bits++) {
+      const [low, high] = [valueOfHalf(bits), valueOfHalf(bits + 1)];
+      const middle = (low + high) / 2; // exact in float32
+      const expected = [bits % 2 === 0 ? bits : bits + 1, bits, bits + 1];
+      const step = (high - low) / 8;
+      const actual = [toHalf(middle), toHalf(middle - step), toHalf(middle + step)];
+      if (String(actual) !== String(expected)) expect(actual).toEqual(expected);
+    }
+    expect([65_519, 65_520, 1e30, 2 ** -26].map(toHalf)).toEqual([0x7bff, 0x7c00, 0x7c00, 0]);
+  });
+});

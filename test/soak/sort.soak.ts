@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { link, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { bin, dice, pause } from '../cli/program.ts';
+
+const FILES = 10_000;
+const KILLS = 30;
+const BUDGET = 1_200_000;
+
+let folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  folders = [];
+});
+
+async function newFolder(at: string): Promise<string> {
+  const folder = await mkdtemp(join(at, 'sort-soak-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** Each file below a folder: sha256 or target of a link, mode, microseconds of its time of change, number of hard links. */
+async function snapshot(root: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const { mode, mtimeNs, nlink } = await lstat(path, { bigint: true });
+    const content = entry.isSymbolicLink()
+      ? 'link'
+      : createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex');
+    found.set(relative(root, path), `${content} ${mode} ${mtimeNs / 1000n} ${nlink}`);
+  }
+  return found;
+}
+
+/** 10,000 pictures of few bytes, each of its own content and time; some are hard links, and one is a symbolic link. */
+async function fill(folder: string): Promise<{ photos: string; rows: string }> {
+  const photos = join(folder, 'photos');
+  const lines: string[] = [];
+  for (let n = 0; n < FILES; n++) {
+    const name = join(photos, `${n % 50}`, `${n}.jpg`);
+    if (n < 50) await mkdir(join(photos, `${n}`), { recursive: true });
+    await writeFile(name, `picture ${n} `.repeat(1 + (n % 40)));
+    await utimes(name, 1_600_000_000, 1_600_000_000 + n + 0.123456);
+    lines.push(JSON.stringify({ image: name, label: `label ${n % 12}` }));
+  }
+  await link(join(photos, '0/0.jpg'), join(photos, '0/second-name.txt'));
+  await symlink('0.jpg', join(photos, '0/link.jpg'));
+  const rows = join(folder, 'rows.jsonl');
+  await writeFile(rows, `${lines.join('\n')}\n`);
+  return { photos, rows };
+}
+
+/** @returns the exit code; null if it was killed */
+async function sort(args: readonly string[], killAfter?: number): Promise<number | null> {
+  const child = spawn(process.execPath, [bin, 'sort', ...args, '--quiet'], { stdio: 'ignore' });
+  const ended = once(child, 'exit') as Promise<[number | null]>; // a fast run may be over before it is killed
+  if (killAfter !== undefined) {
+    await pause(killAfter);
+    child.kill('SIGKILL');
+  }
+  return (await ended)[0];
+}
+
+const isOtherDevice = async (a: string, b: string) => (await stat(a)).dev !== (await stat(b)).dev;
+
+describe(`sort over ${FILES} files, killed ${KILLS} times`, () => {
+  it.each([
+    { how: '--move', at: tmpdir(), where: 'the same file system' },
+    { how: '--move', at: '/dev/shm', where: 'another file system (tmpfs)' },
+    { how: '--copy', at: tmpdir(), where: 'the same file system' },
+    { how: '--link=hard', at: tmpdir(), where: 'the same file system' },
+  ])(
+    '$how to $where: nothing lost, nothing doubled, and undo puts everything back',
+    async ({ how, at }) => {
+      const { photos, rows } = await fill(await newFolder(tmpdir()));
+      const target = join(await newFolder(at), 'sorted');
+      if (at !== tmpdir()) expect(await isOtherDevice(photos, at)).toBe(true);
+      const before = await snapshot(photos);
+      const roll = dice(FILES + how.length);
+      const line = ['--from', rows, '--to', target, '--apply', how];
+      let killed = 0;
+      for (let n = 0; n < KILLS; n++) if ((await sort(line, 250 + roll() * 1500)) === null) killed++;
+      const known = new Set(
+        [...before].flatMap(([name, facts]) => (name.endsWith('.txt') ? [] : [facts.split(' ')[0]])),
+      );
+      const there = [...(await snapshot(photos)), ...(await snapshot(target))].map(([, facts]) => facts.split(' ')[0]);
+      const lost = [...known].filter((content) => !there.includes(content));
+      expect({ lost }).toEqual({ lost: [] });
+      expect(await sort(line)).toBe(0);
+      const sorted = [...(await snapshot(target)).keys()].filter((name) => name.endsWith('.jpg'));
+      expect(sorted.length).toBe(FILES);
+      expect(await sort(['--undo', target])).toBe(0);
+      expect([...(await snapshot(photos))].sort()).toEqual([...before].sort());
+      expect(await readdir(target)).toEqual([]);
+      process.stderr.write(`${how}: ${killed} of ${KILLS} runs were killed before their end\n`);
+    },
+    BUDGET,
+  );
+});
