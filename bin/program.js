@@ -7,6 +7,7 @@ if (needsSupervisor()) await startSupervised();
 else await runHere();
 
 async function runHere() {
+  const isLogJson = / --log[= ]json( |$)/u.test(` ${process.argv.slice(2).join(' ')}`);
   const stop = new AbortController();
   let stoppedBy;
   let endsItself = false;
@@ -19,9 +20,13 @@ async function runHere() {
   // Under a supervisor a terminal's signal comes to both processes: what counts is what the supervisor says.
   for (const signal of Object.keys(CODES)) process.on(signal, () => isSupervised || end(signal));
   process.on('uncaughtException', (error) => {
-    process.stderr.write(`${lineOf(error)}\n`);
+    process.stderr.write(isLogJson ? jsonOf('error', error) : `${lineOf(error)}\n`);
     process.exit(2);
   });
+  if (isLogJson) {
+    process.removeAllListeners('warning'); // Node's own prints text
+    process.on('warning', (warning) => process.stderr.write(jsonOf('warning', warning)));
+  }
   const finish = underSupervisor(end);
 
   const { run } = await import('../dist/bundle/run.js'); // what takes time comes after the signals are heard
@@ -50,6 +55,11 @@ function leave(signal, code = CODES[signal]) {
     process.kill(process.pid, signal);
   }
   process.exit(code);
+}
+
+/** A line of `--log json`. */
+function jsonOf(event, { message, code }) {
+  return `${JSON.stringify({ time: new Date().toISOString(), event, ...(code && { code }), message })}\n`;
 }
 
 function lineOf(error) {

@@ -8,6 +8,7 @@ import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
 import { type ModelOptions, openModel } from './options/model-options.ts';
 import { createProgress, type Progress } from './progress.ts';
+import type { Outcome } from './run-report.ts';
 
 /** The options of every command that runs a model on images. */
 export interface ImageRunOptions extends ModelOptions {
@@ -69,7 +70,9 @@ export async function runOnModel(
     throw new UsageError('--max-errors does not work with --fail-fast', 'remove one of them');
   const clip = await openModel(options, images.amount, io);
   try {
-    const progress = createProgress(io.stderr, quiet || io.env['TERM'] === 'dumb', batch, onTerminal);
+    const digest = io.report?.wantsDigest ? await unlessInterrupted(clip.digest(), io) : undefined;
+    io.report?.open(clip, images.count !== undefined, digest);
+    const progress = createProgress(io, quiet, batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
     const { ok, failed } = await work(clip, progress);
     const leftOut = images.leftOut?.summary();
@@ -88,7 +91,7 @@ export async function runOnModel(
  *
  * @throws ClosedPipe, OutputError or Interruption; of two errors the first, which is the cause of the second
  */
-export async function writeResults<Result extends { readonly ok: boolean }>(
+export async function writeResults<Result extends Outcome>(
   results: AsyncIterable<Result>,
   sink: ResultSink<Result>,
   {
@@ -118,7 +121,7 @@ export async function writeResults<Result extends { readonly ok: boolean }>(
       counts[ok ? 'ok' : 'failed']++;
       progress.makeRoom();
       await sink.add(next.value);
-      progress.step();
+      progress.step(next.value);
       if (failFast && !ok) break;
     }
   } catch (error) {
@@ -130,6 +133,7 @@ export async function writeResults<Result extends { readonly ok: boolean }>(
     const kept = await sink.end().catch((error) => void errors.push(error));
     counts.ok += kept?.ok ?? 0;
     counts.failed += kept?.failed ?? 0;
+    if (kept) io.report?.keep(kept);
   }
   await sink.close().catch((error) => void errors.push(error));
   if (errors.length > 0) throw errors[0];

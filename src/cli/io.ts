@@ -1,4 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
+import type { JsonLog } from '../output/json-log.ts';
+import type { RunReport } from './run-report.ts';
 
 /** What the program sees of the world; `bin` gives it the real one, tests their own. */
 export interface Io {
@@ -13,6 +15,10 @@ export interface Io {
   readonly endsItself?: () => void;
   /** Files may lie on a disk that does not answer, so each read must be one that can be abandoned. @default false */
   readonly isWary?: boolean;
+  /** Takes every line for standard error; absent without `--log json`. */
+  readonly log?: JsonLog;
+  /** Counts what becomes of the images. */
+  readonly report?: RunReport;
 }
 
 /** The user, or the machine, wants the program to end: what is written so far is made whole, and it ends. */

@@ -2,21 +2,44 @@ import { createColors } from 'picocolors';
 import { ClipError, messageOf, oneLine, printable } from '../errors.ts';
 import { withFlags } from '../output/flags.ts';
 import { type Io, wantsColor } from './io.ts';
+import type { RunError } from './run-report.ts';
 
 type Kind = 'error' | 'warning' | 'note';
 
-/** One line on standard error. */
-export function say({ stderr, env }: Pick<Io, 'stderr' | 'env'>, kind: Kind, message: string): void {
+/** What messages are written to: lines of text on standard error, or lines of JSON. */
+type Messages = Pick<Io, 'stderr' | 'env' | 'log'>;
+
+/** One line on standard error. @param fields more of the line of `--log json`; a `code` also stands in the text */
+export function say(
+  { stderr, env, log }: Messages,
+  kind: Kind,
+  message: string,
+  fields: { readonly code?: string; readonly causes?: readonly string[] } = {},
+): void {
+  const text = withFlags(message);
+  if (log !== undefined) {
+    log.write(kind, { ...fields, message: text });
+    return;
+  }
   const paint = createColors(wantsColor(stderr, env));
   const word = { error: paint.red('error'), warning: paint.yellow('warning'), note: '' }[kind];
-  const line = oneLine(withFlags(message));
+  const line = oneLine(fields.code === undefined ? text : `${fields.code}: ${text}`);
   stderr.write(kind === 'note' ? `${line}\n` : `clip-classify: ${word}: ${line}\n`);
 }
 
 /** The line for whatever stopped the run; its causes follow with `--verbose`. */
-export function sayError(io: Pick<Io, 'stderr' | 'env'>, error: unknown, verbose: boolean): void {
-  say(io, 'error', error instanceof ClipError ? `${error.code}: ${error.message}` : messageOf(error));
-  if (!verbose) return;
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    io.stderr.write(`${printable(cause.stack ?? cause.message)}\n`);
+export function sayError(io: Messages, error: unknown, verbose: boolean): RunError {
+  const what = errorOf(error);
+  const causes: string[] = [];
+  for (let cause = verbose ? error : undefined; cause instanceof Error; cause = cause.cause)
+    causes.push(cause.stack ?? cause.message);
+  const { code, message } = what;
+  say(io, 'error', message, { ...(code && { code }), ...(io.log && verbose && { causes }) });
+  if (io.log === undefined) for (const cause of causes) io.stderr.write(`${printable(cause)}\n`);
+  return what;
+}
+
+function errorOf(error: unknown): RunError {
+  if (!(error instanceof ClipError)) return { message: messageOf(error) };
+  return { code: error.code, message: withFlags(error.message) };
 }

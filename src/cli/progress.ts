@@ -1,9 +1,10 @@
-import type { Terminal } from './io.ts';
+import type { Io } from './io.ts';
+import type { Outcome } from './run-report.ts';
 
 /** A line on a terminal's standard error: how many images are done, how fast, how long still. */
 export interface Progress {
   /** One more image is done. */
-  step(): void;
+  step(outcome: Outcome): void;
   /** Whether anyone will see {@link total}: counting walks all folders once more. */
   readonly wantsTotal: boolean;
   /** The number of images, once it is known. */
@@ -14,7 +15,6 @@ export interface Progress {
   end(): void;
 }
 
-const NO_PROGRESS: Progress = { step() {}, wantsTotal: false, total() {}, makeRoom() {}, end() {} };
 const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
 
@@ -22,8 +22,15 @@ const REDRAW_MS = 100;
  * @param after images (one batch) before the line appears: a short run needs none
  * @param shared whether rows are written to the same terminal
  */
-export function createProgress(stream: Terminal, quiet: boolean, after: number, shared: boolean): Progress {
-  if (quiet || stream.isTTY !== true) return NO_PROGRESS;
+export function createProgress(
+  { stderr: stream, env, log, report }: Pick<Io, 'stderr' | 'env' | 'log' | 'report'>,
+  quiet: boolean,
+  after: number,
+  shared: boolean,
+): Progress {
+  const count = (outcome: Outcome) => report?.count(outcome);
+  if (quiet || log !== undefined || stream.isTTY !== true || env['TERM'] === 'dumb')
+    return { step: count, wantsTotal: false, total() {}, makeRoom() {}, end() {} };
   const start = performance.now();
   let done = 0;
   let total: number | undefined;
@@ -34,7 +41,8 @@ export function createProgress(stream: Terminal, quiet: boolean, after: number, 
     drawn = false;
   };
   return {
-    step() {
+    step(outcome) {
+      count(outcome);
       done++;
       const now = performance.now();
       if (done <= after || now - last < REDRAW_MS) return;
@@ -55,11 +63,11 @@ export function createProgress(stream: Terminal, quiet: boolean, after: number, 
 }
 
 /** The same items; each is a step. */
-export async function* withProgress<T>(items: AsyncIterable<T>, progress: Progress): AsyncGenerator<T> {
+export async function* withProgress<T extends Outcome>(items: AsyncIterable<T>, progress: Progress): AsyncGenerator<T> {
   try {
     for await (const item of items) {
       yield item;
-      progress.step();
+      progress.step(item);
     }
   } finally {
     progress.end();

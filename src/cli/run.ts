@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
+import { JsonLog } from '../output/json-log.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
 import { configureHelp, fitted, helpWidth } from './help/layout.ts';
@@ -9,7 +10,9 @@ import { shortHelp } from './help/short.ts';
 import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
 import { sayError } from './messages.ts';
+import { wantsJsonLog } from './options/message-options.ts';
 import { isRepeatable, isStandardOutput } from './options/values.ts';
+import { type RunError, RunReport } from './run-report.ts';
 
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
@@ -19,29 +22,29 @@ const SUMMARY = 'Zero-shot image classification: rank labels of your own for any
  * @param argv without node and the script
  * @returns the exit code (see `help exit-codes`)
  */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
+export async function run(argv: readonly string[], world: Io): Promise<number> {
   // Where the reader has gone, results are told by the Sink; help and messages are lost without harm.
-  for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
+  for (const stream of [world.stdout, world.stderr]) stream.on('error', () => {});
   let exitCode = 0;
   const onExit = (code: number) => {
     exitCode = code;
   };
   const topic = argv[0] === 'help' ? TOPICS[argv[1] ?? ''] : undefined;
   if (topic !== undefined) {
-    io.stdout.write(fitted(topic.text(), helpWidth(io)));
+    world.stdout.write(fitted(topic.text(), helpWidth(world)));
     return 0;
   }
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
   const named = commandNamed(words[0]);
-  let endsItself = false;
-  const ownIo: Io = {
-    ...io,
-    endsItself() {
-      endsItself = true;
-      io.endsItself?.();
-    },
+  const log = wantsJsonLog(words) ? new JsonLog(world.stderr) : undefined;
+  const report = new RunReport(named ?? 'classify', log);
+  let isOrderly = false;
+  const endsItself = () => {
+    isOrderly = true;
+    world.endsItself?.();
   };
-  const command = await createCommand(named, ownIo, onExit);
+  const io: Io = { ...world, ...(log && { log }), report, endsItself };
+  const command = await createCommand(named, io, onExit);
   if (named === undefined && words.includes('--help')) command.description(await overview(io));
   if (argv.length === 2 && argv.includes('--version') && argv.includes('--verbose')) {
     io.stdout.write(await versions());
@@ -51,17 +54,37 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.stderr.write(fitted(shortHelp(command), helpWidth(io)));
     return 2;
   }
-  try {
+  const work = async () => {
     if (named === undefined) await refuseMistakes(words, [...Object.keys(COMMANDS), 'help']);
-    const work = command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
-    await Promise.race([work, interrupted(io.interruption, () => endsItself)]);
+    await command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
     return exitCode;
+  };
+  const verbose = argv.includes('--verbose');
+  await report.start();
+  const [code, error] = await ended(Promise.race([work(), interrupted(io.interruption, () => isOrderly)]), (error) =>
+    sayError(io, error instanceof CommanderError ? usageError(error, command) : error, verbose),
+  );
+  try {
+    await report.end(code, error);
+    return code;
   } catch (error) {
-    if (error instanceof ClosedPipe) return 0;
-    if (error instanceof Interruption) return error.exitCode;
-    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
-    sayError(io, error instanceof CommanderError ? usageError(error, command) : error, argv.includes('--verbose'));
+    sayError(io, error, verbose);
     return 2;
+  }
+}
+
+/** @returns the exit code, and what stopped the run */
+async function ended(
+  work: Promise<number>,
+  tell: (error: unknown) => RunError,
+): Promise<readonly [number, RunError | undefined]> {
+  try {
+    return [await work, undefined];
+  } catch (error) {
+    if (error instanceof ClosedPipe) return [0, undefined];
+    if (error instanceof Interruption) return [error.exitCode, undefined];
+    if (error instanceof CommanderError && error.exitCode === 0) return [0, undefined]; // --help, --version
+    return [2, tell(error)];
   }
 }
 

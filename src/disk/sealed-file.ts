@@ -38,6 +38,11 @@ export async function verifySeal(path: string, source: string): Promise<'good' |
   return (await hash(path).catch(() => '')) === known.sha256 ? 'good' : 'changed';
 }
 
+/** The file that a sealed file was made of. @returns undefined if there is no seal */
+export async function sealedSource(path: string): Promise<string | undefined> {
+  return (await readSeal(path))?.source;
+}
+
 async function readSeal(path: string): Promise<Seal | undefined> {
   const text = await readPlainFile(`${path}.json`).catch(() => '{}');
   try {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { open, readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
 import { inCache, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
 import { stampOf } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
-import { isIntact, seal, verifySeal } from '../disk/sealed-file.ts';
+import { isIntact, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
@@ -41,11 +41,14 @@ export async function convertedWeights(
   try {
     const folder = join(weightsFolder(env), await keyOf(checkpoint));
     const path = join(folder, `${tower}-${storage}.safetensors`);
-    if (!(await isIntact(path))) {
+    if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
       await inCache(folder, VARIABLE, async () => {
         await makeFolder(folder);
         await withLock(`${path}.lock`, async () => {
-          if (!(await isIntact(path))) await write(plan, path, checkpoint.file);
+          for (const file of await leftovers(path)) await rm(file, { force: true });
+          if (await isIntact(path)) return;
+          await write(plan, path, checkpoint.file);
+          await removeConverted(checkpoint.file, env, folder); // of the checkpoint as it was before
         });
       });
     }
@@ -73,6 +76,32 @@ export async function verifyConverted(
       return { path, state: await verifySeal(path, file) };
     });
   return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
+}
+
+/**
+ * Deletes what was kept of checkpoints; it is written again if it is needed.
+ *
+ * @param source a checkpoint's file, or a folder with checkpoints
+ * @param except a folder of the cache that stays
+ */
+export async function removeConverted(source: string, env?: Env, except?: string): Promise<void> {
+  const isOf = (file: string) => file === source || file.startsWith(source + sep);
+  const folders = await readdir(weightsFolder(env)).catch(() => []);
+  for (const folder of folders.map((name) => join(weightsFolder(env), name))) {
+    if (folder === except) continue;
+    const names = await readdir(folder).catch(() => []);
+    const seals = names.filter((name) => name.endsWith('.safetensors.json'));
+    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -'.json'.length)))));
+    if (sources.some((file) => file !== undefined && isOf(file))) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What killed processes were writing of a file. Nobody writes it while the caller holds the file's lock. */
+async function leftovers(path: string): Promise<string[]> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  return names
+    .filter((name) => name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp'))
+    .map((name) => join(dirname(path), name));
 }
 
 /** A file that is being read is never cut, and a file that is there is whole. */

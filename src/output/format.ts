@@ -14,7 +14,11 @@ export type TextFormat = Exclude<Format, 'parquet'>;
 export async function createWriter(
   format: TextFormat,
   run: RunInfo,
-  canvas: Canvas & { readonly bom?: boolean; readonly onError?: (error: ImageError) => unknown },
+  canvas: Canvas & {
+    readonly bom?: boolean;
+    readonly safe?: boolean;
+    readonly onError?: (error: ImageError) => unknown;
+  },
 ): Promise<ResultWriter> {
   switch (format) {
     case 'table':

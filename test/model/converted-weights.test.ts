@@ -1,12 +1,12 @@
 import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storageOf } from '../../src/checkpoint/convert.ts';
 import { widen } from '../../src/checkpoint/floats.ts';
 import type { Checkpoint } from '../../src/checkpoint/safetensors.ts';
 import { CacheError, ModelError } from '../../src/errors.ts';
-import { convertedWeights, verifyConverted } from '../../src/model/converted-weights.ts';
+import { convertedWeights, removeConverted, verifyConverted } from '../../src/model/converted-weights.ts';
 import { readModelFolder } from '../../src/model/folder.ts';
 import { fixture } from '../paths.ts';
 
@@ -69,7 +69,7 @@ describe('convertedWeights', () => {
     expect([storageOf(checkpoint, 'text', 'int8'), storageOf(checkpoint, 'text', 'fp16')]).toEqual([undefined, 'fp16']);
   });
 
-  it('writes once, for each state of the checkpoint', async () => {
+  it('writes once, and keeps only the latest state of the checkpoint', async () => {
     const { checkpoint: first } = await convertedWeights(checkpoint, 'image', 'int8', env);
     const written = (await stat(first.file, { bigint: true })).mtimeNs;
     const { checkpoint: again } = await convertedWeights(checkpoint, 'image', 'int8', env);
@@ -77,7 +77,27 @@ describe('convertedWeights', () => {
     await utimes(checkpoint.file, 1, 1);
     const { checkpoint: other } = await convertedWeights(checkpoint, 'image', 'int8', env);
     expect(other.folder).not.toBe(first.folder);
-    expect((await readdir(first.folder)).sort()).toEqual(['image-int8.safetensors', 'image-int8.safetensors.json']);
+    expect((await readdir(other.folder)).sort()).toEqual(['image-int8.safetensors', 'image-int8.safetensors.json']);
+    expect(await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'))).toEqual([basename(other.folder)]);
+  });
+
+  it('keeps both precisions and both towers, and what another checkpoint has', async () => {
+    await cp(join(folder, 'model'), join(folder, 'model-2'), { recursive: true });
+    const { checkpoint: second } = await readModelFolder(join(folder, 'model-2'));
+    await convertedWeights(second, 'image', 'int8', env);
+    for (const tower of ['image', 'text'] as const)
+      for (const storage of ['fp16', 'int8'] as const) await convertedWeights(checkpoint, tower, storage, env);
+    const names = await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'), { recursive: true });
+    expect(names.filter((name) => name.endsWith('.safetensors'))).toHaveLength(5);
+    await removeConverted(join(folder, 'model'), env);
+    expect(await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'))).toHaveLength(1);
+  });
+
+  it('deletes what a killed process was writing, though the file itself is good', async () => {
+    const { checkpoint: made } = await convertedWeights(checkpoint, 'image', 'int8', env);
+    await writeFile(`${made.file}.999999-0.tmp`, 'half');
+    await convertedWeights(checkpoint, 'image', 'int8', env);
+    expect((await readdir(made.folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
   it.each([

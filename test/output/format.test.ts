@@ -1,3 +1,4 @@
+import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
 import type { ImageResult } from '../../src/classifier.ts';
 import { ImageError } from '../../src/errors.ts';
@@ -33,7 +34,11 @@ const UNDECIDED: ImageResult[] = [
   { ok: true, image: '5.jpg', label: 'cat', score: 0.6, background: 0.1, labels: [CAT] },
 ];
 
-async function write(format: TextFormat, canvas = { columns: 60, color: false }, results = RESULTS): Promise<string> {
+async function write(
+  format: TextFormat,
+  canvas: { columns: number; color: boolean; safe?: boolean } = { columns: 60, color: false },
+  results = RESULTS,
+): Promise<string> {
   const writer = await createWriter(format, RUN, { terminal: false, ...canvas });
   return (await writer.begin()) + results.map((result) => writer.row(result)).join('') + writer.end();
 }
@@ -60,6 +65,24 @@ const ROWS = [
 const ROW = { model: 'tiny', label: 'cat', score: 0.6, labels: [CAT] };
 
 describe('writers', () => {
+  it.each(['=cmd|calc', '+1', '-1', '@SUM(A1)', '\tx', 'a=b', "it's"])(
+    'make %j a text with csvSafe, in csv and tsv',
+    async (name) => {
+      const results: ImageResult[] = [
+        { ok: true, image: name, label: name, score: 0.6, labels: [{ ...CAT, label: name, logit: -2 }] },
+      ];
+      for (const [format, delimiter] of [
+        ['csv', ','],
+        ['tsv', '\t'],
+      ] as const) {
+        const text = await write(format, { columns: 60, color: false, safe: true }, results);
+        const [, row] = parse(text, { delimiter }) as string[][];
+        const expected = /^[=+\-@\t]/u.test(name) ? `'${name}` : name;
+        expect([row?.[0], row?.[2], row?.[4]]).toEqual([expected, expected, '-2']);
+      }
+    },
+  );
+
   it('jsonl: one object a line', async () => {
     const lines = (await write('jsonl')).split('\n');
     expect(lines.pop()).toBe('');

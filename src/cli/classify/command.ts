@@ -14,6 +14,7 @@ import { withCacheOptions } from '../options/cache-options.ts';
 import { refuseImages, withInputOptions, withTarOptions } from '../options/input-options.ts';
 import { classifierOptions, givenLabels, withLabelOptions, withScoreOptions } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { chooseShape, isOnTerminal, withOutputOptions } from '../options/output-options.ts';
 import { refuseOutputs, withPartsOptions } from '../parts/options.ts';
@@ -35,9 +36,11 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
     'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
   );
   withExplainOptions(withMaxErrors(withPartsOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))))));
-  return withCacheOptions(withModelOptions(command))
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the provider, the number of skipped files and the causes of an error')
+  return withMessageOptions(
+    withCacheOptions(withModelOptions(command)),
+    io,
+    'the provider, the number of skipped files and ',
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: ClassifyOptions) => onExit(await classify(images, options, io)));
 };

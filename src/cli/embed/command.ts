@@ -12,6 +12,7 @@ import { runOnModel, warner, withMaxErrors, writeResults } from '../image-run.ts
 import { type Io, unlessInterrupted } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { refuseImages, withInputOptions, withTarOptions } from '../options/input-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { decodeOptions, withModelOptions } from '../options/model-options.ts';
 import { collect, collectOne, outputFile } from '../options/values.ts';
 import { refuseOutputs, withPartsOptions } from '../parts/options.ts';
@@ -55,9 +56,7 @@ export const embedCommand = (io: Io, onExit: (code: number) => void) => {
       ).choices(['clip-retrieval']),
     );
   withPartsOptions(command);
-  return withCacheOptions(withModelOptions(withMaxErrors(command)))
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(withMaxErrors(command))), io)
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: EmbedOptions) => onExit(await embed(images, options, io)));
 };

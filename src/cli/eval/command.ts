@@ -4,6 +4,7 @@ import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withWalkOptions } from '../options/input-options.ts';
 import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import { anyNumber, collectOne } from '../options/values.ts';
 import type { EvalOptions } from './options.ts';
@@ -22,24 +23,24 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
   withWalkOptions(command)
     .option('--image-column <name>', 'column of the CSV with the paths of the images (default: path)')
     .option('--label-column <name>', 'column of the CSV with the labels (default: label)');
-  return withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(command))))
-    .optionsGroup('Output:')
-    .addOption(
-      new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(
-        EVALUATION_FORMATS,
-      ),
-    )
-    .option(
-      '-o, --output <file>',
-      'also write a report (.html or .json) or every prediction (.csv); with --calibrate a labels file (.json); repeatable',
-      collectOne,
-    )
-    .option('--compare <report.json>', 'compare with the JSON report of another run on the same images')
-    .option('--calibrate', 'suggest thresholds: choose them on half of the images, test them on the other half')
-    .option('--precision <p>', 'target precision of --calibrate, above 0 and at most 1 (default: 0.95)', precision)
-    .optionsGroup('Messages:')
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the causes of an error')
+  return withMessageOptions(
+    withCacheOptions(withModelOptions(withRefusalOptions(withLabelOptions(command))))
+      .optionsGroup('Output:')
+      .addOption(
+        new Option('-f, --format <format>', 'output format (default: table on a terminal, else json)').choices(
+          EVALUATION_FORMATS,
+        ),
+      )
+      .option(
+        '-o, --output <file>',
+        'also write a report (.html or .json) or every prediction (.csv); with --calibrate a labels file (.json); repeatable',
+        collectOne,
+      )
+      .option('--compare <report.json>', 'compare with the JSON report of another run on the same images')
+      .option('--calibrate', 'suggest thresholds: choose them on half of the images, test them on the other half')
+      .option('--precision <p>', 'target precision of --calibrate, above 0 and at most 1 (default: 0.95)', precision),
+    io,
+  )
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: EvalOptions) => {
       // What only eval needs is loaded only by it: the start of other commands does not pay.

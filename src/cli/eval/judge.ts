@@ -56,7 +56,7 @@ export function raiseClasses(
 
 /** Each result beside what the image truly shows; pulls no further ahead than the classifier does. */
 export async function* judge(
-  classifier: Classifier,
+  classifier: Pick<Classifier, 'classify'>,
   images: AsyncIterable<LabelledImage>,
   names: ReadonlyMap<string, string>,
   options: ClassifyOptions,

@@ -1,4 +1,4 @@
-import { createClassifier } from '../../classifier.ts';
+import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
@@ -52,13 +52,13 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
       io,
     );
+    const classify: Pick<Classifier, 'classify'> = {
+      classify: (sources, decoding) => withProgress(classifier.classify(sources, decoding), progress),
+    };
     const isRanked = new Set(classifier.labels);
     const ranked = labels.filter(({ label }) => isRanked.has(label));
     const raised = raiseClasses(names, labels, classifier.labels);
-    const judged = withProgress(
-      judge(classifier, truth.images(), raised, { ...decodeOptions(options), top: TOP }),
-      progress,
-    );
+    const judged = judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP });
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = {

@@ -4,6 +4,7 @@ import { FINDING_FORMATS } from '../../output/findings.ts';
 import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withInputOptions } from '../options/input-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import { anyNumber, collectOne, outputFile, topCount } from '../options/values.ts';
 import type { FindOptions } from './run.ts';
@@ -40,10 +41,7 @@ export const findCommand = (io: Io, onExit: (code: number) => void) => {
     .option('-o, --output <file>', 'write the list to a file; its extension chooses the format', outputFile)
     .option('--print0', 'write only the paths, each followed by NUL, for xargs -0')
     .option('--html <file>', 'also write one HTML page with thumbnails of the pictures');
-  return withCacheOptions(withModelOptions(command))
-    .optionsGroup('Messages:')
-    .option('--quiet', 'print no progress, warnings or summary')
-    .option('--verbose', 'also print the number of skipped files and the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(command)), io, 'the number of skipped files and ')
     .addHelpText('after', EXAMPLES)
     .action(async (first: string | undefined, rest: string[], options: FindOptions) => {
       const { runFind } = await import('./run.ts');

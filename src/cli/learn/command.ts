@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withWalkOptions } from '../options/input-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import { collectOne } from '../options/values.ts';
 import type { LearnCommandOptions } from './run.ts';
@@ -38,10 +39,7 @@ export const learnCommand = (io: Io, onExit: (code: number) => void) => {
       collectOne,
     )
     .addOption(new Option('-f, --format <format>', 'format of the report').choices(['text', 'json']).default('text'));
-  return withCacheOptions(withModelOptions(command))
-    .optionsGroup('Messages:')
-    .option('--quiet', 'show no progress, warnings or summary')
-    .option('--verbose', 'also show the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(command)), io)
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: LearnCommandOptions) => {
       const { runLearn } = await import('./run.ts');

@@ -3,7 +3,9 @@ import { inCache } from '../../disk/cache-files.ts';
 import { ModelError, UsageError } from '../../errors.ts';
 import { CachedRepo } from '../../hub/cache.ts';
 import { findPulled, readPins, updatePins } from '../../hub/pins.ts';
-import { removeImport } from '../../model/imports.ts';
+import { pinnedFolder } from '../../hub/verify.ts';
+import { removeConverted } from '../../model/converted-weights.ts';
+import { findImport, removeImport } from '../../model/imports.ts';
 import { STARTER } from '../../model/starter.ts';
 import { chosenModel, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
@@ -12,7 +14,9 @@ import { examples, print } from './print.ts';
 
 export const rmCommand = (io: Io) =>
   new Command('rm')
-    .description('remove a model: delete its ONNX graphs, and its downloaded files from the Hugging Face cache')
+    .description(
+      'remove a model: delete its ONNX graphs, its converted weights, and its downloaded files from the Hugging Face cache',
+    )
     .argument('<model>', 'name of an imported or downloaded model')
     .option('--json', 'print JSON')
     .addHelpText('after', examples('rm my-clip', 'rm clip-vit-b-32'))
@@ -23,6 +27,8 @@ export const rmCommand = (io: Io) =>
           'name an imported or downloaded model',
         );
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
+      const source =
+        pin === undefined ? (await findImport(name, io.env).catch(() => undefined))?.source : pinnedFolder(pin);
       if (pin !== undefined) {
         const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);
         const same = others.filter(
@@ -39,6 +45,7 @@ export const rmCommand = (io: Io) =>
           `${model} is not an imported or downloaded model`,
           'run clip-classify models list to see the models',
         );
+      if (source !== undefined) await removeConverted(source, io.env);
       if (chosenModel(io.env) === name) {
         await setDefaultModel(undefined, io.env);
         say(io, 'warning', `${name} was the default model; the default is now ${STARTER}`);

@@ -26,6 +26,7 @@ export interface OutputOptions {
   readonly print0?: boolean;
   readonly failFast?: boolean;
   readonly csvBom?: boolean;
+  readonly csvSafe?: boolean;
   readonly outputDir?: string;
 }
 
@@ -56,6 +57,7 @@ export function withOutputOptions(command: Command): Command {
     .option('--match <label>', 'print only the paths of images with this label, one per line')
     .option('--print0', 'end each path of --match with NUL instead of a newline, for xargs -0')
     .option('--csv-bom', 'begin csv and tsv output with a byte-order mark, so that Excel shows accents')
+    .option('--csv-safe', 'in csv and tsv output, put an apostrophe before names and labels that begin with = + - or @')
     .option('--fail-fast', 'stop at the first image that fails');
 }
 
@@ -104,14 +106,14 @@ export function isText(shape: Shape): shape is TextShape {
 
 export async function writerFor(shape: TextShape, run: RunInfo, options: OutputOptions, io: Io): Promise<ResultWriter> {
   const terminal = isOnTerminal(options, io);
-  const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', `${code}: ${message}`);
+  const onError = ({ code, message }: Error & { code: string }) => say(io, 'error', message, { code });
   if ('match' in shape) {
     return matchWriter(shape.match, { print0: options.print0 ?? false, terminal, onError });
   }
   const columns = (terminal && io.stdout.columns) || 80;
-  const { csvBom: bom = false } = options;
+  const { csvBom: bom = false, csvSafe: safe = false } = options;
   const color = terminal && wantsColor(io.stdout, io.env);
-  return createWriter(shape.format, run, { terminal, columns, color, bom, onError });
+  return createWriter(shape.format, run, { terminal, columns, color, bom, safe, onError });
 }
 
 /** Where the rows go: a file of lines can be resumed, anything else cannot. */

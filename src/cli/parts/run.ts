@@ -9,6 +9,7 @@ import { writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import type { Progress } from '../progress.ts';
+import type { Outcome } from '../run-report.ts';
 import type { Part } from './plan.ts';
 
 /** The files of a part, and what writes them. */
@@ -36,7 +37,7 @@ export interface PartWork<Result> {
  * @param folders that are made if they are missing
  * @returns the rows of all parts, also of those that were done before
  */
-export async function writeParts<Result extends { readonly ok: boolean }>(
+export async function writeParts<Result extends Outcome>(
   parts: AsyncIterable<Part>,
   work: PartWork<Result>,
   folders: readonly string[],
@@ -53,6 +54,7 @@ export async function writeParts<Result extends { readonly ok: boolean }>(
     const before = await doneBefore(first, part.input, work.settings, warn);
     if (before !== undefined) {
       found.skipped++;
+      io.report?.keep(before);
       add(counts, before);
       continue;
     }

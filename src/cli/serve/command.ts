@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withLabelOptions, withScoreOptions } from '../options/label-options.ts';
+import { withLogOption } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import { collectOne, wholeNumber } from '../options/values.ts';
 import type { ServeOptions } from './run.ts';
@@ -30,9 +31,8 @@ export const serveCommand = (io: Io, onExit: (code: number) => void) => {
     .option('--token-file <file>', 'requests need one of the tokens in this file, one per line')
     .option('--allow-host <name>', 'also answer requests with this Host header; repeatable', collectOne)
     .option('--allow-urls', 'download images by their URLs, from public addresses only');
-  return withCacheOptions(withModelOptions(withScoreOptions(withLabelOptions(command))))
-    .optionsGroup('Messages:')
-    .addOption(new Option('--log <format>', 'write one line for each request to standard error').choices(['json']))
+  withCacheOptions(withModelOptions(withScoreOptions(withLabelOptions(command)))).optionsGroup('Messages:');
+  return withLogOption(command)
     .option('--quiet', 'print no address and no warnings')
     .option('--verbose', 'also print the causes of an error')
     .addHelpText('after', EXAMPLES)

@@ -17,7 +17,6 @@ export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly tokenFile?: string;
   readonly allowHost?: readonly string[];
   readonly allowUrls?: boolean;
-  readonly log?: 'json';
   readonly quiet?: boolean;
 }
 
@@ -72,9 +71,9 @@ async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSetting
   };
 }
 
-function log(event: Event, { log: format, quiet = false }: ServeOptions, io: Io): void {
-  if (format === 'json') io.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
-  else if (event.event !== 'request' && !quiet) say(io, 'warning', `${event.event}: ${event.message}`);
+function log({ event, ...fields }: Event, { quiet = false }: ServeOptions, io: Io): void {
+  if (io.log !== undefined) io.log.write(event, fields);
+  else if ('message' in fields && !quiet) say(io, 'warning', `${event}: ${fields.message}`);
 }
 
 function ended(signal: AbortSignal): Promise<void> {

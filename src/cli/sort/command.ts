@@ -3,6 +3,7 @@ import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withInputOptions } from '../options/input-options.ts';
 import { withLabelOptions, withRefusalOptions } from '../options/label-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import type { SortOptions } from './run.ts';
 
@@ -34,10 +35,7 @@ export const sortCommand = (io: Io, onExit: (code: number) => void) => {
     .option('--from <file>', 'sort by rows that classify wrote (.jsonl or .json), without running a model')
     .option('--undo <folder>', 'put back everything that was sorted into this folder')
     .addOption(new Option('-f, --format <format>', 'how the plan is printed').choices(['table', 'jsonl']));
-  return withCacheOptions(withModelOptions(command))
-    .optionsGroup('Messages:')
-    .option('--quiet', 'print no progress, warnings or summary')
-    .option('--verbose', 'also print the number of skipped files and the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(command)), io, 'the number of skipped files and ')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: SortOptions) => {
       const { runSort } = await import('./run.ts');

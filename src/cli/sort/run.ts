@@ -82,7 +82,12 @@ async function apply(
   const counts = { done: 0, skipped: 0, stayed: 0, failed: failedImages };
   const transfers = steps.flatMap((step) => (step.kind === 'transfer' ? [step.transfer] : []));
   const sorter = await Sorter.open(target);
-  const progress = createProgress(io.stderr, options.quiet ?? false, 20, false);
+  const progress = createProgress(
+    { stderr: io.stderr, env: io.env, ...(io.log && { log: io.log }) },
+    options.quiet ?? false,
+    20,
+    false,
+  );
   progress.total(steps.length);
   const sink = new Sink(io.stdout, 'standard output');
   try {
@@ -97,7 +102,7 @@ async function apply(
       }
       if (formatOf(options, io) === 'jsonl')
         await sink.write(`${toJson({ ...stepRow(step), state: outcome.state })}\n`);
-      progress.step();
+      progress.step({ ok: true });
     }
   } finally {
     progress.end();
@@ -152,7 +157,7 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
       });
       const read = async () => {
         for await (const result of withProgress(results, progress)) {
-          if (!result.ok) say(io, 'error', `${result.error.code}: ${result.error.message}`);
+          if (!result.ok) say(io, 'error', result.error.message, { code: result.error.code });
           const source = sourceOfIdentity(result);
           rows.push({ image: pathOf(source), label: result.ok && source.kind === 'file' ? result.label : undefined });
         }

@@ -3,6 +3,7 @@ import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
 import { withInputOptions } from '../options/input-options.ts';
 import { withLabelOptions, withScoreOptions } from '../options/label-options.ts';
+import { withMessageOptions } from '../options/message-options.ts';
 import { withModelOptions } from '../options/model-options.ts';
 import type { TagOptions } from './run.ts';
 
@@ -27,10 +28,7 @@ export const tagCommand = (io: Io, onExit: (code: number) => void) => {
         'jsonl',
       ]),
     );
-  return withCacheOptions(withModelOptions(command))
-    .optionsGroup('Messages:')
-    .option('--quiet', 'print no progress, warnings or summary')
-    .option('--verbose', 'also print the number of skipped files and the causes of an error')
+  return withMessageOptions(withCacheOptions(withModelOptions(command)), io, 'the number of skipped files and ')
     .addHelpText('after', EXAMPLES)
     .action(async (images: string[], options: TagOptions) => {
       const { runTag } = await import('./run.ts');

@@ -31,7 +31,7 @@ export interface TagOptions extends InputOptions, LabelOptions, ScoreOptions, Im
 /** What became of the sidecar of a picture. */
 type Tagged = { readonly image: string; readonly pathBytes?: Uint8Array } & (
   | { readonly ok: true; readonly change: Change }
-  | { readonly ok: false; readonly code: ImageErrorCode; readonly message: string }
+  | { readonly ok: false; readonly error: { readonly code: ImageErrorCode; readonly message: string } }
 );
 
 /** @returns the exit code: 1 if a picture or its sidecar failed */
@@ -64,7 +64,7 @@ async function remove(given: GivenImages, options: TagOptions, io: Io): Promise<
     for await (const image of given.images)
       yield changed(identityOf(image), image, () => planRemoval(pathOf(image)), options);
   };
-  const progress = createProgress(io.stderr, options.quiet ?? false, options.batch, io.stdout.isTTY === true);
+  const progress = createProgress(io, options.quiet ?? false, options.batch, io.stdout.isTTY === true);
   const { ok, failed } = await writeResults(rows(), tagSink(options, 'removed', io), { progress, io });
   if (!options.quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
   return failed > 0 ? 1 : 0;
@@ -75,7 +75,8 @@ async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions)
     const { image, pathBytes } = result;
     const identity = { image, ...(pathBytes && { pathBytes }) };
     if (!result.ok) {
-      yield { ...identity, ok: false, code: result.error.code, message: result.error.message };
+      const { code, message } = result.error;
+      yield { ...identity, ok: false, error: { code, message } };
       continue;
     }
     const source = sourceOfIdentity(result);
@@ -113,14 +114,14 @@ async function changed(
   { dryRun = false }: TagOptions,
 ): Promise<Tagged> {
   if (source.kind === 'url')
-    return { ...identity, ok: false, code: 'E_URL', message: `${source.name} is a URL and has no sidecar` };
+    return { ...identity, ok: false, error: { code: 'E_URL', message: `${source.name} is a URL and has no sidecar` } };
   try {
     const change = await plan();
     if (!dryRun && change.changed.length > 0) await applyChange(change);
     return { ...identity, ok: true, change };
   } catch (error) {
     const message = `the sidecar of ${source.name} was left as it is: ${messageOf(error)}`;
-    return { ...identity, ok: false, code: 'E_UNREADABLE', message };
+    return { ...identity, ok: false, error: { code: 'E_UNREADABLE', message } };
   }
 }
 
@@ -136,7 +137,7 @@ function tagSink({ format, dryRun }: TagOptions, verb: 'added' | 'removed', io: 
 }
 
 function tableLine(row: Tagged, verb: string, dryRun: boolean): string {
-  if (!row.ok) return `${oneLine(row.image)}: ${row.code}: ${oneLine(row.message)}\n`;
+  if (!row.ok) return `${oneLine(row.image)}: ${row.error.code}: ${oneLine(row.error.message)}\n`;
   const tags = row.change.changed.map((tag) => tag.slice(tag.indexOf('=') + 1));
   const what =
     tags.length === 0 ? 'no change' : `${dryRun ? 'would be ' : ''}${verb}: ${[...new Set(tags)].join(', ')}`;
@@ -145,6 +146,6 @@ function tableLine(row: Tagged, verb: string, dryRun: boolean): string {
 
 function jsonRow(row: Tagged, verb: 'added' | 'removed'): object {
   const identity = { image: row.image, ...pathField(row) };
-  if (!row.ok) return { ...identity, error: { code: row.code, message: row.message } };
+  if (!row.ok) return { ...identity, error: row.error };
   return { ...identity, sidecar: row.change.sidecar, [verb]: row.change.changed };
 }

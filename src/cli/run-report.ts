@@ -1,0 +1,141 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Clip } from '../clip.ts';
+import { packageVersion } from '../disk/package-version.ts';
+import { UsageError } from '../errors.ts';
+import type { JsonLog } from '../output/json-log.ts';
+import { writeOutput } from '../output/open-output.ts';
+import { type Counts, refusePicture, refuseToOverwrite } from '../output/result-output.ts';
+
+/** Seconds between two lines of counts. */
+const EVERY = 10;
+
+/** What became of one image; every result is one. */
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: { readonly code: string } };
+
+/** What stopped a run. */
+export interface RunError {
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** What a run did, for `--log json` while it goes on and for `--summary` when it has ended. See docs/logs.md. */
+export class RunReport {
+  private readonly started = new Date();
+  private opened = performance.now();
+  private readonly counts = { ok: 0, failed: 0 };
+  private readonly codes: Record<string, number> = {};
+  private kept = 0;
+  private model: Record<string, unknown> | undefined;
+  private provider: (() => Promise<unknown>) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private summary: string | undefined;
+
+  /** @param log absent without `--log json` */
+  constructor(
+    private readonly command: string,
+    private readonly log: JsonLog | undefined,
+    private readonly every = EVERY,
+  ) {}
+
+  async start(): Promise<void> {
+    this.log?.write('start', { command: this.command, version: await packageVersion() });
+  }
+
+  /**
+   * The file of `--summary`.
+   *
+   * @param files that it must not be
+   * @throws UsageError or OutputError
+   */
+  async writeTo(file: string, files: readonly string[]): Promise<void> {
+    await refuseToOverwrite(file, files, '--summary');
+    if (files.some((other) => resolve(other) === resolve(file)))
+      throw new UsageError(`--summary ${file} is another file of this run`, 'use another file');
+    await refusePicture(file);
+    if ((await stat(file).catch(() => undefined))?.isDirectory())
+      throw new UsageError(`--summary ${file} is a folder`, 'use the name of a file');
+    this.summary = file;
+  }
+
+  /** Whether the model must be hashed for the summary. */
+  get wantsDigest(): boolean {
+    return this.summary !== undefined;
+  }
+
+  /** The model is open; from here on images are timed. @param encodesImages whether it will say what it runs on */
+  open({ name, dtype, provider }: Clip, encodesImages: boolean, digest: string | undefined): void {
+    this.opened = performance.now();
+    this.model = { name, ...(digest && { digest }), dtype };
+    this.log?.write('model', { model: name, ...(digest && { digest }), dtype });
+    if (encodesImages) this.provider = provider;
+    if (this.log === undefined) return;
+    this.timer = setInterval(() => this.log?.write('progress', this.figures()), this.every * 1000);
+    this.timer.unref();
+  }
+
+  count(outcome: Outcome): void {
+    if (outcome.ok) this.counts.ok++;
+    else {
+      this.counts.failed++;
+      const { code } = outcome.error;
+      this.codes[code] = (this.codes[code] ?? 0) + 1;
+    }
+    if (outcome.ok && this.provider !== undefined) this.noteProvider(this.provider);
+  }
+
+  /** Rows of an earlier run that stay. */
+  keep({ ok, failed }: Counts): void {
+    this.kept += ok + failed;
+  }
+
+  private noteProvider(provider: () => Promise<unknown>): void {
+    this.provider = undefined;
+    provider().then(
+      (name) => {
+        if (this.model) this.model['provider'] = name;
+        this.log?.write('provider', { provider: name });
+      },
+      () => {}, // the run itself says why
+    );
+  }
+
+  private figures() {
+    const { counts, codes, kept } = this;
+    const seconds = (performance.now() - this.opened) / 1000;
+    const done = counts.ok + counts.failed;
+    return {
+      ...counts,
+      ...(kept > 0 && { kept }),
+      codes,
+      seconds: rounded(seconds),
+      images_per_second: rounded(done / Math.max(seconds, 1e-3)),
+    };
+  }
+
+  /** Says how the run ended, and writes the summary. @throws OutputError */
+  async end(exitCode: number, error?: RunError): Promise<void> {
+    clearInterval(this.timer);
+    const figures = this.figures();
+    if (this.summary !== undefined) {
+      const { parts } = await import('../model/doctor.ts');
+      const summary = {
+        summary: 1,
+        command: this.command,
+        started: this.started.toISOString(),
+        ended: new Date().toISOString(),
+        exit_code: exitCode,
+        ...figures,
+        ...(this.model && { model: this.model }),
+        ...(error && { error }),
+        versions: [`clip-classify ${await packageVersion()}`, ...parts()],
+      };
+      await writeOutput(this.summary, `${JSON.stringify(summary, null, 2)}\n`);
+    }
+    this.log?.write('end', { exit_code: exitCode, ...figures });
+  }
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(3));
+}
