@@ -49,7 +49,10 @@ async function runHere() {
 /** Ends at once, whatever is still under way. */
 function leave(signal, code = CODES[signal]) {
   // process.exit() waits for threads, and one that opens or reads may never come back: then the signal itself ends the process.
-  const waits = process.getActiveResourcesInfo().some((one) => /^(FSReq|GetAddrInfo|GetNameInfo)/u.test(one));
+  // A command that ends by itself has finished its work, and keeps its exit code.
+  const waits =
+    code === CODES[signal] &&
+    process.getActiveResourcesInfo().some((one) => /^(FSReq|GetAddrInfo|GetNameInfo)/u.test(one));
   if (waits && process.pid !== 1) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);

@@ -12,7 +12,7 @@ The model is loaded once. Only programs of this machine can ask, unless --host s
 
 Examples:
   $ clip-classify serve -l cat,dog
-  $ curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' 'http://127.0.0.1:7070/v1/classify?labels=cat,dog'`;
+  $ clip-classify serve --socket /run/user/1000/clip.sock --idle-exit 600`;
 
 export const serveCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('serve')
