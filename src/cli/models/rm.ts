@@ -29,6 +29,8 @@ export const rmCommand = (io: Io) =>
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
       const source =
         pin === undefined ? (await findImport(name, io.env).catch(() => undefined))?.source : pinnedFolder(pin);
+      // First: the model still leads to them if this run ends here.
+      if (source !== undefined) await removeConverted(source, io.env);
       if (pin !== undefined) {
         const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);
         const same = others.filter(
@@ -45,7 +47,6 @@ export const rmCommand = (io: Io) =>
           `${model} is not an imported or downloaded model`,
           'run clip-classify models list to see the models',
         );
-      if (source !== undefined) await removeConverted(source, io.env);
       if (chosenModel(io.env) === name) {
         await setDefaultModel(undefined, io.env);
         say(io, 'warning', `${name} was the default model; the default is now ${STARTER}`);
