@@ -41,11 +41,11 @@ export function checkSender(
   if (origin !== undefined && origins.has(origin.toLowerCase())) return origin;
   const site = headers['sec-fetch-site'];
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
-    throw forbidden('requests from other pages are refused; start the service with --allow-origin');
+    throw forbidden('requests from pages of other origins are refused; send them from a program');
   if (site === undefined || site === 'same-origin' || site === 'none') return undefined;
   // A link on another page may lead to the page of this service, which holds nothing of anybody.
   if (method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && url === '/') return undefined;
-  throw forbidden('requests from other pages are refused; start the service with --allow-origin');
+  throw forbidden('requests from pages of other origins are refused; send them from a program');
 }
 
 /** The host of a request line that holds a whole URL. @throws Problem 400 */
