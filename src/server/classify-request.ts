@@ -5,14 +5,17 @@ import { parseForm } from './multipart.ts';
 import { fieldsOf, type Parameters, parametersOf } from './parameters.ts';
 import { badRequest, Problem, tooLarge } from './problems.ts';
 
+/** Content types of a body that is one image: none, and what curl says if it is told nothing. */
+const RAW_TYPES = ['', 'application/octet-stream', 'application/x-www-form-urlencoded'];
+
 /** Images, and what to do with them. */
 export interface ClassifyRequest extends Parameters {
   readonly images: readonly GivenImage[];
 }
 
 /**
- * Reads a request in any of its three forms: the bytes of one image, a multipart form, or JSON. A body without a content type
- * is refused: a page of another origin may send such a body without asking first.
+ * Reads a request in any of its three forms: the bytes of one image, a multipart form, or JSON. A page of another origin may send
+ * bytes and forms without asking first; it is refused before, by its Origin and Sec-Fetch-Site.
  *
  * @param query of its address
  * @throws Problem 400, 413 or 415
@@ -32,7 +35,7 @@ export async function readClassifyRequest(
     if (images.length > mostImages) throw tooLarge(`there are ${images.length} images; the limit is ${mostImages}`);
     return { images, ...parametersOf({ ...fields, ...(more as object) }) };
   };
-  if (type.startsWith('image/') || type === 'application/octet-stream') {
+  if (type.startsWith('image/') || RAW_TYPES.includes(type)) {
     if (body.length === 0) throw badRequest('the body is empty; send the bytes of an image');
     return result([{ name: name ?? 'image 1', bytes: body }]);
   }
@@ -47,9 +50,8 @@ export async function readClassifyRequest(
     const { images, ...more } = objectOf(parseJson(body.toString()));
     return result(imagesOf(images), more);
   }
-  const given = type === '' ? 'no Content-Type' : `the Content-Type ${type.slice(0, 60)}`;
   const wanted = 'use image/*, application/octet-stream, multipart/form-data or application/json';
-  throw new Problem(415, 'E_MEDIA_TYPE', `the body has ${given}; ${wanted}`);
+  throw new Problem(415, 'E_MEDIA_TYPE', `the body has the Content-Type ${type.slice(0, 60)}; ${wanted}`);
 }
 
 /** @throws Problem 400 */

@@ -96,10 +96,12 @@ describe('POST /v1/classify', () => {
   it('gives the rows of the command line, within 1e-5, in each of its three forms', async () => {
     const bytes = await readFile(IMAGE);
     const expected = await expectedRow();
-    const raw = await post('/v1/classify?labels=cat,dog,a%20red%20house&name=rgb.png', 'image/png', bytes);
-    expect(raw.status).toBe(200);
-    expect(raw.body.results[0]?.image).toBe('rgb.png');
-    expectSame(raw.body.results[0], expected);
+    for (const type of ['image/png', undefined, 'application/x-www-form-urlencoded']) {
+      const raw = await post('/v1/classify?labels=cat,dog,a%20red%20house&name=rgb.png', type, bytes);
+      expect(raw.status).toBe(200);
+      expect(raw.body.results[0]?.image).toBe('rgb.png');
+      expectSame(raw.body.results[0], expected);
+    }
 
     const form = new FormData();
     form.append('labels', 'cat,dog,a red house');
