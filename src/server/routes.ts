@@ -1,14 +1,13 @@
-import type { ClassifierOptions } from '../classifier.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { isLearned } from '../learn/learned.ts';
 import { jsonRow } from '../output/json.ts';
 import { readClassifyRequest } from './classify-request.ts';
 import type { Answer, Exchange, Service } from './context.ts';
 import { withBody } from './context.ts';
 import { embedImages } from './embed-images.ts';
-import type { LabelSet } from './label-memory.ts';
-import type { Parameters } from './parameters.ts';
-import { badRequest, Problem, tooLarge } from './problems.ts';
+import { embeddings } from './embeddings.ts';
+import { huggingFace } from './hugging-face.ts';
+import { Problem } from './problems.ts';
+import { labelSetOf } from './request-labels.ts';
 
 /** Labels of an image, unless a request says otherwise: as on the command line. */
 const TOP = 5;
@@ -22,7 +21,9 @@ export type Route = (exchange: Exchange, service: Service) => Promise<Answer>;
 
 /** Every route, by its method and path. */
 export const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+  '/': { POST: huggingFace },
   '/v1/classify': { POST: classify },
+  '/v1/embeddings': { POST: embeddings },
   '/v1/models': { GET: models },
   '/v2/health/live': { GET: async () => ({ status: 200, body: { live: true } }) },
   '/v2/health/ready': { GET: ready },
@@ -65,26 +66,6 @@ async function ready({ signal }: Exchange, service: Service): Promise<Answer> {
   const [result] = await embedImages(service, [{ name: 'health', bytes: PIXEL }], {}, signal);
   if (result?.ok) return { status: 200, body: { ready: true } };
   throw new Problem(503, 'E_MODEL', 'the model cannot be run now; look at the log of the service');
-}
-
-/** The labels of a request, or those of the service. @throws LabelsError, UsageError; Problem 400, 413 or 429 */
-async function labelSetOf(
-  { host, labels: memory, settings, defaults }: Service,
-  { labels, classifier: options }: Pick<Parameters, 'labels' | 'classifier'>,
-): Promise<LabelSet> {
-  if (labels !== undefined) {
-    const { labels: most } = settings.limits;
-    if (labels.length > most) throw tooLarge(`there are ${labels.length} labels; the limit is ${most}`);
-    return memory.classifier(host.clip, labels, options);
-  }
-  if (settings.defaults === undefined || defaults === undefined)
-    throw badRequest('there are no labels; add labels=cat,dog to the address, or "labels" to the body');
-  if (Object.keys(options).length === 0) return defaults;
-  const { labels: own, ...others } = settings.defaults;
-  if (isLearned(own) && options.templates !== undefined)
-    throw badRequest('the labels of this service have templates of their own');
-  const merged: ClassifierOptions = { ...others, ...options };
-  return memory.classifier(host.clip, own, merged, true);
 }
 
 async function* each(embedded: readonly Embedded[]): AsyncGenerator<Embedded> {

@@ -142,6 +142,48 @@ describe('POST /v1/classify', () => {
     for (const { body } of all) expectSame(body.results[0], expected);
   });
 
+  it("answers Hugging Face's zero-shot task in both forms that its clients send", async () => {
+    const inputs = (await readFile(IMAGE)).toString('base64');
+    const labels = ['cat', 'dog', 'a red house'];
+    const template = 'a painting of {}';
+    const expected = await expectedRow(['-t', template, '-k', 'all']);
+    for (const [given, given_template] of [
+      [inputs, template],
+      [{ image: inputs }, template],
+    ] as const) {
+      const body = { inputs: given, parameters: { candidate_labels: labels, hypothesis_template: given_template } };
+      const answer = await post('/', 'application/json', JSON.stringify(body));
+      const rows = answer.body as unknown as { label: string; score: number }[];
+      expect(rows.map(({ label }) => label)).toEqual(expected.labels.map(({ label }) => label));
+      for (const [n, { score }] of expected.labels.entries()) expect(rows[n]?.score).toBeCloseTo(score, 5);
+    }
+    expect((await post('/', 'application/json', '{"inputs": 1}')).status).toBe(400);
+  });
+
+  it("gives the embeddings of embed, in the form of OpenAI's clients", async () => {
+    const image = `data:image/png;base64,${(await readFile(IMAGE)).toString('base64')}`;
+    const embeddingsOf = async (args: readonly string[]) =>
+      (await cli(['embed', ...args, ...MODEL, '-f', 'jsonl', '--quiet'])).stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { embedding: number[] }).embedding);
+    const expected = [...(await embeddingsOf(['--texts', 'a cat,a red house'])), ...(await embeddingsOf([IMAGE]))];
+    const askFor = (more: object) =>
+      post('/v1/embeddings', 'application/json', JSON.stringify({ input: ['a cat', 'a red house', image], ...more }));
+    const { status, body } = await askFor({});
+    const { data } = body as unknown as { data: { index: number; embedding: number[] }[] };
+    expect([status, data.map(({ index }) => index)]).toEqual([200, [0, 1, 2]]);
+    for (const [n, row] of expected.entries())
+      for (const [i, value] of row.entries()) expect(data[n]?.embedding[i]).toBeCloseTo(value, 5);
+    const packed = (await askFor({ encoding_format: 'base64' })).body as unknown as { data: { embedding: string }[] };
+    for (const [n, { embedding }] of packed.data.entries()) {
+      const bytes = Buffer.from(embedding, 'base64');
+      expect(data[n]?.embedding.map((_, i) => bytes.readFloatLE(4 * i))).toEqual(data[n]?.embedding);
+    }
+    expect((await askFor({ model: 'another' })).status).toBe(400);
+    expect((await askFor({ input: '' })).status).toBe(400);
+  });
+
   it('makes a bad image an error of that image alone', async () => {
     const good = (await readFile(IMAGE)).toString('base64');
     const cut = (await readFile(IMAGE)).subarray(0, 40).toString('base64');
