@@ -52,7 +52,12 @@ export class ParquetWriter {
       this.done = this.run();
       this.done.catch(() => {}); // told by add and end
     }
-    for (const batch of toWasm(columns).recordBatches()) await Promise.race([this.input.write(batch), this.done]);
+    const table = toWasm(columns);
+    try {
+      for (const batch of table.recordBatches()) await Promise.race([this.input.write(batch), this.done]);
+    } finally {
+      table.free(); // else its memory stays until a garbage collection, which does not see it
+    }
   }
 
   /**
