@@ -120,6 +120,29 @@ describe('models verify', () => {
     expect((await classify()).code).toBe(0);
   });
 
+  it('mends damaged files and graphs with --repair, and downloads only what is damaged', async () => {
+    await truncate(blobOf('model.safetensors'), 1000);
+    hub.seen.length = 0;
+    const { code, stdout, stderr } = await run('models', 'verify', '--repair');
+    expect([code, stdout]).toEqual([0, 'starter: 5 files are intact\ntiny-clip: 6 files are intact\n']);
+    expect(stderr).toContain('tiny-clip is damaged');
+    expect(hub.seen.filter(({ url }) => url.includes('/resolve/')).length).toBe(1);
+    expect((await classify()).code).toBe(0);
+  });
+
+  it('says that an import cannot be repaired', async () => {
+    const source = join(home.folder, 'broken-source');
+    await cp(fixture('tiny-gelu-f16'), source, { recursive: true });
+    await run('models', 'import', source, '--name', 'broken');
+    await truncate(join(source, 'model.safetensors'), 1000);
+    const { code, stderr } = await run('models', 'verify', 'broken', '--repair');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_CHECKSUM: .*models import <folder> --name broken again/),
+    ]);
+    await run('models', 'rm', 'broken');
+  });
+
   it('checks the graphs that were written too, of pulled and of imported models', async () => {
     await run('models', 'import', fixture('tiny-gelu-f16'), '--name', 'mine');
     expect((await run('models', 'verify')).stdout).toBe(

@@ -1,26 +1,36 @@
+import { rm } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { CheckedFile } from '../../disk/digest.ts';
 import { ChecksumError, ModelError } from '../../errors.ts';
 import { findPulled, type Pin, readPins } from '../../hub/pins.ts';
+import { pullModel } from '../../hub/pull.ts';
 import { pinnedFolder, throwDamage, verifyPin } from '../../hub/verify.ts';
 import { verifyConverted } from '../../model/converted-weights.ts';
 import { findImport, verifyImport } from '../../model/imports.ts';
 import { refuseDamaged, STARTER, verifyStarter } from '../../model/starter.ts';
 import { modelNames } from '../../model/store.ts';
 import type { Io } from '../io.ts';
+import { say } from '../messages.ts';
+import { prepare } from './prepare.ts';
 import { examples, print } from './print.ts';
 
 export const verifyCommand = (io: Io) =>
   new Command('verify')
     .description('check built-in, downloaded, imported and converted model files against their recorded checksums')
     .argument('[model]', 'name of the starter, or of a downloaded or imported model (default: all of them)')
+    .option('--repair', 'download damaged files of downloaded models again, and delete damaged converted weights')
     .option('--json', 'print JSON')
-    .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --json'))
-    .action(async (model: string | undefined, { json }: { json?: true }) => {
+    .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --repair'))
+    .action(async (model: string | undefined, { json, repair }: { json?: true; repair?: true }) => {
       const names = await modelNames(io.env);
       const wanted = model === undefined ? names : [await nameOf(model, names, io.env)];
       const pins = await readPins(io.env);
-      const report = await Promise.all(wanted.map((name) => check(name, pins.get(name), io.env)));
+      const examine = (name: string) => check(name, pins.get(name), io.env);
+      let report = await Promise.all(wanted.map(examine));
+      if (repair) {
+        for (const checked of report) if (!checked.good) await mend(checked, pins.has(checked.name), io);
+        report = await Promise.all(wanted.map(examine));
+      }
       const text = report.map(
         ({ name, good, files, graphs, weights }) =>
           `${name}: ${good ? `${files.length + graphs.length + weights.length} files are intact` : 'DAMAGED'}\n`,
@@ -41,6 +51,15 @@ interface Checked {
   readonly graphs: readonly CheckedFile[];
   /** What was converted. */
   readonly weights: readonly CheckedFile[];
+}
+
+/** Makes a model whole again as far as that is possible from here: an import cannot be. */
+async function mend({ name, weights }: Checked, isPulled: boolean, io: Io): Promise<void> {
+  for (const { path, state } of weights) if (state !== 'good') await rm(path, { force: true });
+  if (!isPulled) return;
+  const onWarning = (message: string) => say(io, 'warning', message);
+  say(io, 'note', `${name} is damaged; its damaged files are downloaded again`);
+  await prepare(await pullModel(name, { force: true, env: io.env, onWarning }), io, onWarning);
 }
 
 async function check(name: string, pin: Pin | undefined, env: Io['env']): Promise<Checked> {
@@ -66,7 +85,7 @@ function refuseDamage({ name, files, graphs, weights }: Checked, pin: Pin | unde
   const again =
     pin === undefined
       ? `run clip-classify models import <folder> --name ${name} again`
-      : `run clip-classify models pull ${name} --force`;
+      : `run clip-classify models verify ${name} --repair`;
   refuse(files, `since ${name} was imported`, `restore the file, or ${again}`);
   refuse(weights, 'since it was written', 'delete the file; it is written again when it is needed');
   refuse(graphs, `since ${name} was imported`, again);
