@@ -22,7 +22,7 @@ export type ImageSource = { readonly name: string } & (
     }
 );
 
-/** What is known of an image in an archive, beside its bytes. */
+/** What an archive tells about one of its images. */
 export interface Membership {
   /** WebDataset's key of the sample. */
   readonly key: string;

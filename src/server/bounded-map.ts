@@ -4,10 +4,6 @@ export class BoundedMap<K, V> {
 
   constructor(private readonly most: number) {}
 
-  get size(): number {
-    return this.entries.size;
-  }
-
   /** Makes the entry the last used one. */
   get(key: K): V | undefined {
     const value = this.entries.get(key);

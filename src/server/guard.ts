@@ -5,14 +5,6 @@ import { badRequest, Problem } from './problems.ts';
 /** Names of this machine for itself. */
 const LOCAL = ['localhost', '127.0.0.1', '[::1]'];
 
-/** What a request may come from. */
-export interface Guard {
-  /** Host headers that are answered, each with its port; undefined on a Unix socket, which no browser reaches. */
-  readonly hosts: ReadonlySet<string> | undefined;
-  /** Origins of other pages. */
-  readonly origins: ReadonlySet<string>;
-}
-
 /** The Host headers of a port: the names of this machine, the address that was asked for, and what is listed. */
 export function allowedHosts(port: number, address: string, listed: readonly string[]): ReadonlySet<string> {
   const own = [...LOCAL, address.includes(':') ? `[${address}]` : address];
@@ -24,13 +16,10 @@ export function allowedHosts(port: number, address: string, listed: readonly str
  * A page of another origin can send requests to a service of this machine, and after DNS rebinding it can even read the
  * answers. Programs send neither Origin nor Sec-Fetch-Site, browsers always do; the Host of a rebound page is its own name.
  *
- * @returns the origin of another page that may ask
+ * @param hosts Host headers that are answered, each with its port; undefined on a Unix socket, which no browser reaches
  * @throws Problem 403
  */
-export function checkSender(
-  { headers, url = '', method }: IncomingMessage,
-  { hosts, origins }: Guard,
-): string | undefined {
+export function checkSender({ headers, url = '' }: IncomingMessage, hosts: ReadonlySet<string> | undefined): void {
   const host = headers.host?.toLowerCase() ?? '';
   if (hosts !== undefined) {
     for (const one of [host, ...hostOfTarget(url)])
@@ -38,13 +27,9 @@ export function checkSender(
         throw forbidden(`this service does not answer for the host "${one.slice(0, 100)}"; start it with --allow-host`);
   }
   const { origin } = headers;
-  if (origin !== undefined && origins.has(origin.toLowerCase())) return origin;
-  const site = headers['sec-fetch-site'];
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
-    throw forbidden('requests from pages of other origins are refused; send them from a program');
-  if (site === undefined || site === 'same-origin' || site === 'none') return undefined;
-  // A link on another page may lead to the page of this service, which holds nothing of anybody.
-  if (method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && url === '/') return undefined;
+  const site = headers['sec-fetch-site'] ?? 'none';
+  const isOwnOrigin = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
+  if (isOwnOrigin && (site === 'same-origin' || site === 'none')) return;
   throw forbidden('requests from pages of other origins are refused; send them from a program');
 }
 

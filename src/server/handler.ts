@@ -2,16 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../errors.ts';
 import { toJson } from '../output/json.ts';
 import type { Answer, Exchange, Service } from './context.ts';
-import { checkSender, checkToken, type Guard } from './guard.ts';
+import { checkSender, checkToken } from './guard.ts';
 import { badRequest, Problem, problemOf } from './problems.ts';
 import { ROUTES } from './routes.ts';
 
-/** Answers one request, whatever it is. */
+/** Answers one request, whatever it is. @param hosts as {@link checkSender} takes them */
 export async function handle(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   service: Service,
-  guard: Guard,
+  hosts: ReadonlySet<string> | undefined,
 ): Promise<void> {
   const began = performance.now();
   const left = new AbortController();
@@ -26,7 +26,7 @@ export async function handle(
   try {
     if (address === undefined) throw badRequest('the request line has no path');
     if (Object.hasOwn(ROUTES, address.pathname)) route = address.pathname;
-    checkSender(incoming, guard);
+    checkSender(incoming, hosts);
     if (route !== '/v2/health/live') checkToken(incoming.headers.authorization, service.settings.access.tokens);
     if (service.isStopping()) throw new Problem(503, 'E_STOPPING', 'the service is stopping', { connection: 'close' });
     answer = await answerOf(route, exchange, service);

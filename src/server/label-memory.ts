@@ -37,13 +37,11 @@ export class LabelMemory {
    * @param encode encodes the prompts of labels that are new
    * @param most rows to keep
    * @param labels the most of one request
-   * @param onLookup told whether a label set was kept
    */
   constructor(
     private readonly encode: (prompts: LabelPrompts) => Promise<LabelRows>,
     most: number,
     labels: number,
-    private readonly onLookup: (isHit: boolean) => void = () => {},
   ) {
     this.rows = new BoundedMap(most);
     this.mostPrompts = labels * PROMPTS_PER_LABEL;
@@ -58,7 +56,6 @@ export class LabelMemory {
   ): Promise<LabelSet> {
     const key = keyOf([isLearned(labels) ? 'learned' : labels, options]); // a service has one learned classifier at most
     const kept = this.sets.get(key);
-    this.onLookup(kept !== undefined);
     if (kept !== undefined) return kept;
     const made = this.create(clip, labels, options, isOwn);
     this.sets.set(key, made);

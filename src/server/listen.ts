@@ -32,7 +32,6 @@ export interface Listening {
 
 /** @throws UsageError if the place is taken or not allowed */
 export async function listen(service: Service, place: Place): Promise<Listening> {
-  const origins = new Set(service.settings.access.origins);
   let hosts: ReadonlySet<string> | undefined = new Set<string>();
   let running = 0;
   let lastAt = performance.now();
@@ -49,7 +48,7 @@ export async function listen(service: Service, place: Place): Promise<Listening>
         running--;
         lastAt = performance.now();
       });
-      void handle(incoming, outgoing, service, { hosts, origins });
+      void handle(incoming, outgoing, service, hosts);
     },
   );
   server.maxConnections = CONNECTIONS;

@@ -18,7 +18,7 @@ const LABEL = v.strictObject({
   threshold: v.optional(SHARE),
 });
 
-/** The parameters of `/v1/classify` beside its images, by the names of a JSON body. */
+/** The parameters of `/v1/classify` without its images, by the names of a JSON body. */
 export const PARAMETERS = {
   labels: v.optional(v.array(v.union([TEXT, LABEL]))),
   templates: v.optional(TEXTS),

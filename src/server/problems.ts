@@ -1,6 +1,6 @@
 import { ClipError, ImageError, LabelsError, ModelError, ProviderError, UsageError } from '../errors.ts';
 
-/** Codes of what the service refuses; beside them an answer has the codes of runs and images. */
+/** Codes of what the service refuses. An answer can also have the codes of runs and images. */
 export type ServiceCode =
   | 'E_REQUEST'
   | 'E_MEDIA_TYPE'

@@ -30,10 +30,8 @@ export const LIMITS: Limits = {
 
 /** Who may ask. */
 export interface Access {
-  /** Host headers that are answered beside those of the addresses that are listened on. */
+  /** More Host headers that are answered; those of the address that the service listens on always are. */
   readonly hosts: readonly string[];
-  /** Origins of other pages that may ask. */
-  readonly origins: readonly string[];
   /** Undefined if everybody who can connect may ask. */
   readonly tokens?: readonly string[];
 }

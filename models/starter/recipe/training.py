@@ -21,7 +21,7 @@ class Settings:
     steps: int
     seed: int
     classes_weight: float  # of the loss that keeps what the trunk's classifier sees
-    ancestors_weight: float  # of the same for wider words
+    ancestors_weight: float  # of the loss that does this for wider words
     background_weight: float = 0.0
     dropout: float = 0.2
     rate: float = 2e-3

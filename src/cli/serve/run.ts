@@ -63,7 +63,7 @@ async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSetting
   const hasLabels = !Array.isArray(labels) || labels.length > 0;
   return {
     limits: LIMITS,
-    access: { hosts, origins: [], ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }) },
+    access: { hosts, ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }) },
     urls,
     decode,
     ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
