@@ -7,12 +7,17 @@ import { asStill, heifKind } from './heif.ts';
 import { type DecodedImage, decodeWithLibvips, heifHeader } from './libvips.ts';
 import { checkPixels } from './limits.ts';
 import { countPages } from './pages.ts';
-import { decodeRaw, rawOf } from './raw/raw.ts';
+import { rawIn } from './raw/kinds.ts';
+import { decodeRaw } from './raw/raw.ts';
 import { tiffRaw } from './raw/tiff-raw.ts';
 import { layoutOf } from './tiff/blocks.ts';
 import { type Directory, directoriesOf } from './tiff/directory.ts';
 import { fullPages } from './tiff/pages.ts';
 import { needsOwnReader, readTiff } from './tiff/tiff.ts';
+import { viewOf } from './view.ts';
+
+/** A RAW file that is too short to say what it is. */
+const DAMAGED_RAW = { kind: 'damaged', candidates: [] } as const;
 
 /**
  * Decodes one frame or page to 8-bit RGB, as Pillow's `convert("RGB")` does for what CLIP was trained on:
@@ -42,7 +47,7 @@ export async function decode(
     case 'BMP':
       return decodeBmp(bytes, name, options.maxPixels);
     case 'RAW':
-      return decodeRaw(bytes, name, rawOf(bytes), options, wanted);
+      return decodeRaw(bytes, name, rawIn(viewOf(bytes)) ?? DAMAGED_RAW, options, wanted);
     case 'TIFF':
       return decodeTiff(bytes, name, options, wanted);
     case 'HEIF': {
@@ -71,8 +76,9 @@ async function decodeTiff(
   options: DecodeOptions,
   wanted: number | undefined,
 ): Promise<DecodedImage> {
-  const directories = directoriesOf(bytes);
-  const raw = tiffRaw(bytes, directories);
+  const view = viewOf(bytes);
+  const directories = directoriesOf(view);
+  const raw = tiffRaw(view, directories);
   if (raw !== undefined) return decodeRaw(bytes, name, raw, options, wanted);
   const picture = fullPages(directories)[(options.page ?? 1) - 1];
   if (picture !== undefined && needsOwnReader(layoutOf(picture))) {

@@ -1,7 +1,9 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { shortAddress, unsupportedAddress } from '../disk/address.ts';
 import { ImageError, messageOf } from '../errors.ts';
-import { otherScheme, shortAddress } from './address.ts';
+import { rawExcerpt } from './raw/excerpt.ts';
+import { readAt } from './view.ts';
 
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
@@ -13,7 +15,7 @@ export type Reserve = (bytes: number) => Promise<void>;
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a regular file, as they were when it was opened.
+ * The bytes of a regular file, as they were when it was opened. Of a camera's RAW file, only an excerpt with its largest JPEG.
  *
  * It is looked at before it is opened, for opening alone can set off a device; and again when it is open, for it may have
  * been swapped in between.
@@ -34,10 +36,15 @@ export async function readImageFile(
     const before = await handle.stat({ bigint: true });
     checkKind(name, before);
     const size = Number(before.size);
-    await reserve(size);
-    const bytes = await readUpTo(handle, size + 1); // the one more tells whether it has grown
+    const excerpt = await rawExcerpt(handle, size);
+    if (excerpt === undefined) {
+      checkSize(name, size);
+      await reserve(size);
+    }
+    const bytes = excerpt ?? (await readAt(handle, 0, size + 1)); // the one more tells whether it has grown
     const after = await handle.stat({ bigint: true });
-    if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
+    const isWhole = excerpt !== undefined || bytes.length === size;
+    if (isWhole && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
     throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when the file is complete');
   } catch (error) {
     throw error instanceof ImageError ? error : await unreadable(path, name, error);
@@ -60,7 +67,7 @@ export function tooLarge(name: string, size: number | bigint): ImageError {
 
 function checkKind(name: string, info: BigIntStats): void {
   if (info.isFile()) {
-    checkSize(name, info.size);
+    if (info.size === 0n) checkSize(name, info.size);
     return;
   }
   if (info.isDirectory()) {
@@ -78,17 +85,6 @@ function checkKind(name: string, info: BigIntStats): void {
   );
 }
 
-async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
-}
-
 async function unreadable(path: string | Buffer, given: string, error: unknown): Promise<ImageError> {
   if (given === '')
     return new ImageError(
@@ -97,17 +93,15 @@ async function unreadable(path: string | Buffer, given: string, error: unknown):
       'check for a variable that is not set',
       error,
     );
-  const address = otherScheme(given);
-  if (address !== undefined) {
-    const fact = `${shortAddress(given)} is a ${address.scheme}: address, which cannot be read`;
-    return new ImageError('E_URL', fact, address.advice, error);
-  }
+  const address = unsupportedAddress(given);
+  if (address !== undefined) return new ImageError('E_URL', address.fact, address.nextStep, error);
   const name = /^\s|\s$/u.test(given) ? JSON.stringify(given) : given; // white space at the ends shows
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     const target = await linkTarget(path);
     const fact = target === undefined ? 'does not exist' : `is a link to ${target}, which does not exist`;
-    return new ImageError('E_NOT_FOUND', `${name} ${fact}`, 'check the path', error);
+    const nextStep = /^(https?:|www\.)/iu.test(given) ? 'write a URL with https://' : 'check the path';
+    return new ImageError('E_NOT_FOUND', `${shortAddress(name)} ${fact}`, nextStep, error);
   }
   if (code === 'ELOOP')
     return new ImageError(

@@ -7,7 +7,7 @@ export interface Delimiter {
 
 /** The delimiter that the first line shows: spreadsheets write semicolons or tabs where the comma is a decimal point. */
 export function delimiterOf(text: string): Delimiter {
-  const declared = /^\ufeff?sep=([,;\t])\r?\n/u.exec(text);
+  const declared = /^\ufeff?"?sep=([,;\t])"?\r?\n/iu.exec(text);
   if (declared !== null) return { delimiter: declared[1] as Delimiter['delimiter'], skip: declared[0].length }; // one of the three
   const [header = ''] = text.split(/[\r\n]/u, 1);
   if (header.includes(',')) return { delimiter: ',', skip: 0 };

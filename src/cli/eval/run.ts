@@ -13,6 +13,7 @@ import { classifierOptions, givenLabels } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
+import { Contradictions } from './contradictions.ts';
 import { readEarlier } from './earlier.ts';
 import { checkWritable } from './exports.ts';
 import { judge, matchClasses, raiseClasses } from './judge.ts';
@@ -58,7 +59,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const isRanked = new Set(classifier.labels);
     const ranked = labels.filter(({ label }) => isRanked.has(label));
     const raised = raiseClasses(names, labels, classifier.labels);
-    const judged = judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP });
+    const contradictions = new Contradictions();
+    const judged = contradictions.watch(
+      judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP }),
+    );
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
     const { name: model, dtype } = clip;
     const run = {
@@ -82,7 +86,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
     for (const file of output) await writeOutput(file, await outcome.file(file)); // first: a closed pipe costs no file
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
-    for (const warning of outcome.warnings) warn(warning);
+    for (const warning of [...outcome.warnings, contradictions.warning() ?? []].flat()) warn(warning);
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
     return { ok: outcome.images, failed: outcome.failed };
   });

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { type ImageSource, sourceOfIdentity } from '../../image/source.ts';
-import { openable, type Path, pathOf } from '../../inputs/path.ts';
+import { filePathOf, openable, type Path } from '../../inputs/path.ts';
 import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { planLines, planTable, stepRow } from '../../output/sorting.ts';
@@ -159,7 +159,10 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
         for await (const result of withProgress(results, progress)) {
           if (!result.ok) say(io, 'error', result.error.message, { code: result.error.code });
           const source = sourceOfIdentity(result);
-          rows.push({ image: pathOf(source), label: result.ok && source.kind === 'file' ? result.label : undefined });
+          rows.push({
+            image: filePathOf(source),
+            label: result.ok && source.kind === 'file' ? result.label : undefined,
+          });
         }
       };
       await unlessInterrupted(read(), io);
@@ -177,7 +180,7 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
 /** The images that do not lie in the target folder: what was sorted is not sorted again. */
 async function* outside(images: AsyncIterable<ImageSource>, target: Path): AsyncGenerator<ImageSource> {
   for await (const image of images) {
-    const path = resolve(pathOf(image));
+    const path = resolve(filePathOf(image));
     const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
     if (!`${folder}/`.startsWith(`${target}/`) || image.kind === 'url') yield image;
   }
