@@ -117,6 +117,11 @@ export function oneLine(text: string): string {
   return plain(text.replace(/\s+/gu, ' ')).trim();
 }
 
+/** A name for a message: white space at its ends shows, and that it is empty. */
+export function shownName(name: string): string {
+  return name === '' || /^\s|\s$/u.test(name) ? JSON.stringify(name) : name;
+}
+
 /** A label or path as it was given, on one line and without what a terminal would obey. */
 export function plain(text: string): string {
   return text.replace(OBEYED, '\uFFFD');

@@ -45,7 +45,7 @@ export async function decode(
       if (options.svg === true) return plainly('SVG');
       throw new ImageError('E_FORMAT', `${name} is an SVG file`, 'add `svg`, or convert the file to PNG');
     case 'BMP':
-      return decodeBmp(bytes, name, options.maxPixels);
+      return decodeBmp(bytes, name, options);
     case 'RAW':
       return decodeRaw(bytes, name, rawIn(viewOf(bytes)) ?? DAMAGED_RAW, options, wanted);
     case 'TIFF':
@@ -56,7 +56,7 @@ export async function decode(
       if (!isHeic) return plainly('AVIF', asStill(bytes));
       if (header) checkPixels({ ...header, format: 'HEIC', progressive: false }, name, options.maxPixels);
       const { decodeHeic } = await import('./heic-process.ts');
-      return decodeHeic(bytes, name, options.maxPixels);
+      return decodeHeic(bytes, name, options.maxPixels, options.background);
     }
     default:
       return plainly(format);

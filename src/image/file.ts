@@ -1,7 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
 import { shortAddress, unsupportedAddress } from '../disk/address.ts';
-import { ImageError, messageOf } from '../errors.ts';
+import { ImageError, messageOf, shownName } from '../errors.ts';
 import { rawExcerpt } from './raw/excerpt.ts';
 import { readAt } from './view.ts';
 
@@ -95,7 +95,7 @@ async function unreadable(path: string | Buffer, given: string, error: unknown):
     );
   const address = unsupportedAddress(given);
   if (address !== undefined) return new ImageError('E_URL', address.fact, address.nextStep, error);
-  const name = /^\s|\s$/u.test(given) ? JSON.stringify(given) : given; // white space at the ends shows
+  const name = shownName(given);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     const target = await linkTarget(path);

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { readInput } from '../disk/input.ts';
 import { decodeText } from '../disk/text.ts';
-import { LabelsError, messageOf } from '../errors.ts';
+import { LabelsError, messageOf, shownName } from '../errors.ts';
 import { delimiterOf } from './delimiter.ts';
 import { checkLabels, type Label } from './labels.ts';
 import { foldLabel } from './same-label.ts';
@@ -57,7 +57,7 @@ async function readText(path: string, what: 'labels' | 'texts'): Promise<string>
     text = decodeText(await readInput(path === '-' ? '/dev/stdin' : path, MAX_BYTES));
   } catch (error) {
     throw new LabelsError(
-      `cannot read the ${what} file ${path}: ${messageOf(error)}`,
+      `cannot read the ${what} file ${shownName(path)}: ${messageOf(error)}`,
       'check the path, and save the file as UTF-8 or UTF-16 with a byte-order mark',
       error,
     );

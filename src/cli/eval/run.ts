@@ -2,6 +2,7 @@ import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
+import { STDIN } from '../../inputs/stdin.ts';
 import { isLearnedFile } from '../../learn/file.ts';
 import { writeOutput } from '../../output/open-output.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
@@ -26,9 +27,10 @@ const TOP = 5;
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { output = [], hidden, follow, exclude } = options;
+  const { hidden, follow, exclude } = options;
+  const output = (options.output ?? []).filter((file) => file !== STDIN); // the figures are on standard output anyway
   const warn = warner(options, io);
-  checkUsage(options);
+  checkUsage({ ...options, output });
   const learnedFile = learnedPath(options.labels ?? []);
   const read = [source, ...(options.labelsFile ?? []), learnedFile, options.compare].filter((one) => one !== undefined);
   for (const file of output) {

@@ -2,7 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { pathOfAddress, unsupportedAddress } from '../../disk/address.ts';
 import { isUtf16 } from '../../disk/text.ts';
-import { messageOf, UsageError } from '../../errors.ts';
+import { messageOf, shownName, UsageError } from '../../errors.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { excluding } from '../../inputs/glob.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
@@ -66,7 +66,7 @@ async function isBinary(file: string): Promise<boolean> {
 
 function cannotRead(source: string): (error: unknown) => never {
   return (error) => {
-    throw new UsageError(`cannot read ${source}: ${messageOf(error)}`, NEXT_STEP, error);
+    throw new UsageError(`cannot read ${shownName(source)}: ${messageOf(error)}`, NEXT_STEP, error);
   };
 }
 

@@ -3,6 +3,7 @@ import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../error
 import { packetsIn } from '../../image/packets.ts';
 import { type ImageSource, identityOf, sourceOfIdentity } from '../../image/source.ts';
 import { filePathOf, openable, type Path } from '../../inputs/path.ts';
+import { isPassedBytes } from '../../inputs/stdin.ts';
 import { pathField, toJson } from '../../output/json.ts';
 import { NONE_KEPT } from '../../output/result-output.ts';
 import type { ResultSink } from '../../output/result-sink.ts';
@@ -115,6 +116,10 @@ async function changed(
 ): Promise<Tagged> {
   if (source.kind === 'url')
     return { ...identity, ok: false, error: { code: 'E_URL', message: `${source.name} is a URL and has no sidecar` } };
+  if (isPassedBytes(identity.image)) {
+    const message = `${identity.image} is not a file and has no sidecar; give the path of a file`;
+    return { ...identity, ok: false, error: { code: 'E_UNREADABLE', message } };
+  }
   try {
     const change = await plan();
     if (!dryRun && change.changed.length > 0) await applyChange(change);
