@@ -2,11 +2,15 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
 import { shortAddress, unsupportedAddress } from '../disk/address.ts';
 import { ImageError, messageOf, shownName } from '../errors.ts';
-import { rawExcerpt } from './raw/excerpt.ts';
 import { readAt } from './view.ts';
 
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
+
+/** Smaller files are read whole: no camera writes smaller RAW files. */
+const WORTH_PIECES = 2_000_000;
+/** How RAW files begin; most of them like a TIFF. */
+const LIKE_RAW = /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b]|FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0|[\s\S]{4}ftypcrx )/u;
 
 /** Waits until there is memory for so many bytes. */
 export type Reserve = (bytes: number) => Promise<void>;
@@ -36,7 +40,7 @@ export async function readImageFile(
     const before = await handle.stat({ bigint: true });
     checkKind(name, before);
     const size = Number(before.size);
-    const excerpt = await rawExcerpt(handle, size);
+    const excerpt = size > WORTH_PIECES ? await excerptOf(handle, size) : undefined;
     if (excerpt === undefined) {
       checkSize(name, size);
       await reserve(size);
@@ -83,6 +87,12 @@ function checkKind(name: string, info: BigIntStats): void {
     `${name} is not a regular file, but ${kind}`,
     'use a file or a folder of images',
   );
+}
+
+/** What matters of a camera's RAW file; undefined for other files. */
+async function excerptOf(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+  const start = (await readAt(handle, 0, 16)).toString('latin1');
+  return LIKE_RAW.test(start) ? (await import('./raw/excerpt.ts')).rawExcerpt(handle, size) : undefined;
 }
 
 async function unreadable(path: string | Buffer, given: string, error: unknown): Promise<ImageError> {

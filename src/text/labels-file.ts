@@ -145,17 +145,21 @@ function parseJsonLines(text: string): Entry[] {
 
 /** A list, or what other tools write: a mapping with a list or numbered mapping under names or labels. @throws Error */
 async function parseYaml(text: string): Promise<Entry[]> {
-  const { parse: parseDocument } = await import('./yaml.ts');
-  const value: unknown = parseDocument(text);
-  const held =
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? 'names' in value
-        ? value.names
-        : 'labels' in value
-          ? value.labels
-          : value
-      : value;
-  return parseList(typeof held === 'object' && held !== null && !Array.isArray(held) ? Object.values(held) : held);
+  const { parseAllDocuments } = await import('./yaml.ts');
+  const documents = parseAllDocuments(text);
+  if (documents.length > 1) throw new TypeError('it holds more than one document');
+  const [document] = documents;
+  if (document === undefined || !('errors' in document)) return []; // an empty file
+  for (const error of document.errors) throw error;
+  const value: unknown = document.toJS();
+  if (value === null) return [];
+  const held = isMapping(value) ? (value['names'] ?? value['labels'] ?? value) : value;
+  const isNumbered = isMapping(held) && Object.keys(held).every((key) => /^\d+$/u.test(key));
+  return parseList(isNumbered ? Object.values(held) : held);
+}
+
+function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws TypeError or SyntaxError */

@@ -1,2 +1,2 @@
 // A file of its own: bundled, a dynamic import of this CommonJS package has no named exports.
-export { parse } from 'yaml';
+export { parseAllDocuments } from 'yaml';

@@ -3,10 +3,24 @@ import type { DecodeOptions } from '../decode-options.ts';
 import { type DecodedImage, decodeWithLibvips } from '../libvips.ts';
 import { turnUpright } from '../orient.ts';
 import { viewOf } from '../view.ts';
+import { rawIn } from './kinds.ts';
 import { largestPreview, type Preview, type RawFile } from './preview.ts';
 
 /** The size of the thumbnails that the EXIF standard (DCF) asks for: never taken for the photograph. */
 const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
+
+/** A RAW file that is too short to say what it is. */
+const DAMAGED: RawFile = { kind: 'damaged', candidates: [] };
+
+/** Decodes a RAW file that does not begin like a TIFF; as {@link decodeRawFile}. */
+export function decodeRaw(
+  file: Uint8Array,
+  name: string,
+  options: DecodeOptions,
+  wanted?: number,
+): Promise<DecodedImage> {
+  return decodeRawFile(file, name, rawIn(viewOf(file)) ?? DAMAGED, options, wanted);
+}
 
 /**
  * Decodes the largest JPEG in a camera's RAW file.
@@ -14,7 +28,7 @@ const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
  * @param wanted the short side of the model's input: a smaller JPEG is refused
  * @throws ImageError E_FORMAT if there is no such JPEG, or as {@link decodeWithLibvips}
  */
-export async function decodeRaw(
+export async function decodeRawFile(
   file: Uint8Array,
   name: string,
   raw: RawFile,
