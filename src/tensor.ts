@@ -80,8 +80,8 @@ export function unitRows(matrix: Matrix): UnitRows | undefined {
   return matrix as UnitRows;
 }
 
-/** Rows of one width, one after the other. @param parts at least one */
-export function stack(parts: readonly UnitRows[]): UnitRows {
+/** Matrices with the same number of columns, one below the other. @param parts at least one */
+export function stack<T extends Matrix>(parts: readonly T[]): T {
   const columns = parts[0]?.columns ?? 0;
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const data = new Float32Array(rows * columns);
@@ -90,7 +90,7 @@ export function stack(parts: readonly UnitRows[]): UnitRows {
     data.set(part.data, at);
     at += part.data.length;
   }
-  return { rows, columns, data } as UnitRows;
+  return { rows, columns, data } as Matrix as T;
 }
 
 /**

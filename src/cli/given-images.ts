@@ -40,13 +40,7 @@ export async function givenImages(
   warn: (message: string) => unknown,
   { readsTars = false } = {},
 ): Promise<GivenImages> {
-  const args = await exactPaths(given);
-  const enough = new AbortController();
-  const leftOut = new LeftOut();
-  const note = (message: string) => {
-    if (!options.quiet) say(io, 'note', message);
-  };
-  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars }, enough.signal);
+  const { args, inputs, leftOut, stop } = await givenInputs(given, options, io, warn, readsTars);
   // A list or a stream may come slowly: its first image is not kept waiting for the second.
   const listed = options.filesFrom !== undefined || options.tar !== undefined || args.some(isTarName);
   const { first, all: images } = await unlessInterrupted(peek(imagePaths(args, inputs), listed ? 1 : FEW + 1), io);
@@ -56,6 +50,24 @@ export async function givenImages(
     amount: listed || first.length > FEW ? 'many' : first.length > 1 ? 'few' : 'one',
     count: () => countImages(args, inputs),
     leftOut,
-    stop: () => enough.abort(),
+    stop,
   };
+}
+
+/** The arguments, and how images are searched for and read. */
+export async function givenInputs(
+  given: readonly string[],
+  options: InputOptions & { readonly quiet?: boolean },
+  io: Io,
+  warn: (message: string) => unknown,
+  readsTars: boolean,
+) {
+  const args = await exactPaths(given);
+  const enough = new AbortController();
+  const leftOut = new LeftOut();
+  const note = (message: string) => {
+    if (!options.quiet) say(io, 'note', message);
+  };
+  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars }, enough.signal);
+  return { args, inputs, leftOut, stop: () => enough.abort() };
 }

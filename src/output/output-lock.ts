@@ -1,5 +1,6 @@
 import { copyFile, type FileHandle, lstat, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isDenied } from '../disk/error-code.ts';
 import { parseHolder } from '../disk/holder.ts';
 import { kernelLock } from '../disk/kernel-lock.ts';
 import { isAt, NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
@@ -129,8 +130,4 @@ async function realTarget(given: string): Promise<string> {
 async function holderOf(lock: string): Promise<string> {
   const holder = parseHolder(await readFile(lock, 'utf8').catch(() => ''));
   return holder === undefined ? '' : `: process ${holder.pid} on ${holder.host} holds ${lock}`;
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['EACCES', 'EPERM', 'EROFS'].includes(String(error.code));
 }

@@ -1,5 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
-import { createOwnFile, readPlainFile } from '../disk/plain-file.ts';
+import { readPlainFile, replaceOwnFile } from '../disk/plain-file.ts';
 import { messageOf, OutputError, UsageError } from '../errors.ts';
 import type { FileOutput } from './file-output.ts';
 import { Journal, type JournalRow } from './journal.ts';
@@ -58,19 +57,8 @@ export async function readSettings(path: string): Promise<unknown> {
   }
 }
 
-/** Written whole or not at all. */
-export async function writeSettings(path: string, settings: RunSettings): Promise<void> {
-  const beside = `${settingsFile(path)}.tmp`;
-  const file = await createOwnFile(beside, 0o666);
-  try {
-    await file.writeFile(`${JSON.stringify(settings, null, 2)}\n`);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(beside, settingsFile(path));
+export function writeSettings(path: string, settings: RunSettings): Promise<void> {
+  return replaceOwnFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`, 0o666);
 }
 
 export async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<JournalRow | undefined> {

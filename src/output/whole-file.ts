@@ -1,4 +1,5 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { isDenied } from '../disk/error-code.ts';
 import { FileOutput } from './file-output.ts';
 import type { OutputLock } from './output-lock.ts';
 import { cannotWrite, throwCannotWrite } from './sink.ts';
@@ -25,8 +26,7 @@ export class WholeFile {
       if (info !== undefined) await file.handle.chmod(info.mode & 0o777);
       return new WholeFile(path, file, beside);
     } catch (error) {
-      const isDenied = error instanceof Error && 'code' in error && /^(EACCES|EPERM|EROFS)$/u.test(String(error.code));
-      if (!isDenied || info === undefined || path !== lock.path) throw cannotWrite(path, error);
+      if (!isDenied(error) || info === undefined || path !== lock.path) throw cannotWrite(path, error);
       return new WholeFile(path, await FileOutput.create(lock), undefined);
     }
   }

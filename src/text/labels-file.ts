@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { readInput } from '../disk/input.ts';
 import { decodeText } from '../disk/text.ts';
 import { LabelsError, messageOf } from '../errors.ts';
@@ -115,15 +116,9 @@ function parseJsonLines(text: string): Entry[] {
 async function parseYaml(text: string): Promise<Entry[]> {
   const { parse: parseDocument } = await import('yaml');
   const value: unknown = parseDocument(text);
-  const held =
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? 'names' in value
-        ? value.names
-        : 'labels' in value
-          ? value.labels
-          : value
-      : value;
-  return parseList(typeof held === 'object' && held !== null && !Array.isArray(held) ? Object.values(held) : held);
+  const key = isRecord(value) ? ['names', 'labels'].find((one) => one in value) : undefined;
+  const held = isRecord(value) && key !== undefined ? value[key] : value;
+  return parseList(isRecord(held) ? Object.values(held) : held);
 }
 
 /** @throws TypeError or SyntaxError */

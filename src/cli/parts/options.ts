@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
-import { LeftOut } from '../../inputs/left-out.ts';
-import { givenImages } from '../given-images.ts';
-import { exactPaths, peek } from '../inputs.ts';
+import type { LeftOut } from '../../inputs/left-out.ts';
+import { givenImages, givenInputs } from '../given-images.ts';
+import { peek } from '../inputs.ts';
 import type { Io } from '../io.ts';
-import { say } from '../messages.ts';
-import { chosenShard, type InputOptions, imageOptions } from '../options/input-options.ts';
+import { chosenShard, type InputOptions } from '../options/input-options.ts';
 import { outputFile, wholeNumber } from '../options/values.ts';
 import { imageParts, type Part, tarParts } from './plan.ts';
 
@@ -74,14 +73,8 @@ export async function givenParts(
     const parts = imageParts(images.images, rowsPerFile, chosenShard(options, io));
     return { amount: 'many', parts: await checked(parts), leftOut: images.leftOut, stop: images.stop };
   }
-  const args = await exactPaths(given);
-  const enough = new AbortController();
-  const leftOut = new LeftOut();
-  const note = (message: string) => {
-    if (!options.quiet) say(io, 'note', message);
-  };
-  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars: true }, enough.signal);
-  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop: () => enough.abort() };
+  const { args, inputs, leftOut, stop } = await givenInputs(given, options, io, warn, true);
+  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop };
 }
 
 /** The same parts; what is wrong with the arguments is told before the model is opened. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { createOwnFile, readPlainFile } from '../../disk/plain-file.ts';
+import { readPlainFile, replaceOwnFile } from '../../disk/plain-file.ts';
 import type { Counts } from '../result-output.ts';
 import { type RunSettings, requireSame } from '../run-settings.ts';
 import { throwCannotWrite } from '../sink.ts';
@@ -65,19 +65,7 @@ export async function markDone(
   for (const file of files) described.push(await describe(folder, file));
   const marker = { schema: SCHEMA, ok, failed, files: described, input, settings };
   const path = markerOf(first);
-  const beside = `${path}.tmp`;
-  try {
-    const handle = await createOwnFile(beside, 0o666);
-    try {
-      await handle.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    throwCannotWrite(path)(error);
-  }
+  await replaceOwnFile(path, `${JSON.stringify(marker, null, 2)}\n`, 0o666).catch(throwCannotWrite(path));
 }
 
 interface FileRecord {
