@@ -71,7 +71,7 @@ async function classify(args: readonly string[], options: ClassifyOptions, io: I
   }
 }
 
-/** @param given absent where embeddings are ranked */
+/** @param given undefined if embeddings are ranked */
 async function rank(
   given: GivenImages | undefined,
   classes: readonly Label[] | Learned,
@@ -108,7 +108,7 @@ async function rank(
       io,
       failFast,
     }).catch(async (error) => {
-      if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has gone, the picture is a file
+      if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has closed the pipe, but the heat map is a file
       throw error;
     });
     if (counts.failed === 0) await explanation?.draw();
@@ -117,7 +117,7 @@ async function rank(
   });
 }
 
-/** Files that the output must not be. */
+/** Input files, which the output must not overwrite. */
 function filesRead({ labels = [], labelsFile = [], filesFrom, tar = [], from }: ClassifyOptions): string[] {
   const learned = learnedPath(labels);
   return [

@@ -13,7 +13,7 @@ import { writeParts } from '../parts/run.ts';
 import { type ClassifyOptions, runInfo, runSettings, withNotes } from './settings.ts';
 import { partSink } from './sink.ts';
 
-/** Formats of files that programs read. */
+/** The formats for programs. */
 const EXTENSIONS: Readonly<Record<string, string>> = {
   parquet: 'parquet',
   jsonl: 'jsonl',
@@ -22,7 +22,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   tsv: 'tsv',
 };
 
-/** Classifies part by part, into a folder. @returns the exit code */
+/** Classifies part by part; writes the files into a folder. @returns the exit code */
 export async function classifyParts(
   args: readonly string[],
   classes: readonly Label[] | Learned,

@@ -26,13 +26,13 @@ export interface ClassifyOptions
   readonly from?: string;
 }
 
-/** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */
+/** What all rows have in common. If stored embeddings are ranked, the image graph does not run. */
 export function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean): RunInfo {
   const provider = async () => (runsOnImages ? clip.provider() : null);
   return { model: clip.name, provider, dtype: runsOnImages ? clip.dtype : null, templates };
 }
 
-/** With --verbose, what decoders noticed is told before the row of the image. */
+/** With --verbose, prints the notes of the decoders before the row of the image. */
 export async function* withNotes(
   results: AsyncIterable<ImageResult>,
   verbose: boolean,
@@ -44,7 +44,7 @@ export async function* withNotes(
   }
 }
 
-/** Everything that the rows of a run depend on, but the images. */
+/** Everything that the rows of a run depend on, except the images. */
 export async function runSettings(
   clip: Clip,
   classes: readonly Label[] | Learned,
@@ -61,10 +61,10 @@ export async function runSettings(
   };
 }
 
-/** What the rows depend on, of the options. */
+/** The options that the rows depend on. */
 function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   const { top, carry } = options;
-  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on it
+  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on the format
   return {
     ...classifierOptions(options),
     top,
@@ -74,7 +74,7 @@ function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   };
 }
 
-/** What the rows depend on, of the model. */
+/** What the rows depend on in the model. */
 async function modelSettings(
   { name, dtype, logitScale, logitBias, digest }: Clip,
   { output, outputDir }: ClassifyOptions,

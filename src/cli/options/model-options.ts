@@ -10,7 +10,7 @@ import type { Io } from '../io.ts';
 import { type CacheOptions, cacheSettings } from './cache-options.ts';
 import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
-/** Which model, what it runs on, and how its images are read. */
+/** The model, its provider, and how images are decoded. */
 export interface ModelOptions extends CacheOptions {
   readonly model?: string;
   readonly batch: number;
@@ -68,7 +68,7 @@ export function withModelOptions(command: Command): Command {
     );
 }
 
-/** How the options want images decoded. */
+/** How images are decoded. */
 export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & { readonly allPages: boolean } {
   const { exif, maxPixels, allowSvg = false, resize, backgroundColour: background = null, page = 1 } = options;
   const allPages = page === 'all';
@@ -76,7 +76,7 @@ export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & 
 }
 
 /**
- * The model that the options name, on what they say.
+ * Loads the model of the options.
  *
  * @param amount how many images it will encode
  */
@@ -96,7 +96,7 @@ export function openModel(
     ...(device !== undefined && { device }),
     dtype,
     batch,
-    // A few lines of SVG take minutes to draw.
+    // A few lines of SVG can take minutes to draw.
     isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',
     isWary: io.isWary ?? false,
     few: amount !== 'many',

@@ -8,7 +8,7 @@ import { chosenShard, type InputOptions } from '../options/input-options.ts';
 import { outputFile, wholeNumber } from '../options/values.ts';
 import { imageParts, type Part, tarParts } from './plan.ts';
 
-/** One output for each part of the input. */
+/** The options that write one output for each part of the input. */
 export interface PartsOptions extends InputOptions {
   readonly outputDir?: string;
   readonly rowsPerFile?: number;
@@ -31,9 +31,9 @@ export function withPartsOptions(command: Command): Command {
 }
 
 /**
- * Refuses options that name an output of another kind.
+ * Refuses options that do not work with --output-dir.
  *
- * @param others names of options, and whether each is given
+ * @param others names of such options, and whether each is given
  * @throws UsageError
  */
 export function refuseOutputs(
@@ -51,16 +51,16 @@ export function refuseOutputs(
   throw new UsageError(`${wrong} does not work with --output-dir`, advice);
 }
 
-/** The parts that the command line names. */
+/** The parts of a command line. */
 export interface GivenParts {
   readonly amount: 'many';
   readonly parts: AsyncIterable<Part>;
   readonly leftOut: LeftOut;
-  /** No more images are wanted. */
+  /** Ends the search: no more images are needed. */
   stop(): void;
 }
 
-/** @throws UsageError if there is none */
+/** @throws UsageError if there is no image */
 export async function givenParts(
   given: readonly string[],
   options: PartsOptions,
@@ -77,7 +77,7 @@ export async function givenParts(
   return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop };
 }
 
-/** The same parts; what is wrong with the arguments is told before the model is opened. */
+/** The same parts. The first is found now, so that wrong arguments are reported before the model is opened. */
 async function checked(parts: AsyncGenerator<Part>): Promise<AsyncIterable<Part>> {
   return (await peek(parts, 1)).all;
 }
