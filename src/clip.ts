@@ -27,10 +27,9 @@ import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-optio
 import { type ImageInputs, sourcesOf } from './image/given.ts';
 import { decoderVersions } from './image/libvips.ts';
 import { spooled } from './image/spool.ts';
+import { DTYPES, type Dtype, type Provider, type ProviderChoice } from './model/choices.ts';
 import { type DescribeOptions, describeModel, type ModelDescription, type Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
-import type { Provider, ProviderChoice } from './model/provider.ts';
-import { DTYPES, type Dtype } from './model/ready-made.ts';
 import { networkSettings } from './network/settings.ts';
 import type { UnitRows } from './tensor.ts';
 

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isRecord } from '../checkpoint/safetensors.ts';
 import { openInput } from '../disk/input.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { type NpyShape, parseNpyHeader } from '../embed/npy.ts';
+import { type NpyShape, namesBeside, parseNpyHeader } from '../embed/npy.ts';
 import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
 import type { ImageIdentity } from '../image/source.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
@@ -14,9 +14,6 @@ const MAX_COLUMNS = 65_536;
 
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
-/** What the file that lies beside a .npy file is called: it says what its rows are. */
-export const namesBeside = (npy: string) => `${npy}.jsonl`;
 
 /**
  * The embeddings of images that `embed` wrote, row by row: a bad row is an error, not an exception.

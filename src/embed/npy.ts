@@ -15,6 +15,9 @@ export interface NpyShape {
   readonly start: number;
 }
 
+/** What the file that lies beside a .npy file is called: it says what its rows are. */
+export const namesBeside = (npy: string) => `${npy}.jsonl`;
+
 /** @param type of the numbers: float32 or float16 @returns {@link NPY_START} bytes */
 export function npyHeader(rows: number, columns: number, type: '<f4' | '<f2' = '<f4'): Buffer {
   const dict = `{'descr': '${type}', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;

@@ -7,13 +7,10 @@ import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
+import type { Dtype } from './choices.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
-
-/** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
-export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
-export type Dtype = (typeof DTYPES)[number];
 
 /** What repositories call them; others, such as 4 bits, are taken only if there is nothing else. */
 const VARIANTS: Readonly<Record<Dtype, RegExp>> = {

@@ -5,9 +5,10 @@ import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.
 import { readTokens } from '../../server/tokens.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
+import { openModel } from '../open-model.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
 import { givenLearned } from '../options/learned-option.ts';
-import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
+import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
 
 export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly port: number;
@@ -42,7 +43,7 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   });
   try {
     if (!quiet) for (const warning of service.defaults?.warnings ?? []) say(io, 'warning', warning);
-    await unlessInterrupted(clip.provider(), io); // the model is open before the first request comes
+    await unlessInterrupted(service.host.provider(), io); // the model is open before the first request comes
     const listening = await listen(service, socket === undefined ? { host, port } : { socket });
     io.endsItself?.();
     if (!quiet) io.stdout.write(`${clip.name} answers at ${listening.address}\n`);
