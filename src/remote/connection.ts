@@ -68,15 +68,14 @@ export class ServerConnection {
     this.agent.destroy();
   }
 
-  /** A kept connection may end just when it is used: then the request goes out again on a new one. */
+  /** A kept connection may end just when it is used, and a service just before it accepts: then the request goes out again. */
   private async exchange(message: Message): Promise<Exchanged> {
     for (let isFirst = true; ; isFirst = false) {
-      const sent = this.start(message);
       try {
-        return await sent.answer;
+        return await this.start(message);
       } catch (error) {
         this.signal.throwIfAborted();
-        if (isFirst && sent.isOnKeptConnection()) continue;
+        if (isFirst && isClosed(error)) continue;
         throw new ServerError(
           `the server at ${this.address.name} does not answer: ${messageOf(error)}`,
           'start it with clip-classify serve, or remove --server and CLIP_CLASSIFY_SERVER to classify in this process',
@@ -86,7 +85,7 @@ export class ServerConnection {
     }
   }
 
-  private start({ method, path, type, body = [], silenceMs }: Message) {
+  private start({ method, path, type, body = [], silenceMs }: Message): Promise<Exchanged> {
     const { socketPath, url } = this.address;
     const { pathname, hostname, port, protocol } = url;
     const options: RequestOptions = {
@@ -104,7 +103,7 @@ export class ServerConnection {
       timeout: silenceMs,
     };
     const outgoing = (protocol === 'https:' ? tlsRequest : request)(options);
-    const answer = new Promise<Exchanged>((done, failed) => {
+    return new Promise<Exchanged>((done, failed) => {
       outgoing.on('error', failed);
       outgoing.on('timeout', () => outgoing.destroy(new Error(`it has sent nothing for ${silenceMs / 1000} s`)));
       outgoing.on('response', (incoming) => {
@@ -113,7 +112,6 @@ export class ServerConnection {
       for (const part of body) outgoing.write(part);
       outgoing.end();
     });
-    return { answer, isOnKeptConnection: () => outgoing.reusedSocket };
   }
 }
 
@@ -131,6 +129,10 @@ async function collect(incoming: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size).toString();
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 function isPassing({ status, body }: Reply): boolean {
