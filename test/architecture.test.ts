@@ -25,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/image/'],
   ['src/checkpoint/', 'src/network/'],
   ['src/disk/'],
-  ['src/tensor.ts', 'src/errors.ts'],
+  ['src/tensor.ts', 'src/errors.ts', 'src/once.ts'],
 ];
 
 /** Packages that have one room each. */
@@ -43,11 +43,11 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
   fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
   'apache-arrow': /^src\/output\/parquet\//,
-  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|-library)\.ts$/,
+  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|\/stored|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,

@@ -1,6 +1,6 @@
 import { type Clip, type LoadOptions, loadModel } from '../clip.ts';
 import { UsageError } from '../errors.ts';
-import { defaultModel } from '../model/store.ts';
+import { defaultModel } from '../model/default-model.ts';
 import type { Amount } from './given-images.ts';
 import type { Io } from './io.ts';
 import { cacheSettings } from './options/cache-options.ts';

@@ -22,7 +22,7 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
   const command = new Command('classify').description('rank labels for each image (the default command)');
   withTarOptions(withInputOptions(command)).option(
     '--from <file>',
-    'rank stored embeddings instead of images: a .npy or .jsonl file that embed wrote',
+    'rank stored embeddings instead of images: a .npy, .parquet or .jsonl file that embed wrote',
   );
   withExplainOptions(withMaxErrors(withPartsOptions(withOutputOptions(withScoreOptions(withLabelOptions(command))))));
   return withMessageOptions(

@@ -1,5 +1,5 @@
-import { storedEmbeddings } from '../../cache/stored.ts';
 import { createClassifier } from '../../classifier.ts';
+import type { Embedded } from '../../embed/encoder.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { Label } from '../../text/labels.ts';
 import type { Amount } from '../given-images.ts';
@@ -34,11 +34,17 @@ export async function modelEngine(
         rank: (images) =>
           classifier.rank(
             images === undefined
-              ? storedEmbeddings(String(options.from), String(stored))
+              ? embeddingsIn(String(options.from), String(stored))
               : clip.encodeImages(images, decodeOptions(options)),
             options,
           ),
       };
     },
   };
+}
+
+/** The embeddings in a file of `embed`; the library that reads Parquet is loaded for Parquet alone. */
+async function* embeddingsIn(path: string, digest: string): AsyncGenerator<Embedded> {
+  if (/\.parquet$/iu.test(path)) yield* (await import('../../output/parquet/stored.ts')).storedParquet(path, digest);
+  else yield* (await import('../../cache/stored.ts')).storedEmbeddings(path, digest);
 }

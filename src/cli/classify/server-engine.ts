@@ -61,7 +61,7 @@ async function requireModel(
   { env }: Io,
 ): Promise<void> {
   const asked = model || env['CLIP_CLASSIFY_MODEL'] || '';
-  const called = async () => (await (await import('../../model/store.ts')).findModel(asked, env)).name;
+  const called = async () => (await (await import('../../model/find.ts')).findModel(asked, env)).name;
   if (asked !== '' && asked !== name && (await called()) !== name)
     throw new ServerError(
       `the server at ${address.name} runs ${name}, not ${asked}`,

@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
+
 import { DTYPES, type Dtype, PROVIDERS, type ProviderChoice } from '../../model/choices.ts';
 import type { CacheOptions } from './cache-options.ts';
+
 import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
 /** Which model, what it runs on, and how its images are read. */
