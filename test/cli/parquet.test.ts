@@ -192,8 +192,20 @@ describe('--output-dir', () => {
     const texts = await Promise.all(names.map((name) => readFile(here(`rows/${name}`), 'utf8')));
     expect(texts.map((text) => jsonRows(text).length)).toEqual([3, 1]);
     expect(written((await run()).stderr)).toEqual([0, 2]);
-    await run('--shard', '1/2');
-    expect((await readdir(here('rows'))).filter((name) => name.includes('1of2')).length).toBeGreaterThan(0);
+    for (const shard of ['1/2', '2/2']) await run('--shard', shard);
+    const shared = (await readdir(here('rows'))).filter((name) => /of2-\d{5}\.jsonl$/u.test(name));
+    const lines = await Promise.all(shared.map((name) => readFile(here(`rows/${name}`), 'utf8')));
+    expect(
+      lines
+        .flatMap(jsonRows)
+        .map(({ image }) => image)
+        .sort(),
+    ).toEqual(
+      texts
+        .flatMap(jsonRows)
+        .map(({ image }) => image)
+        .sort(),
+    );
   });
 
   it('refuses what names another output, images without --rows-per-file, and two tars of one name', async () => {

@@ -1,5 +1,6 @@
 import { openAsBlob } from 'node:fs';
-import { Float16, type StructRowProxy, tableFromIPC, type Vector } from 'apache-arrow';
+import { stat } from 'node:fs/promises';
+import { type StructRowProxy, tableFromIPC, type Vector } from 'apache-arrow';
 import { ParquetFile } from 'parquet-wasm/esm';
 import { AGAIN, badRow, codeOf, notImages, requireDigest, unreadable } from '../../cache/stored-rows.ts';
 import type { Embedded } from '../../embed/encoder.ts';
@@ -33,6 +34,7 @@ export async function* storedParquet(path: string, digest: string): AsyncGenerat
 
 async function opened(path: string): Promise<ParquetFile> {
   try {
+    if (!(await stat(path)).isFile()) throw new TypeError('it is no file');
     await loadParquet();
     return await ParquetFile.fromFile(await openAsBlob(path));
   } catch (error) {
@@ -79,7 +81,7 @@ function rowAt({ image, embedding, error, page, path_b64: path }: Columns, n: nu
 
 function numbersOf(list: Vector | null): Float32Array | undefined {
   if (list === null || list.length === 0) return undefined;
-  const numbers = list.toArray() as Float32Array | Uint16Array;
-  if (list.type instanceof Float16) return Float32Array.from(numbers, fromHalf);
+  const numbers: unknown = list.toArray();
+  if (numbers instanceof Uint16Array) return Float32Array.from(numbers, fromHalf); // as Arrow holds float16
   return numbers instanceof Float32Array ? numbers.slice() : undefined;
 }
