@@ -15,6 +15,8 @@ export interface Io {
   readonly endsItself?: () => void;
   /** Files may be on a disk that does not answer, so every read must be abortable. @default false */
   readonly isWary?: boolean;
+  /** How many listening sockets the process was started with, as file descriptors from 3 on. @default 0 */
+  readonly inheritedSockets?: number;
   /** Gets every line for standard error. Absent without `--log json`. */
   readonly log?: JsonLog;
   /** Counts results and errors. */
