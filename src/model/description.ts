@@ -16,6 +16,7 @@ import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.
 import { checkpointFolder, exists, nothingToRun, readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
 import { refuseLinksOut } from './links.ts';
+import { optimizedGraph } from './optimized-graph.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
 import type { Graph, GraphSource } from './session.ts';
@@ -109,11 +110,16 @@ async function describeCheckpoint(
   const graphs = async () =>
     (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
     buildGraphs(checkpoint, architecture);
-  const graph = async (tower: keyof Graphs): Promise<Graph> => {
+  const graph = async (tower: keyof Graphs, provider: string): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
     const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
     if (storage === undefined) {
-      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+      const plain = async () => ({
+        bytes: (await graphs())[tower],
+        weights: { folder: checkpoint.folder },
+        convolutional,
+      });
+      return convolutional && provider === 'cpu' ? optimizedGraph(checkpoint, plain, env, onCacheTrouble) : plain();
     }
     const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
     return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
@@ -134,8 +140,8 @@ async function describeCheckpoint(
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
-        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
+        image: { graph: onceFor((provider) => graph('image', provider)), wiring: { image: wiring.image } },
+        text: { graph: onceFor((provider) => graph('text', provider)), wiring: { text: wiring.text } },
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, tokens)),
@@ -193,4 +199,13 @@ async function readTokenizerConfig(folder: string): Promise<Readonly<Record<stri
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
+}
+
+function onceFor<T>(make: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (name) => {
+    const known = made.get(name) ?? make(name);
+    made.set(name, known);
+    return known;
+  };
 }
