@@ -24,7 +24,7 @@ async function embeddings(model: string, cache: string, onCacheTrouble?: (error:
   const clip: Clip = await loadModel(model, { threads: 1, few: true, env, ...(onCacheTrouble && { onCacheTrouble }) });
   const rows: number[] = [];
   for await (const one of clip.encodeImages(IMAGES))
-    rows.push(...(one.ok ? one.embedding.data : expect.fail(one.error)));
+    rows.push(...(one.ok ? one.embedding.data : expect.fail(one.error.message)));
   await clip.release();
   return rows;
 }
