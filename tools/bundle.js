@@ -21,7 +21,7 @@ const REQUIRE =
 const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ that are relative to a file stay right
 
 const old = await readdir(join(repository, OUT)).catch(() => []);
-for (const name of old) if (name.endsWith('.js')) await rm(join(repository, OUT, name));
+for (const name of old) if (/\.c?js$/u.test(name)) await rm(join(repository, OUT, name));
 const { metafile } = await build({
   absWorkingDir: repository,
   entryPoints: ENTRIES,
@@ -39,6 +39,8 @@ const { metafile } = await build({
 
 await joinChunks(metafile.outputs);
 
+const sharp = await joinSharp();
+
 // The WebAssembly of parquet-wasm, which src/output/parquet-library.ts reads.
 await copyFile(
   join(repository, 'node_modules/parquet-wasm/esm/parquet_wasm_bg.wasm'),
@@ -47,7 +49,9 @@ await copyFile(
 
 /** The folders of the packages that are in the bundle. */
 const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? []),
+  [metafile, sharp]
+    .flatMap(({ inputs }) => Object.keys(inputs))
+    .flatMap((path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? []),
 );
 const licences = await Promise.all(
   [...packages].sort().map(async (folder) => {
@@ -58,6 +62,39 @@ const licences = await Promise.all(
   }),
 );
 await writeFile(join(repository, OUT, 'LICENSES.txt'), licences.join(`\n${'-'.repeat(80)}\n\n`));
+
+/**
+ * sharp loads sixty small files, fifty of them of semver. In one file they load in two thirds of the time; src/disk/native.ts
+ * takes this file if the sharp that is installed has the same version. What is native is still loaded from there.
+ */
+async function joinSharp() {
+  const folder = join(repository, 'node_modules/sharp');
+  const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const ofOwnBuild = /(?<=\brequire\()(?=`\.\.\/src\/build)/gu; // by node-gyp: a path that is not there, which esbuild refuses
+  const { metafile: joined } = await build({
+    absWorkingDir: repository,
+    entryPoints: ['node_modules/sharp/dist/index.cjs'],
+    outfile: `${OUT}/sharp-${version}.cjs`,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    external: ['@img/sharp-*'],
+    banner: { js: "require = require('node:module').createRequire(require.resolve('sharp'));" },
+    plugins: [
+      {
+        name: 'paths of an own build are looked up when it runs',
+        setup: ({ onLoad }) =>
+          onLoad({ filter: /sharp\.cjs$/ }, async ({ path }) => ({
+            contents: (await readFile(path, 'utf8')).replace(ofOwnBuild, 'String.raw'),
+          })),
+      },
+    ],
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return joined;
+}
 
 /**
  * esbuild makes a chunk for every set of commands that share some code: seventy of them for the shortest command line, and

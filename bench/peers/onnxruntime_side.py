@@ -50,7 +50,7 @@ def prepare(setup):
             first += [labels[n] for n in (images @ texts.T).argmax(axis=-1)]
         return first
 
-    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["works"].items()}
+    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["tasks"].items()}
     return {**works, "embed": lambda: run("image_embeds", setup["compared"], ["cat"]).tolist()}
 
 

@@ -1,4 +1,5 @@
 """Writes the weights of a CLIP in the layout of transformers under the names of open_clip: from, to."""
+import os
 import re
 import sys
 
@@ -34,4 +35,6 @@ for name in [name for name in tensors if ".q_proj." in name]:
     tensors[name.replace(".q_proj.", ".in_proj_")] = torch.cat(parts)
 if tensors["logit_scale"].dim() > 0:
     tensors["logit_scale"] = tensors["logit_scale"].reshape(())
-save_file(tensors, sys.argv[2])
+os.makedirs(os.path.dirname(sys.argv[2]), exist_ok=True)
+save_file(tensors, f"{sys.argv[2]}.tmp")
+os.replace(f"{sys.argv[2]}.tmp", sys.argv[2])

@@ -47,7 +47,7 @@ def prepare(setup):
         pixels = torch.stack([preprocess(Image.open(path)) for path in setup["compared"]])
         return unit(model.encode_image(pixels)).tolist()
 
-    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["works"].items()}
+    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["tasks"].items()}
     return {**works, "embed": embed}
 
 

@@ -21,7 +21,7 @@ def prepare(setup):
         rows = found if isinstance(found, torch.Tensor) else found.pooler_output
         return (rows / rows.norm(dim=-1, keepdim=True)).tolist()
 
-    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["works"].items()}
+    works = {name: lambda work=work: classify(work["photos"], work["labels"]) for name, work in setup["tasks"].items()}
     return {**works, "embed": embed}
 
 

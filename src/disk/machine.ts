@@ -1,7 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, hostname } from 'node:os';
+import { arch, availableParallelism, cpus, freemem, hostname, platform } from 'node:os';
 import { dirname, join } from 'node:path';
-import { arch, platform } from 'node:process';
 
 /** Where the controllers of both versions of cgroups are mounted, and what their files are called there. */
 const ROOT = '/sys/fs/cgroup';
@@ -29,7 +28,7 @@ export function usableMemory(): number {
  */
 export function processorFacts(): string[] {
   const [, abilities] = /^(?:flags|Features)\s*:\s*(.*)$/mu.exec(firstProcessor()) ?? [];
-  return [platform, arch, ...(abilities === undefined ? [cpus()[0]?.model ?? '', hostname()] : [abilities])];
+  return [platform(), arch(), ...(abilities === undefined ? [cpus()[0]?.model ?? '', hostname()] : [abilities])];
 }
 
 /** The kernel describes all processors, one after the other, some kilobytes each: the first is enough. */
