@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_DECODE, type Resize } from '../../src/image/decode-options.ts';
-import type { Dtype } from '../../src/model/ready-made.ts';
+import type { Dtype } from '../../src/model/choices.ts';
 import { TWO_LABELS } from '../labels.ts';
 import { decoding, describing, preprocessing } from '../library.ts';
 import { largePhotos, repeated } from '../photos.ts';

@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node';
-import type { Dtype } from '../../src/model/ready-made.ts';
+import type { Dtype } from '../../src/model/choices.ts';
 import { describing } from '../library.ts';
 import { serveSide } from './side.ts';
 
