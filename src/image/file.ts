@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
 import { shortAddress, unsupportedAddress } from '../disk/address.ts';
+import { hasCode, isAbsent } from '../disk/error-code.ts';
 import { ImageError, messageOf, shownName } from '../errors.ts';
 import { readAt } from './view.ts';
 
@@ -106,21 +107,20 @@ async function unreadable(path: string | Buffer, given: string, error: unknown):
   const address = unsupportedAddress(given);
   if (address !== undefined) return new ImageError('E_URL', address.fact, address.nextStep, error);
   const name = shownName(given);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (isAbsent(error)) {
     const target = await linkTarget(path);
     const fact = target === undefined ? 'does not exist' : `is a link to ${target}, which does not exist`;
     const nextStep = /^(https?:|www\.)/iu.test(given) ? 'write a URL with https://' : 'check the path';
     return new ImageError('E_NOT_FOUND', `${shortAddress(name)} ${fact}`, nextStep, error);
   }
-  if (code === 'ELOOP')
+  if (hasCode(error, 'ELOOP'))
     return new ImageError(
       'E_UNREADABLE',
       `${name} is a symbolic link in a loop or in a chain that is too long`,
       'use the path of the file itself',
       error,
     );
-  if (code === 'ENXIO')
+  if (hasCode(error, 'ENXIO'))
     return new ImageError('E_UNREADABLE', `${name} is not a regular file`, 'use a regular file', error);
   return new ImageError(
     'E_UNREADABLE',

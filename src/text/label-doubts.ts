@@ -4,7 +4,7 @@ const WORDNET_ID = /^n\d{8}$/u;
 const NUMBER = /^\d+$/u;
 const LIST_MARK = /^([-*•]|\d{1,4}[.):]?)\s+\S/u;
 
-/** What is odd about labels as words: each a warning. */
+/** Warnings about the words of labels. */
 export function labelDoubts(labels: readonly string[]): string[] {
   const found: string[] = [];
   const separated = labels.find((label) => OTHER_SEPARATOR.test(label));

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { readInput } from '../disk/input.ts';
 import { decodeText } from '../disk/text.ts';
 import { LabelsError, messageOf, shownName } from '../errors.ts';
@@ -12,10 +13,10 @@ interface Entry {
   readonly label: Label;
 }
 
-/** A million labels take a third of it (CWE-770). */
+/** The largest labels file, in bytes. A million labels take a third of it (CWE-770). */
 const MAX_BYTES = 64_000_000;
 
-/** What a label of a file may have. */
+/** The fields of a label in a file. */
 const KEYS = ['label', 'prompts', 'aliases', 'threshold', 'parent'] as const;
 type Key = (typeof KEYS)[number];
 
@@ -23,7 +24,7 @@ type Key = (typeof KEYS)[number];
  * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input. The text
  * itself shows its kind where the extension does not.
  *
- * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
+ * @throws LabelsError naming the file and the line or entry, if it cannot be read, or contains no label or the same label twice
  */
 export async function readLabelsFile(path: string): Promise<Label[]> {
   const entries = await parseLabels(await readText(path, 'labels'), path);
@@ -46,7 +47,7 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   return entries.map(({ label }) => label);
 }
 
-/** The texts of a file, one per line; a text may be there twice. @throws LabelsError */
+/** The texts of a file, one per line. A text may occur twice. @throws LabelsError */
 export async function readTextsFile(path: string): Promise<string[]> {
   return linesOf(await readText(path, 'texts')).map(({ text }) => text);
 }
@@ -119,7 +120,7 @@ function formOf(path: string): { parse(text: string): Entry[] | Promise<Entry[]>
   return { parse: parseLines, form: 'write one label a line' };
 }
 
-/** One label a line; a line that begins with `#` is a comment; CRLF and blank lines are fine. */
+/** One label per line. Lines that begin with `#` and blank lines are skipped. Lines may end with CRLF. */
 function parseLines(text: string): Entry[] {
   return linesOf(text)
     .filter((line) => !line.text.startsWith('#'))
@@ -143,23 +144,20 @@ function parseJsonLines(text: string): Entry[] {
   });
 }
 
-/** A list, or what other tools write: a mapping with a list or numbered mapping under names or labels. @throws Error */
+/** An array, or a file of another tool: a mapping whose `names` or `labels` is an array or a numbered mapping. @throws Error */
 async function parseYaml(text: string): Promise<Entry[]> {
   const { parseAllDocuments } = await import('./yaml.ts');
   const documents = parseAllDocuments(text);
-  if (documents.length > 1) throw new TypeError('it holds more than one document');
+  if (documents.length > 1) throw new TypeError('it contains more than one document');
   const [document] = documents;
   if (document === undefined || !('errors' in document)) return []; // an empty file
   for (const error of document.errors) throw error;
   const value: unknown = document.toJS();
   if (value === null) return [];
-  const held = isMapping(value) ? (value['names'] ?? value['labels'] ?? value) : value;
-  const isNumbered = isMapping(held) && Object.keys(held).every((key) => /^\d+$/u.test(key));
+  const key = isRecord(value) ? ['names', 'labels'].find((one) => one in value) : undefined;
+  const held = isRecord(value) && key !== undefined ? value[key] : value;
+  const isNumbered = isRecord(held) && Object.keys(held).every((one) => /^\d+$/u.test(one));
   return parseList(isNumbered ? Object.values(held) : held);
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @throws TypeError or SyntaxError */
@@ -167,7 +165,7 @@ function parseJson(text: string): Entry[] {
   return parseList(JSON.parse(text));
 }
 
-/** A list of texts, or of objects. @throws TypeError */
+/** An array of strings or objects. @throws TypeError */
 function parseList(list: unknown): Entry[] {
   if (!Array.isArray(list)) throw new TypeError('it is not an array');
   return list.map((value: unknown, n) => {
@@ -202,8 +200,8 @@ function textList(value: unknown, name: string): string[] {
 }
 
 /**
- * RFC 4180 with a header; several prompts or aliases stand in one field with `|` between them (`\|` for a bar); an empty field
- * says nothing.
+ * A CSV (RFC 4180) with a header. A field can contain several prompts or aliases, separated by `|` (`\|` for a bar). An empty
+ * field counts as absent.
  *
  * @throws CsvError or TypeError
  */

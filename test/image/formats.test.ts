@@ -34,7 +34,7 @@ describe('a JPEG that decoders warn about', () => {
     expect(b.notes).toEqual([expect.stringContaining('extraneous bytes')]);
   });
 
-  it('is refused if it is cut short, with the same text alone and among others', async () => {
+  it('is refused if it is truncated, with the same text alone and among others', async () => {
     const plain = await jpeg();
     const cut = plain.subarray(0, plain.length / 2);
     const text = (bytes: Uint8Array) =>
@@ -74,7 +74,7 @@ describe('TIFF', () => {
     await expect(read(tiff)).rejects.toMatchObject({ code: 'E_FORMAT' });
   });
 
-  it('turns luminance and colour differences to RGB by ITU-R BT.601', async () => {
+  it('converts luminance and colour differences to RGB by ITU-R BT.601', async () => {
     const strip = Uint8Array.from([76, 85, 255, 150, 44, 21, 29, 255, 107]); // red, green, blue
     const tags = picture(3, 1, { 262: [6], 530: [1, 1] });
     const { data } = await read(makeTiff([{ tags, strip }]));
