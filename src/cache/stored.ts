@@ -79,7 +79,7 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
 async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
   try {
     const info = await handle.stat();
-    if (!info.isFile()) throw new TypeError('it is no file');
+    if (!info.isFile()) throw new TypeError('it is not a regular file');
     const start = Buffer.alloc(10 + 65_535);
     const { bytesRead } = await handle.read(start, 0, start.length, 0);
     const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));

@@ -46,7 +46,7 @@ export function propertyOf(rdf: Element, field: Field): Property | undefined {
   let found: Property | undefined;
   for (const description of descriptionsOf(rdf)) {
     if (description.attributes.some(({ uri, local }) => uri === field.uri && local === field.local))
-      throw new XmpError(`${nameOfField(field)} is written as an attribute, which cannot hold a list`);
+      throw new XmpError(`${nameOfField(field)} is written as an attribute, which cannot contain a list`);
     for (const element of description.children) {
       if (element.uri !== field.uri || element.local !== field.local) continue;
       if (found !== undefined) throw new XmpError(`it has ${nameOfField(field)} twice`);

@@ -84,7 +84,7 @@ export function parseXmp(text: string): Element {
     element.closeStart = text.lastIndexOf('</', element.end - 1);
   });
   parser.write(text.slice(bom)).close();
-  if (rdf === undefined) throw new XmpError('it holds no rdf:RDF');
+  if (rdf === undefined) throw new XmpError('it contains no rdf:RDF');
   return rdf;
 }
 
