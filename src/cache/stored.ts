@@ -20,7 +20,7 @@ const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /**
  * The embeddings of images that `embed` wrote, row by row: a bad row is an error, not an exception.
  *
- * @param digest of the model that is to score them
+ * @param digest the digest of the model that will score them
  * @throws UsageError if the file cannot be read or is something else, ModelError if its rows are of another model
  */
 export async function* storedEmbeddings(path: string, digest: string): AsyncGenerator<Embedded> {

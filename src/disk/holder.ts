@@ -101,7 +101,7 @@ export async function spaceOf(): Promise<string | undefined> {
   return readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)); the name of the command, in parentheses, may hold spaces. */
+/** Field 22 of /proc/PID/stat (proc(5)); the name of the command, in parentheses, may contain spaces. */
 async function startOf(process: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${process}/stat`, 'utf8').catch(() => '');
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];

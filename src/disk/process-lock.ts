@@ -172,7 +172,7 @@ async function changesWithin(path: string, time: number): Promise<boolean> {
   return false;
 }
 
-/** Opened anew each time: a network file system then asks its server. */
+/** The file is opened again each time, so that a network file system asks its server. */
 async function traceOf(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const info = await stat(path, { bigint: true }).catch(() => undefined);

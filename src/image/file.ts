@@ -7,7 +7,7 @@ import { otherScheme, shortAddress } from './address.ts';
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
 
-/** Waits until there is memory for so many bytes. */
+/** Waits until there is memory for this number of bytes. */
 export type Reserve = (bytes: number) => Promise<void>;
 
 /** Opening does not wait for the writer of a FIFO, and does not take a controlling terminal. Windows has neither flag. */
@@ -16,11 +16,11 @@ const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_
 /**
  * The bytes of a regular file, as they were when it was opened.
  *
- * It is looked at before it is opened, for opening alone can set off a device; and again when it is open, for it may have
- * been swapped in between.
+ * It is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
+ * replaced in between.
  *
- * @param name what messages call it
- * @param reserve waits until there is memory for so many bytes
+ * @param name the name in messages
+ * @param reserve waits until there is memory for this number of bytes
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one) or E_FILE_SIZE
  */
 export async function readImageFile(

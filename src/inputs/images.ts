@@ -39,9 +39,9 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'>
 }
 
 /**
- * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order, a
- * glob that is no file's name expanded, a tar its pictures, a URL, `-` for the bytes on standard input. Then those of the list, each as
- * soon as it comes. What does not exist is passed on, to become an error row.
+ * The images of the arguments in their order: a file, the images of a folder and its subfolders in byte order, the matches of a glob that
+ * is not the name of a file, the pictures of a tar, a URL, or `-` for standard input. Then the images of the list, each as soon as it
+ * arrives. A missing file is also returned, and becomes an error row.
  *
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
  */
@@ -106,7 +106,7 @@ function noTars(path: Path): UsageError {
 }
 
 /**
- * The tars that the arguments, `tars` and the list stand for. None is opened.
+ * The tars of the arguments, of `tars` and of the list. None is opened.
  *
  * @throws UsageError if one of them is something else
  */
