@@ -13,20 +13,20 @@ const WORTH_PIECES = 2_000_000;
 /** How RAW files begin; most of them like a TIFF. */
 const LIKE_RAW = /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b]|FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0|[\s\S]{4}ftypcrx )/u;
 
-/** Waits until there is memory for so many bytes. */
+/** Waits until there is memory for this number of bytes. */
 export type Reserve = (bytes: number) => Promise<void>;
 
-/** Opening never waits (for the writer of a FIFO), and no terminal becomes ours. Windows has neither flag. */
+/** Opening does not wait for the writer of a FIFO, and does not take a controlling terminal. Windows has neither flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
  * The bytes of a regular file, as they were when it was opened. Of a camera's RAW file, only an excerpt with its largest JPEG.
  *
- * It is looked at before it is opened, for opening alone can set off a device; and again when it is open, for it may have
- * been swapped in between.
+ * It is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
+ * replaced in between.
  *
- * @param name what messages call it
- * @param reserve waits until there is memory for so many bytes
+ * @param name the name in messages
+ * @param reserve waits until there is memory for this number of bytes
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one) or E_FILE_SIZE
  */
 export async function readImageFile(
@@ -64,7 +64,7 @@ export function checkSize(name: string, size: number | bigint): void {
   if (Number(size) > MAX_FILE_BYTES) throw tooLarge(name, size);
 }
 
-/** What it means that an image has more than {@link MAX_FILE_BYTES}. */
+/** The error for an image with more than {@link MAX_FILE_BYTES}. */
 export function tooLarge(name: string, size: number | bigint): ImageError {
   const fact = `${name} has ${size} bytes; the limit is ${MAX_FILE_BYTES}`;
   return new ImageError('E_FILE_SIZE', fact, 'make a smaller copy of the image');

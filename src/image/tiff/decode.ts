@@ -8,7 +8,7 @@ import { type Directory, directoriesOf } from './directory.ts';
 import { fullPages } from './pages.ts';
 import { needsOwnReader, readTiff } from './tiff.ts';
 
-/** A camera's RAW file looks like a TIFF: it is told apart by what it holds, not by its name. */
+/** A camera's RAW file begins like a TIFF. It is recognised by its content, not by its name. */
 export async function decodeTiff(
   bytes: Uint8Array,
   name: string,
@@ -27,7 +27,7 @@ export async function decodeTiff(
   return decodeWithLibvips({ bytes, name, format: 'TIFF', ...placeOf(picture) }, options, wanted);
 }
 
-/** Where libvips finds a page. */
+/** The page in the terms of libvips. */
 function placeOf(picture: Directory | undefined): { readonly page: number; readonly subifd?: number } {
   if (picture?.page !== undefined) return { page: picture.page };
   const { sub, parent } = picture ?? {};
