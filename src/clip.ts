@@ -132,7 +132,9 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const { env, cache = true, cacheImages = false, onCacheTrouble = () => {} } = options;
   const digest = new ModelDigest(description, env, cache);
   const circumstances = { dtype, provider, decoder: decoderVersions };
-  const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
+  const embeddings = cache
+    ? new EmbeddingCache(description.name, digest, circumstances, env, onCacheTrouble)
+    : undefined;
   const images = fetchingEncoder(
     embeddings && cacheImages
       ? new CachedImages(encoder, embeddings, options.isWary ? (options.timeout ?? TIMEOUT) : undefined)

@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
+import { inCache, isAbsent, isThere, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
 import { stampOf } from '../disk/digest.ts';
-import { cacheFolder, type Env } from '../disk/environment.ts';
+import type { Env } from '../disk/environment.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { isIntact, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
+import { weightsFolder } from './weights-files.ts';
 
 /** Counted up with every change of what is written, so that what an older version wrote is not read. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
+/** Another process may empty the cache while weights are written or opened; not so often in a row. */
+const MOST_TRIES = 5;
 
 /** The tensors of a tower in another storage, and where onnxruntime finds their bytes. */
 export interface Converted {
@@ -41,23 +44,46 @@ export async function convertedWeights(
   try {
     const folder = join(weightsFolder(env), await keyOf(checkpoint));
     const path = join(folder, `${tower}-${storage}.safetensors`);
-    if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
-      await inCache(folder, VARIABLE, async () => {
-        await makeFolder(folder);
-        await withLock(`${path}.lock`, async () => {
-          for (const file of await leftovers(path)) await rm(file, { force: true });
-          if (await isIntact(path)) return;
-          await write(plan, path, checkpoint.file);
-          await removeConverted(checkpoint.file, env, folder); // of the checkpoint as it was before
-        });
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const kept = await keep(plan, path, checkpoint.file, env).catch((error: unknown) => {
+        if (tries === MOST_TRIES - 1 || !isEmptied(error)) throw error;
       });
+      if (kept !== undefined) return { checkpoint: kept, weights: { folder, file: path } };
     }
-    return { checkpoint: await readCheckpoint(path), weights: { folder: dirname(path) } };
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     onCacheTrouble?.(error);
-    return inMemory(plan, checkpoint);
   }
+  return inMemory(plan, checkpoint);
+}
+
+/** @returns undefined if another process deleted the weights meanwhile */
+async function keep(plan: Conversion, path: string, source: string, env?: Env): Promise<Checkpoint | undefined> {
+  const folder = dirname(path);
+  if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
+    await inCache(folder, VARIABLE, async () => {
+      await makeFolder(folder);
+      await withLock(`${path}.lock`, async () => {
+        for (const file of await leftovers(path)) await rm(file, { force: true });
+        if (await isIntact(path)) return;
+        await write(plan, path, source);
+        await removeConverted(source, env, folder); // of the checkpoint as it was before
+      });
+    });
+  }
+  const now = new Date();
+  await utimes(`${path}.json`, now, now).catch(() => {}); // the time of the last use
+  try {
+    return await readCheckpoint(path);
+  } catch (error) {
+    if (await isThere(path)) throw error;
+    return undefined;
+  }
+}
+
+/** Whether the folder was deleted while something was made in it. */
+function isEmptied(error: unknown): boolean {
+  return error instanceof CacheError && isAbsent(error.cause);
 }
 
 /** Hashes again what was kept of the checkpoint of a folder, in any of its states. */
@@ -125,10 +151,6 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
   const data = new Uint8Array(plan.bytes);
   await plan.convert(async (bytes, offset) => data.set(bytes, offset));
   return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
-}
-
-function weightsFolder(env?: Env): string {
-  return join(cacheFolder(env), 'weights');
 }
 
 async function keyOf({ files, header }: Checkpoint): Promise<string> {

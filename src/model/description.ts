@@ -18,7 +18,7 @@ import { readImport } from './imports.ts';
 import { refuseLinksOut } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import { type Dtype, type ReadyMade, readReadyMade } from './ready-made.ts';
-import type { Graph, GraphSource } from './session.ts';
+import { type Graph, type GraphSource, weightsAreGone } from './session.ts';
 import { findModel, type ModelLocation } from './store.ts';
 import { textShape } from './text-shape.ts';
 
@@ -134,8 +134,8 @@ async function describeCheckpoint(
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
-        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
+        image: { graph: whileKept(() => graph('image')), wiring: { image: wiring.image } },
+        text: { graph: whileKept(() => graph('text')), wiring: { text: wiring.text } },
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, tokens)),
@@ -188,6 +188,16 @@ async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Prom
 async function readTokenizerConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
   const file = 'tokenizer_config.json';
   return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
+}
+
+/** A graph, made once; again if its weights have been deleted from the cache since. */
+function whileKept(make: () => Promise<Graph>): () => Promise<Graph> {
+  let made: Promise<Graph> | undefined;
+  return async () => {
+    if (made !== undefined && weightsAreGone(await made)) made = undefined;
+    made ??= make();
+    return made;
+  };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, env, platform } from 'node:process';
@@ -9,8 +9,13 @@ import type { Matrix } from '../tensor.ts';
 
 const require = createRequire(import.meta.url);
 
-/** Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file. */
-export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
+/**
+ * Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file.
+ * `file` is one in the cache, which another process may delete.
+ */
+export type Weights =
+  | { readonly folder: string; readonly file?: string }
+  | { readonly name: string; readonly data: Uint8Array };
 
 /** An ONNX graph: its bytes and its weights, or the path of a whole model. */
 export type Graph =
@@ -22,7 +27,7 @@ export type Graph =
     }
   | { readonly path: string };
 
-/** A graph, or what makes it when it is first needed. */
+/** A graph, or what makes it when it is needed; then it is made again if its weights have been deleted from the cache. */
 export type GraphSource = Graph | (() => Promise<Graph>);
 
 /** A tensor that goes in. */
@@ -97,11 +102,31 @@ export function builtInProviders(): string[] {
  * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
  */
-export async function openSession(
-  source: GraphSource,
-  { threads, provider, device, once = false }: SessionOptions,
-): Promise<Session> {
-  const graph = typeof source === 'function' ? await source() : source;
+export async function openSession(source: GraphSource, options: SessionOptions): Promise<Session> {
+  for (let tries = 1; ; tries++) {
+    const graph = typeof source === 'function' ? await source() : source;
+    try {
+      return await openGraph(graph, options);
+    } catch (error) {
+      if (tries === MOST_TRIES || typeof source !== 'function' || !weightsAreGone(graph)) throw error;
+    }
+  }
+}
+
+/** Another process may empty the cache while a graph is opened; not so often in a row. */
+const MOST_TRIES = 5;
+
+/** Whether the weights of a graph were in the cache, and have been deleted there. */
+export function weightsAreGone(graph: Graph): boolean {
+  return (
+    'weights' in graph &&
+    'folder' in graph.weights &&
+    graph.weights.file !== undefined &&
+    !existsSync(graph.weights.file)
+  );
+}
+
+async function openGraph(graph: Graph, { threads, provider, device, once = false }: SessionOptions): Promise<Session> {
   const options: runtime.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
     // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.

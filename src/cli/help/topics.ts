@@ -38,6 +38,7 @@ function environment(): string {
 ${rows([
   ['CLIP_CLASSIFY_MODEL', 'default model; --model takes precedence'],
   ['CLIP_CLASSIFY_CACHE', 'folder for converted weights and cached embeddings (default: the cache folder of the user)'],
+  ['CLIP_CLASSIFY_CACHE_SIZE', 'most cached embeddings, such as 500MB or 10GB; none means no limit (default: 2GB)'],
   ['HF_HUB_CACHE, HF_HOME', 'folder of the Hugging Face cache, which is shared with Python'],
   ['HF_ENDPOINT', 'address of the Hugging Face Hub or of a mirror'],
   ['HF_TOKEN, HF_TOKEN_PATH', 'token for private and gated models'],
