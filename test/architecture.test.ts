@@ -8,10 +8,11 @@ import { repository } from './paths.ts';
 const LAYERS: readonly (readonly string[])[] = [
   ['bin/'],
   ['src/cli/'],
-  ['src/index.ts', 'src/server/'],
+  ['src/index.ts', 'src/server/', 'src/remote/'],
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/tagging/'],
-  ['src/sorting/'],
+  ['src/classes.ts', 'src/sorting/'],
+  ['src/rules.ts'],
   ['src/learn/'],
   ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts', 'src/predictions.ts'],
   ['src/ranking.ts', 'src/levels.ts'],
@@ -24,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/image/'],
   ['src/checkpoint/', 'src/network/'],
   ['src/disk/'],
-  ['src/tensor.ts', 'src/errors.ts'],
+  ['src/tensor.ts', 'src/errors.ts', 'src/once.ts'],
 ];
 
 /** Packages that have one room each. */
@@ -35,18 +36,18 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   'p-retry': /^src\/hub\/retry\.ts$/,
-  valibot: /^src\/(hub|server)\//,
+  valibot: /^src\/(hub|server|remote)\//,
   '@fastify/busboy': /^src\/server\/multipart\.ts$/,
   'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
   fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
   'apache-arrow': /^src\/output\/parquet\//,
-  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|-library)\.ts$/,
+  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|\/stored|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|cache-limit|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,

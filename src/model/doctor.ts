@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { inCache, makeFolder } from '../disk/cache-files.ts';
 import { cacheLimit } from '../disk/cache-limit.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { exists } from '../disk/exists.ts';
 import { usableCores } from '../disk/machine.ts';
 import { formatSize } from '../disk/size.ts';
 import { ClipError, messageOf } from '../errors.ts';
@@ -172,11 +173,7 @@ async function systemFolders(): Promise<string[]> {
 
 async function isIn(folders: readonly string[], name: string): Promise<boolean> {
   for (const folder of folders) {
-    const there = await access(join(folder, name)).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
+    if (await exists(join(folder, name))) return true;
   }
   return false;
 }

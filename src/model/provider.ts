@@ -1,12 +1,9 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exists } from '../disk/exists.ts';
 import { ProviderError } from '../errors.ts';
+import type { Provider, ProviderChoice } from './choices.ts';
 import { builtInProviders, runtimeFiles } from './session.ts';
-
-/** The execution providers that can be asked for; `auto` takes the best that really runs. */
-export const PROVIDERS = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu'] as const;
-export type ProviderChoice = (typeof PROVIDERS)[number];
-export type Provider = Exclude<ProviderChoice, 'auto'>;
 
 /** What `auto` tries, the best first. webgpu and tensorrt only run when they are asked for. */
 const AUTOMATIC: readonly Provider[] = ['cuda', 'coreml', 'dml', 'cpu'];
@@ -72,10 +69,7 @@ export function installCuda(): string {
 
 /** Whether onnxruntime's own library for CUDA is installed: its package fetches it after the install, or is kept from it. */
 export async function hasCudaLibrary(): Promise<boolean> {
-  return access(cudaLibrary()).then(
-    () => true,
-    () => false,
-  );
+  return exists(cudaLibrary());
 }
 
 /** The CUDA libraries that onnxruntime's own wants, by file name: those that it names, else those of its CUDA 12 build. */
