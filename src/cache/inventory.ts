@@ -10,7 +10,13 @@ import { type SegmentFile, segmentFiles } from './segment-files.ts';
 import { beginsAsSegment, openPlain, readHeader } from './segment-header.ts';
 
 /** What the cache holds, apart from what `models` manages: imports, and the record of downloaded models. */
-export const KINDS = ['image embeddings', 'label embeddings', 'converted weights', 'checksums'] as const;
+export const KINDS = [
+  'image embeddings',
+  'label embeddings',
+  'converted weights',
+  'optimized graphs',
+  'checksums',
+] as const;
 
 /** A file in the cache, with what belongs to it. */
 export interface CacheItem {
@@ -77,7 +83,8 @@ function weightsItem(file: WeightsFile): CacheItem {
   const { size, lastUsed, source, isWaste } = file;
   const model = source && modelOf(source);
   const remove = () => removeWeights(file);
-  return { kind: 'converted weights', model, size, lastUsed, state: isWaste ? 'waste' : 'whole', remove };
+  const kind = file.path.endsWith('.onnx') ? 'optimized graphs' : 'converted weights';
+  return { kind, model, size, lastUsed, state: isWaste ? 'waste' : 'whole', remove };
 }
 
 /** The repository of a checkpoint in the Hub's cache, else the name of its folder. */

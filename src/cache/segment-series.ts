@@ -1,4 +1,5 @@
-import { isAbsent, makeFolder } from '../disk/cache-files.ts';
+import { makeFolder } from '../disk/cache-files.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { type Entry, SegmentWriter } from './segment.ts';
 
 /** A segment is at most this part of all embeddings, so that dropping one does not empty the cache; and so many bytes. */

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, rm, utimes } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
-import { inCache, isAbsent, isThere, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
+import { inCache, isThere, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
 import { stampOf } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { withLock } from '../disk/process-lock.ts';
-import { isIntact, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
+import { isIntact, markUsed, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
@@ -16,6 +17,8 @@ import { weightsFolder } from './weights-files.ts';
 /** Counted up with every change of what is written, so that what an older version wrote is not read. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
+/** What stands behind the name of a sealed file in that of its seal. */
+const SEAL = '.json';
 /** Another process may empty the cache while weights are written or opened; not so often in a row. */
 const MOST_TRIES = 5;
 
@@ -42,7 +45,7 @@ export async function convertedWeights(
 ): Promise<Converted> {
   const plan = planConversion(checkpoint, tower, storage);
   try {
-    const folder = join(weightsFolder(env), await keyOf(checkpoint));
+    const folder = await weightsFolderOf(checkpoint, env);
     const path = join(folder, `${tower}-${storage}.safetensors`);
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const kept = await keep(plan, path, checkpoint.file, env).catch((error: unknown) => {
@@ -71,8 +74,7 @@ async function keep(plan: Conversion, path: string, source: string, env?: Env): 
       });
     });
   }
-  const now = new Date();
-  await utimes(`${path}.json`, now, now).catch(() => {}); // the time of the last use
+  await markUsed(path);
   try {
     return await readCheckpoint(path);
   } catch (error) {
@@ -96,9 +98,9 @@ export async function verifyConverted(
   const { file } = (await readModelFolder(folder)).checkpoint;
   const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
   const checks = names
-    .filter((name) => name.endsWith('.safetensors'))
+    .filter((name) => name.endsWith(SEAL))
     .map(async (name) => {
-      const path = join(weightsFolder(env), name);
+      const path = join(weightsFolder(env), name.slice(0, -SEAL.length));
       return { path, state: await verifySeal(path, file) };
     });
   return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
@@ -116,8 +118,8 @@ export async function removeConverted(source: string, env?: Env, except?: string
   for (const folder of folders.map((name) => join(weightsFolder(env), name))) {
     if (folder === except) continue;
     const names = await readdir(folder).catch(() => []);
-    const seals = names.filter((name) => name.endsWith('.safetensors.json'));
-    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -'.json'.length)))));
+    const seals = names.filter((name) => name.endsWith(SEAL));
+    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -SEAL.length)))));
     if (sources.some((file) => file !== undefined && isOf(file))) await rm(folder, { recursive: true, force: true });
   }
 }
@@ -151,6 +153,11 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
   const data = new Uint8Array(plan.bytes);
   await plan.convert(async (bytes, offset) => data.set(bytes, offset));
   return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
+}
+
+/** The folder of all that is kept of a checkpoint in its present state. */
+export async function weightsFolderOf(checkpoint: Checkpoint, env?: Env): Promise<string> {
+  return join(weightsFolder(env), await keyOf(checkpoint));
 }
 
 async function keyOf({ files, header }: Checkpoint): Promise<string> {

@@ -18,8 +18,12 @@ export interface WeightsFile {
   readonly isWaste: boolean;
 }
 
-/** What convertedWeights() writes, and beside it its seal, its lock and what is being written of each. */
-const NAME = /^((?:image|text)-(?:fp16|int8)\.safetensors)(?:\.json)?(?:\.\d+-\d+\.tmp|\.lock(?:\.[0-9a-f-]{36})?)?$/u;
+/**
+ * What convertedWeights() and optimizedGraph() write, and next to it seals, locks and what is being written. An optimised graph is
+ * written in a folder.
+ */
+const NAME =
+  /^((?:image|text)-(?:(?:fp16|int8)\.safetensors|[0-9a-f]{16}\.onnx))(?:\.weights)?(?:\.json)?(?:\.\d+-\d+\.tmp|\.tmp|\.lock(?:\.[0-9a-f-]{36})?)?$/u;
 
 /** The folder of all converted weights. */
 export function weightsFolder(env?: Env): string {
@@ -54,11 +58,23 @@ async function weightsIn(folder: string): Promise<WeightsFile[]> {
   );
 }
 
+/** A file, with what lstat says of it. */
+interface Part {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
 /** The files of a folder, by the weights that they belong to. */
-async function partsIn(folder: string): Promise<Map<string, { path: string; size: number; mtimeMs: number }[]>> {
-  const parts = new Map<string, { path: string; size: number; mtimeMs: number }[]>();
-  for (const name of await readdir(folder).catch(() => [])) {
-    const weights = NAME.exec(name)?.[1];
+async function partsIn(folder: string): Promise<Map<string, Part[]>> {
+  const parts = new Map<string, Part[]>();
+  const names = await readdir(folder).catch(() => []);
+  const unfinished = names.filter((name) => name.endsWith('.onnx.tmp'));
+  const inside = await Promise.all(
+    unfinished.map(async (name) => (await namesIn(join(folder, name))).map((one) => join(name, one))),
+  );
+  for (const name of [...names, ...inside.flat()]) {
+    const weights = NAME.exec(basename(name))?.[1];
     if (weights === undefined) continue;
     const path = join(folder, name);
     const info = await lstat(path).catch(() => undefined);
@@ -67,6 +83,12 @@ async function partsIn(folder: string): Promise<Map<string, { path: string; size
     parts.set(join(folder, weights), [...(parts.get(join(folder, weights)) ?? []), { path, size, mtimeMs }]);
   }
   return parts;
+}
+
+/** The names in a folder that is no link. */
+async function namesIn(folder: string): Promise<string[]> {
+  const isFolder = (await lstat(folder).catch(() => undefined))?.isDirectory() ?? false;
+  return isFolder ? readdir(folder).catch(() => []) : [];
 }
 
 /**
@@ -81,7 +103,8 @@ export async function removeWeights({ path }: Pick<WeightsFile, 'path'>): Promis
     const files = (await partsIn(dirname(path))).get(path) ?? [];
     // The seal goes first: without it nobody takes the weights for whole.
     for (const file of files.sort((a, b) => Number(b.path.endsWith('.json')) - Number(a.path.endsWith('.json'))))
-      if (basename(file.path) !== basename(lock.path)) await rm(file.path, { force: true });
+      if (file.path !== lock.path) await rm(file.path, { force: true });
+    await rmdir(`${path}.tmp`).catch(() => {}); // there is none
   } catch {
     return false;
   } finally {
