@@ -47,7 +47,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|owner|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
