@@ -20,13 +20,9 @@ export function withCacheOptions(command: Command): Command {
     .option('--no-cache', 'do not read or write cached embeddings; weights converted for --dtype stay cached');
 }
 
-<<<<<<< ours
-/** The cache options of the library. If the cache cannot be written, the run continues without it. @throws UsageError */
-=======
 const MAKE_OWN = 'make it yours with chown -R, or set CLIP_CLASSIFY_CACHE to a folder of your own';
 
-/** The cache options as the library takes them. A cache that cannot be written costs time, not the run. @throws UsageError */
->>>>>>> theirs
+/** The cache options of the library. If the cache cannot be written, the run continues without it. @throws UsageError */
 export function cacheSettings(
   { cache, cacheImages = false, quiet = false, verbose = false }: CacheOptions,
   io: Pick<Io, 'stderr' | 'env'>,
