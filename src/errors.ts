@@ -33,9 +33,10 @@ export abstract class ClipError extends Error {
   readonly nextStep: string;
 
   constructor(fact: string, nextStep: string, cause?: unknown) {
-    super(oneLine(`${fact}; ${nextStep}`), cause === undefined ? {} : { cause });
-    this.fact = oneLine(fact);
-    this.nextStep = nextStep;
+    const [shownFact, shownStep] = [withoutLogins(oneLine(fact)), withoutLogins(nextStep)];
+    super(oneLine(`${shownFact}; ${shownStep}`), cause === undefined ? {} : { cause });
+    this.fact = shownFact;
+    this.nextStep = shownStep;
   }
 
   /** What JSON.stringify writes; an ordinary error would become `{}`. */
@@ -43,6 +44,11 @@ export abstract class ClipError extends Error {
     const { name, code, message, fact, nextStep } = this;
     return { name, code, message, fact, nextStep };
   }
+}
+
+/** A message may quote what a user gave, and a URL there may hold a user and a password. */
+function withoutLogins(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]+:[\\/]+)[^\s\\/?#@]*@/giu, '$1');
 }
 
 /** An option or argument is wrong, or two of them contradict each other. */

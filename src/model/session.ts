@@ -22,7 +22,7 @@ export type Graph =
   | {
       readonly bytes: Uint8Array;
       readonly weights: Weights;
-      /** Mostly convolutions: onnxruntime's own layout then pays for itself with the first image. @default false */
+      /** The graph is mostly convolutions: onnxruntime's own layout then pays off with the first image. @default false */
       readonly convolutional?: boolean;
     }
   | {
@@ -34,7 +34,7 @@ export type Graph =
 /** A graph, or what makes the graph for an execution provider when it is needed; again if its files were deleted from the cache. */
 export type GraphSource = Graph | ((provider: string) => Promise<Graph>);
 
-/** A tensor that goes in. */
+/** An input tensor. */
 export type Feed =
   | { readonly type: 'float32'; readonly data: Float32Array; readonly shape: readonly number[] }
   | { readonly type: 'uint8'; readonly data: Uint8Array; readonly shape: readonly number[] }
@@ -43,7 +43,7 @@ export type Feed =
 
 /** A graph, ready to run. */
 export interface Session {
-  /** @returns the outputs that are named, each `[rows, columns]` */
+  /** @returns the named outputs, each `[rows, columns]` */
   run(feeds: Readonly<Record<string, Feed>>, outputs: readonly string[]): Promise<Matrix[]>;
   release(): Promise<void>;
 }
@@ -57,8 +57,8 @@ export interface SessionOptions {
   /** Number of the device. */
   readonly device: number;
   /**
-   * Open at once and run somewhat slower: right for a few runs. Weights are then used as they lie in their file, not
-   * copied into the order that repeated products like best; a ViT-B/32 opens in an eighth of the time.
+   * Open faster and run slower: right for a few runs. Weights are then used in the order of their file, not copied into the order that
+   * is fastest for many products. A ViT-B/32 opens in an eighth of the time.
    *
    * @default false
    */
@@ -79,7 +79,7 @@ function ort(): typeof runtime {
   return loaded;
 }
 
-/** The folder of onnxruntime's native libraries, and the script of its package that fetches those for CUDA. */
+/** The folder of onnxruntime's native libraries, and the script of its package that downloads those for CUDA. */
 export function runtimeFiles(): { readonly folder: string; readonly installScript: string } {
   const root = dirname(require.resolve('onnxruntime-node/package.json'));
   const api = readdirSync(join(root, 'bin')).find((name) => name.startsWith('napi-v')) ?? '';
@@ -91,7 +91,7 @@ export function runtimeVersion(): string {
   return ort().env.versions.node ?? ort().env.versions.common;
 }
 
-/** The providers that onnxruntime was built with here; whether one runs is another question. */
+/** The providers in this build of onnxruntime. They do not all work on every machine. */
 export function builtInProviders(): string[] {
   return ort()
     .listSupportedBackends()
@@ -99,9 +99,9 @@ export function builtInProviders(): string[] {
 }
 
 /**
- * Opens a graph on one provider: onnxruntime throws rather than falls back.
- * onnxruntime refuses external data that a link carries out of the model's folder; naming the real folder of the weights
- * lets the graph itself live elsewhere, or only in memory.
+ * Opens a graph on one provider. onnxruntime throws an error and never falls back to another provider.
+ * onnxruntime refuses external data if a link leads out of the model's folder. With the real folder of the weights, the graph can be
+ * in another folder or only in memory.
  *
  * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
@@ -136,7 +136,7 @@ export const optimizedWeights = (path: string) => `${path}.weights`;
 async function openGraph(graph: Graph, { threads, provider, device, once = false }: SessionOptions): Promise<Session> {
   const options: runtime.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
-    // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
+    // Without both numbers, onnxruntime pins threads to cores, and prints a warning if a container forbids it.
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
@@ -235,7 +235,7 @@ function toTensor({ type, data, shape }: Feed): runtime.Tensor {
   }
 }
 
-/** No embedding is wider by far; what claims to be is not copied (CWE-770). */
+/** The widest embedding, far above real models. Wider outputs are not copied (CWE-770). */
 const MOST_COLUMNS = 65_536;
 
 function toMatrix(tensor: runtime.Tensor): Matrix {
