@@ -17,7 +17,19 @@ export function openModel(
   io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
   more: Pick<LoadOptions, 'publicUrls'> = {},
 ): Promise<Clip> {
-  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
+  const {
+    model,
+    batch,
+    timeout,
+    provider,
+    device,
+    dtype,
+    logitScale,
+    logitBias,
+    threads,
+    offline = false,
+    perHost,
+  } = options;
   if (device !== undefined && provider === 'cpu')
     throw new UsageError('--device chooses a GPU, but --provider is cpu', 'remove --device');
   return loadModel(model ?? defaultModel(io.env), {
@@ -33,6 +45,7 @@ export function openModel(
     few: amount !== 'many',
     timeout,
     offline,
+    ...(perHost && { perHost }),
     signal: io.interruption,
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),

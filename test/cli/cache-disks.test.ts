@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
@@ -8,6 +8,7 @@ import { bin } from './program.ts';
 
 const IMAGES = ['rgb.png', 'odd.jpg'].map((name) => fixture(`images/${name}`));
 const ARGS = [bin, ...IMAGES, '-l', 'cat,dog', '-m', fixture('tiny-class'), '--dtype', 'int8', '--cache-images'];
+const BARE_DISK = new URL('bare-disk.mjs', import.meta.url).href;
 const isRoot = process.getuid?.() === 0;
 
 let folder: string;
@@ -94,4 +95,32 @@ describe.skipIf(!isRoot)('a cache that another user wrote (skipped unless root r
     expect((await run(cache, ['--quiet'], HUMBLE)).stderr).toBe('');
     expect(await readdir(at(cache))).toEqual([]);
   });
+});
+
+describe('a file system without hard links, on a system without kernel locks', () => {
+  /** Without PATH there is no command `flock`. */
+  const bare = (args: readonly string[]) => {
+    const env = { CLIP_CLASSIFY_CACHE: join(folder, 'bare'), PATH: '', NODE_OPTIONS: `--import ${BARE_DISK}` };
+    return new Promise<number>((done) =>
+      execFile(process.execPath, args, { env }, (error) => done(error === null ? 0 : Number(error.code))),
+    );
+  };
+
+  it('has the same rows, also where a run with --resume takes the lock of a killed one', async () => {
+    const output = join(folder, 'bare.jsonl');
+    const args = [...ARGS, '-o', output, '--resume'];
+    expect(await bare(args)).toBe(0);
+    expect(await readFile(output, 'utf8')).toBe(truth.stdout);
+    const dead = { pid: 4_194_300, host: hostname(), kernel: false, id: 'dead' };
+    const [boot, space] = [
+      await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => ''),
+      await readlink('/proc/self/ns/pid').catch(() => ''),
+    ];
+    await writeFile(
+      `${output}.run.lock`,
+      JSON.stringify({ ...dead, ...(boot && { boot: boot.trim() }), ...(space && { space }) }),
+    );
+    expect(await bare(args)).toBe(0);
+    expect(await readFile(output, 'utf8')).toBe(truth.stdout);
+  }, 30_000);
 });
