@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { defaultModel } from '../model/default-model.ts';
 import type { Amount } from './given-images.ts';
 import type { Io } from './io.ts';
+import { say } from './messages.ts';
 import { cacheSettings } from './options/cache-options.ts';
 import type { ModelOptions } from './options/model-options.ts';
 
@@ -46,6 +47,7 @@ export function openModel(
     timeout,
     offline,
     ...(perHost && { perHost }),
+    ...(!options.quiet && { onNote: (message: string) => say(io, 'note', message) }),
     signal: io.interruption,
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),

@@ -7,7 +7,8 @@ const EXAMPLES = `
 Imported and downloaded models stay; "models rm" removes them.
 
 Examples:
-  $ clip-classify cache clear`;
+  $ clip-classify cache clear
+  $ clip-classify cache clear -f json | jq .removed_bytes`;
 
 export const clearCommand = (io: Io) =>
   new Command('clear')
