@@ -6,7 +6,7 @@ import { isAbsent } from '../disk/error-code.ts';
 import { row, type UnitRows, unitRows } from '../tensor.ts';
 import { DIGEST, digestOf, encodeHeader, openPlain, readExactly, readHeader, uint32 } from './segment-header.ts';
 
-/** Two numbers that are kept beside an embedding; what they mean is told by whoever stores it. */
+/** Two numbers that are stored with an embedding. Their meaning is up to the caller. */
 export type Notes = readonly [number, number];
 
 /** An embedding under its key. */
@@ -18,7 +18,7 @@ export interface Entry {
   readonly notes: Notes;
 }
 
-/** What a segment holds under a key. */
+/** An entry of a segment. */
 export type Stored = Omit<Entry, 'key'>;
 
 /** Bounds what is allocated before a digest has been checked (CWE-770). */
@@ -44,9 +44,9 @@ export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 export class SegmentReader {
   /** Where each record is, by the key as latin1. */
   readonly places = new Map<string, number>();
-  /** Whether every block is there to its end. */
+  /** Whether every block is complete. */
   whole = false;
-  /** What the sha256 of a record is over, and that. */
+  /** The data of a record and its sha256. */
   private readonly scratch: Buffer;
   private slab = new Float32Array();
 
@@ -104,7 +104,7 @@ export class SegmentReader {
     this.whole = true;
   }
 
-  /** @returns undefined if the record is not what was written, or no unit embedding */
+  /** @returns undefined if the record is damaged, or is not a unit embedding */
   read(key: Uint8Array, place: number): Stored | undefined {
     const { scratch } = this;
     const body = DIGEST + KEY + NOTES + 4 * this.columns;
@@ -122,7 +122,7 @@ export class SegmentReader {
     }
   }
 
-  /** Rows come out of slabs: 100,000 small allocations would cost more than all else. */
+  /** Rows share large buffers, because 100,000 small allocations would take most of the time. */
   private newRow(): Float32Array {
     if (this.slab.length < this.columns) this.slab = new Float32Array(SLAB_ROWS * this.columns);
     const data = this.slab.subarray(0, this.columns);

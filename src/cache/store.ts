@@ -7,11 +7,11 @@ import { type Entry, SegmentReader, type Stored } from './segment.ts';
 import { isFinished, isSegment } from './segment-files.ts';
 import { SegmentSeries } from './segment-series.ts';
 
-/** Smaller segments are put together when there are more than so many. */
+/** Small segments are merged if there are more than this number. */
 const [SMALL_BYTES, MOST_SMALL] = [8_000_000, 16];
 /** Entries of one block of a segment. */
 const BLOCK = 1024;
-/** Where the disk cannot keep up, so many entries wait; more are not kept. */
+/** The most entries that wait for a slow disk. More entries are not stored. */
 const MOST_WAITING = 65_536;
 
 /** How a store is kept. */
@@ -29,10 +29,10 @@ interface Place {
 }
 
 /**
- * Embeddings on disk, by a key of 32 bytes. All of a store are comparable: they share its facts (the model, its precision, …).
+ * Embeddings on disk, by a key of 32 bytes. All embeddings of a store share its facts (the model, its precision, …).
  *
- * Each process that writes has a segment of its own and readers take all segments, so nobody waits for anybody. Nothing that
- * is damaged is believed, and nothing that goes wrong with the disk is an error: it costs time.
+ * Each process writes its own segment, and readers use all segments, so no process waits for another. Damaged records are ignored, and
+ * disk errors cost only time.
  */
 export class EmbeddingStore {
   private readonly segments: SegmentReader[] = [];
@@ -91,7 +91,7 @@ export class EmbeddingStore {
     for (const [key, at] of segment.places) this.places.set(key, { segment, at });
   }
 
-  /** @returns undefined where there is none, or a damaged one: then it is made anew */
+  /** @returns undefined if there is no embedding, or it is damaged: it is then computed again */
   get(key: Buffer): Stored | undefined {
     const place = this.places.get(key.toString('latin1'));
     if (place === undefined) return undefined;
@@ -101,7 +101,7 @@ export class EmbeddingStore {
     return stored;
   }
 
-  /** Keeps an embedding; it is written while other work goes on. */
+  /** Stores an embedding. It is written in the background. */
   put(entry: Entry): void {
     if (this.broken || this.waiting.length >= MOST_WAITING) return;
     if (this.waiting.push(entry) === 1) this.writing = this.writing.then(() => this.flush());
@@ -124,7 +124,7 @@ export class EmbeddingStore {
     this.waiting = [];
   }
 
-  /** Waits until everything is written, and mends what was found damaged. */
+  /** Waits until everything is written, and repairs damaged segments. */
   async close(): Promise<void> {
     try {
       await this.writing;
@@ -151,8 +151,8 @@ export class EmbeddingStore {
   }
 
   /**
-   * Writes what is good in damaged and in many small segments into one. Two processes that do so at once write the same twice;
-   * whoever still reads a segment that goes keeps it open.
+   * Writes the valid records of damaged and small segments into one segment. If two processes do this at once, records are written
+   * twice. A reader keeps a deleted segment open.
    */
   private async tidy(): Promise<void> {
     if (this.broken) return;
