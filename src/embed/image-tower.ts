@@ -25,7 +25,7 @@ export interface ImageTower {
   readonly provider: Provider;
   /**
    * @param pixels N images, as {@link preparePixels} makes them
-   * @param batch the most images of a call; where N is less, a GPU is given as many all the same
+   * @param batch the most images of a call; a GPU always gets this number, padded if N is less
    * @returns [N, D]
    */
   encode(pixels: readonly Pixels[], batch?: number): Promise<UnitRows>;
@@ -63,7 +63,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
       const runs: UnitRows[] = [];
       for (let from = 0; from < pixels.length; from += most) {
         const some = pixels.slice(from, from + most);
-        // A GPU tunes itself anew for each shape: there the last batch is filled up.
+        // A GPU tunes itself again for each shape, so its last batch is padded.
         const rows = provider === 'cpu' ? some.length : Math.max(batch, some.length);
         runs.push(l2Normalize(await encodeImages(session, wiring, some, size, rows)));
       }
@@ -73,7 +73,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
   };
 }
 
-/** Resizes, crops and normalises, as the image graph wants its pixels. */
+/** Resizes, crops and normalises an image for the image graph. */
 export async function preparePixels({ preprocessing, towers }: Preparing, image: RgbImage): Promise<Pixels> {
   const { wiring } = (await towers()).image;
   const crop = fitImage(image, preprocessing);
