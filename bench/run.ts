@@ -53,7 +53,7 @@ await mkdir(cache, { recursive: true });
 const given =
   positionals[0] === undefined ? [join(repository, '../shared/photos'), join(repository, 'examples')] : positionals;
 const setting: Setting = {
-  model: await randomVitB32(cache, join(repository, 'models', 'starter')),
+  model: await randomVitB32(cache, join(repository, 'test/fixtures/tiny-class')),
   photos: await findPhotos(given),
   cache,
   env: { ...env, CLIP_CLASSIFY_CACHE: join(cache, 'own'), CLIP_CLASSIFY_MODEL: '' },

@@ -6,16 +6,16 @@ import { VIT_B_32 } from './tensors.ts';
 import { fullSizeTokenizer } from './tokenizer.ts';
 
 /** Part of the folder's name: another recipe is another folder. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /**
  * The folder of a ViT-B/32 with random weights, made if it is not there: model.safetensors for this package, onnx/model.onnx
  * with the same weights for transformers.js, and the configs and tokenizer that both read.
  *
  * @param cache the folder that it lies in; 1.2 GB are written
- * @param starter the folder of the starter model
+ * @param small the folder of a small CLIP, whose tokenizer is enlarged
  */
-export async function randomVitB32(cache: string, starter: string): Promise<string> {
+export async function randomVitB32(cache: string, small: string): Promise<string> {
   const folder = join(cache, `random-vit-b-32-${RECIPE}`);
   if (
     await access(folder).then(
@@ -74,11 +74,15 @@ export async function randomVitB32(cache: string, starter: string): Promise<stri
     });
     await writeFile(
       join(beside, 'tokenizer.json'),
-      fullSizeTokenizer(await readFile(join(starter, 'tokenizer.json'), 'utf8')),
+      fullSizeTokenizer(await readFile(join(small, 'tokenizer.json'), 'utf8')),
     );
     await writeJson(beside, 'tokenizer_config.json', {
-      ...(JSON.parse(await readFile(join(starter, 'tokenizer_config.json'), 'utf8')) as object),
+      tokenizer_class: 'CLIPTokenizer',
       model_max_length: text.context,
+      bos_token: '<|startoftext|>',
+      eos_token: '<|endoftext|>',
+      pad_token: '<|endoftext|>',
+      unk_token: '<|endoftext|>',
     });
     await writeCheckpoint(join(beside, 'model.safetensors'));
     await writeJointModel(join(beside, 'onnx', 'model.onnx'));

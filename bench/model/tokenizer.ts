@@ -8,15 +8,15 @@ interface TokenizerJson {
 }
 
 /**
- * A tokenizer as large as CLIP's, so that opening it costs what it costs there: the starter's merges, and made-up ones
- * after them.
+ * A tokenizer as large as CLIP's, so that opening it costs what it costs there: the merges of a small one, and made-up
+ * ones after them.
  *
- * @param starter tokenizer.json of the starter, a byte-level BPE with the special tokens at its end
+ * @param small a tokenizer.json with a byte-level BPE and the special tokens at its end
  */
-export function fullSizeTokenizer(starter: string): string {
-  const json = JSON.parse(starter) as TokenizerJson;
+export function fullSizeTokenizer(small: string): string {
+  const json = JSON.parse(small) as TokenizerJson;
   const [start, end] = json.added_tokens;
-  if (start === undefined || end === undefined) throw new TypeError('the starter has no start and end of text');
+  if (start === undefined || end === undefined) throw new TypeError('the tokenizer has no start and end of text');
   const specials = [start.content, end.content];
   const tokens = Object.keys(json.model.vocab).filter((token) => !specials.includes(token));
   const merges = [...json.model.merges];

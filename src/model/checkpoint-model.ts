@@ -46,9 +46,10 @@ export async function describeCheckpoint(
     weights: { folder: checkpoint.folder },
     convolutional,
   });
+  const isConvolutional = architecture.image.kind !== 'vit';
   const graph = async (tower: keyof Graphs, provider: string): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
-    const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
+    const convolutional = tower === 'image' && isConvolutional;
     if (storage === undefined) {
       const plain = () => plainGraph(tower, convolutional);
       return convolutional && provider === 'cpu' ? optimizedGraph(checkpoint, plain, env, onCacheTrouble) : plain();
@@ -72,7 +73,10 @@ export async function describeCheckpoint(
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: (provider) => graph('image', provider), wiring: { image: wiring.image } },
+        image: {
+          graph: (provider) => graph('image', provider),
+          wiring: { image: wiring.image, isConvolutional },
+        },
         text: { graph: (provider) => graph('text', provider), wiring: { text: wiring.text } },
       };
     }),

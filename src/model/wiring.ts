@@ -7,6 +7,8 @@ export interface Wiring {
   readonly text?: TextWiring;
   /** Items are run one by one, because the graph's results depend on the other items of a batch. */
   readonly oneByOne?: true;
+  /** Mostly convolutions: what lies between the layers of one image takes tens of megabytes. */
+  readonly isConvolutional?: boolean;
 }
 
 export interface ImageWiring {

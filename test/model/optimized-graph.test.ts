@@ -51,7 +51,7 @@ describe.each(MODELS)('the optimised graph of a %s', (kind) => {
     expect(files).toHaveLength(2);
     const second = await embeddings(model, cache());
     expect(await kept()).toEqual(files);
-    expect(second).toEqual(first);
+    expect(gap(second, first)).toBeLessThan(1e-6); // how many images share a run depends on time
     expect(gap(first, plain)).toBeLessThan(1e-6); // the same operations in float32
   });
 
@@ -61,7 +61,7 @@ describe.each(MODELS)('the optimised graph of a %s', (kind) => {
     const file = await open(join(cache(), 'weights', weights), 'r+');
     await file.write(Buffer.from([0x7f, 0x7f, 0x7f, 0x7f]), 0, 4, 0);
     await file.close();
-    expect(await embeddings(model, cache())).toEqual(first);
+    expect(gap(await embeddings(model, cache()), first)).toBeLessThan(1e-6);
   });
 
   it('is written again for a checkpoint that has changed, and the old one is deleted', async () => {
