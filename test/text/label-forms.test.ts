@@ -23,6 +23,12 @@ describe('a labels file', () => {
     ['l.jsonl', '{"label":"cat"}\n"rocket"\n'],
     ['l.ndjson', '"cat"\n"rocket"\n'],
     ['le.txt', Buffer.from('\ufeffcat\r\nrocket\r\n', 'utf16le')],
+    ['numbered.yaml', '0: cat\n1: rocket\n'],
+    ['quoted-sep.csv', '"sep=;"\r\nLabel;Prompts\r\ncat;\r\nrocket;\r\n'],
+    ['array.txt', '["cat", "rocket"]\n'],
+    ['lines', '{"label":"cat"}\n{"label":"rocket"}\n'],
+    ['list.txt', '- cat\n- rocket\n'],
+    ['table', 'label,prompts\ncat,\nrocket,\n'],
     ['be.txt', Buffer.from('\ufeffcat\r\nrocket\r\n', 'utf16le').swap16()],
   ])('is read as %s', async (name, content) => {
     await writeFile(join(folder, name), content);
@@ -30,6 +36,14 @@ describe('a labels file', () => {
     expect(labels.map(({ label }) => label)).toEqual(['cat', 'rocket']);
   });
 });
+
+it.each(['l.xml', 'l.toml', 'l.pbtxt', 'l.xlsx', 'l.rtf'])(
+  'a file of another program is refused by name: %s',
+  async (name) => {
+    await writeFile(join(folder, name), 'cat\nrocket\n');
+    await expect(readLabelsFile(join(folder, name))).rejects.toThrow(new RegExp(`a ${name.slice(1)} file`));
+  },
+);
 
 describe('labels of the command line', () => {
   it('are also separated by line breaks', () => {
@@ -66,5 +80,27 @@ describe('checked labels', () => {
     expect(labelDoubts(['n02123045', 'cat'])).toEqual([expect.stringContaining('WordNet')]);
     expect(labelDoubts(['0', '1'])).toEqual([expect.stringContaining('numbers')]);
     expect(labelDoubts(['cat', '747'])).toEqual([]);
+  });
+
+  it.each([';', '|', '；', '﹐'])('are doubted with the separator %s', (mark) => {
+    expect(labelDoubts([`cat${mark}dog`, 'bird'])).toEqual([expect.stringContaining('does not separate labels')]);
+  });
+
+  it('are doubted with list marks, quotes or open brackets, not with closed ones', () => {
+    expect(labelDoubts(['- cat', '- dog'])).toEqual([expect.stringContaining('mark of a list')]);
+    expect(labelDoubts(['"cat', 'dog"'])).toEqual([expect.stringContaining('in quotes')]);
+    expect(labelDoubts(['(cat', 'dog)'])).toEqual([expect.stringContaining('brackets')]);
+    expect(labelDoubts(['crane (bird)', '(old) cat', '27" monitor', "dog's toy"])).toEqual([]);
+  });
+
+  it('are one label with any white space between words', () => {
+    expect(() => checkLabels(['sea lion', 'sea\u00a0lion'])).toThrow(/are the same label/);
+  });
+
+  it('name joiners, selectors and controls between Latin letters, and keep them in emoji and Persian', () => {
+    for (const character of ['\u200d', '\ufe0f', '\u0007', '\u{e0041}'])
+      expect(() => checkLabels([`c${character}at`])).toThrow(/invisible character U\+/);
+    const kept = ['👩‍👩‍👧', 'می‌خواهم', '❤️', '1️⃣', '🏴\u{e0067}\u{e0062}\u{e007f}'];
+    expect(checkLabels(kept).map(({ label }) => label)).toEqual(kept);
   });
 });
