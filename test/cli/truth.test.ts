@@ -34,7 +34,14 @@ describe('a folder of classes', () => {
   });
 
   it('has no classes of other programs, of empty folders or of --exclude', async () => {
-    const root = await classes({ cat: ['a.png'], dog: ['b.jpg'], fox: ['b.jpg'], owl: [], '@eaDir': ['a.png'], __MACOSX: ['a.png'] });
+    const root = await classes({
+      cat: ['a.png'],
+      dog: ['b.jpg'],
+      fox: ['b.jpg'],
+      owl: [],
+      '@eaDir': ['a.png'],
+      __MACOSX: ['a.png'],
+    });
     const { stdout, stderr } = await evaluate(root, '--exclude', 'fox');
     expect(JSON.parse(stdout).labels).toEqual(['cat', 'dog']);
     expect(stderr).toContain('the folder owl contains no images');
@@ -47,7 +54,9 @@ describe('a folder of classes', () => {
 
   it('gives a warning if one picture is in two classes', async () => {
     const root = await classes({ cat: ['a.png'], dog: ['copy.png'] });
-    expect((await evaluate(root)).stderr).toContain('the same picture has two labels: cat/a.png (cat) and dog/copy.png (dog)');
+    expect((await evaluate(root)).stderr).toContain(
+      'the same picture has two labels: cat/a.png (cat) and dog/copy.png (dog)',
+    );
   });
 });
 
@@ -80,6 +89,8 @@ describe('a table', () => {
   });
 
   it('gives a warning if an image is listed twice', async () => {
-    expect((await table('path,label\na.png,cat\na.png,cat\nb.jpg,dog\n')).stderr).toMatch(/names a\.png more than once.*lines 2 and 3/);
+    expect((await table('path,label\na.png,cat\na.png,cat\nb.jpg,dog\n')).stderr).toMatch(
+      /names a\.png more than once.*lines 2 and 3/,
+    );
   });
 });

@@ -32,7 +32,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const fetchImage = (path: string) => imageFetcher(() => ({ offline: false, proxies: undefined }))(`${server.origin}${path}`);
+const fetchImage = (path: string) =>
+  imageFetcher(() => ({ offline: false, proxies: undefined }))(`${server.origin}${path}`);
 
 it.each(['/429', '/503'])('a busy host is asked again as Retry-After says: %s', async (path) => {
   expect(Buffer.compare(Buffer.from(await fetchImage(path)), image)).toBe(0);
@@ -43,7 +44,10 @@ it.each([
   ['/always', 503],
   ['/500', 500],
 ])('a host that asks for hours, is busy for ever or is broken is an error: %s', async (path, status) => {
-  await expect(fetchImage(path)).rejects.toMatchObject({ code: 'E_URL', message: expect.stringContaining(`${status}`) });
+  await expect(fetchImage(path)).rejects.toMatchObject({
+    code: 'E_URL',
+    message: expect.stringContaining(`${status}`),
+  });
 });
 
 it('a redirect whose address is raw UTF-8 is followed', async () => {
