@@ -1,4 +1,4 @@
-import { lstat, mkdir, rmdir, statfs } from 'node:fs/promises';
+import { lstat, mkdir, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ProcessLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError } from '../errors.ts';
@@ -65,7 +65,13 @@ export class Sorter {
       return { step, state: 'done' };
     } catch (error) {
       await this.manifest.settle(id, 'void').catch(() => {});
-      if (error instanceof Error && 'code' in error && FATAL.includes(error.code)) throw cannotSort(this.target, error);
+      if (transfer.operation === 'hard' && codeOf(error) === 'EXDEV')
+        throw new OutputError(
+          `${this.target} is on another file system, where hard links to ${transfer.from} are not possible`,
+          'use --copy, --move or --link=symbolic',
+          error,
+        );
+      if (FATAL.includes(codeOf(error))) throw cannotSort(this.target, error);
       return { step, state: 'failed', why: messageOf(error) };
     }
   }
@@ -99,15 +105,29 @@ export class Sorter {
   }
 }
 
-/** @throws OutputError if the disk of the target has less free space than the copies need */
+/** @throws OutputError if the disk of the target has less free space than the copies need; a move to another disk is a copy */
 export async function requireRoom(target: Path, transfers: readonly Transfer[]): Promise<void> {
-  const needed = transfers.filter(({ operation }) => operation === 'copy').reduce((sum, { size }) => sum + size, 0);
+  const here = await deviceOf(target);
+  let needed = 0;
+  for (const { operation, from, size } of transfers)
+    if (operation === 'copy' || (operation === 'move' && (await deviceOf(from)) !== here)) needed += size;
   const disk = await statfs(openable(target)).catch(() => undefined);
   if (disk === undefined || disk.bavail * disk.bsize >= needed) return;
   throw new OutputError(
     `${target} has ${megabytes(disk.bavail * disk.bsize)} MB free, and the copies need ${megabytes(needed)} MB`,
     'free some space, use --move or --link, or choose another folder with --to',
   );
+}
+
+async function deviceOf(path: Path): Promise<number | undefined> {
+  return stat(openable(path)).then(
+    ({ dev }) => dev,
+    () => undefined,
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 export function cannotSort(target: Path, error: unknown): OutputError {

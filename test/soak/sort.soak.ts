@@ -9,6 +9,7 @@ import { bin, dice, pause } from '../cli/program.ts';
 
 const FILES = 10_000;
 const KILLS = 30;
+const UNDO_KILLS = 5;
 const BUDGET = 1_200_000;
 
 let folders: string[] = [];
@@ -91,16 +92,23 @@ describe(`sort over ${FILES} files, killed ${KILLS} times`, () => {
       const known = new Set(
         [...before].flatMap(([name, facts]) => (name.endsWith('.txt') ? [] : [facts.split(' ')[0]])),
       );
-      const there = [...(await snapshot(photos)), ...(await snapshot(target))].map(([, facts]) => facts.split(' ')[0]);
-      const lost = [...known].filter((content) => !there.includes(content));
+      const there = new Set(
+        [...(await snapshot(photos)), ...(await snapshot(target))].map(([, facts]) => facts.split(' ')[0]),
+      );
+      const lost = [...known].filter((content) => !there.has(content));
       expect({ lost }).toEqual({ lost: [] });
       expect(await sort(line)).toBe(0);
       const sorted = [...(await snapshot(target)).keys()].filter((name) => name.endsWith('.jpg'));
       expect(sorted.length).toBe(FILES);
+      let undosKilled = 0;
+      for (let n = 0; n < UNDO_KILLS; n++)
+        if ((await sort(['--undo', target], 250 + roll() * 1500)) === null) undosKilled++;
       expect(await sort(['--undo', target])).toBe(0);
       expect([...(await snapshot(photos))].sort()).toEqual([...before].sort());
       expect(await readdir(target)).toEqual([]);
-      process.stderr.write(`${how}: ${killed} of ${KILLS} runs were killed before their end\n`);
+      process.stderr.write(
+        `${how}: ${killed} of ${KILLS} runs and ${undosKilled} of ${UNDO_KILLS} undos were killed before their end\n`,
+      );
     },
     BUDGET,
   );

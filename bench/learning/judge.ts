@@ -1,0 +1,82 @@
+import { learnEmbedded } from '../../src/learn/learn.ts';
+import { pictureEvidence } from '../../src/learn/learned.ts';
+import { scoreLabels } from '../../src/ranking.ts';
+import { l2Normalize, stack, type UnitRows } from '../../src/tensor.ts';
+import type { Embeddings } from './embeddings.ts';
+
+/** Shares of the test pictures. */
+export interface Verdict {
+  readonly zeroShot: number;
+  readonly learned: number;
+  /** `learn --no-text` */
+  readonly alone: number;
+  /** Expected calibration error, 15 bins, before and after. */
+  readonly ece: readonly [number, number];
+  readonly weights: { readonly words: number; readonly pictures: number };
+}
+
+/** Learns the examples of a draw and tests the others. Classes without an example are known by their words. */
+export async function judge(
+  set: Embeddings,
+  { examples, tests }: { readonly examples: readonly number[]; readonly tests: readonly number[] },
+  taking: readonly number[] = [...examples, ...tests],
+): Promise<Verdict> {
+  const part = [...new Set(taking.map((n) => set.labels[n] as number))].sort((a, b) => a - b);
+  const labels = part.map((c) => set.classes[c] as string);
+  const picture = (n: number) => rowAt(set.pictures, n, set.width);
+  const words = stack(part.map((c) => rowAt(set.words, c, set.width)));
+  const clip = {
+    name: 'starter',
+    logitScale: set.logitScale,
+    digest: async () => '',
+    encodeLabels: async () => ({ rows: words, truncated: [] }),
+  };
+  async function* given() {
+    for (const n of examples)
+      yield {
+        embedded: { ok: true, image: `${n}`, embedding: picture(n) } as const,
+        label: set.classes[set.labels[n] as number] as string,
+      };
+  }
+  const truth = tests.map((n) => part.indexOf(set.labels[n] as number));
+  const none = { ...words, rows: 0, data: new Float32Array(0) } as UnitRows;
+  const scores = (evidence?: ReturnType<typeof pictureEvidence>) =>
+    tests.map((n) => {
+      const classes = { labels: words, background: none, ...(evidence && { evidence }) };
+      return scoreLabels(picture(n), classes, { logitScale: set.logitScale }, 'softmax').scores;
+    });
+  const { learned } = await learnEmbedded(clip, given(), { labels });
+  const lost = part.some((c) => !examples.some((n) => set.labels[n] === c));
+  const alone = lost ? undefined : await learnEmbedded(clip, given(), { labels, words: false });
+  const [before, after] = [scores(), scores(pictureEvidence(learned))];
+  return {
+    zeroShot: accuracy(before, truth),
+    learned: accuracy(after, truth),
+    alone: alone === undefined ? Number.NaN : accuracy(scores(pictureEvidence(alone.learned)), truth),
+    ece: [calibrationError(before, truth), calibrationError(after, truth)],
+    weights: learned.weights,
+  };
+}
+
+function rowAt(data: Float32Array, n: number, columns: number): UnitRows {
+  return l2Normalize({ rows: 1, columns, data: data.slice(n * columns, (n + 1) * columns) });
+}
+
+function best(scores: Float64Array): number {
+  return scores.reduce((most, score, c) => (score > (scores[most] as number) ? c : most), 0);
+}
+
+function accuracy(scores: readonly Float64Array[], truth: readonly number[]): number {
+  return scores.filter((row, n) => best(row) === truth[n]).length / scores.length;
+}
+
+function calibrationError(scores: readonly Float64Array[], truth: readonly number[], bins = 15): number {
+  const gaps = new Float64Array(bins);
+  for (const [n, row] of scores.entries()) {
+    const first = best(row);
+    const score = row[first] as number;
+    const bin = Math.min(bins - 1, Math.floor(score * bins));
+    gaps[bin] = (gaps[bin] as number) + score - (first === truth[n] ? 1 : 0);
+  }
+  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / scores.length;
+}
