@@ -10,6 +10,7 @@ Nearest class mean; logistic regression with C = 10 (scikit-learn); Tip-Adapter'
 import json
 import re
 import sys
+import warnings
 from collections import defaultdict
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 BETA, C = 5.5, 10.0
+warnings.filterwarnings('ignore', message='The number of unique classes')  # one picture a class is meant
 
 
 def read_set(folder, name):

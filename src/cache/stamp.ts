@@ -30,7 +30,7 @@ export function stamper(options: DecodeOptions): (path: string | Buffer) => Buff
 }
 
 function howOf({ maxPixels: _, ...decoding }: DecodeOptions): string {
-  return JSON.stringify(Object.entries(decoding).sort());
+  return sha256(JSON.stringify(Object.entries(decoding).sort())).toString('base64');
 }
 
 function keyOf(info: BigIntStats | undefined, how: string, now: number): Buffer | undefined {

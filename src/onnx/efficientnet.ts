@@ -40,6 +40,25 @@ export function efficientNetHead(g: GraphBuilder, features: Value, output: Value
 }
 
 /**
+ * How much each cell of the map speaks for a text: the class activation map (Zhou et al. 2016) of the trunk's classes, each as much
+ * as its name resembles the text, `cells · Wᵀ · (softmax(scale · T · t) − 1/K)`. Linear in the cells, so no gradient is needed.
+ *
+ * @param cells [grid², features]
+ * @param text [1, D], unit length
+ */
+export function efficientNetActivation(g: GraphBuilder, cells: Value, text: Value, scale: number, output: Value): void {
+  const names = g.node('LpNormalization', [g.weight(`${HEAD}.posterior.class_vectors`)], {
+    axis: { int: 1 },
+    p: { int: 2 },
+  });
+  const resemblance = g.node('MatMul', [text, g.node('Transpose', [names], { perm: { ints: [1, 0] } })]); // [1, K]
+  const wanted = g.node('Softmax', [g.node('Mul', [resemblance, g.scalar('F32', scale)])]);
+  const average = g.node('ReduceMean', [wanted, g.int64s(1)]); // [1, 1]
+  const share = g.node('Transpose', [g.node('Sub', [wanted, average])], { perm: { ints: [1, 0] } }); // [K, 1]
+  g.node('MatMul', [linear(g, `${TRUNK}.classifier`, cells), share], {}, output);
+}
+
+/**
  * The feature map of EfficientNet-Lite: `pixels [B, 3, S, S] → [B, features, grid, grid]` (Tan & Le 2019, table 1). The lite
  * models have neither squeeze and excitation nor swish: `min(max(x, 0), 6)` suits any processor.
  */

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { namesBeside, storedEmbeddings } from '../../cache/stored.ts';
-import { createClassifier } from '../../classifier.ts';
+import { createClassifier, type ImageResult } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { isLearned, type Learned } from '../../learn/learned.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
@@ -103,18 +103,34 @@ async function rank(
     const embedded = given
       ? clip.encodeImages(remaining(explanation?.images ?? given.images), decodeOptions(options))
       : storedEmbeddings(String(options.from), await unlessInterrupted(clip.digest(), io));
-    const counts = await writeResults(withNotes(classifier.rank(embedded, options), verbose, io), sink, {
+    const scores = new Map<string, number>();
+    const ranked = explanation
+      ? withScores(classifier.rank(embedded, options), scores)
+      : classifier.rank(embedded, options);
+    const draw = () => explanation?.draw((label) => scores.get(label));
+    const counts = await writeResults(withNotes(ranked, verbose, io), sink, {
       progress,
       io,
       failFast,
     }).catch(async (error) => {
-      if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has gone, the picture is a file
+      if (error instanceof ClosedPipe) await draw(); // the reader of the rows has gone, the picture is a file
       throw error;
     });
-    if (counts.failed === 0) await explanation?.draw();
+    if (counts.failed === 0) await draw();
     if (options.verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
     return counts;
   });
+}
+
+/** The same results; the scores of their labels are noted. */
+async function* withScores(
+  results: AsyncIterable<ImageResult>,
+  scores: Map<string, number>,
+): AsyncGenerator<ImageResult> {
+  for await (const result of results) {
+    if (result.ok) for (const { label, score } of result.labels) scores.set(label, score);
+    yield result;
+  }
 }
 
 /** Files that the output must not be. */
