@@ -82,7 +82,7 @@ export async function explainImage(
     const image = await decode(bytes, source.name, completeDecode(decoding), shortSideWanted(preprocessing));
     const pixels = normalize(fitImage(image, preprocessing), preprocessing);
     const { grid, patch } = contents.architecture.image;
-    const { features, activation } = await patchFeatures(contents, pixels, rows, clip.logitScale, threads);
+    const { features, activation } = await patchFeatures(contents, pixels, rows, threads);
     const values = cosines(features, rows).data;
     const map = activation ?? values;
     const measure = activation === undefined ? 'cosine' : 'class activation';
@@ -130,10 +130,9 @@ async function patchFeatures(
   { checkpoint, architecture }: Source,
   pixels: Float32Array,
   label: UnitRows,
-  scale: number,
   threads: number,
 ): Promise<{ readonly features: UnitRows; readonly activation: Float32Array | undefined }> {
-  const bytes = patchFeatureGraph(checkpoint, architecture, scale);
+  const bytes = patchFeatureGraph(checkpoint, architecture);
   const graph = { bytes, weights: { folder: checkpoint.folder } };
   const session = await openSession(graph, { threads, provider: 'cpu', device: 0, once: true });
   try {

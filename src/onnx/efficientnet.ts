@@ -39,23 +39,28 @@ export function efficientNetHead(g: GraphBuilder, features: Value, output: Value
   g.node('Add', [scaled, linear(g, `${HEAD}.mlp.fc2`, hidden)], {}, output);
 }
 
+/** How much the likeness of names counts, and how much what the trunk sees in the whole picture (docs/explain.md). */
+const [LIKENESS, SEEN] = [10, 0.5];
+
 /**
- * How much each cell of the map speaks for a text: the class activation map (Zhou et al. 2016) of the trunk's classes, each as much
- * as its name resembles the text, `cells · Wᵀ · (softmax(scale · T · t) − 1/K)`. Linear in the cells, so no gradient is needed.
+ * How much each cell of the map speaks for a text: a class activation map (Zhou et al. 2016) of those classes of the trunk that the
+ * picture suggests and whose names are like the text, less that of all classes that it suggests:
+ * `cells · Wᵀ · (softmax(10 · T · t + m / 2) − softmax(m / 2))` with the logits m of the whole picture. No gradient is needed.
  *
  * @param cells [grid², features]
  * @param text [1, D], unit length
  */
-export function efficientNetActivation(g: GraphBuilder, cells: Value, text: Value, scale: number, output: Value): void {
+export function efficientNetActivation(g: GraphBuilder, cells: Value, text: Value, output: Value): void {
   const names = g.node('LpNormalization', [g.weight(`${HEAD}.posterior.class_vectors`)], {
     axis: { int: 1 },
     p: { int: 2 },
   });
-  const resemblance = g.node('MatMul', [text, g.node('Transpose', [names], { perm: { ints: [1, 0] } })]); // [1, K]
-  const wanted = g.node('Softmax', [g.node('Mul', [resemblance, g.scalar('F32', scale)])]);
-  const average = g.node('ReduceMean', [wanted, g.int64s(1)]); // [1, 1]
-  const share = g.node('Transpose', [g.node('Sub', [wanted, average])], { perm: { ints: [1, 0] } }); // [K, 1]
-  g.node('MatMul', [linear(g, `${TRUNK}.classifier`, cells), share], {}, output);
+  const likeness = g.node('MatMul', [text, g.node('Transpose', [names], { perm: { ints: [1, 0] } })]); // [1, K]
+  const logits = linear(g, `${TRUNK}.classifier`, cells); // [grid², K]
+  const seen = g.node('Mul', [g.node('ReduceMean', [logits, g.int64s(0)]), g.scalar('F32', SEEN)]); // [1, K]
+  const wanted = g.node('Add', [g.node('Mul', [likeness, g.scalar('F32', LIKENESS)]), seen]);
+  const share = g.node('Sub', [g.node('Softmax', [wanted]), g.node('Softmax', [seen])]);
+  g.node('MatMul', [logits, g.node('Transpose', [share], { perm: { ints: [1, 0] } })], {}, output);
 }
 
 /**

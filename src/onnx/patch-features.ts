@@ -25,10 +25,8 @@ export function hasActivation({ image }: Architecture): boolean {
  * (Zhou et al. 2022). docs/explain.md says where that misleads.
  *
  * A trunk with a classifier of its own also gives `label_embeds [1, D] → activation [grid², 1]` ({@link efficientNetActivation}).
- *
- * @param scale how sharply the label chooses among the classes of the trunk; the model's logit scale
  */
-export function patchFeatureGraph(checkpoint: Checkpoint, architecture: Architecture, scale = 1): Uint8Array {
+export function patchFeatureGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
   const { image, embedding } = architecture;
   const g = new GraphBuilder('patch features', checkpoint);
   switch (image.kind) {
@@ -38,7 +36,7 @@ export function patchFeatureGraph(checkpoint: Checkpoint, architecture: Architec
     case 'efficientnet-lite': {
       const features = cells(g, efficientNetMap(g, image, PATCH_PIXELS), image, image.features);
       efficientNetHead(g, features, PATCH_EMBEDS);
-      efficientNetActivation(g, features, LABEL_EMBEDS, scale, ACTIVATION);
+      efficientNetActivation(g, features, LABEL_EMBEDS, ACTIVATION);
       break;
     }
     case 'resnet':
