@@ -4,14 +4,16 @@ import { scoreLabels } from '../../src/ranking.ts';
 import { l2Normalize, stack, type UnitRows } from '../../src/tensor.ts';
 import type { Embeddings } from './embeddings.ts';
 
+export type Scored = readonly (readonly [score: number, right: 0 | 1])[];
+
 /** Shares of the test pictures. */
 export interface Verdict {
   readonly zeroShot: number;
   readonly learned: number;
   /** `learn --no-text` */
   readonly alone: number;
-  /** Expected calibration error, 15 bins, before and after. */
-  readonly ece: readonly [number, number];
+  /** Of each test picture the best score and whether it is right, before and after. */
+  readonly scored: readonly [Scored, Scored];
   readonly weights: { readonly words: number; readonly pictures: number };
 }
 
@@ -53,7 +55,7 @@ export async function judge(
     zeroShot: accuracy(before, truth),
     learned: accuracy(after, truth),
     alone: alone === undefined ? Number.NaN : accuracy(scores(pictureEvidence(alone.learned)), truth),
-    ece: [calibrationError(before, truth), calibrationError(after, truth)],
+    scored: [scored(before, truth), scored(after, truth)],
     weights: learned.weights,
   };
 }
@@ -70,13 +72,6 @@ function accuracy(scores: readonly Float64Array[], truth: readonly number[]): nu
   return scores.filter((row, n) => best(row) === truth[n]).length / scores.length;
 }
 
-function calibrationError(scores: readonly Float64Array[], truth: readonly number[], bins = 15): number {
-  const gaps = new Float64Array(bins);
-  for (const [n, row] of scores.entries()) {
-    const first = best(row);
-    const score = row[first] as number;
-    const bin = Math.min(bins - 1, Math.floor(score * bins));
-    gaps[bin] = (gaps[bin] as number) + score - (first === truth[n] ? 1 : 0);
-  }
-  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / scores.length;
+function scored(scores: readonly Float64Array[], truth: readonly number[]): Scored {
+  return scores.map((row, n) => [Number((row[best(row)] as number).toFixed(5)), best(row) === truth[n] ? 1 : 0]);
 }

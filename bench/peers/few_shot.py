@@ -46,6 +46,13 @@ def accuracies(labels, words, pictures, scale, examples, tests):
     }
 
 
+def calibration_error(scored, bins=15):
+    """Of all draws together: of a single draw of 150 pictures even a perfect score would have an error."""
+    scores, right = np.array(scored).T
+    where = np.minimum((scores * bins).astype(int), bins - 1)
+    return sum(abs((right - scores)[where == b].sum()) for b in range(bins)) / len(scores)
+
+
 def main(folder):
     draws = json.loads((folder / 'draws.json').read_text())
     sets, cells = {}, defaultdict(lambda: defaultdict(list))
@@ -61,7 +68,7 @@ def main(folder):
         for method, key in (('learn', 'learned'), ('images alone', 'alone')):
             cell[method].append(ours[key])
         for n, key in enumerate(('before', 'after')):
-            cell[key].append(ours['ece'][n])
+            cell[key] += ours['scored'][n]
     print('| set | images a class | zero-shot | `learn` | images alone | class mean | logistic, C = 10 | Tip-Adapter, α = 1 / 10 | calibration error, before → after |')
     print('|---|---|---|---|---|---|---|---|---|')
     for (name, shots), cell in cells.items():
@@ -69,7 +76,7 @@ def main(folder):
         spread = 100 * np.std(np.subtract(cell['learn'], cell['zero-shot']), ddof=1)
         print(
             f"| {name} | {shots} | {p['zero-shot']} | **{p['learn']}** ± {spread:.1f} | {p['images alone']} | {p['class mean']} | {p['logistic']} "
-            f"| {p['Tip-Adapter 1']} / {p['Tip-Adapter 10']} | {np.mean(cell['before']):.3f} → {np.mean(cell['after']):.3f} |"
+            f"| {p['Tip-Adapter 1']} / {p['Tip-Adapter 10']} | {calibration_error(cell['before']):.3f} → {calibration_error(cell['after']):.3f} |"
         )
     for shots in sorted({shots for _, shots in cells}):
         rows = [cell for (name, other), cell in cells.items() if other == shots and not name.startswith('dev')]

@@ -39,13 +39,13 @@ export function efficientNetHead(g: GraphBuilder, features: Value, output: Value
   g.node('Add', [scaled, linear(g, `${HEAD}.mlp.fc2`, hidden)], {}, output);
 }
 
-/** How much the likeness of names counts, and how much what the trunk sees in the whole picture (docs/explain.md). */
-const [LIKENESS, SEEN] = [10, 0.5];
+/** How much the likeness of names counts, next to what the trunk sees in the whole picture (docs/explain.md). */
+const LIKENESS = 20;
 
 /**
  * How much each cell of the map speaks for a text: a class activation map (Zhou et al. 2016) of those classes of the trunk that the
- * picture suggests and whose names are like the text, less that of all classes that it suggests:
- * `cells · Wᵀ · (softmax(10 · T · t + m / 2) − softmax(m / 2))` with the logits m of the whole picture. No gradient is needed.
+ * picture suggests and whose names are like the text, less the mean of all classes:
+ * `cells · Wᵀ · (softmax(20 · T · t + m) − 1/K)` with the logits m of the whole picture. No gradient is needed.
  *
  * @param cells [grid², features]
  * @param text [1, D], unit length
@@ -57,10 +57,10 @@ export function efficientNetActivation(g: GraphBuilder, cells: Value, text: Valu
   });
   const likeness = g.node('MatMul', [text, g.node('Transpose', [names], { perm: { ints: [1, 0] } })]); // [1, K]
   const logits = linear(g, `${TRUNK}.classifier`, cells); // [grid², K]
-  const seen = g.node('Mul', [g.node('ReduceMean', [logits, g.int64s(0)]), g.scalar('F32', SEEN)]); // [1, K]
-  const wanted = g.node('Add', [g.node('Mul', [likeness, g.scalar('F32', LIKENESS)]), seen]);
-  const share = g.node('Sub', [g.node('Softmax', [wanted]), g.node('Softmax', [seen])]);
-  g.node('MatMul', [logits, g.node('Transpose', [share], { perm: { ints: [1, 0] } })], {}, output);
+  const seen = g.node('ReduceMean', [logits, g.int64s(0)]); // [1, K]
+  const share = g.node('Softmax', [g.node('Add', [g.node('Mul', [likeness, g.scalar('F32', LIKENESS)]), seen])]);
+  const speaking = g.node('MatMul', [logits, g.node('Transpose', [share], { perm: { ints: [1, 0] } })]); // [grid², 1]
+  g.node('Sub', [speaking, g.node('ReduceMean', [logits, g.int64s(1)])], {}, output);
 }
 
 /**
