@@ -31,19 +31,19 @@ export interface ExplainOptions extends Partial<DecodeOptions> {
 /** What the numbers of a heat map are. */
 export type MapMeasure = 'class activation' | 'cosine';
 
-/** Where in an image a label is, to the model. A bad image is a result, not an exception. */
+/** Where the model sees a label in an image. A bad image is a result, not an exception. */
 export type Explanation =
   | (ImageIdentity & {
       readonly ok: true;
       readonly label: string;
-      /** Patches on a side of the square that the model sees. */
+      /** Number of patches on each side of the square that the model sees. */
       readonly grid: number;
-      /** Of each patch with the label, grid², row after row, each in [-1, 1]. */
+      /** The cosine of each patch with the label: grid² values, row after row, each in [-1, 1]. */
       readonly cosines: Float32Array;
       /** How much each patch speaks for the label, grid², row after row. Comparable within this map alone. */
       readonly map: Float32Array;
       readonly measure: MapMeasure;
-      /** The map over the picture, as a PNG. */
+      /** The heat map over the picture, as a PNG. */
       overlay(): Promise<Uint8Array>;
       /** The photograph, the map over it, the label, its score and the scale of the colours, as a PNG. */
       picture(caption?: { readonly score?: number }): Promise<Uint8Array>;
@@ -61,7 +61,7 @@ const MEASURES: Readonly<Record<MapMeasure, string>> = {
  * has a class activation map instead. Both were chosen by the pointing game (docs/explain.md). Runs on the CPU in fp32, whatever
  * the model runs on.
  *
- * @throws UsageError if the model is one of ready-made ONNX graphs, whose inside cannot be reached
+ * @throws UsageError if the model consists of ONNX files, because their inner values cannot be read
  * @throws LabelsError if the label or a template cannot be used; ModelError if the graph cannot be opened or run
  */
 export async function explainImage(
@@ -109,10 +109,10 @@ export async function explainImage(
   }
 }
 
-/** What a graph for patches is written from. */
+/** The checkpoint that a graph for patches is written from. */
 type Source = Extract<Clip['contents'], { kind: 'checkpoint' }>;
 
-/** @throws UsageError if the model is one of ready-made ONNX graphs */
+/** @throws UsageError if the model consists of ONNX files */
 export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'contents'>): Source {
   if (contents.kind === 'checkpoint') return contents;
   throw new UsageError(

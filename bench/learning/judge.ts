@@ -1,6 +1,6 @@
+import { scoreLabels } from '../../';
 import { learnEmbedded } from '../../src/learn/learn.ts';
 import { pictureEvidence } from '../../src/learn/learned.ts';
-import { scoreLabels } from '../../src/ranking.ts';
 import { l2Normalize, stack, type UnitRows } from '../../src/tensor.ts';
 import type { Embeddings } from './embeddings.ts';
 

@@ -4,10 +4,10 @@ import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
 
-/** A child that dies more often will never be done. */
+/** After more deaths, a worker process will never finish. */
 const DEATHS = 2;
 
-/** {@link encodeLabels} in a child process, which can be killed where the tokenizer or the graph never ends. */
+/** {@link encodeLabels} in a worker process, which can be killed if the tokenizer or the graph never ends. */
 export async function encodeLabelsApart(
   setup: Setup,
   keeping: Patience & Launch,
@@ -20,16 +20,16 @@ export async function encodeLabelsApart(
   });
 }
 
-/** {@link measureLogitScale} in a child process. */
+/** {@link measureLogitScale} in a worker process. */
 export async function measureLogitScaleApart(setup: Setup, keeping: Patience & Launch): Promise<number> {
   return apart({ kind: 'scale', setup }, keeping, (reply) => (reply.kind === 'scale' ? reply.logitScale : undefined));
 }
 
 /**
- * Has one thing done by a child process of its own.
+ * Does one task in its own worker process.
  *
- * @param answerIn the answer, if a reply is it
- * @throws ModelError if it is stuck, dies again and again or takes too much memory; the reason of an aborted signal
+ * @param answerIn returns the answer if a reply contains it
+ * @throws ModelError if the process is stuck, dies several times or needs too much memory; the reason of an aborted signal
  */
 function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply: Reply) => T | undefined): Promise<T> {
   const { signal } = keeping;
@@ -59,6 +59,7 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
     };
     const start = () => {
       state = 'opening';
+      watchdog.started();
       child = new EncoderProcess(opening, keeping, {
         onReplies: (replies) => replies.forEach(onReply),
         onDeath: (how) => (++deaths > DEATHS ? fail(diedOften(model, how)) : start()),
@@ -70,10 +71,12 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
       () => state,
       (seconds) =>
         fail(
-          new ModelError(
-            `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
-            'increase `timeout`, or download the model again',
-          ),
+          watchdog.lacksThreads()
+            ? lacksThreads(model)
+            : new ModelError(
+                `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
+                'increase `timeout`, or download the model again',
+              ),
         ),
     );
     if (signal?.aborted) return onAbort();
@@ -86,6 +89,13 @@ export function diedOften(model: string, how: string): ModelError {
   return new ModelError(
     `the worker process ended ${DEATHS + 1} times while it opened ${model}: ${how}`,
     'free memory, raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model',
+  );
+}
+
+export function lacksThreads(model: string): ModelError {
+  return new ModelError(
+    `${model} cannot run: the limit of processes and threads is reached`,
+    'raise the limit (ulimit -u, pids.max of the cgroup), or use fewer threads (`threads`)',
   );
 }
 

@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nameOfProcess, stateOfNamed } from '../../src/disk/holder.ts';
 import { NotALock, takeLock } from '../../src/disk/process-lock.ts';
 import { repository } from '../paths.ts';
 
@@ -75,7 +76,7 @@ describe('a lock', () => {
     expect(await readFile(path, 'utf8')).toBe('{}');
   });
 
-  it('is taken from an empty file that nobody writes', async () => {
+  it('is taken over from a file that stays empty', async () => {
     const path = join(folder, 'empty.lock');
     await writeFile(path, '');
     const lock = await takeLock(path);
@@ -83,10 +84,22 @@ describe('a lock', () => {
     await lock?.release();
   }, 20_000);
 
-  it('names a folder or a link at its place', async () => {
+  it('names a folder or a link with the name of the lock file', async () => {
     await mkdir(join(folder, 'folder.lock'));
     await symlink('nowhere/at/all', join(folder, 'link.lock'));
     for (const name of ['folder.lock', 'link.lock'])
       await expect(takeLock(join(folder, name))).rejects.toBeInstanceOf(NotALock);
+  });
+});
+
+describe('the process in the name of a file', () => {
+  it('is alive, dead or unknown', async () => {
+    const name = await nameOfProcess();
+    const [place, pid] = name.split('-');
+    expect(await stateOfNamed(name)).toBe('alive');
+    expect(await stateOfNamed(`${place}-${pid}-1`)).toBe('dead'); // a later process has the same pid
+    expect(await stateOfNamed(`00000000-${pid}-1`)).toBe('unknown'); // of another machine, boot or container
+    const { pid: ended } = spawnSync(process.execPath, ['-e', '']);
+    expect(await stateOfNamed(`${place}-${ended}-1`)).toBe('dead');
   });
 });

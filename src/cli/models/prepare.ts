@@ -3,11 +3,11 @@ import { contradictions } from '../../hub/card-check.ts';
 import type { Pulled } from '../../hub/pull.ts';
 import { findCard } from '../../hub/registry.ts';
 import { pinnedFolder } from '../../hub/verify.ts';
-import { describeModel } from '../../model/description.ts';
+import { describeModel } from '../../model/describe.ts';
 import { storeImport } from '../../model/imports.ts';
 import type { Io } from '../io.ts';
 
-/** Imports a pulled checkpoint: its graphs go to this tool's own cache. Ready-made ONNX models are used as they are. */
+/** Imports a downloaded checkpoint: its graphs are written to the cache of this tool. ONNX models are used unchanged. */
 export async function prepare(
   { name, pin, alreadyThere }: Pulled,
   { env }: Pick<Io, 'env'>,

@@ -5,9 +5,9 @@ import { CachedRepo } from '../../hub/cache.ts';
 import { findPulled, readPins, updatePins } from '../../hub/pins.ts';
 import { pinnedFolder } from '../../hub/verify.ts';
 import { removeConverted } from '../../model/converted-weights.ts';
+import { chosenModel, setDefaultModel } from '../../model/default-model.ts';
 import { findImport, removeImport } from '../../model/imports.ts';
 import { STARTER } from '../../model/starter.ts';
-import { chosenModel, setDefaultModel } from '../../model/store.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { examples, print } from './print.ts';
@@ -29,7 +29,7 @@ export const rmCommand = (io: Io) =>
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
       const source =
         pin === undefined ? (await findImport(name, io.env).catch(() => undefined))?.source : pinnedFolder(pin);
-      // First: the model still leads to them if this run ends here.
+      // First, because without the model these files could not be found if the run ends here.
       if (source !== undefined) await removeConverted(source, io.env);
       if (pin !== undefined) {
         const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);

@@ -71,7 +71,7 @@ function formatOf({ format }: SortOptions, io: Io): 'table' | 'jsonl' {
   return format ?? (io.stdout.isTTY === true ? 'table' : 'jsonl');
 }
 
-/** Carries the plan out; an interruption ends it between two files. */
+/** Carries out the plan. An interruption ends it between two files. */
 async function apply(
   steps: readonly Step[],
   target: Path,
@@ -125,7 +125,7 @@ async function runUndo(target: Path, args: readonly string[], options: SortOptio
   return left.length > 0 ? 1 : 0;
 }
 
-/** The pictures and their labels: by a model, or as an earlier run wrote them. */
+/** The pictures and their labels, from a model or from the rows of an earlier run. */
 async function labelledRows(
   args: readonly string[],
   target: Path,
@@ -221,7 +221,7 @@ function isWithin(path: Path, folder: Path): boolean {
   return `${path}/`.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-/** The target without links, as far as it exists. */
+/** The target with links resolved, as far as it exists. */
 async function realTarget(target: Path): Promise<Path> {
   return realpath(openable(target)).catch(() => target);
 }
