@@ -1,7 +1,6 @@
-import { scoreLabels } from '../../';
 import { learnEmbedded } from '../../src/learn/learn.ts';
 import { pictureEvidence } from '../../src/learn/learned.ts';
-import { l2Normalize, stack, type UnitRows } from '../../src/tensor.ts';
+import { cosines, l2Normalize, softmax, stack, type UnitRows } from '../../src/tensor.ts';
 import type { Embeddings } from './embeddings.ts';
 
 export type Scored = readonly (readonly [score: number, right: 0 | 1])[];
@@ -41,11 +40,12 @@ export async function judge(
       };
   }
   const truth = tests.map((n) => part.indexOf(set.labels[n] as number));
-  const none = { ...words, rows: 0, data: new Float32Array(0) } as UnitRows;
   const scores = (evidence?: ReturnType<typeof pictureEvidence>) =>
     tests.map((n) => {
-      const classes = { labels: words, background: none, ...(evidence && { evidence }) };
-      return scoreLabels(picture(n), classes, { logitScale: set.logitScale }, 'softmax').scores;
+      const unseen = picture(n);
+      const seen = evidence?.logits(unseen.data);
+      const scale = set.logitScale * (evidence?.words ?? 1);
+      return softmax(Float64Array.from(cosines(unseen, words).data, (cosine, c) => scale * cosine + (seen?.[c] ?? 0)));
     });
   const { learned } = await learnEmbedded(clip, given(), { labels });
   const lost = part.some((c) => !examples.some((n) => set.labels[n] === c));
