@@ -11,7 +11,9 @@ import {
   readFile,
   rm,
   stat,
+  statfs,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -251,6 +253,20 @@ describe('sort', () => {
     const rows = await rowsFile({ 'a.jpg': 'cat' });
     const { code, stderr } = await cli(['sort', '--from', rows, '--to', target, '--threshold', '0.5']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--threshold chooses labels')]);
+  });
+
+  it('says in one line that the disk of the target is too small, and makes nothing', async (context) => {
+    const free = await statfs('/dev/shm').catch(() => undefined);
+    if (free === undefined) return context.skip('there is no /dev/shm');
+    await put('a.jpg');
+    await truncate(join(photos, 'a.jpg'), free.bavail * free.bsize + 1e6); // a hole: it takes no space where it is
+    const other = join('/dev/shm', `sort-${process.pid}`);
+    const { requireRoom } = await import('../../src/sorting/apply.ts');
+    const { size } = await stat(join(photos, 'a.jpg'));
+    const transfer = { operation: 'move', from: join(photos, 'a.jpg'), to: 'cat/a.jpg', size, sha256: '' } as const;
+    await expect(requireRoom(other, [transfer])).rejects.toMatchObject({ code: 'E_OUTPUT' });
+    await expect(requireRoom(photos, [transfer])).resolves.toBeUndefined(); // on one file system a move takes no space
+    await expect(stat(other)).rejects.toThrow('ENOENT');
   });
 
   it('says once that hard links cannot lead to another file system', async (context) => {

@@ -81,6 +81,7 @@ async function apply(
 ): Promise<number> {
   const counts = { done: 0, skipped: 0, stayed: 0, failed: failedImages };
   const transfers = steps.flatMap((step) => (step.kind === 'transfer' ? [step.transfer] : []));
+  await requireRoom(target, transfers);
   const sorter = await Sorter.open(target);
   const progress = createProgress(
     { stderr: io.stderr, env: io.env, ...(io.log && { log: io.log }) },
@@ -91,7 +92,6 @@ async function apply(
   progress.total(steps.length);
   const sink = new Sink(io.stdout, 'standard output');
   try {
-    await requireRoom(target, transfers);
     for (const step of steps) {
       if (io.interruption.aborted) throw new Interruption(io.interruption);
       const outcome = await sorter.apply(step);
