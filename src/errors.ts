@@ -130,6 +130,11 @@ export function oneLine(text: string): string {
   return plain(text.replace(/\s+/gu, ' ')).trim();
 }
 
+/** A name for a message. White space at its ends and an empty name are visible. */
+export function shownName(name: string): string {
+  return name === '' || /^\s|\s$/u.test(name) ? JSON.stringify(name) : name;
+}
+
 /** A label or path on one line, without control characters. Its spaces are kept. */
 export function plain(text: string): string {
   return text.replace(OBEYED, '\uFFFD');

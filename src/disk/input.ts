@@ -2,18 +2,23 @@ import { constants, createReadStream, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { pathOfAddress, unsupportedAddress } from './address.ts';
 
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Opens an input of the user: a file, a device, or a FIFO from process substitution. Waiting for a FIFO needs no thread, so the program
- * can end while nobody writes to it.
+ * Opens an input of the user: a file, also as a `file:` address, a device, or a FIFO from process substitution. Waiting for a FIFO needs no
+ * thread, so the program can end while nobody writes to it.
  *
  * @throws Error if there is no such file, or it is a folder
  */
-export async function openInput(path: string | Buffer): Promise<Readable> {
-  const handle = await open(path, AT_ONCE);
+export async function openInput(given: string | Buffer): Promise<Readable> {
+  const path = typeof given === 'string' ? pathOfAddress(given) : given;
+  const handle = await open(path, AT_ONCE).catch((error: unknown) => {
+    const address = typeof given === 'string' ? unsupportedAddress(given) : undefined;
+    throw address === undefined ? error : new Error(`it is no local file: ${address.nextStep}`);
+  });
   const info = await handle.stat();
   if (info.isFile()) return handle.createReadStream({ highWaterMark: 1 << 18 });
   await handle.close();

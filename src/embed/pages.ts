@@ -1,4 +1,3 @@
-import { countPages } from '../image/pages.ts';
 import { type ImageSource, readSource } from '../image/source.ts';
 
 /** One page or frame of an image. */
@@ -20,6 +19,7 @@ export async function* pagesOf(
     const bytes = await readSource(image).catch(() => undefined); // the encoder reports what is wrong
     const source: ImageSource =
       image.kind === 'stream' && bytes !== undefined ? { ...image, kind: 'bytes', bytes } : image;
+    const { countPages } = await import('../image/pages.ts');
     const pages = bytes === undefined ? 1 : countPages(bytes);
     for (let page = 1; page <= pages; page++) yield { source, page };
   }

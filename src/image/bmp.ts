@@ -1,4 +1,6 @@
 import { ImageError, messageOf } from '../errors.ts';
+import { onColour } from './blend.ts';
+import type { DecodeOptions } from './decode-options.ts';
 import { checkPixels } from './limits.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -14,17 +16,22 @@ interface Header {
   readonly compression: number;
   /** Red, green and blue of each colour of the palette. */
   readonly palette: Uint8Array;
-  /** The bits of red, green and blue in a pixel. */
-  readonly masks: readonly [number, number, number];
+  /** The bits of red, green, blue and alpha in a pixel; 0 if there is no alpha. */
+  readonly masks: readonly [red: number, green: number, blue: number, alpha: number];
   readonly pixelsAt: number;
 }
 
 /**
- * Decodes a BMP of Windows or OS/2: 1, 2, 4, 8, 16, 24 and 32 bits, with palette, bit fields or run lengths. Alpha is dropped.
+ * Decodes a BMP of Windows or OS/2: 1, 2, 4, 8, 16, 24 and 32 bits, with palette, bit fields or run lengths. Alpha is dropped
+ * unless there is a background.
  *
  * @throws ImageError E_DECODE, E_FORMAT or E_PIXEL_LIMIT
  */
-export function decodeBmp(bytes: Uint8Array, name: string, maxPixels: number): RgbImage {
+export function decodeBmp(
+  bytes: Uint8Array,
+  name: string,
+  { maxPixels, background = null }: Pick<DecodeOptions, 'maxPixels' | 'background'>,
+): RgbImage {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     const header = readHeader(view);
@@ -38,7 +45,9 @@ export function decodeBmp(bytes: Uint8Array, name: string, maxPixels: number): R
       const fact = `${name} is a BMP with compression ${compression} and ${bits} bits, which is not supported`;
       throw new ImageError('E_FORMAT', fact, 'convert it to PNG');
     }
-    return plainLines(view, header);
+    const image = plainLines(view, header);
+    const alpha = background ? alphaOf(view, header) : undefined;
+    return background && alpha ? onColour(image, alpha, background) : image;
   } catch (error) {
     if (error instanceof ImageError) throw error;
     const reason = error instanceof RangeError ? 'the file is cut short or damaged' : messageOf(error);
@@ -64,9 +73,14 @@ function readHeader(view: DataView): Header {
   const hasMasks = compression === BIT_FIELDS || compression === ALPHA_BIT_FIELDS;
   const masksAt = FILE_HEADER + INFO_HEADER;
   const extra = hasMasks && size === INFO_HEADER ? (compression === BIT_FIELDS ? 12 : 16) : 0;
-  const usual: Header['masks'] = bits === 16 ? [0x7c00, 0x3e0, 0x1f] : [0xff0000, 0xff00, 0xff];
+  const usual: Header['masks'] = bits === 16 ? [0x7c00, 0x3e0, 0x1f, 0] : [0xff0000, 0xff00, 0xff, 0];
   const masks: Header['masks'] = hasMasks
-    ? [view.getUint32(masksAt, true), view.getUint32(masksAt + 4, true), view.getUint32(masksAt + 8, true)]
+    ? [
+        view.getUint32(masksAt, true),
+        view.getUint32(masksAt + 4, true),
+        view.getUint32(masksAt + 8, true),
+        compression === ALPHA_BIT_FIELDS || size > INFO_HEADER + 12 ? view.getUint32(masksAt + 12, true) : 0,
+      ]
     : usual;
   const pixelsAt = view.getUint32(10, true);
   const palette =
@@ -92,7 +106,7 @@ function plainLines(view: DataView, header: Header): RgbImage {
   if (pixelsAt + pitch * (height - 1) + Math.ceil((width * bits) / 8) > view.byteLength)
     throw new RangeError('cut short');
   const data = new Uint8Array(width * height * 3);
-  const fields = masks.map(fieldOf);
+  const fields = masks.slice(0, 3).map(fieldOf);
   for (let y = 0; y < height; y++) {
     const line = pixelsAt + (topDown ? y : height - 1 - y) * pitch;
     for (let x = 0; x < width; x++) {
@@ -110,6 +124,22 @@ function plainLines(view: DataView, header: Header): RgbImage {
     }
   }
   return { width, height, data };
+}
+
+/** The alpha of each pixel; undefined if the file has none, or only zeros, as many programs write it. */
+function alphaOf(view: DataView, { width, height, topDown, bits, masks, pixelsAt }: Header): Uint8Array | undefined {
+  if (masks[3] === 0 || bits < 16 || bits === 24) return undefined;
+  const pitch = Math.ceil((width * bits) / 32) * 4;
+  const field = fieldOf(masks[3]);
+  const alpha = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const line = pixelsAt + (topDown ? y : height - 1 - y) * pitch;
+    for (let x = 0; x < width; x++)
+      alpha[y * width + x] = field(
+        bits === 16 ? view.getUint16(line + x * 2, true) : view.getUint32(line + x * 4, true),
+      );
+  }
+  return alpha.some((one) => one > 0) ? alpha : undefined;
 }
 
 /** The bits of a mask, spread over 0 to 255. */

@@ -1,4 +1,5 @@
 import { oneLine } from '../errors.ts';
+import { compressionName } from './tiff/compressions.ts';
 
 /** Lines that repeat another line with fewer details. */
 const VAGUE =
@@ -47,6 +48,11 @@ const WORDS: readonly (readonly [pattern: RegExp, reason: (match: RegExpExecArra
     /^(.{1,40}?) compression support is not configured/u,
     ([, name]) => `its compression (${name}) is not supported`,
     'convert it with tiffcp -c lzw in.tif out.tif',
+  ],
+  [
+    /Compression scheme (\d+)/u,
+    ([, number]) => `its compression (${compressionName(Number(number))}) is not supported`,
+    'convert it to PNG',
   ],
   [/(\w+): CRC error/u, ([, chunk]) => `the checksum of its chunk ${chunk} is wrong`, AGAIN],
   [

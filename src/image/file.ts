@@ -1,11 +1,17 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { shortAddress, unsupportedAddress } from '../disk/address.ts';
 import { hasCode, isAbsent } from '../disk/error-code.ts';
-import { ImageError, messageOf } from '../errors.ts';
-import { otherScheme, shortAddress } from './address.ts';
+import { ImageError, messageOf, shownName } from '../errors.ts';
+import { readAt } from './view.ts';
 
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
+
+/** Smaller files are read whole: no camera writes smaller RAW files. */
+const WORTH_PIECES = 2_000_000;
+/** How RAW files begin; most of them like a TIFF. */
+const LIKE_RAW = /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b]|FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0|[\s\S]{4}ftypcrx )/u;
 
 /** Waits until there is memory for this number of bytes. */
 export type Reserve = (bytes: number) => Promise<void>;
@@ -14,7 +20,7 @@ export type Reserve = (bytes: number) => Promise<void>;
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a regular file, as they were when it was opened.
+ * The bytes of a regular file, as they were when it was opened. Of a camera's RAW file, only an excerpt with its largest JPEG.
  *
  * It is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
  * replaced in between.
@@ -35,10 +41,15 @@ export async function readImageFile(
     const before = await handle.stat({ bigint: true });
     checkKind(name, before);
     const size = Number(before.size);
-    await reserve(size);
-    const bytes = await readUpTo(handle, size + 1); // one byte more shows whether the file has grown
+    const excerpt = size > WORTH_PIECES ? await excerptOf(handle, size) : undefined;
+    if (excerpt === undefined) {
+      checkSize(name, size);
+      await reserve(size);
+    }
+    const bytes = excerpt ?? (await readAt(handle, 0, size + 1)); // the one more tells whether it has grown
     const after = await handle.stat({ bigint: true });
-    if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
+    const isWhole = excerpt !== undefined || bytes.length === size;
+    if (isWhole && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
     throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when the file is complete');
   } catch (error) {
     throw error instanceof ImageError ? error : await unreadable(path, name, error);
@@ -61,7 +72,7 @@ export function tooLarge(name: string, size: number | bigint): ImageError {
 
 function checkKind(name: string, info: BigIntStats): void {
   if (info.isFile()) {
-    checkSize(name, info.size);
+    if (info.size === 0n) checkSize(name, info.size);
     return;
   }
   if (info.isDirectory()) {
@@ -79,15 +90,10 @@ function checkKind(name: string, info: BigIntStats): void {
   );
 }
 
-async function readUpTo(handle: FileHandle, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
+/** What matters of a camera's RAW file; undefined for other files. */
+async function excerptOf(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+  const start = (await readAt(handle, 0, 16)).toString('latin1');
+  return LIKE_RAW.test(start) ? (await import('./raw/excerpt.ts')).rawExcerpt(handle, size) : undefined;
 }
 
 async function unreadable(path: string | Buffer, given: string, error: unknown): Promise<ImageError> {
@@ -98,16 +104,14 @@ async function unreadable(path: string | Buffer, given: string, error: unknown):
       'check for a variable that is not set',
       error,
     );
-  const address = otherScheme(given);
-  if (address !== undefined) {
-    const fact = `${shortAddress(given)} is a ${address.scheme}: address, which cannot be read`;
-    return new ImageError('E_URL', fact, address.advice, error);
-  }
-  const name = /^\s|\s$/u.test(given) ? JSON.stringify(given) : given; // white space at the ends shows
+  const address = unsupportedAddress(given);
+  if (address !== undefined) return new ImageError('E_URL', address.fact, address.nextStep, error);
+  const name = shownName(given);
   if (isAbsent(error)) {
     const target = await linkTarget(path);
     const fact = target === undefined ? 'does not exist' : `is a link to ${target}, which does not exist`;
-    return new ImageError('E_NOT_FOUND', `${name} ${fact}`, 'check the path', error);
+    const nextStep = /^(https?:|www\.)/iu.test(given) ? 'write a URL with https://' : 'check the path';
+    return new ImageError('E_NOT_FOUND', `${shortAddress(name)} ${fact}`, nextStep, error);
   }
   if (hasCode(error, 'ELOOP'))
     return new ImageError(

@@ -16,6 +16,11 @@ const KINDS: readonly (readonly [magic: RegExp, what: string, nextStep: string])
   [/^\0\0\0\x0cjP {2}|^\xff\x4f\xff\x51/, 'a JPEG 2000 image', 'convert it with opj_decompress -i in.jp2 -o out.png'],
   [/^8BPS/, 'a Photoshop document (PSD)', 'export it as PNG'],
   [/^\0\0[\x01\x02]\0[\x01-\xff]/, 'a Windows icon or cursor (ICO)', 'convert it to PNG'],
+  [
+    /^\x28\0\0\0[\s\S]{8}\x01\0[\x01\x04\x08\x10\x18\x20]\0/,
+    'a Windows bitmap without the header of a BMP file (DIB)',
+    'save it as BMP or PNG',
+  ],
   [/^P[1-7][\s#]/, 'a Netpbm image (PBM, PGM or PPM)', 'convert it to PNG'],
   [/^\x76\x2f\x31\x01/, 'an OpenEXR image', 'convert it to PNG'],
   [/^#\?(RADIANCE|RGBE)/, 'a Radiance HDR image', 'convert it to PNG'],

@@ -1,3 +1,5 @@
+import { EXCERPT } from './raw/excerpt-format.ts';
+
 /** The formats that libvips decodes. It supports more, but gets only these. */
 export type LibvipsFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF' | 'SVG';
 
@@ -13,6 +15,7 @@ const MAGIC: readonly (readonly [format: ImageFormat, at: number, magic: RegExp]
   ['TIFF', 0, /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b])/],
   ['RAW', 0, /^(FUJIFILMCCD-RAW|IIR[OS]|MMOR|IIU\0)/],
   ['RAW', 4, /^ftypcrx /],
+  ['RAW', 0, new RegExp(`^${EXCERPT}`)],
   ['HEIF', 4, /^ftyp(avif|avis|hei[cxms]|hev[cxms]|mif[12]|msf1|miaf)/],
   ['BMP', 0, /^BM[\s\S]{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0/],
   ['SVG', 0, /^(\xef\xbb\xbf)?\s*<[\s\S]*<(\w{1,20}:)?svg[\s>/]|^(\xef\xbb\xbf)?\s*<svg[\s>/]/],

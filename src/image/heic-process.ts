@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ImageError, type ImageErrorCode } from '../errors.ts';
+import type { Colour } from './decode-options.ts';
 import { decodeHeicHere, HEIC_PACKAGE, heicVersion } from './heic.ts';
 import { limitedMemoryFlags } from './memory-flags.ts';
 import type { RgbImage } from './resample.ts';
@@ -22,6 +23,7 @@ export interface HeicRequest {
   readonly bytes: Uint8Array;
   readonly name: string;
   readonly maxPixels: number;
+  readonly background: Colour | null;
 }
 
 /** From the child. */
@@ -34,8 +36,13 @@ export type HeicReply =
  *
  * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT, E_CRASH or E_TIMEOUT
  */
-export function decodeHeic(bytes: Uint8Array, name: string, maxPixels: number): Promise<RgbImage> {
-  if (isWatched || heicVersion() === undefined) return decodeHeicHere(bytes, name, maxPixels);
+export function decodeHeic(
+  bytes: Uint8Array,
+  name: string,
+  maxPixels: number,
+  background: Colour | null = null,
+): Promise<RgbImage> {
+  if (isWatched || heicVersion() === undefined) return decodeHeicHere(bytes, name, maxPixels, background);
   return new Promise((done, failed) => {
     const child = fork(PROGRAM, [], {
       serialization: 'advanced',
@@ -60,7 +67,7 @@ export function decodeHeic(bytes: Uint8Array, name: string, maxPixels: number): 
       clearTimeout(timer);
       fail('E_CRASH', `crashed the process that decodes HEIC (${signal ?? `exit code ${code}`})`); // has no effect after an answer
     });
-    const request: HeicRequest = { bytes, name, maxPixels };
+    const request: HeicRequest = { bytes, name, maxPixels, background };
     child.send(request, () => {});
   });
 }

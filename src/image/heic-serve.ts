@@ -10,9 +10,9 @@ interface Channel {
 
 /** Decodes HEIC for the parent process, which waits for one answer. */
 export function serveHeic(channel: Channel): void {
-  channel.on('message', async ({ bytes, name, maxPixels }) => {
+  channel.on('message', async ({ bytes, name, maxPixels, background }) => {
     try {
-      channel.send?.({ ok: true, ...(await decodeHeicHere(bytes, name, maxPixels)) });
+      channel.send?.({ ok: true, ...(await decodeHeicHere(bytes, name, maxPixels, background)) });
     } catch (error) {
       const { code, fact, nextStep } =
         error instanceof ImageError

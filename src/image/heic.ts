@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import { ImageError, messageOf } from '../errors.ts';
+import { onColour } from './blend.ts';
+import type { Colour } from './decode-options.ts';
 import { checkPixels } from './limits.ts';
 import type { RgbImage } from './resample.ts';
 
@@ -42,7 +44,10 @@ interface Heif {
   heif_image_release(image: Handle): void;
   heif_js_decode_image2(handle: Handle, colourspace: unknown, chroma: unknown): HeifPicture | Failure;
   readonly heif_colorspace: { readonly heif_colorspace_RGB: unknown };
-  readonly heif_chroma: { readonly heif_chroma_interleaved_RGB: unknown };
+  readonly heif_chroma: {
+    readonly heif_chroma_interleaved_RGB: unknown;
+    readonly heif_chroma_interleaved_RGBA: unknown;
+  };
   _heif_context_get_security_limits(context: Pointer): Pointer;
 }
 
@@ -103,9 +108,15 @@ async function loadHeif(name: string): Promise<Heif> {
  * Decodes the primary picture of a HEIC file in this process. libheif applies the rotation, mirroring and cropping of the file. EXIF
  * orientation repeats these and is not applied again.
  *
+ * @param background the colour behind transparent pixels; `null` drops alpha
  * @throws ImageError E_FORMAT, E_DECODE or E_PIXEL_LIMIT
  */
-export async function decodeHeicHere(bytes: Uint8Array, name: string, maxPixels: number): Promise<RgbImage> {
+export async function decodeHeicHere(
+  bytes: Uint8Array,
+  name: string,
+  maxPixels: number,
+  background: Colour | null = null,
+): Promise<RgbImage> {
   const heif = await loadHeif(name);
   const context = heif.heif_context_alloc();
   let handle: Handle | undefined;
@@ -116,10 +127,11 @@ export async function decodeHeicHere(bytes: Uint8Array, name: string, maxPixels:
     handle = primary;
     const [width, height] = [heif.heif_image_handle_get_width(primary), heif.heif_image_handle_get_height(primary)];
     checkPixels({ width, height, format: 'HEIC', progressive: false }, name, maxPixels);
+    const { heif_chroma_interleaved_RGB: plain, heif_chroma_interleaved_RGBA: withAlpha } = heif.heif_chroma;
     const { heif_colorspace_RGB: rgb } = heif.heif_colorspace;
-    const picture = check(heif.heif_js_decode_image2(primary, rgb, heif.heif_chroma.heif_chroma_interleaved_RGB), name);
+    const picture = check(heif.heif_js_decode_image2(primary, rgb, background ? withAlpha : plain), name);
     try {
-      return withoutPadding(picture, name);
+      return background ? blended(picture, background, name) : withoutPadding(picture, name);
     } finally {
       heif.heif_image_release(picture.image);
     }
@@ -160,10 +172,23 @@ function broken(name: string, reason: string, cause?: unknown): ImageError {
 }
 
 /** Copies the pixels: rows of libheif are padded, and its memory is used again for the next picture. */
-function withoutPadding({ channels: [pixels] }: HeifPicture, name: string): RgbImage {
+function withoutPadding(picture: HeifPicture, name: string, channels: 3 | 4 = 3): RgbImage {
+  const [pixels] = picture.channels;
   if (pixels === undefined) throw broken(name, 'it has no pixels');
   const { data: padded, stride, width, height } = pixels;
-  const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) data.set(padded.subarray(y * stride, y * stride + width * 3), y * width * 3);
+  const line = width * channels;
+  const data = new Uint8Array(line * height);
+  for (let y = 0; y < height; y++) data.set(padded.subarray(y * stride, y * stride + line), y * line);
   return { width, height, data };
+}
+
+function blended(picture: HeifPicture, background: Colour, name: string): RgbImage {
+  const { width, height, data: rgba } = withoutPadding(picture, name, 4);
+  const data = new Uint8Array(width * height * 3);
+  const alpha = new Uint8Array(width * height);
+  for (let n = 0; n < alpha.length; n++) {
+    data.set(rgba.subarray(n * 4, n * 4 + 3), n * 3);
+    alpha[n] = rgba[n * 4 + 3] as number;
+  }
+  return onColour({ width, height, data }, alpha, background);
 }

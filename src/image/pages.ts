@@ -1,6 +1,7 @@
 import { formatOf } from './format.ts';
 import { directoriesOf } from './tiff/directory.ts';
 import { fullPages } from './tiff/pages.ts';
+import { viewOf } from './view.ts';
 
 /** The most pages that are counted. A file with more is damaged or hostile. */
 const MAX_PAGES = 100_000;
@@ -13,7 +14,7 @@ const MAX_PAGES = 100_000;
 export function countPages(bytes: Uint8Array): number {
   switch (formatOf(bytes)) {
     case 'TIFF':
-      return Math.max(1, fullPages(directoriesOf(bytes)).length);
+      return Math.max(1, fullPages(directoriesOf(viewOf(bytes))).length);
     case 'GIF':
       return Math.max(1, gifFrames(bytes));
     case 'WebP':

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { otherScheme, pathOfAddress } from '../disk/address.ts';
 import { UsageError } from '../errors.ts';
-import { otherScheme, pathOfAddress } from '../image/address.ts';
 import type { ImageSource } from '../image/source.ts';
 import { excluding, expandGlob, isGlob } from './glob.ts';
 import { isImageName, pairedRaws } from './kinds.ts';

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { openInput } from '../disk/input.ts';
 import { asUtf8 } from '../disk/text.ts';
-import { messageOf, UsageError } from '../errors.ts';
+import { messageOf, shownName, UsageError } from '../errors.ts';
 import { type Path, pathOfBytes } from './path.ts';
 
 /** The longest entry, in bytes. A longer one means another separator, because the longest path of Linux has 4,096 bytes. */
@@ -14,7 +14,7 @@ export async function openList(file: string): Promise<Readable> {
   try {
     return await openInput(file);
   } catch (error) {
-    throw new UsageError(`cannot read the list ${file}: ${messageOf(error)}`, 'check --files-from', error);
+    throw new UsageError(`cannot read the list ${shownName(file)}: ${messageOf(error)}`, 'check --files-from', error);
   }
 }
 

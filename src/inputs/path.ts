@@ -54,6 +54,11 @@ export function pathOf(source: ImageSource): Path {
   return bytes === undefined || typeof bytes === 'string' ? source.name : pathOfBytes(Buffer.from(bytes));
 }
 
+/** Where the file of a source lies; for other sources as {@link pathOf}. */
+export function filePathOf(source: ImageSource): Path {
+  return source.kind === 'file' && typeof source.path === 'string' ? source.path : pathOf(source);
+}
+
 /** The path as the user would write it. `..` and `./` stay, because after a link they mean something else. */
 export function within(folder: Path, name: string): Path {
   return folder === '' || folder.endsWith('/') ? folder + name : `${folder}/${name}`;

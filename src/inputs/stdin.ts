@@ -15,6 +15,11 @@ export function stdinImage(open: () => Readable): ImageSource {
 /** Paths of open pipes, such as /dev/stdin and <(…). Only this process can read them. */
 const INHERITED = /^\/(dev\/(stdin|fd\/\d{1,6})|proc\/self\/fd\/\d{1,6})$/u;
 
+/** Whether a name stands for bytes that a shell passes on, not for a file. */
+export function isPassedBytes(name: string): boolean {
+  return name === STDIN || INHERITED.test(name);
+}
+
 /** The image of such a path; undefined for any other path. */
 export function inheritedImage(path: string): ImageSource | undefined {
   if (!INHERITED.test(path)) return undefined;

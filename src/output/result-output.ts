@@ -37,6 +37,8 @@ const IMAGE =
  * @throws UsageError
  */
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
+  if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(output))
+    throw new OutputError(`cannot write ${output}: it is an address, not a file`, 'write a local file, and upload it');
   const same = await stat(output, { bigint: true }).catch(() => undefined);
   if (same === undefined && !(await stat(dirname(output)).catch(() => undefined)))
     throw new OutputError(

@@ -7,7 +7,7 @@ export interface Delimiter {
 
 /** Finds the delimiter from the first line. Spreadsheets write semicolons or tabs in countries with a decimal comma. */
 export function delimiterOf(text: string): Delimiter {
-  const declared = /^\ufeff?sep=([,;\t])\r?\n/u.exec(text);
+  const declared = /^\ufeff?"?sep=([,;\t])"?\r?\n/iu.exec(text);
   if (declared !== null) return { delimiter: declared[1] as Delimiter['delimiter'], skip: declared[0].length }; // one of the three
   const [header = ''] = text.split(/[\r\n]/u, 1);
   if (header.includes(',')) return { delimiter: ',', skip: 0 };

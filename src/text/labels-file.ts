@@ -2,7 +2,7 @@ import { parse } from 'csv-parse/sync';
 import { isRecord } from '../checkpoint/safetensors.ts';
 import { readInput } from '../disk/input.ts';
 import { decodeText } from '../disk/text.ts';
-import { LabelsError, messageOf } from '../errors.ts';
+import { LabelsError, messageOf, shownName } from '../errors.ts';
 import { delimiterOf } from './delimiter.ts';
 import { checkLabels, type Label } from './labels.ts';
 import { foldLabel } from './same-label.ts';
@@ -21,7 +21,8 @@ const KEYS = ['label', 'prompts', 'aliases', 'threshold', 'parent'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
- * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input.
+ * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input. The text
+ * itself shows its kind where the extension does not.
  *
  * @throws LabelsError naming the file and the line or entry, if it cannot be read, or contains no label or the same label twice
  */
@@ -57,7 +58,7 @@ async function readText(path: string, what: 'labels' | 'texts'): Promise<string>
     text = decodeText(await readInput(path === '-' ? '/dev/stdin' : path, MAX_BYTES));
   } catch (error) {
     throw new LabelsError(
-      `cannot read the ${what} file ${path}: ${messageOf(error)}`,
+      `cannot read the ${what} file ${shownName(path)}: ${messageOf(error)}`,
       'check the path, and save the file as UTF-8 or UTF-16 with a byte-order mark',
       error,
     );
@@ -68,11 +69,42 @@ async function readText(path: string, what: 'labels' | 'texts'): Promise<string>
 }
 
 async function parseLabels(text: string, path: string): Promise<Entry[]> {
-  const { parse, form } = formOf(path);
+  const other = OTHER_KIND.exec(path)?.[1];
+  if (other !== undefined)
+    throw new LabelsError(
+      `${path} is a .${other} file, which is not a labels file`,
+      'use .txt with one label per line, .json, .jsonl, .yaml, .csv or .tsv',
+    );
+  const { parse, form } = formOf(extensionOf(path, text));
   try {
     return await parse(text);
   } catch (error) {
     throw new LabelsError(`${path} is not a valid labels file: ${messageOf(error)}`, form, error);
+  }
+}
+
+/** Files that other programs keep labels in; their lines are no labels. */
+const OTHER_KIND =
+  /\.(xml|html?|toml|ini|pbtxt|prototxt|rtf|docx?|xlsx?|ods|odt|pdf|parquet|pkl|npy|npz|py|js|ts|plist|sqlite|db|zip|jpe?g|png|webp)$/iu;
+
+/** What a name without a known extension holds shows in its text, as on standard input. A list of lines is the rest. */
+function extensionOf(path: string, text: string): string {
+  if (/\.(json|jsonl|ndjson|ya?ml|csv|tsv)$/iu.test(path)) return path;
+  const lines = linesOf(text).map((line) => line.text.trim());
+  const [first = ''] = lines;
+  if (/^\[.*\]$/su.test(text.trim()) && isJson(text)) return '.json';
+  if (/^["{]/u.test(first) && lines.every(isJson)) return '.jsonl';
+  if (lines.length > 1 && lines.every((line) => /^(- |#)/u.test(line)) && lines.some((line) => line.startsWith('- ')))
+    return '.yaml';
+  return /^(sep=.|["']?label["']?[,;\t])/u.test(first) ? '.csv' : '.txt';
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -114,11 +146,18 @@ function parseJsonLines(text: string): Entry[] {
 
 /** An array, or a file of another tool: a mapping whose `names` or `labels` is an array or a numbered mapping. @throws Error */
 async function parseYaml(text: string): Promise<Entry[]> {
-  const { parse: parseDocument } = await import('yaml');
-  const value: unknown = parseDocument(text);
+  const { parseAllDocuments } = await import('./yaml.ts');
+  const documents = parseAllDocuments(text);
+  if (documents.length > 1) throw new TypeError('it contains more than one document');
+  const [document] = documents;
+  if (document === undefined || !('errors' in document)) return []; // an empty file
+  for (const error of document.errors) throw error;
+  const value: unknown = document.toJS();
+  if (value === null) return [];
   const key = isRecord(value) ? ['names', 'labels'].find((one) => one in value) : undefined;
   const held = isRecord(value) && key !== undefined ? value[key] : value;
-  return parseList(isRecord(held) ? Object.values(held) : held);
+  const isNumbered = isRecord(held) && Object.keys(held).every((one) => /^\d+$/u.test(one));
+  return parseList(isNumbered ? Object.values(held) : held);
 }
 
 /** @throws TypeError or SyntaxError */
@@ -178,11 +217,12 @@ function parseCsv(text: string): Entry[] {
 }
 
 function columnOf(name: string, column: number, header: readonly string[]): Key {
-  const key = KEYS.find((known) => known === name.trim());
+  const key = KEYS.find((known) => known === name.trim().toLowerCase());
   if (key === undefined) throw new TypeError(`its header has an unknown column, "${name}"`);
-  if (header.findIndex((other) => other.trim() === key) !== column)
+  if (header.findIndex((other) => other.trim().toLowerCase() === key) !== column)
     throw new TypeError(`its header has the column ${key} twice`);
-  if (!header.some((other) => other.trim() === 'label')) throw new TypeError('its header has no column label');
+  if (!header.some((other) => other.trim().toLowerCase() === 'label'))
+    throw new TypeError('its header has no column label');
   return key;
 }
 

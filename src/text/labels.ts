@@ -1,4 +1,5 @@
 import { LabelsError, oneLine } from '../errors.ts';
+import { markedLabel } from './label-doubts.ts';
 import { foldLabel, invisibleIn, trimLabel } from './same-label.ts';
 
 /** What an image might show, and how that is put into words. Labels files have the same fields. */
@@ -22,23 +23,24 @@ export interface Label {
 /**
  * `cat, dog\, wet` → `cat` and `dog, wet`. Line breaks separate labels, too, because `"$(cat kinds.txt)"` contains them.
  *
- * @throws LabelsError if the text is a JSON array, or labels are in quotes: brackets or quotes would become part of the labels
+ * @throws LabelsError if the text is JSON, or labels are in quotes or brackets, which would become part of the labels
  */
 export function splitLabels(list: string): string[] {
-  const lines = list.split(/[\r\n]+/u).filter((line, _, all) => all.length === 1 || line.trim() !== '');
+  const lines = list.split(LINE_ENDS).filter((line, _, all) => all.length === 1 || line.trim() !== '');
   const labels = lines.flatMap((line) => line.split(/(?<!\\),/u).map((label) => label.replaceAll('\\,', ',')));
-  if (/^\s*\[.*\]\s*$/su.test(list))
+  if (/^\s*[[{].*[\]}]\s*$/su.test(list))
     throw new LabelsError(
-      'the labels are a JSON array with brackets',
-      'write cat,dog, or put the array into a .json file',
+      'the labels are in brackets, as JSON has them',
+      'write cat,dog, or put a JSON array into a .json file',
     );
-  const quoted = labels
-    .map((label) => label.trim())
-    .find((label) => /^(["'`]).+\1$/u.test(label) || /^[“„«].+[”“»]$/u.test(label));
-  if (quoted !== undefined || /^\s*'.*'\s*$/u.test(list))
-    throw new LabelsError(`the label ${quoted ?? list.trim()} is in quotes`, 'remove the quotes');
+  const marked = markedLabel(labels);
+  if (marked !== undefined)
+    throw new LabelsError(`the label ${marked.label} ${marked.what}`, 'remove the quotes or brackets');
   return labels;
 }
+
+/** All that Unicode calls a line end. */
+const LINE_ENDS = /[\n\v\f\r\u0085\u2028\u2029]+/u;
 
 /**
  * Trims the labels and refuses labels that cannot be ranked. A parent that is not in the list is added at its end.

@@ -36,7 +36,10 @@ const csv = async (name: string, text: string) => {
 describe('clip-classify eval', () => {
   it('compares the folder of each class with the rows of classify for its images', async () => {
     const { code, stderr, figures } = await evaluate(root);
-    expect([code, stderr]).toEqual([0, '6 ok, 0 failed\n']);
+    // The TIFF and the WebP hold the same pixels.
+    const twice = 'the same picture has two labels: cat/deeper/page.tiff (cat) and dog/deeper/lossless.webp (dog)';
+    const warning = `clip-classify: warning: ${twice}; remove one of each pair\n`;
+    expect([code, stderr]).toEqual([0, `${warning}6 ok, 0 failed\n`]);
     const paths = [
       'cat/deeper/page.tiff',
       'cat/grey.png',

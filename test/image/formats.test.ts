@@ -100,62 +100,6 @@ describe('TIFF', () => {
   });
 });
 
-describe('camera RAW', () => {
-  const nef = async (preview: Uint8Array, orientation = 1) =>
-    makeTiff([
-      {
-        tags: picture(40, 30, { 254: [1], 271: 'NIKON CORPORATION', 274: [orientation] }),
-        strip: await small(),
-        sub: [
-          { tags: { 254: [1], 259: [6] }, jpeg: preview },
-          { tags: { 256: [24], 257: [16], 258: [16], 259: [1], 262: [32803] }, strip: new Uint8Array(768) },
-        ],
-      },
-    ]);
-  const raf = (preview: Uint8Array) => {
-    const header = Buffer.alloc(100);
-    header.write('FUJIFILMCCD-RAW ');
-    header.writeUInt32BE(100, 84);
-    header.writeUInt32BE(preview.length, 88);
-    return Buffer.concat([header, preview]);
-  };
-  const cr3 = (preview: Uint8Array) => {
-    const box = (type: string, ...content: readonly Uint8Array[]) => {
-      const size = Buffer.alloc(4);
-      size.writeUInt32BE(8 + content.reduce((sum, part) => sum + part.length, 0));
-      return Buffer.concat([size, Buffer.from(type, 'latin1'), ...content]);
-    };
-    const header = Buffer.alloc(16);
-    header.writeUInt32BE(preview.length, 12);
-    const id = Buffer.from('eaf42b5e1c984b88b9fbb7dc406e4d16', 'hex');
-    return Buffer.concat([
-      box('ftyp', Buffer.from('crx \0\0\0\x01crx isom', 'latin1')),
-      box('uuid', id, Buffer.alloc(8), box('PRVW', header, preview)),
-    ]);
-  };
-
-  it.each([
-    ['NEF', nef],
-    ['RAF', async (preview: Uint8Array) => raf(preview)],
-    ['CR3', async (preview: Uint8Array) => cr3(preview)],
-  ] as const)('gives the embedded JPEG of a %s, not its thumbnail', async (_, make) => {
-    const image = await read(await make(await jpeg()), {}, 32);
-    expect([image.width, image.height]).toEqual([WIDTH, HEIGHT]);
-    expect(distance(image.data, pixels)).toBeLessThan(2);
-  });
-
-  it('rotates the JPEG by the orientation of the RAW file', async () => {
-    const image = await read(await nef(await jpeg(), 6), {}, 32);
-    expect([image.width, image.height]).toEqual([HEIGHT, WIDTH]);
-  });
-
-  it('refuses a file whose only JPEG is a thumbnail or smaller than the input of the model', async () => {
-    const thumbnail = await sharp(pixels, raw).resize(160, 120).jpeg().toBuffer();
-    await expect(read(raf(thumbnail), {}, 32)).rejects.toMatchObject({ code: 'E_FORMAT' });
-    await expect(read(raf(await jpeg()), {}, 224)).rejects.toMatchObject({ code: 'E_FORMAT' });
-  });
-});
-
 describe('BMP', () => {
   it.each([
     ['from the bottom up', HEIGHT],

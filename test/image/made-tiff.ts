@@ -5,12 +5,19 @@ export interface MadeDirectory {
   /** JPEG that tags 0x201 and 0x202 point to. */
   readonly jpeg?: Uint8Array;
   readonly sub?: readonly MadeDirectory[];
+  readonly exif?: MadeDirectory;
+  /** Tags whose values are bytes. */
+  readonly bytes?: Readonly<Record<number, Uint8Array>>;
 }
 
-/** A little-endian TIFF of these pages (TIFF 6.0, section 2). Numbers above 65,535 are LONG, others SHORT. */
-export function makeTiff(pages: readonly MadeDirectory[]): Buffer {
-  const parts: Buffer[] = [Buffer.from('II\x2a\0\0\0\0\0', 'latin1')];
-  let size = 8;
+/**
+ * A little-endian TIFF of these pages (TIFF 6.0, section 2). Numbers above 65,535 are LONG, others SHORT.
+ *
+ * @param more bytes behind the header
+ */
+export function makeTiff(pages: readonly MadeDirectory[], more: Buffer = Buffer.alloc(0)): Buffer {
+  const parts: Buffer[] = [Buffer.concat([Buffer.from('II\x2a\0\0\0\0\0', 'latin1'), more])];
+  let size = 8 + more.length;
   const put = (bytes: Uint8Array): number => {
     const at = size;
     const padded = Buffer.concat([bytes, Buffer.alloc(bytes.length % 2)]);
@@ -23,16 +30,23 @@ export function makeTiff(pages: readonly MadeDirectory[]): Buffer {
     if (directory.strip) [tags[0x111], tags[0x117]] = [[put(directory.strip)], [directory.strip.length]];
     if (directory.jpeg) [tags[0x201], tags[0x202]] = [[put(directory.jpeg)], [directory.jpeg.length]];
     if (directory.sub) tags[0x14a] = directory.sub.map((one) => write(one).at);
-    const names = Object.keys(tags)
-      .map(Number)
-      .sort((a, b) => a - b);
+    if (directory.exif) tags[0x8769] = [write(directory.exif).at];
+    const blobs = directory.bytes ?? {};
+    const names = [...Object.keys(tags), ...Object.keys(blobs)].map(Number).sort((a, b) => a - b);
     const entries = names.map((tag) => {
       const value = tags[tag] as readonly number[] | string;
       const entry = Buffer.alloc(12);
       entry.writeUInt16LE(tag, 0);
+      const blob = blobs[tag];
+      if (blob !== undefined) {
+        entry.writeUInt16LE(7, 2);
+        entry.writeUInt32LE(blob.length, 4);
+        entry.writeUInt32LE(put(blob), 8);
+        return entry;
+      }
       const long =
         typeof value !== 'string' &&
-        (value.some((one) => one > 65_535) || [0x111, 0x117, 0x201, 0x202, 0x14a].includes(tag));
+        (value.some((one) => one > 65_535) || [0x111, 0x117, 0x201, 0x202, 0x14a, 0x8769].includes(tag));
       const bytes =
         typeof value === 'string'
           ? Buffer.from(`${value}\0`, 'latin1')

@@ -2,6 +2,7 @@ import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
+import { STDIN } from '../../inputs/stdin.ts';
 import { isLearnedFile } from '../../learn/file-name.ts';
 import { writeOutput } from '../../output/open-output.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
@@ -13,6 +14,7 @@ import { classifierOptions, givenLabels } from '../options/label-options.ts';
 import { givenLearned, learnedPath } from '../options/learned-option.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
+import { Contradictions } from './contradictions.ts';
 import { readEarlier } from './earlier.ts';
 import { checkWritable } from './exports.ts';
 import { judge, matchClasses, raiseClasses } from './judge.ts';
@@ -25,9 +27,10 @@ const TOP = 5;
 
 /** @returns the exit code */
 export async function runEval(source: string, options: EvalOptions, io: Io): Promise<number> {
-  const { output = [], hidden, follow, exclude } = options;
+  const { hidden, follow, exclude } = options;
+  const output = (options.output ?? []).filter((file) => file !== STDIN); // the figures are on standard output anyway
   const warn = warner(options, io);
-  checkUsage(options);
+  checkUsage({ ...options, output });
   const learnedFile = learnedPath(options.labels ?? []);
   const read = [source, ...(options.labelsFile ?? []), learnedFile, options.compare].filter((one) => one !== undefined);
   for (const file of output) {
@@ -58,7 +61,10 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const isRanked = new Set(classifier.labels);
     const ranked = labels.filter(({ label }) => isRanked.has(label));
     const raised = raiseClasses(names, labels, classifier.labels);
-    const judged = judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP });
+    const contradictions = new Contradictions();
+    const judged = contradictions.watch(
+      judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP }),
+    );
     const provider = await unlessInterrupted(clip.provider(), io); // opens the graph, so that the measured time contains images only
     const { name: model, dtype } = clip;
     const run = {
@@ -82,7 +88,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
     for (const file of output) await writeOutput(file, await outcome.file(file)); // first, so that files are written even if the pipe is closed
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
-    for (const warning of outcome.warnings) warn(warning);
+    for (const warning of [...outcome.warnings, contradictions.warning() ?? []].flat()) warn(warning);
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
     return { ok: outcome.images, failed: outcome.failed };
   });

@@ -1,10 +1,13 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
+import { pathOfAddress, unsupportedAddress } from '../../disk/address.ts';
 import { isUtf16 } from '../../disk/text.ts';
-import { messageOf, UsageError } from '../../errors.ts';
+import { messageOf, shownName, UsageError } from '../../errors.ts';
+import type { ImageSource } from '../../image/source.ts';
 import { excluding } from '../../inputs/glob.ts';
 import type { ImageOptions } from '../../inputs/images.ts';
 import { isSystemFolder, LeftOut } from '../../inputs/left-out.ts';
+import { foldLabel } from '../../text/same-label.ts';
 import { countImages, imagePaths } from '../inputs.ts';
 import { csvImages, type LabelledImage, type TruthColumns } from './truth-csv.ts';
 
@@ -32,17 +35,22 @@ export interface Truth {
  * @throws UsageError if it is neither, or contains no class
  */
 export async function openTruth(
-  source: string,
+  given: string,
   walk: TruthWalk,
   columns: TruthColumns,
   report: TruthReport,
 ): Promise<Truth> {
+  const address = unsupportedAddress(given);
+  if (address !== undefined) throw new UsageError(address.fact, address.nextStep);
+  const source = pathOfAddress(given);
   const info = await stat(source).catch(cannotRead(source));
   // A pipe can be read only once, but the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
   if (info.isFile() && (await isBinary(source))) throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
-  const truth = info.isDirectory() ? await folderPerClass(source, walk, report) : await csvTruth(source, columns);
+  const truth = info.isDirectory()
+    ? await folderPerClass(source, walk, report)
+    : await csvTruth(source, columns, report);
   if (truth.labels.length === 0) throw new UsageError(`${source} contains no classes`, NEXT_STEP);
   return truth;
 }
@@ -58,7 +66,7 @@ async function isBinary(file: string): Promise<boolean> {
 
 function cannotRead(source: string): (error: unknown) => never {
   return (error) => {
-    throw new UsageError(`cannot read ${source}: ${messageOf(error)}`, NEXT_STEP, error);
+    throw new UsageError(`cannot read ${shownName(source)}: ${messageOf(error)}`, NEXT_STEP, error);
   };
 }
 
@@ -134,23 +142,35 @@ async function leadsToFolder(link: string): Promise<boolean> {
 }
 
 /** A CSV (RFC 4180) with a header. It may have a byte-order mark, CRLF, blank lines and more columns. */
-async function csvTruth(file: string, columns: TruthColumns): Promise<Truth> {
+async function csvTruth(file: string, columns: TruthColumns, { warn }: TruthReport): Promise<Truth> {
   const labels = new Set<string>();
-  const seen = new Map<string, { readonly label: string; readonly line: number }>();
+  const seen = new Map<string, { readonly label: string; readonly line: number; readonly key: string }>();
   let count = 0;
-  for await (const { label, key, line = 0 } of csvImages(file, columns)) {
+  let repeated: string | undefined;
+  for await (const { source, label, key, line = 0 } of csvImages(file, columns)) {
     labels.add(label);
     count++;
-    const before = seen.get(normalize(key));
-    if (before === undefined) seen.set(normalize(key), { label, line });
-    else if (before.label !== label) {
+    const identity = await identityOfFile(source);
+    const before = seen.get(identity);
+    if (before === undefined) seen.set(identity, { label, line, key });
+    else if (foldLabel(before.label) !== foldLabel(label)) {
+      const other = before.key === key ? '' : `, as ${before.key},`;
       throw new UsageError(
-        `${file} gives ${key} two labels: "${before.label}" in line ${before.line} and "${label}" in line ${line}`,
+        `${file} gives ${key} two labels: "${before.label}" in line ${before.line}${other} and "${label}" in line ${line}`,
         'remove one of the lines',
       );
-    }
+    } else
+      repeated ??= `${file} names ${key} more than once, such as in lines ${before.line} and ${line}; it counts each time`;
   }
+  if (repeated !== undefined) warn(repeated);
   return { labels: [...labels].sort(byBytes), images: () => csvImages(file, columns), count: async () => count };
+}
+
+/** One file has one identity, by whatever path it is named. */
+async function identityOfFile(source: ImageSource): Promise<string> {
+  if (source.kind !== 'file') return source.name;
+  const info = await stat(source.path, { bigint: true }).catch(() => undefined);
+  return info === undefined ? normalize(source.name) : `${info.dev}:${info.ino}`;
 }
 
 function byBytes(a: string, b: string): number {

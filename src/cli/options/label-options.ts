@@ -1,8 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
+import { UsageError } from '../../errors.ts';
 import { isLearnedFile } from '../../learn/file-name.ts';
 import { labelSet, promptedLabels } from '../../text/label-sets.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
+import type { InputOptions } from './input-options.ts';
 import { collect, collectOne, share, wholeNumber } from './values.ts';
 
 /** The labels and their prompts. */
@@ -28,6 +30,7 @@ export interface ScoreOptions {
 /** The options of {@link LabelOptions}. */
 export function withLabelOptions(command: Command): Command {
   return command
+    .hook('preAction', (_, action) => requireOneReader(action.args, action.opts()))
     .optionsGroup('Labels:')
     .option(
       '-l, --labels <list>',
@@ -53,6 +56,16 @@ export function withLabelOptions(command: Command): Command {
       'if labels have parents, rank the labels of this level: 1 is the widest (default: the deepest label that reaches --threshold)',
       wholeNumber(100),
     );
+}
+
+/** Standard input can be read once. @throws UsageError */
+function requireOneReader(
+  args: readonly string[],
+  options: LabelOptions & Pick<InputOptions, 'filesFrom' | 'tar'>,
+): void {
+  const named = [...args, ...(options.labelsFile ?? []), ...(options.tar ?? []), options.filesFrom ?? ''];
+  if (named.filter((one) => one === '-' || one === '/dev/stdin').length > 1)
+    throw new UsageError('standard input is used twice', 'read the labels, the list or the image from a file');
 }
 
 /** The options of {@link ScoreOptions}. */

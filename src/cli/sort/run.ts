@@ -3,7 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { createClassifier } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
 import { type ImageSource, sourceOfIdentity } from '../../image/source.ts';
-import { openable, type Path, pathOf } from '../../inputs/path.ts';
+import { filePathOf, openable, type Path } from '../../inputs/path.ts';
+import { isPassedBytes } from '../../inputs/stdin.ts';
 import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { planLines, planTable, stepRow } from '../../output/sorting.ts';
@@ -40,6 +41,7 @@ export interface SortOptions extends InputOptions, LabelOptions, Omit<ScoreOptio
 export async function runSort(args: readonly string[], options: SortOptions, io: Io): Promise<number> {
   if (options.undo !== undefined) return runUndo(resolve(options.undo), args, options, io);
   if (options.to === undefined) throw new UsageError('the target folder is missing', 'add --to <folder>');
+  if (options.to.trim() === '') throw new UsageError('--to is empty', 'give the name of a folder');
   const target = resolve(options.to);
   const operation = operationOf(options);
   const { rows, labels } = await labelledRows(args, target, options, io);
@@ -182,7 +184,10 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
         for await (const result of withProgress(results, progress)) {
           if (!result.ok) say(io, 'error', result.error.message, { code: result.error.code });
           const source = sourceOfIdentity(result);
-          rows.push({ image: pathOf(source), label: result.ok && source.kind === 'file' ? result.label : undefined });
+          const isFile = source.kind === 'file' && !isPassedBytes(result.image);
+          if (result.ok && !isFile)
+            say(io, 'error', `${result.image} is not a file that can be sorted; give the path of a file`);
+          rows.push({ image: filePathOf(source), label: result.ok && isFile ? result.label : undefined });
         }
       };
       await unlessInterrupted(read(), io);
@@ -210,7 +215,7 @@ async function* unsorted(
   const isInside = given.some((folder) => folder !== target && isWithin(target, folder));
   const sorted = [NO_LABEL, ...labels.map(({ label }) => folderNameOf(label))].map((name) => join(target, name));
   for await (const image of images) {
-    const path = resolve(pathOf(image));
+    const path = resolve(filePathOf(image));
     const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
     const isSorted = isInside ? isWithin(folder, target) : sorted.some((one) => isWithin(folder, one));
     if (!isSorted || image.kind === 'url') yield image;

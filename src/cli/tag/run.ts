@@ -2,7 +2,8 @@ import { createClassifier, type ImageResult } from '../../classifier.ts';
 import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../errors.ts';
 import { packetsIn } from '../../image/packets.ts';
 import { type ImageSource, identityOf, sourceOfIdentity } from '../../image/source.ts';
-import { openable, type Path, pathOf } from '../../inputs/path.ts';
+import { filePathOf, openable, type Path } from '../../inputs/path.ts';
+import { isPassedBytes } from '../../inputs/stdin.ts';
 import { pathField, toJson } from '../../output/json.ts';
 import { NONE_KEPT } from '../../output/result-output.ts';
 import type { ResultSink } from '../../output/result-sink.ts';
@@ -66,7 +67,7 @@ async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<num
 async function remove(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
   const rows = async function* () {
     for await (const image of given.images)
-      yield changed(identityOf(image), image, () => planRemoval(pathOf(image)), options);
+      yield changed(identityOf(image), image, () => planRemoval(filePathOf(image)), options);
   };
   const progress = createProgress(io, options.quiet ?? false, options.batch, io.stdout.isTTY === true);
   const { ok, failed } = await writeResults(rows(), tagSink(options, 'removed', io), { progress, io });
@@ -92,7 +93,7 @@ async function* tagged(
     yield await changed(
       identity,
       source,
-      async () => planTags(pathOf(source), tags, await tagsInside(pathOf(source))),
+      async () => planTags(filePathOf(source), tags, await tagsInside(filePathOf(source))),
       options,
     );
   }
@@ -123,6 +124,10 @@ async function changed(
 ): Promise<Tagged> {
   if (source.kind === 'url')
     return { ...identity, ok: false, error: { code: 'E_URL', message: `${source.name} is a URL and has no sidecar` } };
+  if (isPassedBytes(identity.image)) {
+    const message = `${identity.image} is not a file and has no sidecar; give the path of a file`;
+    return { ...identity, ok: false, error: { code: 'E_UNREADABLE', message } };
+  }
   try {
     const change = await plan();
     if (!dryRun && change.changed.length > 0) await applyChange(change);

@@ -1,4 +1,5 @@
 import { directoriesOf, TAG } from '../tiff/directory.ts';
+import { partOf, type View } from '../view.ts';
 import type { Candidate, RawFile } from './preview.ts';
 
 /** The most boxes that are read from a file. */
@@ -14,12 +15,11 @@ const CANON_METADATA = '85c0b687820f11e08111f4ce462b6a48';
 const CANON_PREVIEW = 'eaf42b5e1c984b88b9fbb7dc406e4d16';
 
 /** Canon's CR3, an ISO base media file (ISO/IEC 14496-12): a track with one JPEG in full size, and a preview in its own box. */
-export function cr3(bytes: Uint8Array): RawFile {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const top = boxesIn(view, 0, bytes.length);
+export function cr3(view: View): RawFile {
+  const top = boxesIn(view, 0, view.byteLength);
   const moov = top.find(({ type }) => type === 'moov');
   const inMoov = moov ? boxesIn(view, moov.start, moov.end) : [];
-  const orientation = orientationOf(view, bytes, inMoov);
+  const orientation = orientationOf(view, inMoov);
   const tracks = inMoov.filter(({ type }) => type === 'trak').flatMap((track) => trackJpeg(view, track));
   return {
     kind: 'CR3',
@@ -29,7 +29,7 @@ export function cr3(bytes: Uint8Array): RawFile {
 }
 
 /** The boxes between two offsets, up to the first damaged one. */
-function boxesIn(view: DataView, from: number, end: number): Box[] {
+function boxesIn(view: View, from: number, end: number): Box[] {
   const boxes: Box[] = [];
   for (let at = from; at + 8 <= end && boxes.length < MAX_BOXES; ) {
     const short = view.getUint32(at);
@@ -43,11 +43,11 @@ function boxesIn(view: DataView, from: number, end: number): Box[] {
   return boxes;
 }
 
-function within(view: DataView, box: Box | undefined, type: string): Box | undefined {
+function within(view: View, box: Box | undefined, type: string): Box | undefined {
   return box && boxesIn(view, box.start, box.end).find((one) => one.type === type);
 }
 
-function isUuid(view: DataView, { type, start, end }: Box, id: string): boolean {
+function isUuid(view: View, { type, start, end }: Box, id: string): boolean {
   if (type !== 'uuid' || end - start < 16) return false;
   return (
     Array.from({ length: 16 }, (_, n) =>
@@ -59,14 +59,14 @@ function isUuid(view: DataView, { type, start, end }: Box, id: string): boolean 
   );
 }
 
-function orientationOf(view: DataView, bytes: Uint8Array, inMoov: readonly Box[]): number | undefined {
+function orientationOf(view: View, inMoov: readonly Box[]): number | undefined {
   const canon = inMoov.find((box) => isUuid(view, box, CANON_METADATA));
   const exif = canon && boxesIn(view, canon.start + 16, canon.end).find(({ type }) => type === 'CMT1');
-  return exif && directoriesOf(bytes.subarray(exif.start, exif.end))[0]?.value(TAG.orientation);
+  return exif && directoriesOf(partOf(view, exif.start, exif.end - exif.start))[0]?.value(TAG.orientation);
 }
 
 /** The only sample of a track. Its bytes show whether it is a JPEG. */
-function trackJpeg(view: DataView, track: Box): Candidate[] {
+function trackJpeg(view: View, track: Box): Candidate[] {
   const table = ['mdia', 'minf', 'stbl'].reduce<Box | undefined>((box, type) => within(view, box, type), track);
   const sizes = within(view, table, 'stsz');
   const offsets = within(view, table, 'co64');
@@ -80,7 +80,7 @@ function trackJpeg(view: DataView, track: Box): Candidate[] {
   return [];
 }
 
-function previews(view: DataView, top: readonly Box[]): Candidate[] {
+function previews(view: View, top: readonly Box[]): Candidate[] {
   const holder = top.find((box) => isUuid(view, box, CANON_PREVIEW));
   const preview = holder && boxesIn(view, holder.start + 24, holder.end).find(({ type }) => type === 'PRVW');
   if (preview === undefined || preview.end - preview.start < 16) return [];

@@ -1,4 +1,5 @@
 import { directoriesOf, TAG } from '../tiff/directory.ts';
+import { partOf, type View } from '../view.ts';
 
 /** A part of a RAW file that may be a JPEG. */
 export interface Candidate {
@@ -18,8 +19,7 @@ export interface RawFile {
 }
 
 /** A JPEG inside a RAW file. */
-export interface Preview {
-  readonly bytes: Uint8Array;
+export interface Preview extends Candidate {
   readonly width: number;
   readonly height: number;
   /** The orientation in its own EXIF data. */
@@ -30,28 +30,26 @@ export interface Preview {
 const MAX_CANDIDATES = 64;
 
 /** The largest JPEG among the candidates that a decoder can read; the sensor's own data are lossless JPEG and do not count. */
-export function largestPreview(file: Uint8Array, candidates: readonly Candidate[]): Preview | undefined {
+export function largestPreview(file: View, candidates: readonly Candidate[]): Preview | undefined {
   let best: Preview | undefined;
   for (const { at, length } of candidates.slice(0, MAX_CANDIDATES)) {
-    if (!(at > 0 && length > 4 && at + length <= file.length)) continue;
-    const bytes = file.subarray(at, at + length);
-    const header = jpegHeader(bytes);
+    if (!(at > 0 && length > 4 && at + length <= file.byteLength)) continue;
+    const header = jpegHeader(partOf(file, at, length));
     if (header !== undefined && header.width * header.height > (best ? best.width * best.height : 0))
-      best = { bytes, ...header };
+      best = { at, length, ...header };
   }
   return best;
 }
 
-const [SOI, SOF0, SOF2, APP1, SOS] = [0xd8, 0xc0, 0xc2, 0xe1, 0xda] as const;
+const [SOI, SOF0, SOF2, APP1, SOS] = [0xffd8, 0xc0, 0xc2, 0xe1, 0xda] as const;
 
 /** Size and orientation of a baseline, extended or progressive JPEG (ITU T.81, B.2). */
-function jpegHeader(bytes: Uint8Array): Omit<Preview, 'bytes'> | undefined {
-  if (bytes[0] !== 0xff || bytes[1] !== SOI || bytes[2] !== 0xff) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function jpegHeader(view: View): Omit<Preview, keyof Candidate> | undefined {
+  if (view.getUint16(0) !== SOI || view.getUint8(2) !== 0xff) return undefined;
   let orientation: number | undefined;
-  for (let at = 2; at + 10 <= bytes.length; ) {
-    if (bytes[at] !== 0xff) return undefined;
-    const marker = bytes[at + 1] as number;
+  for (let at = 2; at + 10 <= view.byteLength; ) {
+    if (view.getUint8(at) !== 0xff) return undefined;
+    const marker = view.getUint8(at + 1);
     if (marker === 0xff) {
       at++;
       continue;
@@ -66,14 +64,17 @@ function jpegHeader(bytes: Uint8Array): Omit<Preview, 'bytes'> | undefined {
       (marker > SOF2 && marker < 0xd0 && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc)
     )
       return undefined;
-    if (marker === APP1) orientation ??= exifOrientation(bytes.subarray(at + 4, at + 2 + length));
+    if (marker === APP1 && at + 2 + length <= view.byteLength)
+      orientation ??= exifOrientation(partOf(view, at + 4, length - 2));
     at += 2 + length;
   }
   return undefined;
 }
 
-function exifOrientation(segment: Uint8Array): number | undefined {
-  const isExif =
-    Buffer.from(segment.buffer, segment.byteOffset, Math.min(6, segment.length)).toString('latin1') === 'Exif\0\0';
-  return isExif ? directoriesOf(segment.subarray(6))[0]?.value(TAG.orientation) : undefined;
+/** The six bytes before the TIFF of an EXIF segment. */
+const EXIF = [0x45786966, 0] as const;
+
+function exifOrientation(segment: View): number | undefined {
+  if (segment.byteLength < 6 || segment.getUint32(0) !== EXIF[0] || segment.getUint16(4) !== EXIF[1]) return undefined;
+  return directoriesOf(partOf(segment, 6))[0]?.value(TAG.orientation);
 }

@@ -2,20 +2,24 @@ import { ImageError } from '../../errors.ts';
 import type { DecodeOptions } from '../decode-options.ts';
 import { type DecodedImage, decodeWithLibvips } from '../libvips.ts';
 import { turnUpright } from '../orient.ts';
-import { cr3 } from './cr3.ts';
+import { viewOf } from '../view.ts';
+import { rawIn } from './kinds.ts';
 import { largestPreview, type Preview, type RawFile } from './preview.ts';
-import { raf } from './raf.ts';
-import { orf, rw2 } from './tiff-raw.ts';
 
 /** The size of thumbnails in the EXIF standard (DCF). A JPEG of this size is never used as the photograph. */
 const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
 
-/** RAW files that do not begin like a TIFF, by their first bytes. */
-export function rawOf(bytes: Uint8Array): RawFile {
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 15)).toString('latin1');
-  if (start.startsWith('FUJIFILM')) return raf(bytes);
-  if (start.startsWith('IIU')) return rw2(bytes);
-  return start.startsWith('IIR') || start.startsWith('MMO') ? orf(bytes) : cr3(bytes);
+/** A RAW file that is too short to say what it is. */
+const DAMAGED: RawFile = { kind: 'damaged', candidates: [] };
+
+/** Decodes a RAW file that does not begin like a TIFF; as {@link decodeRawFile}. */
+export function decodeRaw(
+  file: Uint8Array,
+  name: string,
+  options: DecodeOptions,
+  wanted?: number,
+): Promise<DecodedImage> {
+  return decodeRawFile(file, name, rawIn(viewOf(file)) ?? DAMAGED, options, wanted);
 }
 
 /**
@@ -24,20 +28,21 @@ export function rawOf(bytes: Uint8Array): RawFile {
  * @param wanted the short side of the model's input: a smaller JPEG is refused
  * @throws ImageError E_FORMAT if there is no such JPEG, or as {@link decodeWithLibvips}
  */
-export async function decodeRaw(
+export async function decodeRawFile(
   file: Uint8Array,
   name: string,
   raw: RawFile,
   options: DecodeOptions,
   wanted = 0,
 ): Promise<DecodedImage> {
-  const preview = largestPreview(file, raw.candidates);
+  const preview = largestPreview(viewOf(file), raw.candidates);
   if (preview === undefined) throw noPreview(name, raw.kind, 'no embedded JPEG');
   const { width, height } = preview;
   const [short, long] = [Math.min(width, height), Math.max(width, height)];
   if (short < wanted || (short <= THUMBNAIL_SHORT && long <= THUMBNAIL_LONG))
     throw noPreview(name, raw.kind, `an embedded JPEG of only ${width} × ${height} pixels`);
-  const picture = { bytes: preview.bytes, name, format: 'JPEG', page: 0 } as const;
+  const bytes = file.subarray(preview.at, preview.at + preview.length);
+  const picture = { bytes, name, format: 'JPEG', page: 0 } as const;
   const image = await decodeWithLibvips(picture, options, wanted || undefined);
   return options.exif ? { ...image, ...turnUpright(image, orientationFor(preview, raw)) } : image;
 }

@@ -1,4 +1,5 @@
 import { type Directory, directoriesFrom, TAG } from '../tiff/directory.ts';
+import { partOf, type View } from '../view.ts';
 import type { Candidate, RawFile } from './preview.ts';
 
 /** Values of PhotometricInterpretation for sensor data: colour filter array, linear raw. */
@@ -11,10 +12,10 @@ const JPEGS: readonly number[] = [6, 7, 99];
  *
  * @returns undefined for an ordinary TIFF
  */
-export function tiffRaw(bytes: Uint8Array, directories: readonly Directory[]): RawFile | undefined {
+export function tiffRaw(view: View, directories: readonly Directory[]): RawFile | undefined {
   const first = directories[0];
   if (first === undefined) return undefined;
-  const isCr2 = bytes[8] === 0x43 && bytes[9] === 0x52 && bytes[10] === 2;
+  const isCr2 = view.getUint16(8) === 0x4352 && view.getUint8(10) === 2;
   const isDng = first.has(TAG.dngVersion);
   const sensor = directories.find((one) => SENSOR.includes(one.value(TAG.photometric) ?? -1));
   const candidates = candidatesOf(directories);
@@ -55,23 +56,28 @@ function common(directories: readonly Directory[], sensor?: Directory): Pick<Raw
   };
 }
 
-/** JPEGs that directories point to, or contain as their only strip. */
+/** JPEGs that directories point to, or hold as their only strip or tile. */
 function candidatesOf(directories: readonly Directory[]): Candidate[] {
   return directories.flatMap((one) => {
-    const found: Candidate[] = [];
-    const [at, length] = [one.value(TAG.jpegOffset), one.value(TAG.jpegLength)];
-    if (at !== undefined && length !== undefined) found.push({ at, length });
-    const [strips, lengths] = [one.values(TAG.stripOffsets), one.values(TAG.stripByteCounts)];
+    const found = [pointedTo(one, TAG.jpegOffset, TAG.jpegLength)];
     const isJpeg = JPEGS.includes(one.value(TAG.compression) ?? 1) && !SENSOR.includes(one.value(TAG.photometric) ?? 6);
-    if (isJpeg && strips.length === 1 && lengths.length === 1)
-      found.push({ at: strips[0] as number, length: lengths[0] as number });
-    return found;
+    if (isJpeg && !one.has(TAG.jpegTables))
+      found.push(
+        pointedTo(one, TAG.stripOffsets, TAG.stripByteCounts),
+        pointedTo(one, TAG.tileOffsets, TAG.tileByteCounts),
+      );
+    return found.flatMap((candidate) => candidate ?? []);
   });
 }
 
+function pointedTo(one: Directory, offset: number, length: number): Candidate | undefined {
+  if (one.entries.get(offset)?.count !== 1 || one.entries.get(length)?.count !== 1) return undefined;
+  return { at: one.value(offset) ?? 0, length: one.value(length) ?? 0 };
+}
+
 /** Panasonic's RW2: a TIFF with its own magic number. The JPEG is the value of a tag. */
-export function rw2(bytes: Uint8Array): RawFile {
-  const directories = directoriesOfRaw(bytes);
+export function rw2(view: View): RawFile {
+  const directories = directoriesOfRaw(view);
   const entry = directories[0]?.entries.get(TAG.panasonicJpeg);
   const larger = directories[0]?.entries.get(0x127);
   const candidates = [entry, larger].flatMap((one) => (one ? [{ at: one.at, length: one.count }] : []));
@@ -81,25 +87,24 @@ export function rw2(bytes: Uint8Array): RawFile {
 const [OLYMPUS_SETTINGS, OLYMPUS_START, OLYMPUS_LENGTH] = [0x2020, 0x101, 0x102] as const;
 
 /** Olympus's ORF: the maker note points to the JPEG, with offsets from the start of the note. */
-export function orf(bytes: Uint8Array): RawFile {
-  const directories = directoriesOfRaw(bytes);
+export function orf(view: View): RawFile {
+  const directories = directoriesOfRaw(view);
   return {
     ...common(directories),
     kind: 'ORF',
-    candidates: [...olympusNote(bytes, directories), ...candidatesOf(directories)],
+    candidates: [...olympusNote(view, directories), ...candidatesOf(directories)],
   };
 }
 
-function olympusNote(bytes: Uint8Array, directories: readonly Directory[]): Candidate[] {
-  const littleEndian = bytes[0] === 0x49;
-  const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function olympusNote(whole: View, directories: readonly Directory[]): Candidate[] {
+  const littleEndian = whole.getUint8(0) === 0x49;
   const exif = directories[0]?.value(TAG.exif);
   if (exif === undefined) return [];
   const note = directoriesFrom(whole, littleEndian, false, exif)[0]?.entries.get(TAG.makerNote);
-  if (note === undefined || note.at + 16 > bytes.length) return [];
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset + note.at, 12).toString('latin1');
+  if (note === undefined || note.at + 16 > whole.byteLength) return [];
+  const view = partOf(whole, note.at);
+  const start = String.fromCharCode(...Array.from({ length: 12 }, (_, n) => view.getUint8(n)));
   if (!/^(OLYMPUS\0|OM SYSTEM\0)/u.test(start)) return [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset + note.at);
   const first = start.startsWith('OM') ? 16 : 12;
   const main = directoriesFrom(view, littleEndian, false, first)[0];
   const settings = main?.entries.get(OLYMPUS_SETTINGS);
@@ -110,9 +115,7 @@ function olympusNote(bytes: Uint8Array, directories: readonly Directory[]): Cand
   return jpeg === undefined || length === undefined ? [] : [{ at: note.at + jpeg, length }];
 }
 
-function directoriesOfRaw(bytes: Uint8Array): Directory[] {
-  if (bytes.length < 16) return [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const littleEndian = bytes[0] === 0x49;
+function directoriesOfRaw(view: View): Directory[] {
+  const littleEndian = view.getUint8(0) === 0x49;
   return directoriesFrom(view, littleEndian, false, view.getUint32(4, littleEndian));
 }

@@ -25,14 +25,24 @@ export interface Layout {
   readonly predictor: number;
   /** Channel by channel, not pixel by pixel. */
   readonly planar: boolean;
+  /** The channel with alpha, and whether colours have been multiplied with it. */
+  readonly alpha?: { readonly channel: number; readonly premultiplied: boolean };
 }
+
+/** What TIFF calls alpha (tag ExtraSamples). */
+const [ASSOCIATED, UNASSOCIATED] = [1, 2] as const;
 
 export function layoutOf(directory: Directory): Layout {
   const number = (tag: number, usual: number) => directory.value(tag) ?? usual;
+  const samples = number(TAG.samplesPerPixel, 1);
+  const extra = directory.values(TAG.extraSamples);
+  const kind = extra.findIndex((one) => one === ASSOCIATED || one === UNASSOCIATED);
+  const alpha = { channel: samples - extra.length + kind, premultiplied: extra[kind] === ASSOCIATED };
   return {
     width: number(TAG.width, 0),
     height: number(TAG.height, 0),
-    samples: number(TAG.samplesPerPixel, 1),
+    samples,
+    ...(kind >= 0 && { alpha }),
     bits: number(TAG.bitsPerSample, 1),
     sampleFormat: number(TAG.sampleFormat, 1),
     photometric: number(TAG.photometric, 1),

@@ -1,3 +1,5 @@
+import type { View } from '../view.ts';
+
 /** Limits on what is read from a file, far above the files of cameras and scanners. */
 const MAX_DIRECTORIES = 4_096;
 const MAX_SUB_DIRECTORIES = 64;
@@ -38,6 +40,7 @@ export const TAG = {
   yCbCrCoefficients: 0x211,
   yCbCrSubsampling: 0x212,
   referenceBlackWhite: 0x214,
+  jpegTables: 0x15b,
   fillOrder: 0x10a,
   exif: 0x8769,
   makerNote: 0x927c,
@@ -75,7 +78,7 @@ export interface Entry {
 /** A directory (IFD) of a TIFF. */
 export class Directory {
   constructor(
-    private readonly view: DataView,
+    private readonly view: View,
     readonly littleEndian: boolean,
     readonly entries: ReadonlyMap<number, Entry>,
     /** Its number in the chain of pages; undefined for a sub-directory. */
@@ -105,8 +108,9 @@ export class Directory {
   text(tag: number): string {
     const entry = this.entries.get(tag);
     if (entry === undefined || entry.count > 1_000 || entry.at + entry.count > this.view.byteLength) return '';
-    const bytes = new Uint8Array(this.view.buffer, this.view.byteOffset + entry.at, entry.count);
-    return Buffer.from(bytes).toString('latin1').replace(/\0.*$/su, '');
+    const { at, count } = entry;
+    const letters = Array.from({ length: count }, (_, n) => String.fromCharCode(this.view.getUint8(at + n)));
+    return letters.join('').replace(/\0.*$/su, '');
   }
 
   private number(type: number, at: number): number {
@@ -147,19 +151,18 @@ export class Directory {
  * The directories of a TIFF: the chain of pages, each followed by its sub-directories. A damaged directory ends the chain, and the decoder
  * reports it. Every length is limited, and no offset is read twice.
  *
- * @param bytes a TIFF, or a RAW file built like one
+ * @param view a TIFF, or a RAW file built like one
  */
-export function directoriesOf(bytes: Uint8Array): Directory[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 16) return [];
-  const littleEndian = bytes[0] === 0x49;
+export function directoriesOf(view: View): Directory[] {
+  if (view.byteLength < 16) return [];
+  const littleEndian = view.getUint8(0) === 0x49;
   const big = view.getUint16(2, littleEndian) === 43;
   const first = big ? Number(view.getBigUint64(8, littleEndian)) : view.getUint32(4, littleEndian);
   return directoriesFrom(view, littleEndian, big, first);
 }
 
 /** The directories from an offset on. Offsets are relative to the start of `view`. */
-export function directoriesFrom(view: DataView, littleEndian: boolean, big: boolean, first: number): Directory[] {
+export function directoriesFrom(view: View, littleEndian: boolean, big: boolean, first: number): Directory[] {
   const found: Directory[] = [];
   const visited = new Set<number>();
   let entries = 0;
@@ -187,7 +190,7 @@ export function directoriesFrom(view: DataView, littleEndian: boolean, big: bool
 }
 
 function readDirectory(
-  view: DataView,
+  view: View,
   le: boolean,
   big: boolean,
   at: number,

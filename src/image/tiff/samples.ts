@@ -7,12 +7,14 @@ export interface Samples {
   readonly values: Float32Array;
   /** 1 for grey, 3 for red, green and blue. */
   readonly channels: 1 | 3;
+  /** Of each pixel, if the picture has alpha. */
+  readonly alpha?: Float32Array;
   readonly least: number;
   readonly greatest: number;
 }
 
 /**
- * Reads the samples of grey and colour pictures; channels after the third are skipped. NaN becomes 0.
+ * Reads the samples of grey and colour pictures; channels after the third are skipped, but for alpha. NaN becomes 0.
  *
  * @throws RangeError if the data are truncated or stored in an unknown way
  */
@@ -21,8 +23,14 @@ export function readSamples(bytes: Uint8Array, directory: Directory, layout: Lay
   const channels = samples >= 3 ? 3 : 1;
   const values = new Float32Array(width * height * channels);
   const stride = planar ? 1 : samples;
+  const alpha = layout.alpha && new Float32Array(width * height);
+  const alphaAt = layout.alpha?.channel ?? 0;
   let [least, greatest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { row, left, y, columns, channel } of rowsOf(bytes, directory, layout)) {
+    if (alpha !== undefined && (!planar || channel === alphaAt)) {
+      for (let x = 0; x < columns; x++)
+        alpha[y * width + left + x] = row[x * stride + (planar ? 0 : alphaAt)] as number;
+    }
     if (channel >= channels) continue;
     const to = (y * width + left) * channels;
     for (let x = 0; x < columns; x++) {
@@ -35,7 +43,7 @@ export function readSamples(bytes: Uint8Array, directory: Directory, layout: Lay
       }
     }
   }
-  return { values, channels, least, greatest };
+  return { values, channels, ...(alpha && { alpha }), least, greatest };
 }
 
 /** Whether a sample is greater than `limit`. Stops at the first one. @throws RangeError */
@@ -109,7 +117,10 @@ function undoFloatPredictor(data: Uint8Array, count: number, size: number, strid
 
 type ReadNumber = (view: DataView, n: number, littleEndian: boolean) => number;
 
-/** @throws RangeError for unknown sample sizes */
+/** Samples of a kind that is not known here. */
+export class UnsupportedSamples extends Error {}
+
+/** @throws UnsupportedSamples */
 function readerOf(bits: number, sampleFormat: number): ReadNumber {
   if (sampleFormat === 3) {
     if (bits === 16) return (view, n, le) => halfToNumber(view.getUint16(n * 2, le));
@@ -119,13 +130,15 @@ function readerOf(bits: number, sampleFormat: number): ReadNumber {
     if (bits === 8) return (view, n) => view.getInt8(n);
     if (bits === 16) return (view, n, le) => view.getInt16(n * 2, le);
     if (bits === 32) return (view, n, le) => view.getInt32(n * 4, le);
-  } else {
+  } else if (sampleFormat !== 5 && sampleFormat !== 6) {
+    // 5 and 6 are complex numbers
     if (bits === 8) return (view, n) => view.getUint8(n);
     if (bits === 16) return (view, n, le) => view.getUint16(n * 2, le);
     if (bits === 32) return (view, n, le) => view.getUint32(n * 4, le);
     if (bits > 8 && bits < 16) return packedReader(bits);
   }
-  throw new RangeError(`samples of ${bits} bits are not supported`);
+  const kind = sampleFormat === 5 || sampleFormat === 6 ? 'complex ' : '';
+  throw new UnsupportedSamples(`its ${kind}samples of ${bits} bits are not supported`);
 }
 
 /** Numbers of 9 to 15 bits, the highest bit first, without gaps within a row. */

@@ -44,7 +44,9 @@ export function rangeOf(
   const declared = directory.value(TAG.maxSample);
   if (declared !== undefined && declared >= greatest && declared > 255)
     return { black: 0, white: 2 ** bitsOf(declared) - 1 };
-  const likely = (bits > 12 ? [8, 10, 12, ...(bits > 16 ? [16] : [])] : []).find((n) => greatest < 2 ** n);
+  const likely = (bits > 12 ? [8, 10, 12, ...(bits > 14 ? [14] : []), ...(bits > 16 ? [16] : [])] : []).find(
+    (n) => greatest < 2 ** n,
+  );
   if (likely === undefined || likely >= top) return { black: 0, white: 2 ** top - 1 };
   return {
     black: 0,
@@ -67,6 +69,11 @@ function holds({ black, white }: Range, least: number, greatest: number): boolea
 
 function bitsOf(greatest: number): number {
   return Math.ceil(Math.log2(greatest + 1));
+}
+
+/** Alpha to 8 bits, by the range of the colours. */
+export function toAlpha(alpha: Float32Array, { white }: Range): Uint8Array {
+  return Uint8Array.from(Uint8ClampedArray.from(alpha, (value) => (value * 255) / white));
 }
 
 /** Samples to 8 bits: `255 · (value − black) / (white − black)`, rounded; inverted if 0 is white. */

@@ -1,13 +1,15 @@
 import { ImageError, messageOf } from '../../errors.ts';
+import { onColour } from '../blend.ts';
 import type { DecodeOptions } from '../decode-options.ts';
 import { checkPixels } from '../limits.ts';
 import { turnUpright } from '../orient.ts';
 import type { RgbImage } from '../resample.ts';
 import { type Layout, layoutOf } from './blocks.ts';
+import { compressionName } from './compressions.ts';
 import { COMPRESSIONS } from './decompress.ts';
 import { type Directory, TAG } from './directory.ts';
-import { exceeds, readSamples } from './samples.ts';
-import { rangeOf, toRgb } from './scale.ts';
+import { exceeds, readSamples, UnsupportedSamples } from './samples.ts';
+import { rangeOf, toAlpha, toRgb } from './scale.ts';
 import { readYCbCr } from './ycbcr.ts';
 
 /** Values of the tag PhotometricInterpretation. */
@@ -48,7 +50,7 @@ export function readTiff(
   if (plain16 && !(isKnown && mayBeNarrow(bytes, directory, layout))) return undefined;
   const kind = layout.photometric === Y_CB_CR ? 'YCbCr samples' : `${bits}-bit ${KINDS[sampleFormat] ?? ''}samples`;
   if (!isKnown) {
-    const fact = `${name} is a TIFF with ${kind} and a compression (${compression}) that is not supported for them`;
+    const fact = `${name} is a TIFF with ${kind} and ${compressionName(compression)} compression, which is not supported for them`;
     throw new ImageError('E_FORMAT', fact, 'convert it with tiffcp -c lzw in.tif out.tif');
   }
   checkPixels({ ...layout, format: 'TIFF', progressive: true }, name, options.maxPixels);
@@ -66,21 +68,29 @@ export function readTiff(
       const fact = `${name} is a TIFF with ${kind} from ${samples.least} to ${samples.greatest}, a range that is not declared`;
       throw new ImageError('E_FORMAT', fact, 'scale them to 0–1 or 0–255, or convert it to 8 bits');
     }
-    const image = upright(toRgb(samples, layout, range));
+    const { background = null } = options;
+    const plain = toRgb(samples, layout, range);
+    const onto =
+      background && samples.alpha
+        ? onColour(plain, toAlpha(samples.alpha, range), background, layout.alpha?.premultiplied)
+        : plain;
+    const image = upright(onto);
     return range.note === undefined ? image : { ...image, notes: [range.note] };
   } catch (error) {
     if (error instanceof ImageError) throw error;
+    if (error instanceof UnsupportedSamples)
+      throw new ImageError('E_FORMAT', `${name} is a TIFF: ${error.message}`, 'convert it to 8 bits', error);
     const fact = `${name} cannot be decoded as TIFF: ${messageOf(error)}`;
     throw new ImageError('E_DECODE', fact, 'fetch or export it again', error);
   }
 }
 
-/** Whether samples of 16 bits use fewer bits: the file says so, or no sample has more than 12 bits. */
+/** Whether samples of 16 bits hold fewer: the file says so, or none is greater than 14 bits. */
 function mayBeNarrow(bytes: Uint8Array, directory: Directory, layout: Layout): boolean {
   const declared = directory.value(TAG.maxSample);
   if (declared !== undefined && declared > 255 && declared < 2 ** 15) return true;
   try {
-    return !exceeds(bytes, directory, layout, 2 ** 12 - 1);
+    return !exceeds(bytes, directory, layout, 2 ** 14 - 1);
   } catch {
     return false; // libvips reports what is wrong
   }

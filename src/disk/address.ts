@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
-const FILE = /^file:\/\//iu;
+/** `file:///a`, `file://localhost/a` and `file:/a` (RFC 8089). */
+const FILE = /^file:\//iu;
 
 /** The path of a `file:` address. Other texts, and addresses without a local path, are unchanged. */
 export function pathOfAddress(text: string): string {
@@ -16,18 +17,31 @@ export function pathOfAddress(text: string): string {
 const ADVICE: Readonly<Record<string, string>> = {
   s3: 'download it first, for example with aws s3 cp',
   gs: 'download it first, for example with gcloud storage cp',
+  az: 'download it first, for example with az storage blob download',
+  hf: 'download it first, for example with hf download',
   data: 'write the image into a file, or pipe its bytes to -',
   file: 'use the path of a local file',
 };
 
-/** The scheme of an address that is neither http nor https; undefined for a path. */
+/** The scheme of an address that is neither http, https nor a local file; undefined for a path. */
 export function otherScheme(text: string): { readonly scheme: string; readonly advice: string } | undefined {
-  const scheme = /^(?:(data):|([a-z][a-z0-9+.-]{1,19}):\/\/)/iu.exec(text)?.slice(1).find(Boolean)?.toLowerCase();
+  const scheme = /^(?:(data|blob):|([a-z][a-z0-9+.-]{1,19}):\/\/)/iu.exec(text)?.slice(1).find(Boolean)?.toLowerCase();
   if (scheme === undefined || scheme === 'http' || scheme === 'https') return undefined;
+  if (scheme === 'file' && pathOfAddress(text) !== text) return undefined;
   return { scheme, advice: ADVICE[scheme] ?? 'download it first' };
 }
 
 /** The beginning of an address, for messages. */
 export function shortAddress(text: string): string {
   return text.length > 100 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** What is wrong with an address that nothing here reads, and what to do; undefined for a path. */
+export function unsupportedAddress(text: string): { readonly fact: string; readonly nextStep: string } | undefined {
+  const address = otherScheme(text);
+  if (address === undefined) return undefined;
+  return {
+    fact: `${shortAddress(text)} is an address (${address.scheme}:) that cannot be read`,
+    nextStep: address.advice,
+  };
 }

@@ -1,0 +1,35 @@
+import type { View } from '../view.ts';
+import type { RawFile } from './preview.ts';
+
+/** An excerpt of a RAW file begins with it, then comes a line of JSON, then the JPEG. Only this program makes and reads them. */
+export const EXCERPT = 'clip-classify RAW excerpt\n';
+const LONGEST_LINE = 200;
+
+/** What an excerpt says; undefined if it is none. */
+export function excerptIn(view: View): RawFile | undefined {
+  const letters: string[] = [];
+  for (let at = 0; at < Math.min(view.byteLength, LONGEST_LINE); at++) {
+    letters.push(String.fromCharCode(view.getUint8(at)));
+    if (at < EXCERPT.length && letters[at] !== EXCERPT[at]) return undefined;
+  }
+  const end = letters.indexOf('\n', EXCERPT.length);
+  if (end < 0) return undefined;
+  const said = parseSaid(letters.slice(EXCERPT.length, end).join(''));
+  if (said === undefined) return undefined;
+  const { kind, orientation, landscape } = said;
+  return {
+    kind: String(kind),
+    ...(typeof orientation === 'number' && { orientation }),
+    ...(typeof landscape === 'boolean' && { landscape }),
+    candidates: [{ at: end + 1, length: view.byteLength - end - 1 }],
+  };
+}
+
+function parseSaid(line: string): Partial<RawFile> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined; // not written by this program
+  }
+}
