@@ -112,7 +112,7 @@ function commonPrefix(names: readonly string[]): string {
   return PREFIXES.find((prefix) => names.length > 0 && names.every((name) => name.startsWith(prefix))) ?? '';
 }
 
-const PREFIXES = ['module.', 'model.', 'clip.'] as const;
+const PREFIXES = ['module.', 'model.', 'clip.', '_orig_mod.'] as const;
 
 function rename(entry: TensorEntry, renames: Renames): TensorEntry {
   const name = renames.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), entry.name);

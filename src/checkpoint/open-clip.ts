@@ -25,16 +25,18 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   vision_cfg: [
     ...['image_size', 'layers', 'width', 'head_width', 'patch_size', 'mlp_ratio', 'patch_dropout', 'pos_embed_type'],
     ...['pool_type', 'no_ln_pre', 'final_ln_after_pool', 'output_tokens', 'act_kwargs', 'norm_kwargs'],
-    ...['attentional_pool', 'attn_pooler_queries', 'attn_pooler_heads'],
+    ...['attentional_pool', 'attn_pooler_queries', 'attn_pooler_heads', 'ls_init_value'],
     ...['timm_model_name', 'timm_model_pretrained', 'timm_pool', 'timm_proj', 'timm_proj_bias'],
     ...['timm_drop', 'timm_drop_path'],
   ],
   text_cfg: [
     ...['context_length', 'vocab_size', 'width', 'heads', 'layers', 'mlp_ratio', 'pool_type', 'eos_id', 'pad_id'],
     ...['no_causal_mask', 'embed_cls', 'proj_bias', 'proj_type', 'output_tokens', 'act_kwargs', 'norm_kwargs'],
+    ...['final_ln_after_pool', 'ls_init_value'],
     ...['hf_tokenizer_name', 'tokenizer_kwargs', 'hf_model_name', 'hf_model_pretrained'],
     ...['hf_pooler_type', 'hf_proj_type', 'hf_model_config'],
   ],
+  tokenizer_kwargs: ['clean', 'strip_sep_token'],
 };
 
 /** Pillow's resampling constants. */
@@ -55,13 +57,16 @@ const TIMM_HEADS: readonly (readonly [part: string, heads: number])[] = [
 ];
 
 /** Image towers of timm that are run. */
-const TIMM_MODELS = /^(vit_\w+_siglip_\d+|convnext_(tiny|small|base|large|xlarge|xxlarge))$/u;
+const TIMM_MODELS =
+  /^(vit_(base|large|so400m|giantopt)_\w+_siglip_\d+|convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge|xxlarge))$/u;
 
 /** What open_clip takes from the name of a text model alone (its own config.json on the hub). */
-const TEXT_MODELS: readonly (readonly [name: RegExp, terms: Fields])[] = [
-  [/xlm-roberta|xlm-v/u, { model_type: 'xlm-roberta', layer_norm_eps: 1e-5, pooling: 'mean' }],
-  [/roberta/u, { model_type: 'roberta', layer_norm_eps: 1e-5, pooling: 'mean' }],
-  [/bert|MiniLM/u, { model_type: 'bert', layer_norm_eps: 1e-12, pooling: 'pooler' }],
+const TEXT_MODELS: readonly (readonly [name: RegExp, terms: Fields | undefined])[] = [
+  [/distil|albert|deberta|electra|mobilebert|modernbert|camembert-v2/iu, undefined],
+  [/roberta-wwm/u, { model_type: 'bert', layer_norm_eps: 1e-12 }], // a BERT, whatever it is called
+  [/xlm-roberta|xlm-v/u, { model_type: 'xlm-roberta', layer_norm_eps: 1e-5 }],
+  [/roberta/u, { model_type: 'roberta', layer_norm_eps: 1e-5 }],
+  [/bert|MiniLM/u, { model_type: 'bert', layer_norm_eps: 1e-12 }],
 ];
 
 const POOLERS: ReadonlyMap<unknown, string> = new Map([
@@ -87,33 +92,50 @@ export function fromOpenClipConfig(root: Fields, folder: string): OpenClipTerms 
     config: {
       projection_dim: model['embed_dim'],
       vision_config:
-        typeof vision['timm_model_name'] === 'string' ? timmTerms(vision, folder) : vitTerms(vision, quickGelu),
+        typeof vision['timm_model_name'] === 'string' ? timmTerms(vision, folder) : vitTerms(vision, quickGelu, folder),
       text_config: {
         ...(typeof text['hf_model_name'] === 'string' ? bertTerms(text, folder) : textTerms(text, quickGelu)),
         ...tokenizerTerms(text, folder),
       },
     },
-    preprocessor: preprocessorOfOpenClip(section(root, 'preprocess_cfg', folder), vision['image_size'], folder),
+    preprocessor: preprocessorOfOpenClip(section(root, 'preprocess_cfg', folder), sideOf(vision['image_size']), folder),
   };
 }
 
 /** open_clip's own ViT, or its ResNet if it has a list of layers. */
-function vitTerms(vision: Fields, quickGelu: boolean): Fields {
+function vitTerms(vision: Fields, quickGelu: boolean, folder: string): Fields {
+  const { pool_type: pool = 'tok', attentional_pool: attentional } = vision;
+  const isKnown = pool === 'tok' || (pool === 'avg' && !attentional);
+  if (!isKnown || typeof attentional === 'string') {
+    const said = typeof attentional === 'string' ? attentional : pool;
+    throw new ModelError(
+      `the pooling of the image encoder in ${folder} is ${JSON.stringify(said)}`,
+      'supported values of pool_type: tok, and avg without attentional_pool',
+    );
+  }
   const headWidth = Number(vision['head_width'] ?? DEFAULT_HEAD_WIDTH);
   const { layers } = vision;
   if (Array.isArray(layers)) {
-    return { image_size: vision['image_size'], num_attention_heads: (Number(vision['width']) * 32) / headWidth };
+    return {
+      image_size: sideOf(vision['image_size']),
+      num_attention_heads: (Number(vision['width']) * 32) / headWidth,
+    };
   }
   return {
     ...blockTerms(vision, quickGelu),
     num_hidden_layers: layers,
     num_attention_heads: Number(vision['width']) / headWidth,
-    image_size: vision['image_size'],
+    image_size: sideOf(vision['image_size']),
     patch_size: vision['patch_size'],
     pooling: vision['pool_type'] === 'avg' ? 'patch mean' : 'class',
     norm_before_pooling: vision['final_ln_after_pool'] !== true,
     pooling_heads: vision['attn_pooler_heads'] ?? 8,
   };
+}
+
+/** A size may be a list of equal sides. */
+function sideOf(size: unknown): unknown {
+  return Array.isArray(size) && size.length === 2 && size[0] === size[1] ? size[0] : size;
 }
 
 function timmTerms(vision: Fields, folder: string): Fields {
@@ -126,7 +148,7 @@ function timmTerms(vision: Fields, folder: string): Fields {
   }
   return {
     timm_model_name: name,
-    image_size: vision['image_size'],
+    image_size: sideOf(vision['image_size']),
     num_attention_heads: TIMM_HEADS.find(([part]) => name.startsWith(part))?.[1],
     hidden_act: name.startsWith('vit_giantopt_') ? 'gelu_pytorch_tanh' : 'gelu',
     layer_norm_eps: name === 'convnext_xxlarge' ? 1e-5 : 1e-6,
@@ -157,21 +179,48 @@ function bertTerms(text: Fields, folder: string): Fields {
       'supported are BERT and (XLM-)RoBERTa',
     );
   }
-  const pooling = POOLERS.get(text['hf_pooler_type']) ?? text['hf_pooler_type'];
+  const heads = /MiniLM-L(6|12)|base|wwm-ext$/u.test(name) ? 12 : name.includes('large') ? 16 : undefined;
+  const own = { num_attention_heads: heads, ...section(text, 'hf_model_config', folder) };
+  if (own.num_attention_heads === undefined) {
+    throw new ModelError(
+      `the text encoder of ${folder} is ${name}, whose number of attention heads is not known`,
+      'add "hf_model_config": { "num_attention_heads": … } to text_cfg in open_clip_config.json',
+    );
+  }
+  // open_clip's own default; null is the default of the architecture.
+  const { hf_pooler_type: pooler = 'mean_pooler' } = text;
+  const named = pooler ?? (terms['model_type'] === 'bert' ? 'cls_pooler' : 'mean_pooler');
   return {
     ...terms,
-    ...(pooling === undefined ? {} : { pooling }),
-    num_attention_heads: /MiniLM-L(6|12)|base/u.test(name) ? 12 : name.includes('large') ? 16 : undefined,
+    pooling: POOLERS.get(named) ?? named,
     context_length: text['context_length'] ?? DEFAULT_CONTEXT,
-    ...section(text, 'hf_model_config', folder),
+    ...own,
   };
 }
 
+/** How open_clip cleans texts, by its own names (open_clip/tokenizer.py, get_clean_fn). */
+const CLEANING: ReadonlyMap<unknown, string> = new Map([
+  ['whitespace', 'open_clip'],
+  ['lower', 'open_clip lower'],
+  ['canonicalize', 'canonical'],
+]);
+
 /** How open_clip prepares texts: with a tokenizer of its own, padded with zeros, or with one of Hugging Face. */
 function tokenizerTerms(text: Fields, folder: string): Fields {
-  if (typeof text['hf_tokenizer_name'] !== 'string') return { cleaning: 'open_clip', pads_with: 0 };
-  const { clean = 'whitespace' } = section(text, 'tokenizer_kwargs', folder);
-  return { cleaning: clean === 'canonicalize' ? 'canonical' : 'open_clip', pads_with: 'pad_token' };
+  const isOwn = typeof text['hf_tokenizer_name'] !== 'string' || text['hf_tokenizer_name'] === '';
+  const { clean = isOwn ? 'lower' : 'whitespace', strip_sep_token: strips = false } = section(
+    text,
+    'tokenizer_kwargs',
+    folder,
+  );
+  const cleaning = CLEANING.get(clean);
+  if (cleaning === undefined) {
+    throw new ModelError(
+      `clean in open_clip_config.json (${folder}) is ${JSON.stringify(clean)}`,
+      `supported values: ${[...CLEANING.keys()].join(', ')}`,
+    );
+  }
+  return { cleaning, pads_with: isOwn ? 0 : 'pad_token', strips_separator: strips === true };
 }
 
 function blockTerms(fields: Fields, quickGelu: boolean): Fields {
@@ -185,7 +234,7 @@ function blockTerms(fields: Fields, quickGelu: boolean): Fields {
 
 /** Puts open_clip's preprocess_cfg into the terms of Hugging Face's preprocessor_config.json. */
 export function preprocessorOfOpenClip(prepare: Fields, imageSize: unknown, folder: string): Fields {
-  const side = imageSize ?? (Array.isArray(prepare['size']) ? prepare['size'][0] : prepare['size']);
+  const side = imageSize ?? sideOf(prepare['size']);
   return {
     image_mean: prepare['mean'],
     image_std: prepare['std'],
@@ -216,7 +265,8 @@ function section(fields: Fields, name: string, folder: string): Fields {
       'use the config of these weights',
     );
   }
-  const unknown = Object.keys(value).find((key) => KNOWN[name] !== undefined && !KNOWN[name].includes(key));
+  const isOn = (key: string) => ![undefined, null, false].includes(Object(value)[key]);
+  const unknown = Object.keys(value).find((key) => KNOWN[name]?.includes(key) === false && isOn(key));
   if (unknown !== undefined) {
     throw new ModelError(
       `${name} in open_clip_config.json (${folder}) has the field ${unknown}, which is not supported`,

@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
-import { readModelJson } from '../checkpoint/config.ts';
 import { storageOf } from '../checkpoint/convert.ts';
 import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
@@ -13,7 +11,7 @@ import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers
 import { loadTokenizer, type TextShape, type Tokenizer } from '../text/tokenizer.ts';
 import { convertedWeights } from './converted-weights.ts';
 import { type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
-import { checkpointFolder, exists, nothingToRun, readModelFolder } from './folder.ts';
+import { checkpointFolder, nothingToRun, readModelFolder, readTokenizerConfig } from './folder.ts';
 import { readImport } from './imports.ts';
 import { refuseLinksOut } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
@@ -183,11 +181,6 @@ async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Prom
     );
   }
   return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
-}
-
-async function readTokenizerConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
-  const file = 'tokenizer_config.json';
-  return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphPorts, Port } from '../onnx/ports.ts';
 import type { Matrix } from '../tensor.ts';
+import { masked } from '../text/tokenizer.ts';
 import type { Feed, Session } from './session.ts';
 
 /** What an image graph wants: planes of normalised floats `[3, S, S]`, or the bytes of the crop `[S, S, 3]`. */
@@ -25,6 +26,8 @@ export interface ImageWiring {
 export interface TextWiring {
   readonly input: Port;
   readonly mask: Port | undefined;
+  /** Wants 0 for each token of the first sentence, which is all of a prompt. */
+  readonly types: Port | undefined;
   readonly output: Port;
   /** T where it is fixed: prompts are padded to it. */
   readonly length: number | undefined;
@@ -47,7 +50,7 @@ export function wire({ inputs, outputs, batchDependent }: GraphPorts, path: stri
   const integers = inputs.filter(
     ({ shape, elementType }) => shape.length === 2 && [INT32, INT64].includes(elementType),
   );
-  const ids = integers.find(({ name }) => !/mask|position/u.test(name));
+  const ids = integers.find(({ name }) => !/mask|position|type/u.test(name));
   const huge = [image, ids].find((port) => port && sizeOf(port) > MOST_NUMBERS);
   if (huge !== undefined)
     throw new ModelError(
@@ -67,6 +70,7 @@ export function wire({ inputs, outputs, batchDependent }: GraphPorts, path: stri
       text: {
         input: ids,
         mask: integers.find(({ name }) => name.includes('mask')),
+        types: integers.find(({ name }) => name.includes('type')),
         output: findOutput(outputs, TEXT_OUTPUTS, path),
         length: fixed(ids.shape[1]),
       },
@@ -174,9 +178,9 @@ export async function encodeTexts(
   return { rows: prompts.length, columns: sorted.columns, data };
 }
 
-/** Token ids, filled up with zeros after the end of text, and what is no filling where the graph asks for it. */
+/** Token ids, filled up with zeros after the end of text, and which of them are seen where the graph asks for it. */
 export function textFeeds(
-  { input, mask, length }: TextWiring,
+  { input, mask, types, length }: TextWiring,
   prompts: readonly (readonly number[])[],
   count: number,
 ): Record<string, Feed> {
@@ -184,15 +188,25 @@ export function textFeeds(
   const ids = new Int32Array(count * longest);
   const ones = new Int32Array(count * longest);
   for (const [n, prompt] of prompts.entries()) {
-    ids.set(prompt, n * longest);
-    ones.fill(1, n * longest, n * longest + prompt.length);
+    ids.set(
+      prompt.map((id) => (id < 0 ? masked(id) : id)),
+      n * longest,
+    );
+    ones.set(
+      prompt.map((id) => (id < 0 ? 0 : 1)),
+      n * longest,
+    );
   }
   const feed = (port: Port, data: Int32Array): Feed => {
     const shape = [count, longest];
     if (port.elementType === INT32) return { type: 'int32', data, shape };
     return { type: 'int64', data: BigInt64Array.from(data, BigInt), shape };
   };
-  return { [input.name]: feed(input, ids), ...(mask && { [mask.name]: feed(mask, ones) }) };
+  return {
+    [input.name]: feed(input, ids),
+    ...(mask && { [mask.name]: feed(mask, ones) }),
+    ...(types && { [types.name]: feed(types, new Int32Array(count * longest)) }),
+  };
 }
 
 /** A joint graph wants an image too where only texts are asked about. */

@@ -21,11 +21,15 @@ export interface ModelFolder {
   readonly library: 'transformers' | 'open_clip';
 }
 
-const SHARDED = 'model.safetensors.index.json';
 /** Both are names that open_clip's own loader takes. */
 const OPEN_CLIP = ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'] as const;
-/** Either holds a checkpoint in the layout of transformers. */
-const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
+/** A checkpoint in the layout of transformers: whole or the index of its shards, first those without a variant such as fp16. */
+const TRANSFORMERS = [
+  /^model\.safetensors$/u,
+  /^model\.safetensors\.index\.json$/u,
+  /^model\.\w+\.safetensors$/u,
+  /^model\.safetensors\.index\.\w+\.json$/u,
+] as const;
 
 /**
  * Reads a folder in the layout of transformers (model.safetensors or its shards, config.json, and processor_config.json or
@@ -37,7 +41,7 @@ const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const names = await readdir(folder);
   const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
-  const weights = TRANSFORMERS.find((name) => names.includes(name));
+  const weights = weightsIn(names);
   const openClip = OPEN_CLIP.find((name) => names.includes(name));
   // A mirror of timm has both: its own image tower as model.safetensors, and the whole CLIP for open_clip.
   if (openClip !== undefined && (weights === undefined || isTimm(config))) {
@@ -46,16 +50,23 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     return { checkpoint, ...terms, library: 'open_clip' };
   }
   if (config !== undefined) refuseByConfig(config, folder);
-  const stored = await (weights === SHARDED
-    ? readShards(folder, SHARDED)
-    : readCheckpoint(join(folder, 'model.safetensors')));
+  const file = weights ?? 'model.safetensors';
+  const stored = await (file.endsWith('.json') ? readShards(folder, file) : readCheckpoint(join(folder, file)));
   const library = [...stored.tensors.keys()].some((name) => name.startsWith('visual.')) ? 'open_clip' : 'transformers';
+  const terms = config ?? (await readModelJson(folder, 'config.json'));
+  const masks = library === 'transformers' && makesMask(await readTokenizerConfig(folder, names));
   return {
     checkpoint: withHuggingFaceNames(stored),
-    config: config ?? (await readModelJson(folder, 'config.json')),
+    config: masks ? { ...terms, text_config: { ...Object(terms['text_config']), masks_padding: true } } : terms,
     preprocessor: await readImageProcessor(folder, names),
     library,
   };
+}
+
+/** tokenizer_config.json; empty if there is none. */
+export async function readTokenizerConfig(folder: string, names?: readonly string[]): Promise<Fields> {
+  const file = 'tokenizer_config.json';
+  return (names ?? (await readdir(folder))).includes(file) ? readModelJson(folder, file) : {};
 }
 
 /** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json. */
@@ -78,9 +89,13 @@ export async function readImageProcessor(folder: string, names: readonly string[
  */
 export async function checkpointFolder(folder: string): Promise<string | undefined> {
   const names: string[] = await readdir(folder).catch(() => []);
-  if ([...TRANSFORMERS, ...OPEN_CLIP].some((name) => names.includes(name))) return folder;
+  if (weightsIn(names) !== undefined || OPEN_CLIP.some((name) => names.includes(name))) return folder;
   const inner = names.includes('modules.json') && names.find((name) => /^0_/u.test(name));
   return inner ? checkpointFolder(join(folder, inner)) : undefined;
+}
+
+function weightsIn(names: readonly string[]): string | undefined {
+  return TRANSFORMERS.map((pattern) => names.find((name) => pattern.test(name))).find((name) => name !== undefined);
 }
 
 /** @throws ModelError that says what the folder holds instead of a model */
@@ -94,6 +109,12 @@ export async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Whether transformers' tokenizer makes an attention mask, so that padding is not seen. */
+export function makesMask(tokenizer: Fields): boolean {
+  const names = tokenizer['model_input_names'];
+  return !Array.isArray(names) || names.includes('attention_mask');
 }
 
 /** timm's config.json names an architecture of its own where transformers' has a model_type. */

@@ -46,9 +46,11 @@ export function parsePreprocessing(
     if (crops) return { ...shared, fit: 'none', resizeTo: imageSize };
     throw wrong('do_resize', 'a model needs images of one size: set do_resize or do_center_crop to true');
   }
+  if (config['do_pad'] === true) throw wrong('do_pad', 'pictures are padded only up to crop_size: set do_pad to false');
+  if (typeof config['crop_pct'] === 'number') throw wrong('crop_pct', 'use an image processor with size and crop_size');
   const size = config['size'] ?? imageSize;
   const resizeTo = sideOf(size);
-  if (resizeTo === undefined) throw wrong('size');
+  if (resizeTo === undefined || (isRecord(size) && 'longest_edge' in size)) throw wrong('size');
   const shortestEdge = isRecord(size) ? size['shortest_edge'] !== undefined : typeof size === 'number' && !squashes;
   if (!crops && (shortestEdge || resizeTo !== imageSize)) throw wrong(shortestEdge ? 'do_center_crop' : 'size');
   return { ...shared, fit: shortestEdge ? 'crop' : 'squash', resizeTo };

@@ -8,8 +8,10 @@ import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
+import { makesMask } from './folder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
+import { cleaningOfSiglip } from './text-shape.ts';
 
 /** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
@@ -69,7 +71,7 @@ export async function readReadyMade(folder: string, dtype: Dtype | undefined): P
     text: { path: text.path, wiring: { ...text.wiring, text: text.wiring.text } },
     logits: image === text ? image.ports.outputs.find(({ name }) => name === 'logits_per_image') : undefined,
     preprocessing: await readPreprocessing(folder, image.wiring.image),
-    tokens: textShape(config ?? {}, text.wiring.text),
+    tokens: textShape(config ?? {}, (await findJson(folder, 'tokenizer_config.json')) ?? {}, text.wiring.text),
     tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder,
   };
 }
@@ -127,11 +129,15 @@ function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): n
   return undefined;
 }
 
-/** Of the two SigLIPs the first has as many tokens. */
-const SIGLIP_1_VOCABULARY = 32_000;
+/** Model types whose text encoder is a BERT. */
+const BERTS: readonly unknown[] = ['chinese_clip', 'vision-text-dual-encoder'];
 
-/** SigLIP's prompts are padded to its context; CLIP's stop at their end of text. */
-function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWiring): TextShape {
+/** SigLIP's prompts are padded to its context; those of others stop at their end of text. */
+function textShape(
+  config: Readonly<Record<string, unknown>>,
+  tokenizer: Readonly<Record<string, unknown>>,
+  { length }: TextWiring,
+): TextShape {
   const text = typeof config['text_config'] === 'object' ? { ...config['text_config'] } : {};
   const number = (key: string) => {
     const value = (text as Record<string, unknown>)[key];
@@ -145,10 +151,17 @@ function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWi
     ...(siglip
       ? {
           pooling: { at: 'last token' },
-          cleaning: vocabulary === SIGLIP_1_VOCABULARY ? 'siglip' : 'siglip2',
-          padding: { to: 'context', id: 'pad_token' },
+          cleaning: cleaningOfSiglip(tokenizer, vocabulary),
+          padding: {
+            to: 'context',
+            id: 'pad_token',
+            side: tokenizer['padding_side'] === 'left' ? 'left' : 'right',
+            seen: !makesMask(tokenizer),
+          },
         }
-      : { pooling: { at: 'greatest id' }, cleaning: 'openai', padding: 'none' }),
+      : BERTS.includes(config['model_type'])
+        ? { pooling: { at: 'class token' }, cleaning: 'none', padding: 'none' }
+        : { pooling: { at: 'greatest id' }, cleaning: 'openai', padding: 'none' }),
   };
 }
 

@@ -21,14 +21,16 @@ export function bert(expect: Expectation, root: ConfigReader, embedding: number)
   config.mustAgree('vocab_size', vocabulary, `${embeddings}.token_embedding.weight`);
   config.mustAgree('max_position_embeddings', positions, `${embeddings}.position_embedding.weight`);
 
-  const family = config.choice('model_type', ['bert', 'chinese_clip_text_model', 'roberta', 'xlm-roberta']) ?? 'bert';
-  const isRoberta = family.endsWith('roberta');
+  const family =
+    config.choice('model_type', ['bert', 'chinese_clip_text_model', 'roberta', 'xlm-roberta', 'camembert']) ?? 'bert';
+  const isRoberta = family.endsWith('roberta') || family === 'camembert';
   const padding = config.whole('pad_token_id') ?? (isRoberta ? 1 : 0);
   const firstPosition = isRoberta ? padding + 1 : 0;
   const context = Math.min(config.whole('context_length') ?? Number.POSITIVE_INFINITY, positions - firstPosition);
   const hasPooler = expect.has(`${MODEL}.pooler.dense.weight`);
   if (hasPooler) expect.linear(`${MODEL}.pooler.dense`, width, width);
-  const pooling = config.choice('pooling', ['pooler', 'class', 'mean']) ?? (hasPooler ? 'pooler' : 'class');
+  const wanted = config.choice('pooling', ['pooler', 'class', 'mean']) ?? 'pooler';
+  const pooling = wanted === 'pooler' && !hasPooler ? 'class' : wanted;
   return {
     kind: 'bert',
     ...transformer(expect, MODEL, width, config, DEFAULTS),
