@@ -5,7 +5,7 @@ import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
 /** To be counted up when the same model, image or text becomes another embedding than before. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** What embeddings depend on beside the model and what is embedded. */
 export interface Circumstances {

@@ -1,5 +1,5 @@
-/** The kernels that CLIP models are trained with; all widen with the reduction, so that they antialias. */
-export type Filter = 'bicubic' | 'bilinear' | 'lanczos';
+/** Pillow's filters. All but nearest widen with the reduction, so that they antialias; models are trained with bicubic or bilinear. */
+export type Filter = 'nearest' | 'lanczos' | 'bilinear' | 'bicubic' | 'box' | 'hamming';
 
 /** A range of output pixels on one axis: the part of the resized image that is wanted. */
 export interface Span {
@@ -23,7 +23,11 @@ export interface Kernel {
 /** Weights are integers of this many fractional bits, as Pillow has them: 32 less 8 for a pixel less 2 for overshoot. */
 const PRECISION = 22;
 
-const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
+const FILTERS: Readonly<
+  Record<Exclude<Filter, 'nearest'>, { readonly support: number; readonly at: (x: number) => number }>
+> = {
+  box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  hamming: { support: 1, at: (x) => (Math.abs(x) < 1 ? sinc(x) * (0.54 + 0.46 * Math.cos(x * Math.PI)) : 0) },
   bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
@@ -43,14 +47,8 @@ function sinc(x: number): number {
 
 /** The weights of the wanted output pixels; computed in double precision and in Pillow's order of operations. */
 export function axisKernel(input: number, { resized, first, length }: Span, filter: Filter): Kernel {
-  if (resized === input) {
-    return {
-      starts: Int32Array.from({ length }, (_, i) => first + i),
-      lengths: new Int32Array(length).fill(1),
-      weights: new Int32Array(length).fill(1 << PRECISION),
-      stride: 1,
-    };
-  }
+  if (resized === input) return onePixelEach(Int32Array.from({ length }, (_, i) => first + i));
+  if (filter === 'nearest') return onePixelEach(nearest(input / resized, first, length));
   const { support: radius, at } = FILTERS[filter];
   const scale = input / resized;
   const widening = Math.max(scale, 1);
@@ -77,4 +75,22 @@ export function axisKernel(input: number, { resized, first, length }: Span, filt
     lengths[i] = count;
   }
   return { starts, lengths, weights, stride };
+}
+
+function onePixelEach(starts: Int32Array): Kernel {
+  const { length } = starts;
+  return {
+    starts,
+    lengths: new Int32Array(length).fill(1),
+    weights: new Int32Array(length).fill(1 << PRECISION),
+    stride: 1,
+  };
+}
+
+/** The pixel under the middle of each output pixel, which Pillow finds by adding the scale up (Geometry.c, ImagingScaleAffine). */
+function nearest(scale: number, first: number, length: number): Int32Array {
+  const starts = new Int32Array(length);
+  let middle = scale * 0.5;
+  for (let i = 0; i < first + length; i++, middle += scale) if (i >= first) starts[i - first] = Math.trunc(middle);
+  return starts;
 }

@@ -13,6 +13,7 @@ export function inspection({ contents, preprocessing, scoring }: Inspectable): s
   const images = {
     crop: `short side to ${resizeTo}, centre crop`,
     squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
+    pad: `long side to ${resizeTo}, padded with black`,
     none: 'not resized, centre crop',
   }[fit];
   const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
