@@ -57,6 +57,6 @@ export function blockTerms(fields: Fields, quickGelu: boolean): Fields {
   return {
     hidden_act: quickGelu ? 'quick_gelu' : tanh ? 'gelu_pytorch_tanh' : 'gelu',
     hidden_size: fields['width'],
-    layer_norm_eps: Object(fields['norm_kwargs'])['eps'],
+    layer_norm_eps: Object(fields['norm_kwargs'])['eps'] ?? 1e-5, // PyTorch's own
   };
 }

@@ -11,7 +11,7 @@ import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } fro
 import { makesMask } from './folder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
-import { cleaningOfSiglip } from './text-shape.ts';
+import { cleaningOfSiglip, paddingSideOfSiglip } from './text-shape.ts';
 
 /** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
@@ -155,7 +155,7 @@ function textShape(
           padding: {
             to: 'context',
             id: 'pad_token',
-            side: tokenizer['padding_side'] === 'left' ? 'left' : 'right',
+            side: paddingSideOfSiglip(tokenizer),
             seen: !makesMask(tokenizer),
           },
         }

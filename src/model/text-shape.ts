@@ -21,6 +21,16 @@ export function cleaningOfSiglip(tokenizer: Fields, vocabulary: number): Cleanin
   return PLAIN.test(kind) && tokenizer['do_lower_case'] !== true ? 'none' : 'siglip2';
 }
 
+/** Classes of transformers that put padding before the text unless told otherwise. */
+const LEFT = /^(Siglip2|Gemma)Tokenizer/u;
+
+/** Where a SigLIP's tokenizer of transformers puts padding. @param tokenizer tokenizer_config.json */
+export function paddingSideOfSiglip(tokenizer: Fields): 'left' | 'right' {
+  const { padding_side: side, tokenizer_class: kind } = tokenizer;
+  if (side === 'left' || side === 'right') return side;
+  return LEFT.test(String(kind)) ? 'left' : 'right';
+}
+
 /** How texts are prepared for a text tower: as the library does it that the model was saved with. */
 export function textShape(
   { config, library }: Pick<ModelFolder, 'config' | 'library'>,
@@ -40,7 +50,7 @@ export function textShape(
     if (text.kind === 'bert') return 'none';
     if (pooling.at === 'appended token') return { to: 'one more token', id: pooling.padding };
     if (text.causal && pooling.at !== 'last token') return 'none'; // what follows the end of text is never seen
-    const side = isSiglip && tokenizer['padding_side'] === 'left' ? 'left' : 'right';
+    const side = isSiglip ? paddingSideOfSiglip(tokenizer) : 'right';
     const id = terms['pads_with'] === 0 ? 0 : 'pad_token';
     return { to: 'context', id, side, seen: !text.masksPadding };
   };

@@ -17,6 +17,7 @@ export function robertaTokenizer(vocab: Record<string, unknown>, merges: string[
       special: true,
       normalized: content !== '<mask>',
     })),
+    normalizer: null,
     pre_tokenizer: bytes,
     post_processor: {
       type: 'RobertaProcessing',

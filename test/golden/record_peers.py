@@ -203,6 +203,47 @@ def chinese_clip(f, seed):
     return hf_scores(f, CHINESE, CHINESE_TEMPLATE)
 
 
+def siglip_masked(f, seed):
+    """SiglipModel with a tokenizer that makes an attention mask and pads on the left, as Siglip2Tokenizer does by default."""
+    letters = sorted(set(' '.join([TEMPLATE, *LABELS]).lower()) - {' '}) + ['▁']
+    vocab = {w: i for i, w in enumerate(['<pad>', '<eos>', '<bos>', '<unk>', '<mask>', *letters])}
+    tokenizer = tf.Siglip2Tokenizer(vocab=vocab, merges=[], model_max_length=40)
+    tokenizer.save_pretrained(f)
+    text = {**TEXT, 'vocab_size': len(vocab), 'max_position_embeddings': 64, 'projection_size': WIDTH}
+    config = tf.SiglipConfig(text_config={**text, 'hidden_act': 'silu'}, vision_config={**VISION, 'hidden_act': 'relu'})
+    randomise(tf.SiglipModel(config), seed).save_pretrained(f)
+    tf.SiglipImageProcessor(
+        size={'height': SIDE, 'width': SIDE}, resample=0, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(f)
+    return hf_scores(f)
+
+
+def clip_roberta(f, seed):
+    """VisionTextDualEncoderModel of a CLIP's ViT and a RoBERTa; the tokenizer as transformers 4 saved it, without tokenizer.json."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    bpe = ByteLevelBPETokenizer()
+    specials = ['<s>', '<pad>', '</s>', '<unk>', '<mask>']
+    bpe.train_from_iterator([TEMPLATE, *LABELS] * 9, vocab_size=300, special_tokens=specials, show_progress=False)
+    model = json.loads(bpe.to_str())['model']
+    tokenizer = tf.RobertaTokenizer(vocab=model['vocab'], merges=[tuple(m) for m in model['merges']])
+    config = tf.VisionTextDualEncoderConfig.from_vision_text_configs(
+        tf.CLIPVisionConfig(**VISION),
+        tf.RobertaConfig(**TEXT, vocab_size=len(tokenizer), type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2),
+        projection_dim=EMBED,
+    )
+    randomise(tf.VisionTextDualEncoderModel(config), seed).save_pretrained(f)
+    tf.VisionTextDualEncoderProcessor(
+        image_processor=square(tf.CLIPImageProcessor, resample=4), tokenizer=tokenizer
+    ).save_pretrained(f)
+    scores = hf_scores(f)
+    (f / 'tokenizer.json').unlink()
+    (f / 'vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False), 'utf-8')
+    merges = '\n'.join(' '.join(m) for m in model['merges'])
+    (f / 'merges.txt').write_text(f'#version: 0.2\n{merges}\n', 'utf-8')
+    return scores
+
+
 # ---------------------------------------------------------------- open_clip
 
 
@@ -342,7 +383,30 @@ def xlm_roberta(f, seed):
     return scores
 
 
-KINDS = [clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta]
+def clipa(f, seed):
+    """A CLIPA: BERT's tokenizer without its separator, no causal mask, mean over patches; LayerScale; the whole picture, padded."""
+    folder = SCRATCH / 'bert'
+    tokenizer = bert_tokenizer()
+    tokenizer.save_pretrained(folder)
+    strip = {'strip_sep_token': True}
+    vision = dict(
+        image_size=SIDE, layers=2, width=WIDTH, head_width=WIDTH // HEADS, patch_size=PATCH, no_ln_pre=True, pool_type='avg',
+        final_ln_after_pool=True, ls_init_value=1e-4,
+    )
+    text = dict(
+        context_length=32, vocab_size=len(tokenizer), hf_tokenizer_name=str(folder), tokenizer_kwargs=strip, width=WIDTH,
+        heads=HEADS, layers=2, pool_type='last', no_causal_mask=True,
+    )
+    config = dict(embed_dim=EMBED, vision_cfg=vision, text_cfg=text)
+    save_open_clip(f, config, HFTokenizer(str(folder), context_length=32, **strip), seed, resize_mode='longest')
+    scores = open_clip_scores(f)
+    rename(f, **{str(folder): 'bert-base-uncased'})
+    return scores
+
+
+KINDS = [
+    clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta, siglip_masked, clip_roberta, clipa
+]
 # With so few channels most seeds give a ResNet that answers the same for all pictures.
 SEEDS = {resnet: 26}
 
