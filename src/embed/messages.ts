@@ -30,7 +30,8 @@ export const OUT_OF_THREADS = 72;
 /** What the child process needs to know to open the same model. */
 export interface Setup extends Machine, Workload {
   readonly model: string;
-  readonly dtype: Dtype;
+  /** As it was asked for. */
+  readonly dtype?: Dtype;
 }
 
 /** The first that a child is told. */

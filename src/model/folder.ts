@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { withHuggingFaceNames } from '../checkpoint/layout.ts';
@@ -101,14 +101,6 @@ function weightsIn(names: readonly string[]): string | undefined {
 /** @throws ModelError that says what the folder holds instead of a model */
 export async function nothingToRun(folder: string): Promise<ModelError> {
   return whatIsThere(folder, await readdir(folder).catch(() => []));
-}
-
-/** Whether there is a file or folder that may be looked at. */
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Whether transformers' tokenizer makes an attention mask, so that padding is not seen. */

@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
+import { exists } from '../disk/exists.ts';
 
 /** Special tokens that a model needs and a text does not spell out. */
 export type SpecialToken = 'pad_token' | 'sep_token';
@@ -28,9 +28,5 @@ function contentOf(token: unknown): string | undefined {
 }
 
 async function readIfThere(folder: string, file: string): Promise<Readonly<Record<string, unknown>>> {
-  const isThere = await access(join(folder, file)).then(
-    () => true,
-    () => false,
-  );
-  return isThere ? readModelJson(folder, file) : {};
+  return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
 }

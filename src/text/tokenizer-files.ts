@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { readModelText } from '../checkpoint/model-file.ts';
+import { exists } from '../disk/exists.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { clipTokenizer, mergesIn, robertaTokenizer } from './byte-pairs.ts';
 import { siglipTokenizer, xlmRobertaTokenizer } from './sentencepiece.ts';
@@ -71,10 +71,3 @@ function parseJson(path: string, text: string): unknown {
 }
 
 const next = 'copy the tokenizer.json of the model into the folder';
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}

@@ -112,7 +112,8 @@ async function rank(
       throw error;
     });
     if (counts.failed === 0) await explanation?.draw();
-    if (options.verbose && given && counts.ok > 0) say(io, 'note', `${clip.name} ran on ${await clip.provider()}`);
+    if (options.verbose && given && counts.ok > 0)
+      say(io, 'note', `${clip.name} (${clip.dtype}) ran on ${await clip.provider()}`);
     return counts;
   });
 }

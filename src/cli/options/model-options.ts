@@ -2,9 +2,9 @@ import { type Command, Option } from 'commander';
 import { type Clip, type LoadOptions, loadModel } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
+import { defaultModel } from '../../model/default-model.ts';
 import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
 import { DTYPES, type Dtype } from '../../model/ready-made.ts';
-import { defaultModel } from '../../model/store.ts';
 import type { Amount } from '../given-images.ts';
 import type { Io } from '../io.ts';
 import { type CacheOptions, cacheSettings } from './cache-options.ts';
@@ -18,7 +18,7 @@ export interface ModelOptions extends CacheOptions {
   readonly threads?: number;
   readonly provider: ProviderChoice;
   readonly device?: number;
-  readonly dtype: Dtype;
+  readonly dtype?: Dtype;
   readonly logitScale?: number;
   readonly logitBias?: number;
   readonly maxPixels: number;
@@ -48,7 +48,10 @@ export function withModelOptions(command: Command): Command {
     )
     .option('--device <n>', 'number of the GPU, counted from 0 (default: 0)', deviceNumber)
     .addOption(
-      new Option('--dtype <type>', 'data type of the weights; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
+      new Option(
+        '--dtype <type>',
+        'data type of the weights; int8 is faster on CPUs (default: fp32; an ONNX model without fp32: what it has)',
+      ).choices(DTYPES),
     )
     .option('--logit-scale <n>', 'logit scale, for an ONNX model that does not contain it', positiveNumber)
     .option('--logit-bias <n>', 'logit bias, for an ONNX SigLIP model that does not contain it', anyNumber)
@@ -94,7 +97,7 @@ export function openModel(
     env: io.env,
     provider,
     ...(device !== undefined && { device }),
-    dtype,
+    ...(dtype && { dtype }),
     batch,
     // A few lines of SVG take minutes to draw.
     isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',
