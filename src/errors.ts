@@ -8,6 +8,7 @@ export type RunErrorCode =
   | 'E_HUB'
   | 'E_OFFLINE'
   | 'E_CACHE'
+  | 'E_SERVER'
   | 'E_OUTPUT';
 
 /** Codes of what spoils one image (an error row, exit code 1). */
@@ -96,6 +97,12 @@ export class OutputError extends ClipError {
 export class CacheError extends ClipError {
   override readonly name = 'CacheError';
   readonly code = 'E_CACHE';
+}
+
+/** A service that was asked for the rows (`--server`) cannot be reached, refuses, or answers something else. */
+export class ServerError extends ClipError {
+  override readonly name = 'ServerError';
+  readonly code = 'E_SERVER';
 }
 
 /** One image cannot be classified. In a batch it becomes a result, `{ ok: false, error }`, never a throw. */

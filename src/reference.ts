@@ -1,29 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Clip, type LoadOptions, loadModel } from './clip.ts';
-import { exists } from './disk/exists.ts';
-import { ModelError, messageOf } from './errors.ts';
-import { STARTER } from './model/starter.ts';
+import { starterValues, valuesOf } from './model/reference-values.ts';
 import { cosines, row, stack } from './tensor.ts';
-
-const FOLDER = fileURLToPath(new URL('../models/reference', import.meta.url));
 
 /** Cosines in float32 that are added in another order differ by less than this; a wrong crop or token by far more. */
 const LIMIT = 1e-4;
 /** The same for weights of less precision, which are not those that PyTorch had. */
 const ROUGH_LIMIT = 0.05;
-
-/** What PyTorch computes from the pictures and texts of the package, as `models/reference/record.py` writes it. */
-interface Reference {
-  /** Which PyTorch, and which library. */
-  readonly source: string;
-  readonly pictures: readonly string[];
-  readonly texts: readonly string[];
-  readonly logitScale: number;
-  /** [pictures, texts] */
-  readonly cosines: readonly (readonly number[])[];
-}
 
 /** A model next to what PyTorch computes from it. */
 export interface ReferenceCheck {
@@ -49,8 +31,8 @@ export interface ReferenceCheck {
 export async function checkReference(nameOrFolder: string, options: LoadOptions = {}): Promise<ReferenceCheck> {
   const clip = await loadModel(nameOrFolder, { ...options, cache: false });
   try {
-    const own = await recordedFor(clip);
-    const { pictures, texts, source, cosines: expected, logitScale } = own ?? (await recorded(STARTER_VALUES));
+    const own = await valuesOf(clip.name, clip.folder);
+    const { pictures, texts, source, cosines: expected, logitScale } = own ?? (await starterValues());
     const computed = await cosinesOf(clip, pictures, texts);
     const shared = { model: clip.name, compared: pictures.length * texts.length, cosines: computed };
     if (own === undefined) return { ...shared, good: true };
@@ -65,28 +47,9 @@ export async function checkReference(nameOrFolder: string, options: LoadOptions 
   }
 }
 
-const STARTER_VALUES = join(FOLDER, 'starter.json');
-
-async function recordedFor({ name, folder }: Clip): Promise<Reference | undefined> {
-  if (name === STARTER) return recorded(STARTER_VALUES);
-  const path = join(folder, 'reference.json');
-  return (await exists(path)) ? recorded(path) : undefined;
-}
-
-async function recorded(path: string): Promise<Reference> {
-  try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as Reference;
-    const isWhole = value.cosines.length === value.pictures.length && value.texts.length > 0 && value.logitScale > 0;
-    if (isWhole && value.pictures.every((name) => /^\w+\.png$/u.test(name))) return value;
-    throw new TypeError('it is not what models/reference/record.py writes');
-  } catch (error) {
-    throw new ModelError(`cannot read ${path}: ${messageOf(error)}`, 'record the values again', error);
-  }
-}
-
 async function cosinesOf(clip: Clip, pictures: readonly string[], texts: readonly string[]): Promise<number[][]> {
   const images = [];
-  for await (const result of clip.encodeImages(pictures.map((name) => join(FOLDER, name)))) {
+  for await (const result of clip.encodeImages(pictures)) {
     if (!result.ok) throw result.error;
     images.push(result.embedding);
   }

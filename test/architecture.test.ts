@@ -8,7 +8,7 @@ import { repository } from './paths.ts';
 const LAYERS: readonly (readonly string[])[] = [
   ['bin/'],
   ['src/cli/'],
-  ['src/index.ts', 'src/server/'],
+  ['src/index.ts', 'src/server/', 'src/remote/'],
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/reference.ts', 'src/tagging/'],
   ['src/classes.ts', 'src/sorting/'],
@@ -36,14 +36,14 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   'p-retry': /^src\/hub\/retry\.ts$/,
-  valibot: /^src\/(hub|server)\//,
+  valibot: /^src\/(hub|server|remote)\//,
   '@fastify/busboy': /^src\/server\/multipart\.ts$/,
   'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
   fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
   'apache-arrow': /^src\/output\/parquet\//,
-  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|-library)\.ts$/,
+  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|\/stored|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':

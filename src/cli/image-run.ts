@@ -6,9 +6,9 @@ import type { ResultSink } from '../output/result-sink.ts';
 import type { GivenImages } from './given-images.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
-import { type ModelOptions, openModel } from './options/model-options.ts';
+import type { ModelOptions } from './options/model-options.ts';
 import { createProgress, type Progress } from './progress.ts';
-import type { Outcome } from './run-report.ts';
+import type { OpenedModel, Outcome } from './run-report.ts';
 
 /** The options of every command that runs a model on images. */
 export interface ImageRunOptions extends ModelOptions {
@@ -51,6 +51,18 @@ export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io
   };
 }
 
+/** {@link runOn} the model that the options name, in this process. It is loaded when it is needed. */
+export function runOnModel(
+  images: Images,
+  options: ImageRunOptions,
+  onTerminal: boolean,
+  io: Io,
+  work: (clip: Clip, progress: Progress) => Promise<Counts>,
+): Promise<number> {
+  const open = async () => (await import('./open-model.ts')).openModel(options, images.amount, io);
+  return runOn(open, images, options, onTerminal, io, work);
+}
+
 /**
  * What every command does around its own work: it opens the model, shows progress, and after the work prints the summary
  * and releases the model.
@@ -58,23 +70,24 @@ export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io
  * @param onTerminal whether rows go to the terminal that shows the progress
  * @returns the exit code: 1 if an image failed
  */
-export async function runOnModel(
+export async function runOn<Model extends OpenedModel & { release(): Promise<void> }>(
+  open: () => Promise<Model>,
   images: Images,
-  options: ImageRunOptions,
+  options: Pick<ImageRunOptions, 'quiet' | 'verbose' | 'batch' | 'maxErrors' | 'failFast'>,
   onTerminal: boolean,
   io: Io,
-  work: (clip: Clip, progress: Progress) => Promise<Counts>,
+  work: (model: Model, progress: Progress) => Promise<Counts>,
 ): Promise<number> {
   const { quiet = false, verbose = false, batch, maxErrors, failFast = false } = options;
   if (maxErrors !== undefined && failFast)
     throw new UsageError('--max-errors does not work with --fail-fast', 'remove one of them');
-  const clip = await openModel(options, images.amount, io);
+  const model = await open();
   try {
-    const digest = io.report?.wantsDigest ? await unlessInterrupted(clip.digest(), io) : undefined;
-    io.report?.open(clip, images.count !== undefined, digest);
+    const digest = io.report?.wantsDigest ? await unlessInterrupted(model.digest(), io) : undefined;
+    io.report?.open(model, images.count !== undefined, digest);
     const progress = createProgress(io, quiet, batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
-    const { ok, failed } = await work(clip, progress);
+    const { ok, failed } = await work(model, progress);
     const leftOut = images.leftOut?.summary();
     const skipped = images.leftOut?.otherFiles ?? 0;
     if (!quiet && leftOut !== undefined) say(io, 'note', leftOut);
@@ -82,7 +95,7 @@ export async function runOnModel(
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
     return isTolerated({ ok, failed }, maxErrors) ? 0 : 1;
   } finally {
-    await clip.release();
+    await model.release();
   }
 }
 

@@ -15,6 +15,8 @@ export interface Io {
   readonly endsItself?: () => void;
   /** Files may lie on a disk that does not answer, so each read must be one that can be abandoned. @default false */
   readonly isWary?: boolean;
+  /** How many listening sockets the process was started with, as file descriptors from 3 on. @default 0 */
+  readonly inheritedSockets?: number;
   /** Takes every line for standard error; absent without `--log json`. */
   readonly log?: JsonLog;
   /** Counts what becomes of the images. */

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Clip } from '../clip.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
 import type { JsonLog } from '../output/json-log.ts';
@@ -17,6 +16,16 @@ export type Outcome = { readonly ok: true } | { readonly ok: false; readonly err
 export interface RunError {
   readonly code?: string;
   readonly message: string;
+}
+
+/** The model of a run, in this process or elsewhere. */
+export interface OpenedModel {
+  readonly name: string;
+  readonly dtype: string;
+  /** The sha256 of everything that its embeddings depend on. */
+  digest(): Promise<string>;
+  /** What images run on. */
+  provider(): Promise<string>;
 }
 
 /** What a run did, for `--log json` while it goes on and for `--summary` when it has ended. See docs/logs.md. */
@@ -64,7 +73,7 @@ export class RunReport {
   }
 
   /** The model is open; from here on images are timed. @param encodesImages whether it will say what it runs on */
-  open({ name, dtype, provider }: Clip, encodesImages: boolean, digest: string | undefined): void {
+  open({ name, dtype, provider }: OpenedModel, encodesImages: boolean, digest: string | undefined): void {
     this.opened = performance.now();
     this.model = { name, ...(digest && { digest }), dtype };
     this.log?.write('model', { model: name, ...(digest && { digest }), dtype });

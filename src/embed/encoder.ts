@@ -2,7 +2,7 @@ import { pMapIterable } from 'p-map';
 import type { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
+import type { Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
 import { Held } from './held.ts';
 import type { PageOfImage } from './pages.ts';

@@ -1,9 +1,10 @@
 import { UsageError } from '../errors.ts';
 import { fitImage, normalize } from '../image/preprocess.ts';
 import type { RgbImage } from '../image/resample.ts';
+import type { Provider, ProviderChoice } from '../model/choices.ts';
 import type { ModelDescription } from '../model/description.ts';
 import { encodeImages, type Pixels } from '../model/encoder.ts';
-import { openOnProvider, type Provider, type ProviderChoice } from '../model/provider.ts';
+import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
 

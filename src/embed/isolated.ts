@@ -1,7 +1,7 @@
 import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
+import type { Provider } from '../model/choices.ts';
 import { l2Normalize } from '../tensor.ts';
 import { diedOften, lacksThreads, tookMemory } from './apart.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';

@@ -15,8 +15,7 @@ import {
 } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
-import type { Dtype } from '../model/ready-made.ts';
+import type { Dtype, Provider } from '../model/choices.ts';
 import type { Stage } from './encoder.ts';
 import type { Machine } from './image-tower.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';

@@ -1,6 +1,6 @@
 import { usableCores } from '../disk/machine.ts';
+import type { ProviderChoice } from '../model/choices.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
-import type { ProviderChoice } from '../model/provider.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { keepingOf, processesFor } from './keeping.ts';

@@ -2,12 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../disk/exists.ts';
 import { ProviderError } from '../errors.ts';
+import type { Provider, ProviderChoice } from './choices.ts';
 import { builtInProviders, runtimeFiles } from './session.ts';
-
-/** The execution providers that can be asked for; `auto` takes the best that really runs. */
-export const PROVIDERS = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu'] as const;
-export type ProviderChoice = (typeof PROVIDERS)[number];
-export type Provider = Exclude<ProviderChoice, 'auto'>;
 
 /** What `auto` tries, the best first. webgpu and tensorrt only run when they are asked for. */
 const AUTOMATIC: readonly Provider[] = ['cuda', 'coreml', 'dml', 'cpu'];

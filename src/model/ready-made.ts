@@ -7,15 +7,12 @@ import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
+import { DTYPES, type Dtype } from './choices.ts';
 import { makesMask } from './folder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import { cleaningOfSiglip, paddingSideOfSiglip } from './text-shape.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './wiring.ts';
-
-/** Precisions of ONNX files. A file whose name ends in none of them is fp32. */
-export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
-export type Dtype = (typeof DTYPES)[number];
 
 /** The end of a file's name that tells its precision. */
 const SUFFIX = /_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$/u;

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { namesBeside } from '../cache/stored.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { npyHeader } from '../embed/npy.ts';
+import { namesBeside, npyHeader } from '../embed/npy.ts';
 import { type EmbeddingRun, type NumberType, nameLine, namesHead, npyRow } from './embeddings.ts';
 import { OutputLock } from './output-lock.ts';
 import { type Counts, NONE_KEPT } from './result-output.ts';

@@ -1,3 +1,4 @@
+import { packageVersion } from '../disk/package-version.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { jsonRow } from '../output/json.ts';
 import { readClassifyRequest } from './classify-request.ts';
@@ -45,17 +46,24 @@ async function classify(exchange: Exchange, service: Service): Promise<Answer> {
   });
 }
 
-/** As OpenAI's clients read it, with the labels and limits of the service. */
+/** As OpenAI's clients read it, with the labels and limits of the service, and what rows depend on. */
 async function models(_: Exchange, { host, defaults, settings }: Service): Promise<Answer> {
   const { clip } = host;
+  const { logitScale, logitBias } = clip;
   const { images, labels, bodyBytes: bytes } = settings.limits;
   const model = {
     id: clip.name,
     object: 'model',
     created: 0,
     owned_by: 'clip-classify',
+    version: await packageVersion(),
+    digest: await clip.digest(),
     dtype: clip.dtype,
+    provider: await host.provider(),
+    logit_scale: logitScale,
+    ...(logitBias !== undefined && { logit_bias: logitBias }),
     labels: defaults?.classifier.labels ?? [],
+    templates: defaults?.classifier.templates ?? [],
     limits: { images, labels, bytes },
   };
   return { status: 200, body: { object: 'list', data: [model] } };

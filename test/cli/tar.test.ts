@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { damagedCopies } from '../inputs/damaged.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 import { imagesOf, TINY } from './program.ts';
@@ -105,6 +106,20 @@ describe('a tar on the command line', () => {
     const at = images.indexOf(here('cut.tar'));
     expect(at).toBeGreaterThan(0);
     expect(images.slice(at + 1)).toEqual(imagesOf(stdout).filter((image) => image.includes('photos.tar')));
+  });
+});
+
+describe('damaged tars on the command line', () => {
+  it('each give their rows or an error row, and nothing is written outside the output', async () => {
+    await mkdir(here('damaged'));
+    const tars = await damagedCopies(await readFile(here('photos.tar')), here('damaged'), 30, 7);
+    const before = await readdir(folder);
+    const { code, stdout, stderr } = await cli([...tars, ...TINY, '-f', 'jsonl']);
+    expect(code).toBe(1);
+    expect(stderr).not.toMatch(/\n\s+at /u);
+    expect(rows(stdout).every(({ image }) => tars.some((tar) => String(image).startsWith(tar)))).toBe(true);
+    expect(rows(stdout).filter(({ image }) => tars.includes(String(image))).length).toBeGreaterThan(5);
+    expect(await readdir(folder)).toEqual(before);
   });
 });
 

@@ -11,8 +11,8 @@ import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
 import { LeftOut } from '../../src/inputs/left-out.ts';
 import { parseShard } from '../../src/inputs/shard.ts';
 import { sampleName } from '../../src/inputs/tar/sample.ts';
-import { dice } from '../cli/program.ts';
 import { fixture } from '../paths.ts';
+import { damagedCopies } from './damaged.ts';
 
 let folder: string;
 const here = (name: string) => join(folder, name);
@@ -158,20 +158,9 @@ describe('the images in a tar', () => {
 
   it('end with an error row where the tar is damaged, after those before it; 200 damaged copies neither hang nor crash', async () => {
     const whole = await readFile(pack('whole.tar', ['d/a.json', 'd/a.png', 'd/b.PNG', 'd/ü€.png']));
-    const packed = gzipSync(whole);
-    const random = dice(31);
-    const tar = here('damaged.tar');
+    await mkdir(here('damaged'));
     let failed = 0;
-    for (let n = 0; n < 200; n++) {
-      const bytes = Buffer.from(n % 5 === 0 ? packed : whole);
-      const kind = n % 4;
-      const at = Math.floor(random() * bytes.length);
-      if (kind === 0) await writeFile(tar, bytes.subarray(0, at));
-      else {
-        const length = kind === 1 ? 1 : Math.floor(random() * 600);
-        for (let i = at; i < Math.min(at + length, bytes.length); i++) bytes[i] = Math.floor(random() * 256);
-        await writeFile(tar, bytes);
-      }
+    for (const tar of await damagedCopies(whole, here('damaged'), 200, 31)) {
       // A tar of no bytes has no images, as one without pictures has none.
       const images = await imagesIn([tar]).catch((error: Error) => {
         expect(error.message).toContain('contains no images');

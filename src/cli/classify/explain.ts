@@ -1,6 +1,5 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import type { Command } from 'commander';
 import type { Clip } from '../../clip.ts';
 import { writeWhole } from '../../disk/cache-files.ts';
 import { LabelsError, UsageError } from '../../errors.ts';
@@ -17,12 +16,7 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { classifierOptions, type LabelOptions } from '../options/label-options.ts';
 import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
-
-/** Where the picture goes that shows what the model sees where. */
-export interface ExplainOptions {
-  readonly explain?: string;
-  readonly explainLabel?: string;
-}
+import type { ExplainOptions } from './explain-options.ts';
 
 /** What else the run reads and writes. */
 export interface Run {
@@ -43,16 +37,6 @@ export interface ExplanationPlan {
 }
 
 type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly output?: string; readonly quiet?: boolean };
-
-/** The options of {@link ExplainOptions}. */
-export function withExplainOptions(command: Command): Command {
-  return command
-    .option(
-      '--explain <file.png>',
-      'also write a heat map: the similarity of each image patch to a label (one image only)',
-    )
-    .option('--explain-label <label>', 'label of the heat map of --explain (default: the first label)');
-}
 
 /**
  * Checks what can be checked before the work.

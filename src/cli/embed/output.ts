@@ -1,5 +1,5 @@
-import { namesBeside } from '../../cache/stored.ts';
 import type { Embedded } from '../../embed/encoder.ts';
+import { namesBeside } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, type NumberType } from '../../output/embeddings.ts';
 import { NpySink } from '../../output/npy-sink.ts';

@@ -2,7 +2,7 @@ import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
-import { isLearnedFile } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { writeOutput } from '../../output/open-output.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';

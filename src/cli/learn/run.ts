@@ -1,6 +1,7 @@
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
-import { isLearnedFile, readLearned, writeLearned } from '../../learn/file.ts';
+import { readLearned, writeLearned } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { type Lesson, learnEmbedded, withoutClasses } from '../../learn/learn.ts';
 import type { Learned } from '../../learn/learned.ts';
 import { lessonJson, lessonText, warningsOf } from '../../output/lesson.ts';

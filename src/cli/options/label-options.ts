@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
-import { isLearnedFile } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { labelSet, promptedLabels } from '../../text/label-sets.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
 import { collect, collectOne, share, wholeNumber } from './values.ts';

@@ -1,5 +1,5 @@
 import { UsageError } from '../../errors.ts';
-import { isLearnedFile, readLearned } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { LabelOptions } from './label-options.ts';
 
@@ -17,7 +17,7 @@ export async function givenLearned({ labels = [], labelsFile = [] }: LabelOption
       `--labels @${path} is a whole classifier, and more labels are given`,
       `remove them, or add them to the file: clip-classify learn ${path} --add <folder>`,
     );
-  return readLearned(path);
+  return (await import('../../learn/file.ts')).readLearned(path);
 }
 
 /** The file that `@file.clf.json` names, of some labels. */
