@@ -18,7 +18,7 @@ export interface ImageRunOptions extends ModelOptions {
   readonly failFast?: boolean;
 }
 
-/** How many images may fail: so many, or so many of a hundred. */
+/** How many images may fail: a number or a percentage. */
 export type MaxErrors = { readonly count: number } | { readonly percent: number };
 
 /** @throws InvalidArgumentError, for commander */
@@ -29,7 +29,7 @@ export function parseMaxErrors(text: string): MaxErrors {
   throw new InvalidArgumentError('use a whole number, such as 10, or a share, such as 1%.');
 }
 
-/** Whether so few failed that the run counts as done. */
+/** Whether few enough images failed for exit code 0. */
 export function isTolerated({ ok, failed }: Counts, maxErrors: MaxErrors = { count: 0 }): boolean {
   return 'count' in maxErrors ? failed <= maxErrors.count : failed * 100 <= maxErrors.percent * (ok + failed);
 }
@@ -41,10 +41,10 @@ export function withMaxErrors(command: Command): Command {
   return command.option('--max-errors <n|n%>', MAX_ERRORS, parseMaxErrors);
 }
 
-/** What a run knows of its images before it starts. Texts have no count and nothing that is skipped. */
+/** What is known about the images before a run. Texts have neither a count nor skipped files. */
 type Images = Pick<GivenImages, 'amount'> & Partial<Pick<GivenImages, 'count' | 'leftOut'>>;
 
-/** How warnings of a command reach the user: not at all with `--quiet`. */
+/** Prints the warnings of a command, unless `--quiet` is given. */
 export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io): (message: string) => void {
   return (message) => {
     if (!quiet) say(io, 'warning', message);
@@ -64,8 +64,8 @@ export function runOnModel(
 }
 
 /**
- * What every command does around its own work: it opens the model, shows progress, and after the work prints the summary
- * and releases the model.
+ * The frame of every command that runs a model: opens the model and shows progress; after the work, prints the summary and
+ * releases the model.
  *
  * @param onTerminal whether rows go to the terminal that shows the progress
  * @returns the exit code: 1 if an image failed
@@ -100,9 +100,9 @@ export async function runOn<Model extends OpenedModel & { release(): Promise<voi
 }
 
 /**
- * Writes each result as soon as it is ready. Whatever ends the run, the output is whole.
+ * Writes each result as soon as it is ready. The output is complete up to the last row, even if the run is ended early.
  *
- * @throws ClosedPipe, OutputError or Interruption; of two errors the first, which is the cause of the second
+ * @throws ClosedPipe, OutputError or Interruption; if there are two errors, the first, because it caused the second
  */
 export async function writeResults<Result extends Outcome>(
   results: AsyncIterable<Result>,
@@ -116,7 +116,7 @@ export async function writeResults<Result extends Outcome>(
     readonly progress: Progress;
     readonly io: Io;
     readonly failFast?: boolean;
-    /** Whether the rows that were ready are kept. @default 'keep' */
+    /** Whether finished rows are kept if the run is ended early. @default 'keep' */
     readonly onError?: 'keep' | 'discard';
   },
 ): Promise<Counts> {
@@ -140,7 +140,7 @@ export async function writeResults<Result extends Outcome>(
   } catch (error) {
     errors.push(error);
   }
-  void rows.return?.().catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
+  void rows.return?.().catch(() => {}); // ends the work in progress; it may be blocked, so this does not wait for it
   progress.end();
   if (begun && (errors.length === 0 || onError === 'keep')) {
     const kept = await sink.end().catch((error) => void errors.push(error));

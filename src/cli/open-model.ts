@@ -7,7 +7,7 @@ import { cacheSettings } from './options/cache-options.ts';
 import type { ModelOptions } from './options/model-options.ts';
 
 /**
- * The model that the options name, on what they say.
+ * Loads the model of the options.
  *
  * @param amount how many images it will encode
  */
@@ -27,7 +27,7 @@ export function openModel(
     ...(device !== undefined && { device }),
     ...(dtype && { dtype }),
     batch,
-    // A few lines of SVG take minutes to draw.
+    // A few lines of SVG can take minutes to draw.
     isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',
     isWary: io.isWary ?? false,
     few: amount !== 'many',

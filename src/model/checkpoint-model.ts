@@ -11,6 +11,7 @@ import type { DescribeOptions, ModelDescription, Scoring } from './description.t
 import type { ModelLocation } from './find.ts';
 import { readModelFolder, readTokenizerConfig } from './folder.ts';
 import { readImport } from './imports.ts';
+import { optimizedGraph } from './optimized-graph.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import type { Graph } from './session.ts';
 import { textShape } from './text-shape.ts';
@@ -35,14 +36,19 @@ export async function describeCheckpoint(
     );
   }
   const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));
-  const graphs = async () =>
-    (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
-    buildGraphs(checkpoint, architecture);
-  const graph = async (tower: keyof Graphs): Promise<Graph> => {
+  const stored = async () => (imported === undefined ? undefined : readImport(imported, { checkpoint, architecture }));
+  const graphs = async () => (await stored()) ?? buildGraphs(checkpoint, architecture);
+  const plainGraph = async (tower: keyof Graphs, convolutional: boolean): Promise<Graph> => ({
+    bytes: (await stored())?.[tower] ?? buildGraph(checkpoint, architecture, tower),
+    weights: { folder: checkpoint.folder },
+    convolutional,
+  });
+  const graph = async (tower: keyof Graphs, provider: string): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
     const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
     if (storage === undefined) {
-      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+      const plain = () => plainGraph(tower, convolutional);
+      return convolutional && provider === 'cpu' ? optimizedGraph(checkpoint, plain, env, onCacheTrouble) : plain();
     }
     const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
     return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
@@ -64,8 +70,8 @@ export async function describeCheckpoint(
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
-        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
+        image: { graph: (provider) => graph('image', provider), wiring: { image: wiring.image } },
+        text: { graph: (provider) => graph('text', provider), wiring: { text: wiring.text } },
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, tokens)),

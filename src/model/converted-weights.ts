@@ -15,6 +15,8 @@ import type { Weights } from './session.ts';
 /** Counted up with every change of what is written, so that what an older version wrote is not read. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
+/** What stands behind the name of a sealed file in that of its seal. */
+const SEAL = '.json';
 
 /** The tensors of a tower in another storage, and where onnxruntime finds their bytes. */
 export interface Converted {
@@ -39,7 +41,7 @@ export async function convertedWeights(
 ): Promise<Converted> {
   const plan = planConversion(checkpoint, tower, storage);
   try {
-    const folder = join(weightsFolder(env), await keyOf(checkpoint));
+    const folder = await weightsFolderOf(checkpoint, env);
     const path = join(folder, `${tower}-${storage}.safetensors`);
     if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
       await inCache(folder, VARIABLE, async () => {
@@ -70,9 +72,9 @@ export async function verifyConverted(
   const { file } = (await readModelFolder(folder)).checkpoint;
   const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
   const checks = names
-    .filter((name) => name.endsWith('.safetensors'))
+    .filter((name) => name.endsWith(SEAL))
     .map(async (name) => {
-      const path = join(weightsFolder(env), name);
+      const path = join(weightsFolder(env), name.slice(0, -SEAL.length));
       return { path, state: await verifySeal(path, file) };
     });
   return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
@@ -90,8 +92,8 @@ export async function removeConverted(source: string, env?: Env, except?: string
   for (const folder of folders.map((name) => join(weightsFolder(env), name))) {
     if (folder === except) continue;
     const names = await readdir(folder).catch(() => []);
-    const seals = names.filter((name) => name.endsWith('.safetensors.json'));
-    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -'.json'.length)))));
+    const seals = names.filter((name) => name.endsWith(SEAL));
+    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -SEAL.length)))));
     if (sources.some((file) => file !== undefined && isOf(file))) await rm(folder, { recursive: true, force: true });
   }
 }
@@ -125,6 +127,11 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
   const data = new Uint8Array(plan.bytes);
   await plan.convert(async (bytes, offset) => data.set(bytes, offset));
   return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
+}
+
+/** The folder of all that is kept of a checkpoint in its present state. */
+export async function weightsFolderOf(checkpoint: Checkpoint, env?: Env): Promise<string> {
+  return join(weightsFolder(env), await keyOf(checkpoint));
 }
 
 function weightsFolder(env?: Env): string {

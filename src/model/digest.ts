@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { sha256OfFile } from '../disk/digest.ts';
+import { sha256Of, sha256OfFile } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
 import { hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
 import { readPins } from '../hub/pins.ts';
@@ -148,8 +147,4 @@ function digestOf(
       : [contents.readyMade.image.wiring, contents.readyMade.text.wiring];
   const roles = files.map(({ role }) => role);
   return sha256Of(JSON.stringify([roles, digests, shape, preprocessing, tokens]));
-}
-
-function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,5 +1,5 @@
 import type { Port } from '../onnx/ports.ts';
-import type { Matrix } from '../tensor.ts';
+import { type Matrix, stack } from '../tensor.ts';
 import { masked } from '../text/tokenizer.ts';
 import type { Feed, Session } from './session.ts';
 import { fixed, type ImageWiring, INT32, type TextWiring, type Wiring } from './wiring.ts';
@@ -127,12 +127,5 @@ async function inBatches<T>(
     const { columns, data } = await run(batch, size);
     parts.push({ rows: batch.length, columns, data: data.subarray(0, batch.length * columns) });
   }
-  const columns = parts[0]?.columns ?? 0;
-  const data = new Float32Array(items.length * columns);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { rows: items.length, columns, data };
+  return stack(parts);
 }

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
-import { type CheckedFile, checkFile } from '../disk/digest.ts';
+import { inCache, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
+import { type CheckedFile, checkFile, sha256Of } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { exists } from '../disk/exists.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
@@ -62,7 +63,7 @@ export async function storeImport(
   const record = {
     source,
     ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
-    ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
+    ...(graphs && { graphs: { image: sha256Of(graphs.image), text: sha256Of(graphs.text) } }),
     ...(checksums && { checksums }),
   };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
@@ -147,17 +148,13 @@ async function readGraph(folder: string, record: Readonly<Record<string, unknown
   const path = join(folder, `${graph}.onnx`);
   const bytes = await readPlainBytes(path).catch(() => new Uint8Array());
   const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
-  return { path, bytes, good: written === sha256(bytes) };
+  return { path, bytes, good: written === sha256Of(bytes) };
 }
 
 /** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
 async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
   const parts = [await packageVersion(), ...checkpoint.files, JSON.stringify(architecture), checkpoint.header];
   return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** @throws CacheError if that cannot be known */

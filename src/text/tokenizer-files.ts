@@ -7,7 +7,7 @@ import { clipTokenizer, mergesIn, robertaTokenizer } from './byte-pairs.ts';
 import { siglipTokenizer, xlmRobertaTokenizer } from './sentencepiece.ts';
 import { bertTokenizer } from './wordpiece.ts';
 
-/** Everything that a tokenizer is read from. */
+/** All files that a tokenizer can be read from. */
 export const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -19,7 +19,7 @@ export const TOKENIZER_FILES = [
   'sentencepiece.bpe.model',
 ] as const;
 
-/** A tokenizer in the terms of tokenizer.json, and the file to name if it cannot be used. */
+/** A tokenizer in the format of tokenizer.json, and the file to name in errors. */
 export interface TokenizerSource {
   readonly path: string;
   readonly json: unknown;
@@ -29,7 +29,7 @@ export interface TokenizerSource {
  * Reads tokenizer.json of a model folder or, without one, builds the same from the older files: vocab.json and merges.txt of
  * CLIP or RoBERTa, vocab.txt of BERT, spiece.model of SigLIP, sentencepiece.bpe.model of XLM-RoBERTa.
  *
- * @throws ModelError if there is none of them
+ * @throws ModelError if there is no such file
  */
 export async function readTokenizer(folder: string): Promise<TokenizerSource> {
   const path = (file: (typeof TOKENIZER_FILES)[number]) => join(folder, file);

@@ -43,7 +43,7 @@ const jsonRows = (text: string): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line));
 
 describe('Parquet', () => {
-  it('has the rows of classify -f jsonl, and says what they are', async () => {
+  it('has the rows of classify -f jsonl, and metadata about them', async () => {
     await cli([here('photos'), ...TINY, '-o', here('out.parquet')]);
     const { stdout } = await cli([here('photos'), ...TINY, '-f', 'jsonl']);
     const rows = await rowsOf('out.parquet');
@@ -79,7 +79,7 @@ describe('Parquet', () => {
     }
   });
 
-  it('is ranked by --from as the JSON lines are, and so are .npy files, of float32 and float16', async () => {
+  it('is ranked by --from like JSON lines, and so are .npy files of float32 and float16', async () => {
     const rank = async (file: string) => {
       const { code, stdout } = await cli(['--from', here(file), ...TINY, '-f', 'jsonl', '--quiet']);
       return { code, rows: jsonRows(stdout) };
@@ -132,7 +132,7 @@ describe('Parquet', () => {
     }
   });
 
-  it('has a row for each text too, columns without rows, and bounded groups', async () => {
+  it('has a row for each text, columns even without rows, and groups of limited size', async () => {
     const texts = here('texts.txt');
     await writeFile(texts, Array.from({ length: 2100 }, (_, n) => `text ${n % 40}\n`).join(''));
     await cli(['embed', '--texts-file', texts, ...MODEL, '-o', here('texts.parquet')]);
@@ -156,7 +156,7 @@ describe('--output-dir', () => {
   const tars = () => ['a', 'b', 'cut'].map((name) => here(`${name}.tar`));
   const written = (stderr: string) => /(\d+) parts? written, (\d+) done before/u.exec(stderr)?.slice(1).map(Number);
 
-  it('writes a file for each tar; a second run makes what is not done: a damaged tar, a changed one, a short file', async () => {
+  it('writes a file for each tar; a second run writes what is not done: a damaged tar, a changed tar, a truncated file', async () => {
     const run = async (...more: string[]) => cli([...tars(), ...TINY, '--output-dir', here('out'), ...more]);
     const first = await run();
     expect(first.code).toBe(1);
@@ -184,7 +184,7 @@ describe('--output-dir', () => {
     expect(other.stderr).toContain('was written with different labels');
   });
 
-  it('writes a file for every so many images, and shares of them under names of their own', async () => {
+  it('writes a file for every n images, and names the files of each shard differently', async () => {
     const run = async (...more: string[]) =>
       cli([here('photos'), ...TINY, '--output-dir', here('rows'), '--rows-per-file', '3', '-f', 'jsonl', ...more]);
     expect(written((await run()).stderr)).toEqual([2, 0]);
@@ -208,7 +208,7 @@ describe('--output-dir', () => {
     );
   });
 
-  it('refuses what names another output, images without --rows-per-file, and two tars of one name', async () => {
+  it('refuses other outputs, images without --rows-per-file, and two tars with the same name', async () => {
     const refused = async (...args: string[]) => (await cli([...args, ...TINY, '--output-dir', here('no')])).stderr;
     expect(await refused(here('a.tar'), '-o', 'x.csv')).toContain('--output does not work with --output-dir');
     expect(await refused(here('a.tar'), '--resume')).toContain('a second run skips what is done');
@@ -220,7 +220,7 @@ describe('--output-dir', () => {
 });
 
 describe('--layout clip-retrieval', () => {
-  it('writes pairs of npy and Parquet, padded names, and no pair for a part without rows', async () => {
+  it('writes pairs of npy and Parquet with padded numbers, and no pair for a part without rows', async () => {
     const args = [here('a.tar'), here('empty.tar'), here('c.tar')];
     const run = () =>
       cli(['embed', ...args, ...MODEL, '--output-dir', here('ret'), '--layout', 'clip-retrieval', '--carry', 'txt']);

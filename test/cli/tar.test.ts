@@ -46,7 +46,7 @@ describe('a tar on the command line', () => {
     expect(rows(fromTar.stdout)[0]).toMatchObject({ error: { code: 'E_FORMAT' } });
   });
 
-  it('comes on standard input, carries texts along, and is embedded too', async () => {
+  it('is read from standard input, with carried texts, by classify and embed', async () => {
     const stdin = await readFile(here('photos.tar'));
     const classified = await cli(['--tar', '-', '--carry', 'txt', ...TINY, '-f', 'jsonl'], { stdin });
     expect(rows(classified.stdout)[1]).toMatchObject({
@@ -63,7 +63,7 @@ describe('a tar on the command line', () => {
     expect(Math.max(...actual.map((value, n) => Math.abs(value - (expected[n] ?? Number.NaN))))).toBeLessThan(1e-6);
   });
 
-  it('keeps its rows when a run is resumed, until it has changed; with --checksum also on standard input', async () => {
+  it('keeps its rows in a resumed run if it is unchanged; with --checksum also on standard input', async () => {
     const output = here('out.jsonl');
     const args = [here('photos.tar'), ...TINY, '-o', output, '--resume'];
     await cli(args);
@@ -86,7 +86,7 @@ describe('a tar on the command line', () => {
     expect(imagesOf(before)).toHaveLength(4);
   });
 
-  it('is never the output, and standard input is used once', async () => {
+  it('cannot be the output, and standard input can be used once', async () => {
     expect((await cli([here('photos.tar'), ...TINY, '-o', here('photos.tar'), '-f', 'jsonl'])).stderr).toContain(
       'would overwrite the input',
     );
@@ -95,7 +95,7 @@ describe('a tar on the command line', () => {
     expect((await cli(['embed', '--texts', 'a cat', '--tar', '-'])).stderr).toContain('remove --tar');
   });
 
-  it('that holds no image is a usage error; a damaged one ends with its rows and an error', async () => {
+  it('without an image is a usage error; a damaged tar gives its rows and an error', async () => {
     execFileSync('tar', ['-cf', here('texts.tar'), '-C', folder, 'photos/rgb.txt']);
     expect((await cli([here('texts.tar'), ...TINY])).code).toBe(2);
     const cut = (await readFile(here('photos.tar'))).subarray(0, -20_000);
@@ -124,7 +124,7 @@ describe('damaged tars on the command line', () => {
 });
 
 describe('--max-errors', () => {
-  it('lets so many images fail', async () => {
+  it('allows this number of failed images', async () => {
     const run = async (...options: string[]) => (await cli([here('photos'), ...TINY, ...options])).code;
     expect(await run('--max-errors', '0')).toBe(1);
     expect(await run('--max-errors', '1')).toBe(0);

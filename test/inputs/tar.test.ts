@@ -73,7 +73,7 @@ describe('the images in a tar', () => {
     },
   );
 
-  it('are called by the member, whatever its name: nothing is unpacked', async () => {
+  it('are named after their member, with any name: nothing is unpacked', async () => {
     const tar = pack('evil.tar', ['d/a.png'], '-P', '--transform=s,^d/,../../,');
     pack('absolute.tar', ['d/a.png'], '-P', '--transform=s,^d/,/tmp/,');
     expect(names(await imagesIn([tar, here('absolute.tar')]))).toEqual([
@@ -90,7 +90,7 @@ describe('the images in a tar', () => {
     );
   });
 
-  it('are read through gzip and zstd, whatever the tar is called, and from standard input', async () => {
+  it('are read from gzip and zstd, with any file name, and from standard input', async () => {
     const tar = await readFile(pack('plain.tar', expected));
     await writeFile(here('z.tar'), gzipSync(tar));
     execFileSync('zstd', ['-q', '-f', here('plain.tar'), '-o', here('z.tar.zst')]);
@@ -100,7 +100,7 @@ describe('the images in a tar', () => {
     expect(names(await imagesIn([], { tars: ['-'], stdin }))).toEqual(expected.map((one) => `-/${one}`));
   });
 
-  it('say what is missing: a sparse file its holes, an xz tar its program, a path its file, a folder that it is one', async () => {
+  it('have a named error for a sparse file, an xz tar, a missing file and a folder', async () => {
     execFileSync('truncate', ['-s', '1M', here('d/sparse.png')]);
     execFileSync('sh', ['-c', `echo x >> '${here('d/sparse.png')}'`]);
     for (const format of ['gnu', 'oldgnu', 'posix']) {
@@ -128,7 +128,7 @@ describe('the images in a tar', () => {
     ]);
   });
 
-  it('have the key and extension that WebDataset gives them', () => {
+  it('have the key and extension of WebDataset', () => {
     // webdataset 1.0.2, tariterators.base_plus_ext and its filters
     const golden = [
       ['img.v2.jpg', 'img', 'v2.jpg'],
@@ -141,7 +141,7 @@ describe('the images in a tar', () => {
     for (const name of ['__info__', 'd/.hidden.jpg', 'd.x/none']) expect(sampleName(name)).toBeUndefined();
   });
 
-  it('are shared out with their tar', async () => {
+  it('belong to the shard of their tar', async () => {
     const tars = [1, 2, 3, 4, 5].map((n) => pack(`share-${n}.tar`, ['d/a.png', 'd/b.PNG']));
     const shares = await Promise.all(
       ['1/2', '2/2'].map(async (shard) => names(await imagesIn(tars, { shard: parseShard(shard) }))),
@@ -177,7 +177,7 @@ describe('the images in a tar', () => {
     expect(failed).toBeGreaterThan(60);
   });
 
-  it('come with a warning where the tar has no end, as one that was cut between two members', async () => {
+  it('come with a warning if the tar has no end mark, such as a tar truncated between two members', async () => {
     const tar = await readFile(pack('cut.tar', ['d/a.json', 'd/a.png']));
     await writeFile(here('cut.tar'), tar.subarray(0, 1024));
     const warnings: string[] = [];

@@ -10,7 +10,7 @@ function valueOfHalf(bits: number): number {
 }
 
 describe('float16', () => {
-  it('keeps each number that it has', () => {
+  it('keeps every float16 unchanged', () => {
     for (let bits = 0; bits < 1 << 16; bits++) {
       const value = valueOfHalf(bits);
       if (!Number.isNaN(value) && toHalf(value) !== bits) expect([bits, toHalf(value)]).toEqual([bits, bits]);
@@ -18,7 +18,7 @@ describe('float16', () => {
     expect(toHalf(Number.NaN) & 0x7fff).toBeGreaterThan(0x7c00);
   });
 
-  it('is read back as numpy 2.3 reads it', () => {
+  it('is read like numpy 2.3 reads it', () => {
     const known = [
       [0x0000, 0],
       [0x3c00, 1],

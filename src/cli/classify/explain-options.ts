@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** Where the picture goes that shows what the model sees where. */
+/** The options for a heat map. */
 export interface ExplainOptions {
   readonly explain?: string;
   readonly explainLabel?: string;

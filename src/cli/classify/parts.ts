@@ -12,7 +12,7 @@ import type { Work } from './engine.ts';
 import { type ClassifyOptions, runInfo, runSettings, withNotes } from './settings.ts';
 import { partSink } from './sink.ts';
 
-/** Formats of files that programs read. */
+/** The formats for programs. */
 const EXTENSIONS: Readonly<Record<string, string>> = {
   parquet: 'parquet',
   jsonl: 'jsonl',
@@ -21,7 +21,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   tsv: 'tsv',
 };
 
-/** Classifies part by part, into a folder. @returns the exit code */
+/** Classifies part by part; writes the files into a folder. @returns the exit code */
 export async function classifyParts(
   args: readonly string[],
   { classes, open }: Work,

@@ -71,7 +71,7 @@ async function chooseWork(options: ClassifyOptions, io: Io): Promise<Work> {
   return { classes: labels ?? checkLabels(engine.labels), open: async () => engine };
 }
 
-/** @param given absent where embeddings are ranked */
+/** @param given undefined if embeddings are ranked */
 async function rank(
   given: GivenImages | undefined,
   { classes, open }: Work,
@@ -103,7 +103,7 @@ async function rank(
     const results = ranking.rank(given && remaining(explanation?.images ?? given.images));
     const counts = await writeResults(withNotes(results, verbose, io), sink, { progress, io, failFast }).catch(
       async (error) => {
-        if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has gone, the picture is a file
+        if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has closed the pipe, but the heat map is a file
         throw error;
       },
     );
@@ -114,7 +114,7 @@ async function rank(
   });
 }
 
-/** Files that the output must not be. */
+/** Input files, which the output must not overwrite. */
 function filesRead({ labels = [], labelsFile = [], filesFrom, tar = [], from }: ClassifyOptions): string[] {
   const learned = learnedPath(labels);
   return [

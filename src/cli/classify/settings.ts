@@ -28,13 +28,13 @@ export interface ClassifyOptions
   readonly from?: string;
 }
 
-/** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */
+/** What all rows have in common. If stored embeddings are ranked, the image graph does not run. */
 export function runInfo(model: OpenedModel, templates: readonly string[], runsOnImages: boolean): RunInfo {
   const provider = async () => (runsOnImages ? model.provider() : null);
   return { model: model.name, provider, dtype: runsOnImages ? model.dtype : null, templates };
 }
 
-/** With --verbose, what decoders noticed is told before the row of the image. */
+/** With --verbose, prints the notes of the decoders before the row of the image. */
 export async function* withNotes(
   results: AsyncIterable<ImageResult>,
   verbose: boolean,
@@ -46,7 +46,7 @@ export async function* withNotes(
   }
 }
 
-/** Everything that the rows of a run depend on, but the images. */
+/** Everything that the rows of a run depend on, except the images. */
 export async function runSettings(
   model: OpenedModel & Scoring,
   classes: readonly Label[] | Learned,
@@ -63,10 +63,10 @@ export async function runSettings(
   };
 }
 
-/** What the rows depend on, of the options. */
+/** The options that the rows depend on. */
 function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   const { top, carry } = options;
-  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on it
+  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on the format
   return {
     ...classifierOptions(options),
     top,
@@ -76,7 +76,7 @@ function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   };
 }
 
-/** What the rows depend on, of the model. */
+/** What the rows depend on in the model. */
 async function modelSettings(
   { name, dtype, logitScale, logitBias, digest }: OpenedModel & Scoring,
   { output, outputDir }: ClassifyOptions,

@@ -1,7 +1,7 @@
 import { FORMATS } from '../../output/format.ts';
 import { templateSets } from '../../text/prompts.ts';
 
-/** Pages of help that belong to no single command. */
+/** Help pages about more than one command. */
 export const TOPICS: Readonly<Record<string, { readonly summary: string; text(): string }>> = {
   formats: { summary: 'output formats, and template sets for prompts', text: formats },
   environment: { summary: 'environment variables', text: environment },

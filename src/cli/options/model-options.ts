@@ -6,7 +6,7 @@ import type { CacheOptions } from './cache-options.ts';
 
 import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
-/** Which model, what it runs on, and how its images are read. */
+/** The model, its provider, and how images are decoded. */
 export interface ModelOptions extends CacheOptions {
   readonly model?: string;
   readonly batch: number;
@@ -67,7 +67,7 @@ export function withModelOptions(command: Command): Command {
     );
 }
 
-/** How the options want images decoded. */
+/** How images are decoded. */
 export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & { readonly allPages: boolean } {
   const { exif, maxPixels, allowSvg = false, resize, backgroundColour: background = null, page = 1 } = options;
   const allPages = page === 'all';

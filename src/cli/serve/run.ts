@@ -25,14 +25,14 @@ export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
 
 const OWN_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 
-/** Runs until a signal, or `--idle-exit`, ends it. @returns the exit code */
+/** Runs until a signal or `--idle-exit` ends it. @returns the exit code */
 export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   const { socket, host, port, idleExit, tokenFile, quiet = false } = options;
   if (socket === undefined && !OWN_HOSTS.has(host) && tokenFile === undefined)
     throw new UsageError(`--host ${host} lets other machines ask, and there is no token`, 'add --token-file <file>');
   const inherited = inheritedPlace(options, io);
   const settings = await settingsOf(options, io);
-  // A signal ends the service in order: it does not end what the model is at.
+  // After a signal, requests in progress are still answered.
   const ownIo = { ...io, interruption: new AbortController().signal };
   const load = () => openModel(options, 'many', ownIo, { publicUrls: true });
   const clip = await unlessInterrupted(load(), io);

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { isAbsent } from '../../disk/error-code.ts';
 import { openInput } from '../../disk/input.ts';
 import { ImageError, messageOf } from '../../errors.ts';
 import { tooLarge } from '../../image/file.ts';
@@ -145,8 +146,7 @@ function reasonOf(tar: Path, members: number, error: unknown): ImageError {
     const advice = `decompress it: ${error.program} -dc <file> | clip-classify --tar -`;
     return new ImageError('E_FORMAT', `${name} is compressed with ${error.program}`, advice, error);
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new ImageError('E_NOT_FOUND', `${name} does not exist`, 'check the path', error);
+  if (isAbsent(error)) return new ImageError('E_NOT_FOUND', `${name} does not exist`, 'check the path', error);
   if (/^E[A-Z]+$/u.test(code) || messageOf(error) === 'it is a folder')
     return new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'check the file', error);
   const why = wordsOf(error);
