@@ -3,7 +3,7 @@
  * spaces so that the numbers begin at a multiple of 64), then the numbers, little-endian, row after row.
  */
 
-/** Bytes before the numbers; room for any count of rows, so that the header can be written again. */
+/** Bytes before the numbers. There is room for any number of rows, so that the header can be overwritten. */
 export const NPY_START = 128;
 const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
@@ -17,7 +17,7 @@ export interface NpyShape {
   readonly size: 2 | 4;
 }
 
-/** What the file that lies beside a .npy file is called: it says what its rows are. */
+/** The name of the file next to a .npy file that names its rows. */
 export const namesBeside = (npy: string) => `${npy}.jsonl`;
 
 /** @param type of the numbers: float32 or float16 @returns {@link NPY_START} bytes */
@@ -29,10 +29,10 @@ export function npyHeader(rows: number, columns: number, type: '<f4' | '<f2' = '
 }
 
 /**
- * Reads a header, of whoever wrote it.
+ * Reads the header of any .npy file.
  *
- * @param start the file's first bytes: ten, and as many more as the header is long (65,535 at most)
- * @throws TypeError saying what is not as it should be
+ * @param start the first bytes of the file: ten, and the length of the header (65,535 at most)
+ * @throws TypeError saying what is wrong with the header
  */
 export function parseNpyHeader(start: Buffer): NpyShape {
   if (!start.subarray(0, 6).equals(MAGIC.subarray(0, 6))) throw new TypeError('it does not start like a .npy file');

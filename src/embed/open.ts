@@ -52,7 +52,7 @@ export interface Encoders {
 /**
  * Makes the encoders of a model: in this process, or in worker processes with `isolate`.
  *
- * @param name what worker processes find the model by
+ * @param name the name or folder by which worker processes find the model
  * @throws ModelError if the logit scale is unknown
  */
 export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {

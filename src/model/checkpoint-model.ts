@@ -79,7 +79,7 @@ export async function describeCheckpoint(
   };
 }
 
-/** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
+/** The trained scale and bias. `logit_scale_init_value` in a config is only the value at the start of training. */
 async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Promise<Scoring> {
   const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
   const logitBias = loss === 'sigmoid' ? await checkpoint.scalar('logit_bias') : 0;

@@ -1,4 +1,4 @@
-/** The execution providers that can be asked for; `auto` takes the best that really runs. */
+/** The values of `provider`; `auto` is the best provider that works. */
 export const PROVIDERS = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu'] as const;
 export type ProviderChoice = (typeof PROVIDERS)[number];
 export type Provider = Exclude<ProviderChoice, 'auto'>;

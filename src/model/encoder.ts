@@ -8,9 +8,9 @@ import { fixed, type ImageWiring, INT32, type TextWiring, type Wiring } from './
 export type Pixels = Float32Array | Uint8Array;
 
 /**
- * Runs images through a graph, in the batches that it takes.
+ * Runs images through a graph, in batches of the size that the graph allows.
  *
- * @param rows the batch that a GPU is always given, at least the number of images
+ * @param rows the batch size, at least the number of images; a GPU always gets full batches
  * @returns [N, D], not yet unit length
  */
 export function encodeImages(
@@ -39,8 +39,8 @@ export function encodeImages(
 }
 
 /**
- * Runs prompts through a graph, in batches of one length where the graph lets it vary, so that no padding is computed, and puts
- * their embeddings back in the order given.
+ * Runs prompts through a graph. If the graph allows any length, the prompts of a batch have the same length, so that no padding is
+ * computed. The embeddings are returned in the order of the prompts.
  *
  * @param prompts token ids
  * @param batch the most prompts of one run
@@ -103,7 +103,7 @@ export function textFeeds(
   };
 }
 
-/** A joint graph wants an image too where only texts are asked about. */
+/** A blank image, because a joint graph needs an image even if only texts are encoded. */
 export function blankImage({ input, pixels }: ImageWiring, size: number): Record<string, Feed> {
   const length = 3 * size * size;
   if (pixels === 'bytes')
@@ -112,7 +112,8 @@ export function blankImage({ input, pixels }: ImageWiring, size: number): Record
 }
 
 /**
- * Runs items in batches of `size`, neighbours that are alike together; what a fixed batch computes beyond them is left out.
+ * Runs items in batches of at most `size`. Only neighbours that are alike share a batch. Results for the padding of a fixed batch are
+ * dropped.
  */
 async function inBatches<T>(
   items: readonly T[],

@@ -10,14 +10,14 @@ import { refuseByConfig, whatIsThere } from './foreign.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */
+/** A checkpoint and its configs in the terms of Hugging Face, for any layout of the folder. */
 export interface ModelFolder {
   readonly checkpoint: Checkpoint;
-  /** As config.json has it. */
+  /** The fields of config.json. */
   readonly config: Fields;
-  /** As preprocessor_config.json has it. */
+  /** The fields of preprocessor_config.json. */
   readonly preprocessor: Fields;
-  /** The library whose conventions hold: how a crop begins, how texts are cleaned. */
+  /** The library whose conventions apply: where a crop begins, how texts are cleaned. */
   readonly library: 'transformers' | 'open_clip';
 }
 
@@ -43,7 +43,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
   const weights = weightsIn(names);
   const openClip = OPEN_CLIP.find((name) => names.includes(name));
-  // A mirror of timm has both: its own image tower as model.safetensors, and the whole CLIP for open_clip.
+  // A mirror of timm has both: its own image encoder as model.safetensors, and the whole CLIP for open_clip.
   if (openClip !== undefined && (weights === undefined || isTimm(config))) {
     const checkpoint = withHuggingFaceNames(await readCheckpoint(join(folder, openClip)));
     const terms = fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder);
@@ -83,7 +83,7 @@ export async function readImageProcessor(folder: string, names: readonly string[
 }
 
 /**
- * The folder that holds a checkpoint: this one, or the one that sentence-transformers put it into.
+ * The folder of the checkpoint: this folder, or the inner folder of sentence-transformers.
  *
  * @returns undefined if there is none
  */

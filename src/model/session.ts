@@ -9,7 +9,7 @@ import type { Matrix } from '../tensor.ts';
 
 const require = createRequire(import.meta.url);
 
-/** Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file. */
+/** The weights of a graph: the folder of their file, or the name of the file and its bytes. */
 export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
 
 /** An ONNX graph: its bytes and its weights, or the path of a whole model. */
@@ -17,7 +17,7 @@ export type Graph =
   | {
       readonly bytes: Uint8Array;
       readonly weights: Weights;
-      /** Mostly convolutions: onnxruntime's own layout then pays for itself with the first image. @default false */
+      /** The graph is mostly convolutions: onnxruntime's own layout then pays off with the first image. @default false */
       readonly convolutional?: boolean;
     }
   | {
@@ -29,7 +29,7 @@ export type Graph =
 /** A graph, or what makes the graph for an execution provider when it is first needed. */
 export type GraphSource = Graph | ((provider: string) => Promise<Graph>);
 
-/** A tensor that goes in. */
+/** An input tensor. */
 export type Feed =
   | { readonly type: 'float32'; readonly data: Float32Array; readonly shape: readonly number[] }
   | { readonly type: 'uint8'; readonly data: Uint8Array; readonly shape: readonly number[] }
@@ -38,7 +38,7 @@ export type Feed =
 
 /** A graph, ready to run. */
 export interface Session {
-  /** @returns the outputs that are named, each `[rows, columns]` */
+  /** @returns the named outputs, each `[rows, columns]` */
   run(feeds: Readonly<Record<string, Feed>>, outputs: readonly string[]): Promise<Matrix[]>;
   release(): Promise<void>;
 }
@@ -52,8 +52,8 @@ export interface SessionOptions {
   /** Number of the device. */
   readonly device: number;
   /**
-   * Open at once and run somewhat slower: right for a few runs. Weights are then used as they lie in their file, not
-   * copied into the order that repeated products like best; a ViT-B/32 opens in an eighth of the time.
+   * Open faster and run slower: right for a few runs. Weights are then used in the order of their file, not copied into the order that
+   * is fastest for many products. A ViT-B/32 opens in an eighth of the time.
    *
    * @default false
    */
@@ -74,7 +74,7 @@ function ort(): typeof runtime {
   return loaded;
 }
 
-/** The folder of onnxruntime's native libraries, and the script of its package that fetches those for CUDA. */
+/** The folder of onnxruntime's native libraries, and the script of its package that downloads those for CUDA. */
 export function runtimeFiles(): { readonly folder: string; readonly installScript: string } {
   const root = dirname(require.resolve('onnxruntime-node/package.json'));
   const api = readdirSync(join(root, 'bin')).find((name) => name.startsWith('napi-v')) ?? '';
@@ -86,7 +86,7 @@ export function runtimeVersion(): string {
   return ort().env.versions.node ?? ort().env.versions.common;
 }
 
-/** The providers that onnxruntime was built with here; whether one runs is another question. */
+/** The providers in this build of onnxruntime. They do not all work on every machine. */
 export function builtInProviders(): string[] {
   return ort()
     .listSupportedBackends()
@@ -94,9 +94,9 @@ export function builtInProviders(): string[] {
 }
 
 /**
- * Opens a graph on one provider: onnxruntime throws rather than falls back.
- * onnxruntime refuses external data that a link carries out of the model's folder; naming the real folder of the weights
- * lets the graph itself live elsewhere, or only in memory.
+ * Opens a graph on one provider. onnxruntime throws an error and never falls back to another provider.
+ * onnxruntime refuses external data if a link leads out of the model's folder. With the real folder of the weights, the graph can be
+ * in another folder or only in memory.
  *
  * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
@@ -108,7 +108,7 @@ export async function openSession(
   const graph = typeof source === 'function' ? await source(provider) : source;
   const options: runtime.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
-    // Both are said, or onnxruntime pins threads to cores and complains where a container forbids it.
+    // Without both numbers, onnxruntime pins threads to cores, and prints a warning if a container forbids it.
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
@@ -207,7 +207,7 @@ function toTensor({ type, data, shape }: Feed): runtime.Tensor {
   }
 }
 
-/** No embedding is wider by far; what claims to be is not copied (CWE-770). */
+/** The widest embedding, far above real models. Wider outputs are not copied (CWE-770). */
 const MOST_COLUMNS = 65_536;
 
 function toMatrix(tensor: runtime.Tensor): Matrix {
