@@ -26,7 +26,7 @@ describe('models import', () => {
     }
     const { stdout: list } = await cli(['models', 'list'], { env });
     expect(list).toMatch(
-      /^name .*\nstarter +built-in .*\(default\)\ntiny-class +imported .*\nclip-vit-b-16 +known +598\.5 MB +224 px +68\.3 % +medium +MIT +OpenAI CLIP ViT-B\/16\n/,
+      /^name .*\nstarter +built-in .*\(default\)\ntiny-class +imported .*\n(?:.*\n)+?clip-vit-b-16 +known +598\.5 MB +224 px +68\.3 % +medium +MIT +OpenAI CLIP ViT-B\/16\n/,
     );
   });
 
