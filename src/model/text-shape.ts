@@ -21,6 +21,9 @@ export function cleaningOfSiglip(tokenizer: Fields, vocabulary: number): Cleanin
   return PLAIN.test(kind) && tokenizer['do_lower_case'] !== true ? 'none' : 'siglip2';
 }
 
+/** transformers pads the prompts of every SigLIP to this length (pipelines/zero_shot_image_classification.py). */
+const SIGLIP_LENGTH = 64;
+
 /** Classes of transformers that put padding before the text unless told otherwise. */
 const LEFT = /^(Siglip2|Gemma)Tokenizer/u;
 
@@ -54,10 +57,8 @@ export function textShape(
     const id = terms['pads_with'] === 0 ? 0 : 'pad_token';
     return { to: 'context', id, side, seen: !text.masksPadding };
   };
-  const length = tokenizer['model_max_length'];
-  const shorter = isSiglip && typeof length === 'number' && length > 0 ? length : text.context;
   return {
-    context: Math.min(text.context, shorter),
+    context: isSiglip ? Math.min(text.context, SIGLIP_LENGTH) : text.context,
     vocabulary,
     pooling,
     cleaning: cleaning(),
