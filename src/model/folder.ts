@@ -7,6 +7,7 @@ import { type Checkpoint, isRecord, readCheckpoint } from '../checkpoint/safeten
 import { readShards } from '../checkpoint/shards.ts';
 import { ModelError } from '../errors.ts';
 import { refuseByConfig, whatIsThere } from './foreign.ts';
+import { imageFolder, readModules, withSentenceEncoder } from './sentence-transformers.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -41,6 +42,11 @@ const TRANSFORMERS = [
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const names = await readdir(folder);
   const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
+  const modules = names.includes('modules.json') ? await readModules(folder, config) : undefined;
+  if (modules !== undefined) {
+    const clip = await readModelFolder(await imageFolder(folder));
+    return { ...clip, ...(await withSentenceEncoder(folder, modules, clip)) };
+  }
   const weights = weightsIn(names);
   const openClip = OPEN_CLIP.find((name) => names.includes(name));
   // A mirror of timm has both: its own image encoder as model.safetensors, and the whole CLIP for open_clip.

@@ -2,7 +2,7 @@
 the probabilities of the libraries' own processor, tokenizer and model (fp32, CPU).
 
     python3 -m venv venv && venv/bin/pip install torch==2.15.0 torchvision==0.29.2 transformers==5.24.0 \\
-        open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3 pillow==13.0.0 protobuf==7.36.2
+        open_clip_torch==3.3.0 timm==1.0.31 sentence-transformers==6.2.0 sentencepiece==0.2.3 pillow==13.0.0 protobuf==7.36.2
     venv/bin/python test/golden/record_peers.py
 
 Writes test/fixtures/peers/<kind>/ and test/golden/peers.json. Nothing is downloaded: the vocabularies are made from the labels.
@@ -404,8 +404,48 @@ def clipa(f, seed):
     return scores
 
 
+def sentence_transformers(f, seed):
+    """As clip-ViT-B-32-multilingual-v1: a DistilBERT of sentence-transformers with mean pooling and a dense layer, and a CLIP's images."""
+    import sentence_transformers as st
+    from sentence_transformers.sentence_transformer import modules
+
+    tokenizer = bert_tokenizer()
+    inner = SCRATCH / 'distilbert'
+    tokenizer.save_pretrained(inner)
+    torch.manual_seed(seed)
+    config = tf.DistilBertConfig(vocab_size=len(tokenizer), dim=WIDTH, hidden_dim=40, n_layers=2, n_heads=HEADS, max_position_embeddings=40)
+    tf.DistilBertModel(config).save_pretrained(inner)
+    transformer = modules.Transformer(str(inner), max_seq_length=30)
+    pooling = modules.Pooling(WIDTH, pooling_mode='mean')
+    dense = modules.Dense(WIDTH, EMBED, bias=False, activation_function=torch.nn.Identity())
+    encoder = st.SentenceTransformer(modules=[transformer, pooling, dense], device='cpu')
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in encoder.named_parameters():
+            p.copy_(torch.randn(p.shape, generator=g) * (0.5 if p.dim() > 1 else 0.1) + ('orm.weight' in name))
+    encoder.save_pretrained(str(f))
+    text = {**TEXT, 'num_hidden_layers': 1, 'vocab_size': 8}  # its own texts are not used
+    clip = randomise(tf.CLIPModel(tf.CLIPConfig(text_config=text, vision_config=VISION, projection_dim=EMBED)), seed)
+    clip.half().save_pretrained(f / '0_CLIPModel')
+    square(tf.CLIPImageProcessor).save_pretrained(f / '0_CLIPModel')
+    clip.float()
+    images = tf.AutoImageProcessor.from_pretrained(f / '0_CLIPModel', backend='pil')
+    with torch.no_grad():
+        image = clip.get_image_features(**images(pictures(), return_tensors='pt')).pooler_output
+        text = torch.from_numpy(encoder.encode([TEMPLATE.format(x) for x in LABELS]))
+        unit = lambda x: x / x.norm(dim=-1, keepdim=True)
+        logits = clip.logit_scale.exp() * unit(image) @ unit(text).T
+    return dict(
+        library=f'sentence-transformers {version("sentence-transformers")}',
+        labels=LABELS,
+        template=TEMPLATE,
+        probabilities=logits.softmax(-1).tolist(),
+    )
+
+
 KINDS = [
-    clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta, siglip_masked, clip_roberta, clipa
+    clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta, siglip_masked, clip_roberta, clipa,
+    sentence_transformers,
 ]
 # With so few channels most seeds give a ResNet that answers the same for all pictures.
 SEEDS = {resnet: 26}
