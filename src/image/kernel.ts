@@ -23,11 +23,17 @@ export interface Kernel {
 /** Weights are integers of this many fractional bits, as Pillow has them: 32 less 8 for a pixel less 2 for overshoot. */
 const PRECISION = 22;
 
+/** Pillow has these in single precision. */
+const HAMMING = [Math.fround(0.54), Math.fround(0.46)] as const;
+
 const FILTERS: Readonly<
   Record<Exclude<Filter, 'nearest'>, { readonly support: number; readonly at: (x: number) => number }>
 > = {
   box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
-  hamming: { support: 1, at: (x) => (Math.abs(x) < 1 ? sinc(x) * (0.54 + 0.46 * Math.cos(x * Math.PI)) : 0) },
+  hamming: {
+    support: 1,
+    at: (x) => (Math.abs(x) < 1 ? sinc(x) * (HAMMING[0] + HAMMING[1] * Math.cos(x * Math.PI)) : 0),
+  },
   bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
