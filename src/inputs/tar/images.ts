@@ -42,11 +42,13 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
   const { carry = [], leftOut, signal, onWarning } = options;
   const ending = { isMarked: false };
   let count = 0;
+  let close = () => {};
   try {
     const { readMembers } = await import('./members.ts'); // most runs read no tar
     const { stream, stamp } = await open(tar, options);
-    signal?.addEventListener('abort', () => stream.destroy(), { once: true });
-    if (signal?.aborted) stream.destroy();
+    close = () => void stream.destroy();
+    signal?.addEventListener('abort', close, { once: true });
+    if (signal?.aborted) close();
     const isPicture = (name: Path) => sampleName(name) !== undefined && isImageName(name);
     const members = counted(
       readMembers(stream, (name) => isPicture(name) || isCarried(name, carry), ending),
@@ -73,6 +75,8 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
   } catch (error) {
     if (signal?.aborted) return; // the stream was closed on purpose
     yield failing(tar, reasonOf(tar, count, error), { key: '', isArchive: true });
+  } finally {
+    signal?.removeEventListener('abort', close); // there may be thousands of tars
   }
 }
 
