@@ -2,11 +2,11 @@ import { ModelError } from '../errors.ts';
 import { blockTerms, type Fields, section } from './open-clip-fields.ts';
 import { textTowerTerms } from './open-clip-text.ts';
 
-/** What open_clip's configs say, in the terms of Hugging Face's. */
+/** open_clip's config in the terms of Hugging Face's configs. */
 export interface OpenClipTerms {
-  /** As config.json has it. */
+  /** The fields of config.json. */
   readonly config: Fields;
-  /** As preprocessor_config.json has it. */
+  /** The fields of preprocessor_config.json. */
   readonly preprocessor: Fields;
 }
 
@@ -19,7 +19,7 @@ const RESAMPLE: ReadonlyMap<unknown, number> = new Map([
 /** open_clip's defaults (open_clip/model.py, CLIPVisionCfg). */
 const [DEFAULT_WIDTH, DEFAULT_HEAD_WIDTH] = [768, 64] as const;
 
-/** Heads of timm's ViTs, which their tensors do not tell, by a part of the name. */
+/** Heads of timm's ViTs by a part of the name, because the tensors do not show them. */
 const TIMM_HEADS: readonly (readonly [part: string, heads: number])[] = [
   ['vit_base_', 12],
   ['vit_large_', 16],
@@ -32,9 +32,9 @@ const TIMM_MODELS =
   /^(vit_(base|large|so400m|giantopt)_\w+_siglip_\d+|convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge|xxlarge))$/u;
 
 /**
- * Puts open_clip_config.json into the terms of Hugging Face's configs.
+ * Converts open_clip_config.json to the terms of Hugging Face's configs.
  *
- * @throws ModelError naming a field that stands for an architecture that is not supported
+ * @throws ModelError naming a field of an unsupported architecture
  */
 export function fromOpenClipConfig(root: Fields, folder: string): OpenClipTerms {
   const model = section(root, 'model_cfg', folder);

@@ -6,7 +6,7 @@ import { checkSender, checkToken } from './guard.ts';
 import { badRequest, Problem, problemOf } from './problems.ts';
 import { ROUTES } from './routes.ts';
 
-/** Answers one request, whatever it is. @param hosts as {@link checkSender} takes them */
+/** Answers any request. @param hosts as for {@link checkSender} */
 export async function handle(
   incoming: IncomingMessage,
   outgoing: ServerResponse,

@@ -10,9 +10,9 @@ import { huggingFace } from './hugging-face.ts';
 import { Problem } from './problems.ts';
 import { labelSetOf } from './request-labels.ts';
 
-/** Labels of an image, unless a request says otherwise: as on the command line. */
+/** The default of `top`, as on the command line. */
 const TOP = 5;
-/** A black picture of 1 × 1: `/v2/health/ready` has it encoded. */
+/** A black picture of 1 × 1 pixel, which `/v2/health/ready` encodes. */
 const PIXEL = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC',
   'base64',
@@ -30,7 +30,7 @@ export const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> =
   '/v2/health/ready': { GET: ready },
 };
 
-/** Rows as `-f jsonl` has them. */
+/** Rows in the jsonl format. */
 async function classify(exchange: Exchange, service: Service): Promise<Answer> {
   return withBody(exchange, service, async (bytes) => {
     const { headers } = exchange.incoming;

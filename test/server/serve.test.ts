@@ -32,7 +32,7 @@ interface Running {
   stop(): Promise<{ readonly code: number | null; readonly stderr: string }>;
 }
 
-/** The built program, when it has said its address. */
+/** The built program, after it has printed its address. */
 async function serve(args: readonly string[]): Promise<Running> {
   const { child, ended } = start(['serve', ...MODEL, ...args]);
   const said = once(child.stdout as NodeJS.ReadableStream, 'data').then(([chunk]) => String(chunk));
