@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/cli/'],
   ['src/index.ts', 'src/server/', 'src/remote/'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/tagging/'],
+  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/reference.ts', 'src/tagging/'],
   ['src/classes.ts', 'src/sorting/'],
   ['src/rules.ts'],
   ['src/learn/'],

@@ -4,8 +4,8 @@ import { packageVersion } from '../disk/package-version.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
-/** Format version. Increase it when the same model gives another embedding for the same image or text. */
-const VERSION = 2;
+/** To be counted up when the same model, image or text becomes another embedding than before. */
+const VERSION = 3;
 
 /** What embeddings depend on, in addition to the model and the image or text. */
 export interface Circumstances {

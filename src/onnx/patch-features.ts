@@ -1,6 +1,6 @@
 import type { Architecture, ImageGrid, VisionTransformer } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { attentionTo, block, layerNorm, residualMlp } from './blocks.ts';
+import { attentionTo, block, layerNorm, residualMlp, scaled } from './blocks.ts';
 import { clipProjection, clipTokens } from './clip.ts';
 import { convNextHead, convNextMap } from './convnext.ts';
 import { efficientNetActivation, efficientNetHead, efficientNetMap } from './efficientnet.ts';
@@ -74,7 +74,8 @@ function classFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x } = clipTokens(g, image, PATCH_PIXELS);
   const patches = layerNorm(g, `${layer}.layer_norm1`, rows(g, x, 1, image.tokens), image);
   const attended = attentionTo(g, `${layer}.self_attn`, patches); // [grid², width]
-  const pooled = residualMlp(g, layer, g.node('Add', [rows(g, x, 0, 1), attended]), image);
+  const sum = g.node('Add', [rows(g, x, 0, 1), scaled(g, `${layer}.ls_1`, attended)]);
+  const pooled = residualMlp(g, layer, sum, image);
   clipProjection(g, image, pooled, PATCH_EMBEDS);
 }
 

@@ -110,7 +110,8 @@ async function rank(
       throw error;
     });
     if (counts.failed === 0) await draw();
-    if (options.verbose && given && counts.ok > 0) say(io, 'note', `${engine.name} ran on ${await engine.provider()}`);
+    if (options.verbose && given && counts.ok > 0)
+      say(io, 'note', `${engine.name} (${engine.dtype}) ran on ${await engine.provider()}`);
     return counts;
   });
 }
