@@ -27,6 +27,8 @@ export interface LoadOptions extends EncoderOptions {
   readonly isWary?: boolean;
   /** URLs of images may lead to public addresses only, because another person than the user names them. @default false */
   readonly publicUrls?: boolean;
+  /** The most downloads at once from one host. At most 8 run at once in all. @default 8 */
+  readonly perHost?: number;
   /** Refuse to download images. @default what HF_HUB_OFFLINE says */
   readonly offline?: boolean;
   /** Cache label embeddings in the cache folder of this tool. @default true */
@@ -73,7 +75,7 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
  */
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
   const { dtype, provider = 'auto', env, cache = true, onCacheTrouble = () => {} } = options;
-  requireCounts({ threads: options.threads ?? 1, batch: options.batch ?? 1 });
+  requireCounts({ threads: options.threads ?? 1, batch: options.batch ?? 1, perHost: options.perHost ?? 1 });
   if (dtype !== undefined) requireOneOf('dtype', dtype, DTYPES);
   const location = await findModel(nameOrFolder, env);
   const model = await readModel(location, options);
@@ -81,7 +83,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
 
   const digest = new ModelDigest(model, env, cache);
   const circumstances = { dtype: model.dtype, provider, decoder: decoderVersions };
-  const embeddings = cache ? new EmbeddingCache(digest, circumstances, env, onCacheTrouble) : undefined;
+  const embeddings = cache ? new EmbeddingCache(model.name, digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetching(cached(encoders.images, embeddings, options), options);
   const encodeLabels = (prompts: LabelPrompts) =>
     embeddings ? encodeLabelsOnce(encoders.labels, prompts, embeddings) : encoders.labels(prompts);
@@ -124,10 +126,10 @@ function cached(encoder: ImageEncoder, embeddings: EmbeddingCache | undefined, o
 }
 
 /** Downloads images that are given as URLs. The code for that is loaded at the first URL. */
-function fetching(encoder: ImageEncoder, { env, offline, publicUrls }: LoadOptions): ImageEncoder {
+function fetching(encoder: ImageEncoder, { env, offline, publicUrls, perHost }: LoadOptions): ImageEncoder {
   const settings = () => networkSettings({ ...processEnv, ...env }, offline);
   return fetchingEncoder(encoder, async () =>
-    (await import('./image/download.ts')).fetcherInto(spooled, settings, undefined, publicUrls),
+    (await import('./image/download.ts')).fetcherInto(spooled, settings, undefined, publicUrls, perHost),
   );
 }
 

@@ -47,7 +47,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // for the environment as the library's default, for the platform, and for the pid in the names of temporary files
   'node:process':
-    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|owner|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,

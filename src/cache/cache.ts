@@ -1,11 +1,16 @@
 import { join } from 'node:path';
+import { cacheLimit } from '../disk/cache-limit.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
-import { packageVersion } from '../disk/package-version.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
-/** To be counted up when the same model, image or text becomes another embedding than before. */
-const VERSION = 3;
+/** To be counted up when the same model, image or text becomes another embedding than before: versions of this package share the rest. */
+const FORMAT = 3;
+
+/** The folder of all stores. */
+export function embeddingsFolder(env?: Env): string {
+  return join(cacheFolder(env), 'embeddings');
+}
 
 /** What embeddings depend on, in addition to the model and the image or text. */
 export interface Circumstances {
@@ -19,14 +24,22 @@ export interface Circumstances {
 /** The embeddings of one model, in this tool's cache. */
 export class EmbeddingCache {
   private readonly pending = new Set<Promise<void>>();
+  private readonly limit: number;
 
-  /** @param onTrouble called with the reason if nothing can be cached */
+  /**
+   * @param model its name, for people
+   * @param onTrouble told why nothing can be kept
+   * @throws UsageError if the limit of the cache is no size
+   */
   constructor(
+    private readonly model: string,
     private readonly digest: ModelDigest,
     private readonly circumstances: Circumstances,
     private readonly env: Env | undefined,
     private readonly onTrouble: (error: unknown) => void,
-  ) {}
+  ) {
+    this.limit = cacheLimit(env);
+  }
 
   /**
    * Opens the store of labels or images. The caller closes it.
@@ -41,17 +54,14 @@ export class EmbeddingCache {
       const { dtype, provider } = this.circumstances;
       const facts = {
         kind,
-        version: [await packageVersion(), VERSION],
+        format: FORMAT,
         model,
         dtype,
         provider,
         ...(kind === 'images' && { decoder: this.circumstances.decoder() }),
       };
-      return await EmbeddingStore.open(
-        join(cacheFolder(this.env), 'embeddings'),
-        JSON.stringify(facts),
-        this.onTrouble,
-      );
+      const keeping = { model: this.model, limit: this.limit };
+      return await EmbeddingStore.open(embeddingsFolder(this.env), JSON.stringify(facts), this.onTrouble, keeping);
     } catch (error) {
       this.onTrouble(error);
       return undefined;

@@ -1,8 +1,10 @@
-import crypto, { createHash, randomUUID } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import crypto, { randomUUID } from 'node:crypto';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsent } from '../disk/error-code.ts';
 import { row, type UnitRows, unitRows } from '../tensor.ts';
+import { DIGEST, digestOf, encodeHeader, openPlain, readExactly, readHeader, uint32 } from './segment-header.ts';
 
 /** Two numbers that are stored with an embedding. Their meaning is up to the caller. */
 export type Notes = readonly [number, number];
@@ -19,25 +21,19 @@ export interface Entry {
 /** An entry of a segment. */
 export type Stored = Omit<Entry, 'key'>;
 
-const MAGIC = Buffer.from('CLIPEMB\n');
-const VERSION = 1;
-/** Limits what is allocated before a digest is checked (CWE-770). */
-const [MAX_FACTS, MAX_COLUMNS, MAX_BLOCK] = [65_536, 65_536, 65_536];
-const [KEY, DIGEST, NOTES] = [32, 32, 8];
+/** Bounds what is allocated before a digest has been checked (CWE-770). */
+const MAX_BLOCK = 65_536;
+const [KEY, NOTES] = [32, 8];
 const SLAB_ROWS = 256;
 /** Bytes of one read of records that follow each other. */
 const READ_AHEAD = 262_144;
 
-/** Do not follow links, and do not wait for a FIFO. */
-const PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-
-/** File name endings of finished and unfinished segments. Readers use both. */
+/** A segment that is being written has another ending; whoever reads takes both. */
 export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 
 /*
- * A segment: a header, then blocks, of which one is appended at a time. All numbers are little-endian.
+ * A segment: a header (segment-header.ts), then blocks, of which one is appended at a time. All numbers are little-endian.
  *
- *   header  magic[8] version[4] length[4] facts[length] sha256[32]
  *   block   count[4] keys[count · 32] sha256[32]  record[count]
  *   record  notes[2 · 4] embedding[D · 4] sha256[32]
  *
@@ -69,23 +65,26 @@ export class SegmentReader {
     this.scratch = Buffer.concat([digest, Buffer.alloc(KEY + this.recordBytes)]);
   }
 
-  /** @returns undefined if the file cannot be read, its beginning is damaged, or it has other facts */
-  static open(path: string, facts: string): SegmentReader | undefined {
-    let file: number | undefined;
+  /**
+   * @returns 'rubbish' if it is damaged at its beginning, or is of other facts
+   * @throws Error if it cannot be opened or read: it has gone, belongs to another user, or too many files are open
+   */
+  static open(path: string, facts: string): SegmentReader | 'rubbish' {
+    const file = openPlain(path);
     try {
-      file = openSync(path, PLAIN_FILE);
       const info = fstatSync(file);
-      const header = info.isFile() ? readHeader(file, facts) : undefined;
-      if (header !== undefined) {
+      const header = info.isFile() ? readHeader(file) : undefined;
+      if (header !== undefined && header.facts === facts) {
         const reader = new SegmentReader(path, file, info.size, header.digest, header.columns);
         reader.index(header.end);
         return reader;
       }
-    } catch {
-      // it was deleted, or may not be read
+    } catch (error) {
+      closeSync(file);
+      throw error;
     }
-    if (file !== undefined) closeSync(file);
-    return undefined;
+    closeSync(file);
+    return 'rubbish';
   }
 
   private get recordBytes(): number {
@@ -158,42 +157,34 @@ export class SegmentReader {
   }
 }
 
-function readHeader(file: number, facts: string): { digest: Buffer; columns: number; end: number } | undefined {
-  const start = readExactly(file, 0, 16);
-  if (start === undefined || !start.subarray(0, 8).equals(MAGIC) || start.readUInt32LE(8) !== VERSION) return undefined;
-  const length = start.readUInt32LE(12);
-  if (length > MAX_FACTS) return undefined;
-  const rest = readExactly(file, 16, length + DIGEST);
-  if (rest === undefined) return undefined;
-  const text = rest.subarray(0, length);
-  const digest = digestOf(start, text);
-  if (!digest.equals(rest.subarray(length))) return undefined;
-  const { facts: own, columns } = JSON.parse(text.toString('utf8')) as { facts?: unknown; columns?: unknown };
-  if (own !== facts || typeof columns !== 'number' || !(columns >= 1 && columns <= MAX_COLUMNS)) return undefined;
-  return { digest, columns, end: 16 + length + DIGEST };
-}
-
-/** A segment for writing. Readers can use it from its first block on. */
+/** A segment that grows. It is there for readers from its first block on. */
 export class SegmentWriter {
   private end = 0;
 
   private constructor(
-    private readonly path: string,
+    readonly path: string,
     private readonly handle: FileHandle,
     private readonly digest: Buffer,
     /** D */
     readonly columns: number,
   ) {}
 
-  /** @param columns D */
-  static async create(folder: string, facts: string, columns: number): Promise<SegmentWriter> {
+  /** Bytes. */
+  get size(): number {
+    return this.end;
+  }
+
+  /**
+   * @param columns D
+   * @param model the name of the model, for people
+   */
+  static async create(folder: string, facts: string, columns: number, model = ''): Promise<SegmentWriter> {
     const path = join(folder, `${randomUUID()}${UNFINISHED}`);
     const handle = await open(path, 'wx', 0o600);
-    const text = Buffer.from(JSON.stringify({ facts, columns }));
-    const start = Buffer.concat([MAGIC, uint32(VERSION), uint32(text.length)]);
-    const writer = new SegmentWriter(path, handle, digestOf(start, text), columns);
+    const { bytes, digest } = encodeHeader({ facts, columns, model });
+    const writer = new SegmentWriter(path, handle, digest, columns);
     try {
-      await writer.write(Buffer.concat([start, text, writer.digest]));
+      await writer.write(bytes);
     } catch (error) {
       await handle.close();
       await rm(path, { force: true });
@@ -224,35 +215,20 @@ export class SegmentWriter {
     this.end += bytes.length;
   }
 
-  /** Renames the segment to its final name. A block that is only partly written because of a full disk is truncated. */
+  /** Gives the segment its lasting name; what a full disk left half written is cut off. One that was deleted stays so. */
   async close(): Promise<void> {
     try {
       await this.handle.truncate(this.end);
     } finally {
       await this.handle.close();
     }
-    await rename(this.path, this.path.slice(0, -UNFINISHED.length) + FINISHED);
+    await rename(this.path, this.path.slice(0, -UNFINISHED.length) + FINISHED).catch((error: unknown) => {
+      if (!isAbsent(error)) throw error;
+    });
   }
-}
-
-function readExactly(file: number, position: number, length: number): Buffer | undefined {
-  const bytes = Buffer.allocUnsafe(length);
-  return readSync(file, bytes, 0, length, position) === length ? bytes : undefined;
-}
-
-function digestOf(...parts: readonly Uint8Array[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }
 
 /** Node has a shorter function since 20.12. */
 export function sha256(bytes: Uint8Array | string): Buffer {
   return 'hash' in crypto ? crypto.hash('sha256', bytes, 'buffer') : digestOf(Buffer.from(bytes));
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }

@@ -1,17 +1,26 @@
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../disk/cache-files.ts';
-import { type Entry, FINISHED, SegmentReader, SegmentWriter, type Stored, UNFINISHED } from './segment.ts';
+import { isAbsent } from '../disk/error-code.ts';
+import { dropOldSegments } from './bound.ts';
+import { type Entry, SegmentReader, type Stored } from './segment.ts';
+import { isFinished, isSegment } from './segment-files.ts';
+import { SegmentSeries } from './segment-series.ts';
 
 /** Small segments are merged if there are more than this number. */
 const [SMALL_BYTES, MOST_SMALL] = [8_000_000, 16];
-/** An unfinished segment that has not grown for this long belongs to a process that was killed. */
-const DEAD_MS = 24 * 3600 * 1000;
 /** Entries of one block of a segment. */
 const BLOCK = 1024;
 /** The most entries that wait for a slow disk. More entries are not stored. */
 const MOST_WAITING = 65_536;
+
+/** How a store is kept. */
+export interface Keeping {
+  /** The name of the model, for people. */
+  readonly model: string;
+  /** Bytes of the segments of all stores: beyond them, those go that nothing used for the longest time. */
+  readonly limit: number;
+}
 
 /**
  * Embeddings on disk, by a key of 32 bytes. All embeddings of a store share its facts (the model, its precision, …).
@@ -22,32 +31,49 @@ const MOST_WAITING = 65_536;
 export class EmbeddingStore {
   private readonly segments: SegmentReader[] = [];
   private readonly damaged = new Set<SegmentReader>();
+  private readonly used = new Set<SegmentReader>();
   private readonly rubbish: string[] = [];
   private waiting: Entry[] = [];
   private writing: Promise<void> = Promise.resolve();
-  private writer: SegmentWriter | undefined;
+  private readonly series: SegmentSeries;
   private broken = false;
 
   private constructor(
+    private readonly parent: string,
     private readonly folder: string,
     private readonly facts: string,
     private readonly onTrouble: (error: unknown) => void,
-  ) {}
+    private readonly keeping: Keeping,
+  ) {
+    this.series = new SegmentSeries(folder, facts, keeping, () => this.makeRoom());
+  }
 
   /**
    * @param parent the folder of all stores
    * @param facts what all its embeddings have in common, as JSON
-   * @param onTrouble called once with the reason if nothing can be written
+   * @param onTrouble told once why nothing can be read or written
    */
-  static async open(parent: string, facts: string, onTrouble: (error: unknown) => void): Promise<EmbeddingStore> {
+  static async open(
+    parent: string,
+    facts: string,
+    onTrouble: (error: unknown) => void,
+    keeping: Keeping = { model: '', limit: Number.POSITIVE_INFINITY },
+  ): Promise<EmbeddingStore> {
     const folder = join(parent, createHash('sha256').update(facts).digest('hex').slice(0, 32));
-    const store = new EmbeddingStore(folder, facts, onTrouble);
-    for (const name of await readdir(folder).catch(() => [])) {
+    const store = new EmbeddingStore(parent, folder, facts, onTrouble, keeping);
+    const names = await readdir(folder).catch((error: unknown) => {
+      if (!isAbsent(error)) store.giveUp(error);
+      return [];
+    });
+    for (const name of names.filter(isSegment)) {
       const path = join(folder, name);
-      if (!name.endsWith(FINISHED) && !name.endsWith(UNFINISHED)) continue;
-      const segment = SegmentReader.open(path, facts);
-      if (segment === undefined) store.rubbish.push(path);
-      else store.add(segment);
+      try {
+        const segment = SegmentReader.open(path, facts);
+        if (segment === 'rubbish') store.rubbish.push(path);
+        else store.add(segment);
+      } catch {
+        // It has gone, or belongs to another user: what it holds is made anew.
+      }
     }
     return store;
   }
@@ -64,8 +90,11 @@ export class EmbeddingStore {
       const place = segment.places.get(name);
       if (place === undefined) continue;
       const stored = segment.read(key, place);
-      if (stored !== undefined) return stored;
-      this.damaged.add(segment);
+      if (stored === undefined) this.damaged.add(segment);
+      else {
+        this.used.add(segment);
+        return stored;
+      }
     }
     return undefined;
   }
@@ -79,12 +108,7 @@ export class EmbeddingStore {
   private async flush(): Promise<void> {
     try {
       while (this.waiting.length > 0 && !this.broken) {
-        const block = this.waiting.splice(0, BLOCK);
-        if (this.writer === undefined) {
-          await makeFolder(this.folder);
-          this.writer = await SegmentWriter.create(this.folder, this.facts, block[0]?.embedding.columns ?? 0);
-        }
-        await this.writer.append(block);
+        await this.series.append(this.waiting.splice(0, BLOCK));
       }
     } catch (error) {
       this.giveUp(error);
@@ -93,8 +117,7 @@ export class EmbeddingStore {
 
   private giveUp(error: unknown): void {
     if (!this.broken) this.onTrouble(error);
-    void this.writer?.close().catch(() => {}); // the written entries stay
-    this.writer = undefined;
+    void this.series.close().catch(() => {}); // what it has written stays
     this.broken = true;
     this.waiting = [];
   }
@@ -103,12 +126,25 @@ export class EmbeddingStore {
   async close(): Promise<void> {
     try {
       await this.writing;
-      await this.writer?.close();
+      await this.series.close();
+      await this.markUsed();
       await this.tidy();
+      if (this.series.hasWritten) await this.makeRoom();
     } catch (error) {
       this.giveUp(error);
     }
     for (const segment of this.segments.splice(0)) segment.close();
+  }
+
+  /** The time of a segment is that of its last use. Another user's stays as it is, as does one on a read-only disk. */
+  private async markUsed(): Promise<void> {
+    const now = new Date();
+    for (const { path } of this.used) if (await isFinished(path)) await utimes(path, now, now).catch(() => {});
+  }
+
+  private async makeRoom(): Promise<void> {
+    await this.markUsed();
+    await dropOldSegments(this.parent, this.keeping.limit);
   }
 
   /**
@@ -124,24 +160,15 @@ export class EmbeddingStore {
       (segment) => this.damaged.has(segment) || (small.length > MOST_SMALL && small.includes(segment)),
     );
     for (const columns of new Set(merged.map((segment) => segment.columns)))
-      await this.merge(
-        merged.filter((segment) => segment.columns === columns),
-        columns,
-      );
+      await this.merge(merged.filter((segment) => segment.columns === columns));
     const gone = merged.map(({ path }) => path);
     for (const path of this.rubbish) if (await isFinished(path)) gone.push(path);
     for (const path of gone) await rm(path, { force: true });
   }
 
-  private async merge(segments: readonly SegmentReader[], columns: number): Promise<void> {
-    let writer: SegmentWriter | undefined;
+  private async merge(segments: readonly SegmentReader[]): Promise<void> {
+    const series = new SegmentSeries(this.folder, this.facts, this.keeping);
     let block: Entry[] = [];
-    const flush = async () => {
-      if (block.length === 0) return;
-      writer ??= await SegmentWriter.create(this.folder, this.facts, columns);
-      await writer.append(block);
-      block = [];
-    };
     const seen = new Set<string>();
     for (const segment of segments) {
       for (const [text, at] of segment.places) {
@@ -150,17 +177,12 @@ export class EmbeddingStore {
         if (stored === undefined) continue;
         seen.add(text);
         block.push({ key, ...stored });
-        if (block.length === BLOCK) await flush();
+        if (block.length < BLOCK) continue;
+        await series.append(block);
+        block = [];
       }
     }
-    await flush();
-    await writer?.close();
+    if (block.length > 0) await series.append(block);
+    await series.close();
   }
-}
-
-/** Whether no process writes to a segment any more. */
-async function isFinished(path: string): Promise<boolean> {
-  if (path.endsWith(FINISHED)) return true;
-  const info = await stat(path).catch(() => undefined);
-  return info !== undefined && Date.now() - info.mtimeMs > DEAD_MS;
 }

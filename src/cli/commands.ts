@@ -2,6 +2,7 @@ import type { Commands } from './command.ts';
 
 /** Each command is loaded when it is called, so that a start loads only one. */
 export const COMMANDS = {
+  cache: async () => (await import('./cache/command.ts')).cacheCommand,
   classify: async () => (await import('./classify/command.ts')).classifyCommand,
   completion: async () => (await import('./completion/command.ts')).completionCommand,
   doctor: async () => (await import('./doctor/command.ts')).doctorCommand,

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { defaultModel } from '../model/default-model.ts';
 import type { Amount } from './given-images.ts';
 import type { Io } from './io.ts';
+import { say } from './messages.ts';
 import { cacheSettings } from './options/cache-options.ts';
 import type { ModelOptions } from './options/model-options.ts';
 
@@ -17,7 +18,19 @@ export function openModel(
   io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
   more: Pick<LoadOptions, 'publicUrls'> = {},
 ): Promise<Clip> {
-  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
+  const {
+    model,
+    batch,
+    timeout,
+    provider,
+    device,
+    dtype,
+    logitScale,
+    logitBias,
+    threads,
+    offline = false,
+    perHost,
+  } = options;
   if (device !== undefined && provider === 'cpu')
     throw new UsageError('--device chooses a GPU, but --provider is cpu', 'remove --device');
   return loadModel(model ?? defaultModel(io.env), {
@@ -33,6 +46,8 @@ export function openModel(
     few: amount !== 'many',
     timeout,
     offline,
+    ...(perHost && { perHost }),
+    ...(!options.quiet && { onNote: (message: string) => say(io, 'note', message) }),
     signal: io.interruption,
     ...(logitScale !== undefined && { logitScale }),
     ...(logitBias !== undefined && { logitBias }),

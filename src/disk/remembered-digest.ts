@@ -43,10 +43,25 @@ export async function hashAndRemember(path: string, env?: Env): Promise<string> 
   return sha256;
 }
 
+/** The folder of what is remembered. */
+export function digestsFolder(env?: Env): string {
+  return join(cacheFolder(env), 'digests');
+}
+
+/** The path whose digest a file remembers; undefined if the file is something else. */
+export async function rememberedPath(file: string): Promise<string | undefined> {
+  try {
+    const { path, stamp, sha256, check } = JSON.parse(await readPlainFile(file)) as Partial<Memory>;
+    return path !== undefined && check === checkOf(path, String(stamp), String(sha256)) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function checkOf(path: string, stamp: string, digest: string): string {
   return sha256Of(JSON.stringify([path, stamp, digest]));
 }
 
 async function memoryOf(path: string, env?: Env): Promise<string> {
-  return join(cacheFolder(env), 'digests', `${sha256Of(await realpath(path)).slice(0, 32)}.json`);
+  return join(digestsFolder(env), `${sha256Of(await realpath(path)).slice(0, 32)}.json`);
 }

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { stat, utimes } from 'node:fs/promises';
 import { replaceFile } from './cache-files.ts';
 import { digestFile, stampOf } from './digest.ts';
 import { readPlainFile } from './plain-file.ts';
@@ -31,7 +31,13 @@ export async function isIntact(path: string): Promise<boolean> {
   }
 }
 
-/** Always hashes a sealed file. @returns undefined if it was made from another file than `source` */
+/** Notes that a sealed file is used now, as the time of its seal. */
+export async function markUsed(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(`${path}.json`, now, now).catch(() => {}); // on a read-only disk, or in a cache of another user
+}
+
+/** Hashes a sealed file whatever its stamp says. @returns undefined if it was made of another file than `source` */
 export async function verifySeal(path: string, source: string): Promise<'good' | 'changed' | undefined> {
   const known = await readSeal(path);
   if (known === undefined || known.source !== source) return undefined;

@@ -1,5 +1,8 @@
+import { usableMemory } from '../disk/machine.ts';
+import { formatSize } from '../disk/size.ts';
 import { ModelError } from '../errors.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
+import { memoryFor } from './keeping.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
@@ -62,7 +65,7 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
       watchdog.started();
       child = new EncoderProcess(opening, keeping, {
         onReplies: (replies) => replies.forEach(onReply),
-        onDeath: (how) => (++deaths > DEATHS ? fail(diedOften(model, how)) : start()),
+        onDeath: (how) => (++deaths > DEATHS ? fail(diedOften(model, how, keeping.weightBytes)) : start()),
         onExcess: () => fail(tookMemory(model, keeping)),
       });
     };
@@ -85,10 +88,11 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
   });
 }
 
-export function diedOften(model: string, how: string): ModelError {
+export function diedOften(model: string, how: string, weightBytes: number): ModelError {
+  const [needed, usable] = [formatSize(memoryFor(1, weightBytes)), formatSize(usableMemory())];
   return new ModelError(
     `the worker process ended ${DEATHS + 1} times while it opened ${model}: ${how}`,
-    'free memory, raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model',
+    `free memory (about ${needed} are needed, ${usable} are available), raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model`,
   );
 }
 

@@ -172,7 +172,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const unanswered = this.kill();
     if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
       const { model } = this.setup;
-      this.fail(this.watchdog.lacksThreads() ? lacksThreads(model) : diedOften(model, how));
+      this.fail(this.watchdog.lacksThreads() ? lacksThreads(model) : diedOften(model, how, this.keeping.weightBytes));
     }
     for (const job of unanswered) {
       job.stage = 'kept';

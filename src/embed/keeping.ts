@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { env as processEnv } from 'node:process';
 import type { Env } from '../disk/environment.ts';
 import { usableMemory } from '../disk/machine.ts';
+import { formatSize } from '../disk/size.ts';
 import type { ModelDescription } from '../model/description.ts';
 import { PROCESSES } from './encoder.ts';
 import type { Launch } from './encoder-process.ts';
@@ -39,7 +40,17 @@ async function bytesIn(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
 }
 
-/** How many worker processes there is memory for: {@link PROCESSES}, or one. Each has its own copy of the weights. */
-export function processesFor({ weightBytes }: Keeping): number {
-  return usableMemory() > weightBytes * PROCESSES + PROCESS_BYTES * (PROCESSES + 1) ? PROCESSES : 1;
+/** Bytes of memory for worker processes and this one. Each worker has its own copy of the weights. */
+export function memoryFor(processes: number, weightBytes: number): number {
+  return weightBytes * processes + PROCESS_BYTES * (processes + 1);
+}
+
+/** How many worker processes there is memory for: {@link PROCESSES}, or one. @param tell called if it is one */
+export function processesFor({ weightBytes }: Keeping, tell: (message: string) => void = () => {}): number {
+  const [needed, usable] = [memoryFor(PROCESSES, weightBytes), usableMemory()];
+  if (usable > needed) return PROCESSES;
+  tell(
+    `one worker process encodes the images, because two need about ${formatSize(needed)} of memory and ${formatSize(usable)} are available`,
+  );
+  return 1;
 }

@@ -30,6 +30,8 @@ export interface EncoderOptions extends DescribeOptions, ScoringOptions {
   readonly few?: boolean;
   /** Seconds without progress after which a worker process counts as stuck; a slow model gets more. @default 10 */
   readonly timeout?: number;
+  /** Called with what users may want to know about the run: too little memory for two worker processes. */
+  readonly onNote?: (message: string) => void;
   /** Ends the encoding of images: its reason is thrown, and worker processes are killed at once. */
   readonly signal?: AbortSignal;
 }
@@ -66,7 +68,7 @@ export async function openEncoders(model: ModelDescription, name: string, option
       ? (await import('./apart.ts')).measureLogitScaleApart(setup, keeping)
       : measureLogitScale(model, threads),
   );
-  const processes = isolate === true && keeping ? processesFor(keeping) : 1;
+  const processes = isolate === true && keeping ? processesFor(keeping, options.onNote) : 1;
   const images =
     keeping && (isolate === true || isForeign)
       ? (await import('./parallel.ts')).encodeInProcesses(setup, keeping, processes)

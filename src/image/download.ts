@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as setTimer } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
@@ -35,18 +36,34 @@ const PUBLIC: readonly Network[] = ['public'];
  *
  * @param settings called at the first URL
  */
-export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
-  return fetcherInto(inMemory, settings, patience);
+export function imageFetcher(
+  settings: () => NetworkSettings,
+  patience: DownloadPatience = PATIENCE,
+  perHost?: number,
+): FetchImage {
+  return fetcherInto(inMemory, settings, patience, false, perHost);
 }
 
-/** {@link imageFetcher} with another collector of bytes for each image. @param publicOnly whether the URL itself must be public, too */
+/**
+ * The same, into what `collect` makes for each image.
+ *
+ * @param publicOnly whether the URL itself must be public too
+ * @param perHost the most downloads at once from the host that a URL names
+ */
 export function fetcherInto<T>(
   collect: () => Collector<T>,
   settings: () => NetworkSettings,
   patience: DownloadPatience = PATIENCE,
   publicOnly = false,
+  perHost = Number.POSITIVE_INFINITY,
 ): (url: string) => Promise<T> {
   let connections: Promise<Send> | undefined;
+  const limits = new Map<string, LimitFunction>();
+  const oneOf = (host: string): LimitFunction => {
+    const limit = limits.get(host) ?? pLimit(perHost);
+    limits.set(host, limit);
+    return limit;
+  };
   return async (given) => {
     const name = withoutCredentials(given);
     const network = settings();
@@ -55,7 +72,7 @@ export function fetcherInto<T>(
     if (!URL.canParse(given)) throw badUrl(name, 'is not a valid URL', 'check the URL');
     connections ??= openConnections(network);
     const send = await connections;
-    return inTime(name, patience, async (signal, progress) => {
+    const download = async (signal: AbortSignal, progress: () => void) => {
       const response = await follow(send, name, new URL(given), publicOnly, signal, progress);
       try {
         return await receive(name, response, collect(), progress);
@@ -63,7 +80,8 @@ export function fetcherInto<T>(
         await response.body?.cancel().catch(() => {});
         throw error;
       }
-    });
+    };
+    return oneOf(new URL(given).host)(() => inTime(name, patience, download));
   };
 }
 

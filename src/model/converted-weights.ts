@@ -3,20 +3,24 @@ import { open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
+import { inCache, isThere, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
 import { stampOf } from '../disk/digest.ts';
-import { cacheFolder, type Env } from '../disk/environment.ts';
+import type { Env } from '../disk/environment.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { withLock } from '../disk/process-lock.ts';
-import { isIntact, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
+import { isIntact, markUsed, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
+import { weightsFolder } from './weights-files.ts';
 
 /** Format version. Increase it when the format changes; older files are then ignored. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
 /** What stands behind the name of a sealed file in that of its seal. */
 const SEAL = '.json';
+/** Another process may empty the cache while weights are written or opened; not so often in a row. */
+const MOST_TRIES = 5;
 
 /** The tensors of an encoder in another precision, and where onnxruntime finds their bytes. */
 export interface Converted {
@@ -43,23 +47,45 @@ export async function convertedWeights(
   try {
     const folder = await weightsFolderOf(checkpoint, env);
     const path = join(folder, `${tower}-${storage}.safetensors`);
-    if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
-      await inCache(folder, VARIABLE, async () => {
-        await makeFolder(folder);
-        await withLock(`${path}.lock`, async () => {
-          for (const file of await leftovers(path)) await rm(file, { force: true });
-          if (await isIntact(path)) return;
-          await write(plan, path, checkpoint.file);
-          await removeConverted(checkpoint.file, env, folder); // of earlier states of the checkpoint
-        });
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const kept = await keep(plan, path, checkpoint.file, env).catch((error: unknown) => {
+        if (tries === MOST_TRIES - 1 || !isEmptied(error)) throw error;
       });
+      if (kept !== undefined) return { checkpoint: kept, weights: { folder, file: path } };
     }
-    return { checkpoint: await readCheckpoint(path), weights: { folder: dirname(path) } };
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     onCacheTrouble?.(error);
-    return inMemory(plan, checkpoint);
   }
+  return inMemory(plan, checkpoint);
+}
+
+/** @returns undefined if another process deleted the weights meanwhile */
+async function keep(plan: Conversion, path: string, source: string, env?: Env): Promise<Checkpoint | undefined> {
+  const folder = dirname(path);
+  if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
+    await inCache(folder, VARIABLE, async () => {
+      await makeFolder(folder);
+      await withLock(`${path}.lock`, async () => {
+        for (const file of await leftovers(path)) await rm(file, { force: true });
+        if (await isIntact(path)) return;
+        await write(plan, path, source);
+        await removeConverted(source, env, folder); // of the checkpoint as it was before
+      });
+    });
+  }
+  await markUsed(path);
+  try {
+    return await readCheckpoint(path);
+  } catch (error) {
+    if (await isThere(path)) throw error;
+    return undefined;
+  }
+}
+
+/** Whether the folder was deleted while something was made in it. */
+function isEmptied(error: unknown): boolean {
+  return error instanceof CacheError && isAbsent(error.cause);
 }
 
 /** Hashes the converted weights of the checkpoint in a folder again, for all states of the checkpoint. */
@@ -132,10 +158,6 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
 /** The folder of all that is kept of a checkpoint in its present state. */
 export async function weightsFolderOf(checkpoint: Checkpoint, env?: Env): Promise<string> {
   return join(weightsFolder(env), await keyOf(checkpoint));
-}
-
-function weightsFolder(env?: Env): string {
-  return join(cacheFolder(env), 'weights');
 }
 
 async function keyOf({ files, header }: Checkpoint): Promise<string> {

@@ -1,14 +1,16 @@
 import { execFile } from 'node:child_process';
-import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, lstat, readdir, readFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { makeFolder } from '../disk/cache-files.ts';
+import { inCache, makeFolder } from '../disk/cache-files.ts';
+import { cacheLimit } from '../disk/cache-limit.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { exists } from '../disk/exists.ts';
 import { usableCores } from '../disk/machine.ts';
+import { formatSize } from '../disk/size.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
@@ -177,20 +179,30 @@ async function isIn(folders: readonly string[], name: string): Promise<boolean> 
 }
 
 async function cache(env: Env): Promise<Finding> {
-  const folder = cacheFolder(env);
   const topic = 'cache folder';
   try {
-    await makeFolder(folder);
-    await access(folder, constants.W_OK);
-    let bytes = 0;
-    for (const name of await readdir(folder, { recursive: true })) bytes += (await stat(join(folder, name))).size;
-    return { topic, state: 'ok', detail: `${folder}, ${(bytes / 1e6).toFixed(1)} MB` };
-  } catch (error) {
-    return {
-      topic,
-      state: 'problem',
-      detail: `${folder} cannot be used: ${messageOf(error)}`,
-      fix: 'set CLIP_CLASSIFY_CACHE to a writable folder',
+    const [folder, limit] = [cacheFolder(env), cacheLimit(env)];
+    const bound = limit === Number.POSITIVE_INFINITY ? 'without limit' : `at most ${formatSize(limit)}`;
+    const use = async () => {
+      await makeFolder(folder);
+      await access(folder, constants.W_OK);
+      return `${folder}, ${formatSize(await bytesIn(folder))}; embeddings ${bound}, ${formatSize(await bytesIn(join(folder, 'embeddings')))} now`;
     };
+    return { topic, state: 'ok', detail: await inCache(folder, 'CLIP_CLASSIFY_CACHE', use) };
+  } catch (error) {
+    if (!(error instanceof ClipError)) throw error;
+    return { topic, state: 'problem', detail: error.fact, fix: error.nextStep };
   }
+}
+
+/** Files of other users that cannot be looked at count nothing. */
+async function bytesIn(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = names.map((name) =>
+    lstat(join(folder, name)).then(
+      (info) => (info.isFile() ? info.size : 0),
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
 }

@@ -7,10 +7,10 @@ import type { Env } from '../disk/environment.ts';
 import { processorFacts } from '../disk/machine.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { withLock } from '../disk/process-lock.ts';
-import { isIntact, seal } from '../disk/sealed-file.ts';
+import { isIntact, markUsed, seal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { removeConverted, weightsFolderOf } from './converted-weights.ts';
-import { type Graph, runtimeVersion, saveOptimized } from './session.ts';
+import { type Graph, optimizedWeights, runtimeVersion, saveOptimized } from './session.ts';
 
 /** To be counted up with every change of the graphs of convolutional networks. */
 const FORMAT = 1;
@@ -48,6 +48,7 @@ export async function optimizedGraph(
         });
       });
     }
+    await markUsed(path);
     return { path, isOptimized: true };
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
@@ -65,22 +66,20 @@ async function nameOfKind(): Promise<string> {
 /** Behind the name of the folder that a graph is written in. Only the holder of the lock writes. */
 const UNFINISHED = '.tmp';
 
-const weightsOf = (path: string) => `${path}.weights`;
-
 async function isWhole(path: string): Promise<boolean> {
-  return (await isIntact(path)) && (await isIntact(weightsOf(path)));
+  return (await isIntact(path)) && (await isIntact(optimizedWeights(path)));
 }
 
 /** A file that is being read is never cut, and a file that is there is whole. */
 async function write(graph: Graph, path: string, checkpoint: Checkpoint): Promise<void> {
   const folder = `${path}${UNFINISHED}`;
-  const [bytes, weights] = [join(folder, basename(path)), join(folder, basename(weightsOf(path)))];
+  const [bytes, weights] = [join(folder, basename(path)), join(folder, basename(optimizedWeights(path)))];
   await makeFolder(folder);
   try {
     await requireSpace(folder, GROWTH * bytesOf(checkpoint), VARIABLE);
     await saveOptimized(graph, bytes, basename(weights));
     for (const [from, to] of [
-      [weights, weightsOf(path)],
+      [weights, optimizedWeights(path)],
       [bytes, path],
     ] as const) {
       await settle(from);

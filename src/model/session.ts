@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { arch, env, platform } from 'node:process';
@@ -9,8 +9,13 @@ import type { Matrix } from '../tensor.ts';
 
 const require = createRequire(import.meta.url);
 
-/** The weights of a graph: the folder of their file, or the name of the file and its bytes. */
-export type Weights = { readonly folder: string } | { readonly name: string; readonly data: Uint8Array };
+/**
+ * Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file.
+ * `file` is one in the cache, which another process may delete.
+ */
+export type Weights =
+  | { readonly folder: string; readonly file?: string }
+  | { readonly name: string; readonly data: Uint8Array };
 
 /** An ONNX graph: its bytes and its weights, or the path of a whole model. */
 export type Graph =
@@ -26,7 +31,7 @@ export type Graph =
       readonly isOptimized?: boolean;
     };
 
-/** A graph, or what makes the graph for an execution provider when it is first needed. */
+/** A graph, or what makes the graph for an execution provider when it is needed; again if its files were deleted from the cache. */
 export type GraphSource = Graph | ((provider: string) => Promise<Graph>);
 
 /** An input tensor. */
@@ -101,11 +106,34 @@ export function builtInProviders(): string[] {
  * @throws ProviderError if the provider cannot run here
  * @throws ModelError if onnxruntime does not accept the graph or cannot read the weights
  */
-export async function openSession(
-  source: GraphSource,
-  { threads, provider, device, once = false }: SessionOptions,
-): Promise<Session> {
-  const graph = typeof source === 'function' ? await source(provider) : source;
+export async function openSession(source: GraphSource, options: SessionOptions): Promise<Session> {
+  for (let tries = 1; ; tries++) {
+    const graph = typeof source === 'function' ? await source(options.provider) : source;
+    try {
+      return await openGraph(graph, options);
+    } catch (error) {
+      if (tries === MOST_TRIES || typeof source !== 'function' || !isGone(graph)) throw error;
+    }
+  }
+}
+
+/** Another process may empty the cache while a graph is opened; not so often in a row. */
+const MOST_TRIES = 5;
+
+/** Whether files of a graph were in the cache, and have been deleted there. */
+function isGone(graph: Graph): boolean {
+  return cachedFiles(graph).some((path) => !existsSync(path));
+}
+
+function cachedFiles(graph: Graph): string[] {
+  if ('path' in graph) return graph.isOptimized ? [graph.path, optimizedWeights(graph.path)] : [];
+  return 'folder' in graph.weights && graph.weights.file !== undefined ? [graph.weights.file] : [];
+}
+
+/** The weights of an optimised graph. */
+export const optimizedWeights = (path: string) => `${path}.weights`;
+
+async function openGraph(graph: Graph, { threads, provider, device, once = false }: SessionOptions): Promise<Session> {
   const options: runtime.InferenceSession.SessionOptions = {
     executionProviders: [provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: device } : provider],
     // Without both numbers, onnxruntime pins threads to cores, and prints a warning if a container forbids it.

@@ -22,6 +22,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   device: '--device',
   dtype: '--dtype',
   offline: '--offline',
+  perHost: '--per-host',
   logitScale: '--logit-scale',
   logitBias: '--logit-bias',
 };

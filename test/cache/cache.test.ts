@@ -41,7 +41,9 @@ const failOnTrouble = (error: unknown) => {
 /** The cache that loadModel() uses for the model in a folder. */
 async function cacheOf(model = MODEL, other = {}): Promise<EmbeddingCache> {
   const circumstances = { dtype: 'fp32', provider: 'auto', decoder: decoderVersions, ...other };
-  return new EmbeddingCache(new ModelDigest(await describeModel(model), env, true), circumstances, env, failOnTrouble);
+  const described = await describeModel(model);
+  const digest = new ModelDigest(described, env, true);
+  return new EmbeddingCache(described.name, digest, circumstances, env, failOnTrouble);
 }
 async function segments(): Promise<string[]> {
   const root = join(env.CLIP_CLASSIFY_CACHE, 'embeddings');

@@ -16,6 +16,8 @@ export const commandLines = [
   'completion',
   'models',
   ...['list', 'use', 'pull', 'verify', 'path', 'rm', 'import', 'inspect'].map((name) => `models ${name}`),
+  'cache',
+  ...['show', 'prune', 'clear'].map((name) => `cache ${name}`),
   ...['list', 'show', 'lint'].map((name) => `labels ${name}`),
 ] as const;
 

@@ -80,6 +80,32 @@ describe('--resume', () => {
     expect(after.filter((row) => row.includes('d.png'))).toEqual(rows.filter((row) => row.includes('d.png')));
   });
 
+  it.each([
+    ['keeps the rows of a tree that was copied with new times, with --checksum', ['--checksum'], true],
+    ['classifies such a tree again without --checksum', [], false],
+  ] as const)('%s', async (_, checksum, isKept) => {
+    const [output, tree] = [file(`copied-${isKept}.jsonl`), file(`tree-${isKept}`)];
+    await mkdir(tree);
+    for (const name of ['a.png', 'b.png']) await copyFile(fixture('images/rgb.png'), join(tree, name));
+    const args = [tree, ...TINY, '-o', output, ...checksum];
+    await cli(args);
+    const rowsAndJournal = () => Promise.all([output, `${output}.run.rows`].map((path) => readFile(path, 'utf8')));
+    const [before = '', journal] = await rowsAndJournal();
+    for (const name of ['a.png', 'b.png']) {
+      await rm(join(tree, name));
+      await copyFile(fixture('images/rgb.png'), join(tree, name));
+    }
+    expect((await cli([...args, '--resume'])).stderr).toBe('2 ok, 0 failed\n');
+    const [after, laterJournal] = await rowsAndJournal(); // the journal has the times of the images when they were classified
+    expect(after).toBe(before);
+    expect(laterJournal === journal).toBe(isKept);
+    await copyFile(fixture('images/odd.jpg'), join(tree, 'b.png'));
+    await cli([...args, '--resume']);
+    const rows = (await readFile(output, 'utf8')).split('\n');
+    expect(rows[0]).toBe(before.split('\n')[0]);
+    expect(rows[1]).not.toBe(before.split('\n')[1]);
+  });
+
   it('counts the error rows that it keeps', async () => {
     const output = file('failed.jsonl');
     const args = [fixture('images/rgb.png'), file('nothing.jpg'), ...TINY, '-o', output];

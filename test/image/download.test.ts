@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imageFetcher } from '../../src/image/download.ts';
+import { fetcherInto, imageFetcher } from '../../src/image/download.ts';
+import { inMemory } from '../../src/image/spool.ts';
 import { networkOf } from '../../src/network/address.ts';
 import { fixture } from '../paths.ts';
 import { type Handler, type Loopback, proxyTo, serve } from './server.ts';
@@ -39,6 +40,11 @@ const handlers: Record<string, Handler> = {
   '/metadata6': redirect('http://[fe80::1]/a.png'),
   '/mapped': redirect('http://[::ffff:192.168.0.1]/a.png'),
   '/decimal': redirect('http://167772161/a.png'), // 10.0.0.1
+  '/octal': redirect('http://012.0.0.1/a.png'),
+  '/hexadecimal': redirect('http://0x0a000001/a.png'),
+  '/short-form': redirect('http://10.1/a.png'),
+  '/mapped6': redirect('http://[::ffff:a00:1]/a.png'),
+  '/nat64': redirect('http://[64:ff9b::a00:1]/a.png'),
   '/login-redirect': redirect('http://you:secret@127.0.0.1:1/a.png'),
   '/long': (_, response) => response.writeHead(200, { 'content-length': '200000001' }).write('x'),
   '/bomb': (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
@@ -103,6 +109,11 @@ describe('an image by its URL', () => {
     ['/metadata6', 'E_URL', /link-local network/],
     ['/mapped', 'E_URL', /private network/],
     ['/decimal', 'E_URL', /private network, to 10.0.0.1/],
+    ['/octal', 'E_URL', /private network, to 10.0.0.1/],
+    ['/hexadecimal', 'E_URL', /private network, to 10.0.0.1/],
+    ['/short-form', 'E_URL', /private network, to 10.0.0.1/],
+    ['/mapped6', 'E_URL', /private network/],
+    ['/nat64', 'E_URL', /translated network/],
     ['/login-redirect', 'E_URL', /cannot be reached/],
     ['/long', 'E_FILE_SIZE', /has 200000001 bytes; the limit is 200000000/],
     ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
@@ -139,6 +150,33 @@ describe('an image by its URL', () => {
     });
     expect(server.seen).toEqual([]);
   });
+});
+
+it('downloads at most so many images at once from each host', async () => {
+  const now = new Map<string, number>();
+  const most = new Map<string, number>();
+  const count = (host: string, by: number) => {
+    now.set(host, (now.get(host) ?? 0) + by);
+    most.set(host, Math.max(most.get(host) ?? 0, now.get(host) ?? 0));
+  };
+  const slow = await serve({
+    '/': ({ headers }, response) => {
+      const host = (headers.host ?? '').replace(/:.*/, '');
+      count(host, 1);
+      setTimeout(() => {
+        count(host, -1);
+        response.end(image);
+      }, 60);
+    },
+  });
+  const fetchImage = fetcherInto(inMemory, online, patience, false, 2);
+  const other = slow.origin.replace('127.0.0.1', 'localhost');
+  await Promise.all([slow.origin, other].flatMap((origin) => Array.from({ length: 5 }, () => fetchImage(origin))));
+  await slow.close();
+  expect([...most].sort()).toEqual([
+    ['127.0.0.1', 2],
+    ['localhost', 2],
+  ]);
 });
 
 describe('through a proxy', () => {

@@ -33,7 +33,7 @@ const FC1 = 'vision_model.encoder.layers.1.mlp.fc1.weight';
 describe('convertedWeights', () => {
   it('quantises all blocks except the first, and copies the rest of the image encoder byte for byte', async () => {
     const { checkpoint: made, weights } = await convertedWeights(checkpoint, 'image', 'int8', env);
-    expect(weights).toEqual({ folder: made.folder });
+    expect(weights).toEqual({ folder: made.folder, file: made.file });
     const steps = new Int8Array(await tensor(made, FC1));
     const [scales, weight] = [await floats(made, `${FC1}_step`), await floats(checkpoint, FC1)];
     const [inputs = 0, outputs = 0] = made.tensor(FC1).shape;

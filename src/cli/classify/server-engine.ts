@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, ServerError, UsageError } from '../../errors.ts';
+import { once } from '../../once.ts';
 import type { ServerAddress } from '../../remote/address.ts';
 import { ServerConnection } from '../../remote/connection.ts';
 import { openServedModel, type ServedModel } from '../../remote/served-model.ts';
@@ -25,13 +26,14 @@ export async function serverEngine(
 ): Promise<Engine> {
   const token = options.serverTokenFile === undefined ? undefined : await readToken(options.serverTokenFile);
   const connection = new ServerConnection(address, token, io.interruption);
-  const fetchImage = async (url: string) => {
+  const fetcher = once(async () => {
     const [{ imageFetcher }, { networkSettings }] = await Promise.all([
       import('../../image/download.ts'),
       import('../../network/settings.ts'),
     ]);
-    return imageFetcher(() => networkSettings(io.env, options.offline))(url);
-  };
+    return imageFetcher(() => networkSettings(io.env, options.offline), undefined, options.perHost);
+  });
+  const fetchImage = async (url: string) => (await fetcher())(url);
   const model = await unlessInterrupted(openServedModel(connection, fetchImage, warner(options, io)), io);
   await requireModel(model, address, options, io);
   const own = classes === undefined ? model.templates : undefined;

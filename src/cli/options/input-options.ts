@@ -6,7 +6,7 @@ import type { LeftOut } from '../../inputs/left-out.ts';
 import type { Shard } from '../../inputs/shard.ts';
 import { parseCarry } from '../../inputs/tar/carried.ts';
 import type { Io } from '../io.ts';
-import { collectOne } from './values.ts';
+import { collectOne, wholeNumber } from './values.ts';
 
 /** How images are found, for every command that reads images. */
 export interface WalkOptions {
@@ -44,7 +44,8 @@ export function withInputOptions(command: Command): Command {
         '--shard <i/n>',
         'process part i of n only; a hash of each path decides its part. auto or auto/n: the part of this task of an array job (Slurm, Kubernetes, AWS Batch)',
         parseShardChoice,
-      ),
+      )
+      .option('--per-host <n>', 'download at most this many images at once from one host, 1 to 8', wholeNumber(8), 8),
   );
 }
 

@@ -24,6 +24,7 @@ export interface ModelOptions extends CacheOptions {
   readonly backgroundColour?: Colour;
   readonly page?: number | 'all';
   readonly offline?: boolean;
+  readonly perHost?: number;
 }
 
 /** The options of {@link ModelOptions}. */

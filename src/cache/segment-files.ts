@@ -1,0 +1,57 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FINISHED, UNFINISHED } from './segment.ts';
+
+/** An unfinished segment that has not grown for so long belongs to a process that was killed. */
+const DEAD_MS = 24 * 3600 * 1000;
+
+/** A file that the name says is a segment. */
+export interface SegmentFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970: when it was used, or written. */
+  readonly lastUsed: number;
+  /** Whether nobody writes to it any more. */
+  readonly isFinished: boolean;
+}
+
+/** Whether a file is called as a segment is. */
+export function isSegment(name: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(emb|part)$/u.test(name);
+}
+
+/** The segments of all stores. Links are not followed. @param parent the folder of all stores */
+export async function segmentFiles(parent: string): Promise<SegmentFile[]> {
+  const files: SegmentFile[] = [];
+  for (const folder of await storeFolders(parent)) {
+    for (const name of (await readdir(folder).catch(() => [])).filter(isSegment)) {
+      const path = join(folder, name);
+      const info = await lstat(path).catch(() => undefined);
+      if (!info?.isFile()) continue;
+      const { size, mtimeMs: lastUsed } = info;
+      files.push({ path, size, lastUsed, isFinished: name.endsWith(FINISHED) || isDead(lastUsed) });
+    }
+  }
+  return files;
+}
+
+/** The folders of stores. @param parent the folder of all stores */
+export async function storeFolders(parent: string): Promise<string[]> {
+  if (!(await lstat(parent).catch(() => undefined))?.isDirectory()) return [];
+  const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isDirectory() && /^[0-9a-f]{32}$/u.test(entry.name))
+    .map(({ name }) => join(parent, name));
+}
+
+/** Whether nobody writes to a segment any more. */
+export async function isFinished(path: string): Promise<boolean> {
+  if (!path.endsWith(UNFINISHED)) return true;
+  const info = await lstat(path).catch(() => undefined);
+  return info !== undefined && isDead(info.mtimeMs);
+}
+
+function isDead(lastWritten: number): boolean {
+  return Date.now() - lastWritten > DEAD_MS;
+}

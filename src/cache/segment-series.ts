@@ -1,0 +1,58 @@
+import { makeFolder } from '../disk/cache-files.ts';
+import { isAbsent } from '../disk/error-code.ts';
+import { type Entry, SegmentWriter } from './segment.ts';
+
+/** A segment is at most this part of all embeddings, so that dropping one does not empty the cache; and so many bytes. */
+const [PARTS, MOST_BYTES] = [16, 1_000_000_000];
+/** The folder can be deleted between its making and the making of a file in it; not so often in a row. */
+const MOST_TRIES = 5;
+
+/** Segments, of which one grows: a full one is closed, and the next begins. */
+export class SegmentSeries {
+  private readonly mostBytes: number;
+  private writer: SegmentWriter | undefined;
+  private started = false;
+
+  /** @param onFull called after each segment that is full */
+  constructor(
+    private readonly folder: string,
+    private readonly facts: string,
+    private readonly keeping: { readonly model: string; readonly limit: number },
+    private readonly onFull: () => Promise<void> = async () => {},
+  ) {
+    this.mostBytes = Math.min(keeping.limit / PARTS, MOST_BYTES);
+  }
+
+  /** Whether anything was written. */
+  get hasWritten(): boolean {
+    return this.started;
+  }
+
+  /** @param entries at least one; all of one length */
+  async append(entries: readonly Entry[]): Promise<void> {
+    this.writer ??= await this.create(entries[0]?.embedding.columns ?? 0);
+    this.started = true;
+    await this.writer.append(entries);
+    if (this.writer.size < this.mostBytes) return;
+    await this.close();
+    await this.onFull();
+  }
+
+  private async create(columns: number): Promise<SegmentWriter> {
+    for (let tries = 1; ; tries++) {
+      await makeFolder(this.folder);
+      try {
+        return await SegmentWriter.create(this.folder, this.facts, columns, this.keeping.model);
+      } catch (error) {
+        if (!isAbsent(error) || tries === MOST_TRIES) throw error;
+      }
+    }
+  }
+
+  /** Ends the segment that grows. */
+  async close(): Promise<void> {
+    const { writer } = this;
+    this.writer = undefined;
+    await writer?.close();
+  }
+}
