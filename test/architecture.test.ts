@@ -37,6 +37,8 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'p-retry': /^src\/hub\/retry\.ts$/,
   valibot: /^src\/(hub|server)\//,
   '@fastify/busboy': /^src\/server\/multipart\.ts$/,
+  '@valibot/to-json-schema': /^src\/server\/operations\.ts$/,
+  'prom-client': /^src\/server\/metrics\.ts$/,
   'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,

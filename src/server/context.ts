@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { readBody } from './body.ts';
 import type { Budget } from './budget.ts';
 import type { LabelMemory, LabelSet } from './label-memory.ts';
+import type { Metrics } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
 import type { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
@@ -15,6 +16,7 @@ export interface Service {
   readonly defaults: LabelSet | undefined;
   readonly queue: ImageQueue;
   readonly budget: Budget;
+  readonly metrics: Metrics;
   /** Whether no new request is accepted. */
   isStopping(): boolean;
 }
@@ -29,12 +31,25 @@ export interface Exchange {
   images: number;
 }
 
-/** What is sent back: JSON. */
+/** A body that is not JSON. */
+export class Content {
+  constructor(
+    /** For Content-Type. */
+    readonly type: string,
+    readonly bytes: string | Uint8Array,
+  ) {}
+}
+
+/** What is sent back. */
 export interface Answer {
   readonly status: number;
-  readonly body: object;
+  /** Any other object becomes JSON. */
+  readonly body?: Content | object;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What a route does. */
+export type Respond = (exchange: Exchange, service: Service) => Promise<Answer>;
 
 /** Reads the body, and gives its memory back when it has been answered. @throws Problem */
 export async function withBody<T>(

@@ -1,7 +1,9 @@
 import type { Clip } from '../clip.ts';
+import { packageVersion } from '../disk/package-version.ts';
 import { Budget } from './budget.ts';
 import type { Service } from './context.ts';
 import { LabelMemory } from './label-memory.ts';
+import { Metrics } from './metrics.ts';
 import { ModelHost } from './model-host.ts';
 import { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
@@ -22,7 +24,13 @@ export async function createService(
   isStopping: () => boolean,
 ): Promise<Service> {
   const { limits, log } = settings;
-  const host = new ModelHost(clip, load, (message) => log({ event: 'model loaded again', message }));
+  const queue = new ImageQueue(limits.queue, AHEAD);
+  const facts = { version: await packageVersion(), model: clip.name, dtype: clip.dtype };
+  const metrics = new Metrics(facts, () => queue.length);
+  const host = new ModelHost(clip, load, (message) => {
+    metrics.reload();
+    log({ event: 'model loaded again', message });
+  });
   const labels = new LabelMemory((prompts) => host.encodeLabels(prompts), limits.labelRows, limits.labels);
   const { labels: own, ...options } = settings.defaults ?? {};
   return {
@@ -30,8 +38,9 @@ export async function createService(
     host,
     labels,
     defaults: own === undefined ? undefined : await labels.classifier(clip, own, options, true),
-    queue: new ImageQueue(limits.queue, AHEAD),
+    queue,
     budget: new Budget(limits.bodiesBytes),
+    metrics,
     isStopping,
   };
 }

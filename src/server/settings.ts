@@ -32,6 +32,8 @@ export const LIMITS: Limits = {
 export interface Access {
   /** More Host headers that are answered; those of the address that the service listens on always are. */
   readonly hosts: readonly string[];
+  /** Origins of pages that may ask, beside the page of the service. */
+  readonly origins: readonly string[];
   /** Undefined if everybody who can connect may ask. */
   readonly tokens?: readonly string[];
 }

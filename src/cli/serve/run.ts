@@ -1,4 +1,5 @@
 import { UsageError } from '../../errors.ts';
+import { checkOrigins } from '../../server/cross-origin.ts';
 import { listen } from '../../server/listen.ts';
 import { createService } from '../../server/service.ts';
 import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.ts';
@@ -16,6 +17,7 @@ export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly idleExit?: number;
   readonly tokenFile?: string;
   readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
   readonly allowUrls?: boolean;
   readonly quiet?: boolean;
 }
@@ -56,14 +58,18 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
 }
 
 async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSettings> {
-  const { tokenFile, allowHost: hosts = [], allowUrls: urls = false } = options;
+  const { tokenFile, allowHost: hosts = [], allowOrigin = [], allowUrls: urls = false } = options;
   const { allPages, ...decode } = decodeOptions(options);
   if (allPages) throw new UsageError('--page all does not work with serve', 'give the number of a page');
   const labels = (await givenLearned(options)) ?? (await givenLabels(options));
   const hasLabels = !Array.isArray(labels) || labels.length > 0;
   return {
     limits: LIMITS,
-    access: { hosts, ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }) },
+    access: {
+      hosts,
+      origins: checkOrigins(allowOrigin),
+      ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }),
+    },
     urls,
     decode,
     ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
