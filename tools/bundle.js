@@ -4,6 +4,7 @@ import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildPage } from './page.js';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ that are relative to a file stay right
@@ -16,6 +17,7 @@ const { metafile } = await build({
     'dist/embed/serve.js',
     'dist/image/heic-serve.js',
     'dist/model/probe-provider.js',
+    'dist/server/heat-map-serve.js',
   ],
   entryNames: '[name]',
   outdir: OUT,
@@ -39,9 +41,13 @@ await copyFile(
   join(repository, OUT, 'parquet_wasm_bg.wasm'),
 );
 
+const pageInputs = await buildPage(repository, OUT);
+
 /** The folders of the packages that are in the bundle. */
 const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? []),
+  [...Object.keys(metafile.inputs), ...pageInputs].flatMap(
+    (path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? [],
+  ),
 );
 const licences = await Promise.all(
   [...packages].sort().map(async (folder) => {

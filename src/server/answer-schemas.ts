@@ -38,6 +38,10 @@ export const SCHEMAS = {
     ],
   },
   Rows: record({ model: text, results: list({ $ref: '#/components/schemas/Row' }) }, { warnings: list(text) }),
+  Kept: record({
+    model: text,
+    results: list({ anyOf: [record({ image: text, id: text }), record({ image: text, error: PROBLEM })] }),
+  }),
   Scores: list(record({ label: text, score })),
   Embeddings: record({
     object: { const: 'list' },
@@ -61,6 +65,8 @@ export const SCHEMAS = {
         owned_by: text,
         dtype: text,
         labels: list(text),
+        template_sets: list(text),
+        heat_map: { type: 'boolean' },
         limits: record({ images: integer, labels: integer, bytes: integer }),
       }),
     ),

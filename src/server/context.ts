@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from './body.ts';
 import type { Budget } from './budget.ts';
+import type { HeatMaps } from './heat-maps.ts';
 import type { LabelMemory, LabelSet } from './label-memory.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
+import type { Pictures } from './pictures.ts';
 import type { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
@@ -15,6 +17,8 @@ export interface Service {
   /** Of the labels of the service; undefined if it has none. */
   readonly defaults: LabelSet | undefined;
   readonly queue: ImageQueue;
+  readonly pictures: Pictures;
+  readonly heatMaps: HeatMaps;
   readonly budget: Budget;
   readonly metrics: Metrics;
   /** Whether no new request is accepted. */

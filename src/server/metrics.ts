@@ -24,8 +24,11 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  /** @param queued tells how many images wait or are being encoded */
-  constructor({ version, model, dtype }: ServiceFacts, queued: () => number) {
+  /** @param queued images that wait or are being encoded; @param kept pictures whose embeddings are kept */
+  constructor(
+    { version, model, dtype }: ServiceFacts,
+    { queued, kept }: { readonly queued: () => number; readonly kept: () => number },
+  ) {
     collectDefaultMetrics({ register: this.registry });
     new Gauge({
       name: 'clip_classify_info',
@@ -33,14 +36,8 @@ export class Metrics {
       labelNames: ['version', 'model', 'dtype'],
       registers: [this.registry],
     }).set({ version, model, dtype }, 1);
-    new Gauge({
-      name: 'clip_classify_queue_images',
-      help: 'Images that wait or are being encoded.',
-      registers: [this.registry],
-      collect() {
-        this.set(queued());
-      },
-    });
+    this.gauge('queue_images', 'Images that wait or are being encoded.', queued);
+    this.gauge('kept_pictures', 'Pictures whose embeddings are kept for /v1/classify.', kept);
   }
 
   request(route: string, status: number, seconds: number): void {
@@ -60,6 +57,17 @@ export class Metrics {
   /** In the text format of Prometheus. */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
     return { type: this.registry.contentType, text: await this.registry.metrics() };
+  }
+
+  private gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name: `clip_classify_${name}`,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
   }
 
   private counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {

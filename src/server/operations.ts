@@ -31,6 +31,9 @@ const FIELDS: Readonly<Record<QueryName, { readonly description: string; readonl
   resize: { description: 'how the image is resampled', schema: schemaOf(PARAMETERS.resize) },
 };
 
+/** Parameters that say how an image is read. */
+const DECODING: readonly string[] = ['name', 'no-exif', 'page', 'background-colour', 'resize'];
+
 const PARAMETERS_OF_QUERY = Object.entries(FIELDS).map(([name, { description, schema }]) => {
   return { name, in: 'query', description, schema, explode: true } as const;
 });
@@ -59,6 +62,32 @@ export const classify: Operation = {
     },
   },
   responses: answers('a row for each image', json(named('Rows'))),
+};
+
+export const page: Operation = {
+  summary: 'A page to try labels on',
+  responses: answers('the page', { 'text/html': { schema: text } }),
+};
+
+export const keepPictures: Operation = {
+  summary: 'Keeps the embeddings of pictures for an hour after their last use; classify takes their ids',
+  parameters: classify.parameters?.filter(({ name }) => DECODING.includes(name)) ?? [],
+  requestBody: {
+    required: true,
+    content: {
+      ...imageBytes,
+      'multipart/form-data': { schema: { type: 'object', properties: { images: list(bytes) } } },
+      ...json(schemaOf(v.strictObject({ images: v.array(IMAGE) }))),
+    },
+  },
+  responses: answers('an id for each picture', json(named('Kept'))),
+};
+
+export const explain: Operation = {
+  summary: 'Draws the heat map of one label over one picture',
+  parameters: classify.parameters?.filter(({ name }) => [...DECODING, 'labels', 'template'].includes(name)) ?? [],
+  requestBody: { required: true, content: { ...imageBytes, 'multipart/form-data': { schema: FORM } } },
+  responses: answers('the picture below the map', { 'image/png': { schema: bytes } }),
 };
 
 export const embeddings: Operation = {

@@ -2,9 +2,11 @@ import type { Clip } from '../clip.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { Budget } from './budget.ts';
 import type { Service } from './context.ts';
+import { HeatMaps } from './heat-maps.ts';
 import { LabelMemory } from './label-memory.ts';
 import { Metrics } from './metrics.ts';
 import { ModelHost } from './model-host.ts';
+import { Pictures } from './pictures.ts';
 import { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
@@ -26,7 +28,8 @@ export async function createService(
   const { limits, log } = settings;
   const queue = new ImageQueue(limits.queue, AHEAD);
   const facts = { version: await packageVersion(), model: clip.name, dtype: clip.dtype };
-  const metrics = new Metrics(facts, () => queue.length);
+  const pictures = new Pictures(limits.pictures);
+  const metrics = new Metrics(facts, { queued: () => queue.length, kept: () => pictures.count });
   const host = new ModelHost(clip, load, (message) => {
     metrics.reload();
     log({ event: 'model loaded again', message });
@@ -39,6 +42,8 @@ export async function createService(
     labels,
     defaults: own === undefined ? undefined : await labels.classifier(clip, own, options, true),
     queue,
+    pictures,
+    heatMaps: new HeatMaps(settings.heatMaps),
     budget: new Budget(limits.bodiesBytes),
     metrics,
     isStopping,

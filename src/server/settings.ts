@@ -2,6 +2,7 @@ import type { ClassifierOptions } from '../classifier.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { Learned } from '../learn/learned.ts';
 import type { Label } from '../text/labels.ts';
+import type { HeatMapSettings } from './heat-maps.ts';
 
 /** What a request and all requests together may ask for. */
 export interface Limits {
@@ -17,6 +18,8 @@ export interface Limits {
   readonly queue: number;
   /** Label embeddings that are kept. */
   readonly labelRows: number;
+  /** Embeddings of pictures that are kept for an hour after their last use. */
+  readonly pictures: number;
 }
 
 export const LIMITS: Limits = {
@@ -26,6 +29,7 @@ export const LIMITS: Limits = {
   labels: 1_000,
   queue: 256,
   labelRows: 20_000,
+  pictures: 1_000,
 };
 
 /** Who may ask. */
@@ -63,5 +67,6 @@ export interface ServiceSettings {
   /** How images are read, unless a request says otherwise. */
   readonly decode: Partial<DecodeOptions>;
   readonly defaults?: DefaultLabels;
+  readonly heatMaps: HeatMapSettings;
   readonly log: (event: Event) => void;
 }

@@ -1,3 +1,4 @@
+import { templateSets } from '../text/prompts.ts';
 import { type Answer, Content, type Exchange, type Service } from './context.ts';
 import { embedImages } from './embed-images.ts';
 import { Problem } from './problems.ts';
@@ -19,6 +20,8 @@ export async function models(_: Exchange, { host, defaults, settings }: Service)
     owned_by: 'clip-classify',
     dtype: clip.dtype,
     labels: defaults?.classifier.labels ?? [],
+    template_sets: [...templateSets().keys()],
+    heat_map: clip.contents.kind === 'checkpoint',
     limits: { images, labels, bytes },
   };
   return { status: 200, body: { object: 'list', data: [model] } };

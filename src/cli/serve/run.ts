@@ -1,4 +1,5 @@
 import { UsageError } from '../../errors.ts';
+import { defaultModel } from '../../model/store.ts';
 import { checkOrigins } from '../../server/cross-origin.ts';
 import { listen } from '../../server/listen.ts';
 import { createService } from '../../server/service.ts';
@@ -73,6 +74,7 @@ async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSetting
     urls,
     decode,
     ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
+    heatMaps: { model: options.model ?? defaultModel(io.env), threads: options.threads, env: io.env },
     log: (event) => log(event, options, io),
   };
 }
