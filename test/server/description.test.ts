@@ -28,6 +28,9 @@ interface Operation {
 async function requests(): Promise<Record<string, RequestInit>> {
   const bytes = await readFile(IMAGE);
   const data = bytes.toString('base64');
+  const form = new FormData();
+  form.append('images', new Blob([bytes]), 'a.png');
+  form.append('labels', 'cat');
   const json = (body: object) => ({
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -35,6 +38,9 @@ async function requests(): Promise<Record<string, RequestInit>> {
   });
   return {
     'post /': json({ inputs: data, parameters: { candidate_labels: ['cat', 'dog'] } }),
+    'get /': {},
+    'post /v1/pictures': json({ images: [{ data }, { data: 'AAAA' }] }),
+    'post /v1/explain': { method: 'POST', body: form },
     'post /v1/classify': json({ images: [{ data }, { data: 'AAAA' }] }),
     'post /v1/embeddings': json({ input: ['a cat', `data:image/png;base64,${data}`] }),
     'get /v1/models': {},
