@@ -4,6 +4,7 @@ import { Command } from './command.tsx';
 import { Dropping } from './dropping.tsx';
 import { Gallery } from './gallery.tsx';
 import { Labels } from './labels.tsx';
+import { More } from './more.tsx';
 import { Options } from './options.tsx';
 import { usePictures } from './pictures.ts';
 import { useRows } from './rows.ts';
@@ -69,8 +70,10 @@ export function App() {
         <main>
           <form class="side" aria-label="Labels and options" onSubmit={(event) => event.preventDefault()}>
             <Labels text={settings.labels} warnings={rows.warnings} onChange={(labels) => change({ labels })} />
-            <Options settings={settings} sets={facts?.template_sets ?? []} onChange={change} />
-            <Command settings={settings} names={pictures.all.map(({ file }) => file.name)} model={facts?.id ?? ''} />
+            <More>
+              <Options settings={settings} sets={facts?.template_sets ?? []} onChange={change} />
+              <Command settings={settings} names={pictures.all.map(({ file }) => file.name)} model={facts?.id ?? ''} />
+            </More>
           </form>
           <div class="results">
             {trouble && (

@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Bars } from './bars.tsx';
-import { percent } from './percent.ts';
 import type { Picture } from './pictures.ts';
 import type { Row } from './service.ts';
 
@@ -32,7 +31,7 @@ export function Card({ picture, row, threshold, heatMap, onRemove }: Props) {
           <img class="well" src={url} alt={file.name} onError={() => setIsBlind(true)} />
         )}
         {map?.url && <img class="well map" src={map.url} alt={`Heat map of ${shown}: ${file.name}`} />}
-        {map && !map.url && <p class="note">{map.message ?? 'Drawing …'}</p>}
+        {map && !map.url && !map.message && <p class="note">Drawing …</p>}
         <button type="button" class="remove" aria-label={`Remove ${file.name}`} onClick={onRemove}>
           <svg viewBox="0 0 16 16" aria-hidden="true">
             <path d="M4 4l8 8M12 4l-8 8" />
@@ -45,6 +44,7 @@ export function Card({ picture, row, threshold, heatMap, onRemove }: Props) {
         {!error && row?.error === undefined && row && (
           <>
             <Verdict row={row} />
+            {map && <p class="hint">{map.message ?? `Yellow patches fit “${shown}” best.`}</p>}
             <Bars
               row={row}
               threshold={threshold}
@@ -60,12 +60,7 @@ export function Card({ picture, row, threshold, heatMap, onRemove }: Props) {
 }
 
 function Verdict({ row }: { readonly row: Row & { error?: undefined } }) {
-  if (row.label !== null)
-    return (
-      <p class="verdict">
-        {row.label} <span>{percent(row.score)}</span>
-      </p>
-    );
+  if (row.label !== null) return <p class="verdict">{row.label}</p>;
   const why = { threshold: 'below the threshold', none: 'the background fits best', margin: 'too close' };
   return <p class="verdict none">No label: {why[row.reason as keyof typeof why] ?? 'no score is high enough'}</p>;
 }

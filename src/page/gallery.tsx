@@ -27,13 +27,14 @@ export function Gallery({ pictures, rows, threshold, heatMap }: Props) {
           <p>or paste them from the clipboard</p>
           <Choose label="Choose pictures" onFiles={pictures.add} />
           <p class="hint">
-            They are sent to this service only. It keeps their embeddings for an hour, not the pictures.
+            Pictures are sent to this service only. It keeps their embeddings for an hour, not the pictures.
           </p>
         </div>
       ) : (
         <>
           <div class="bar">
             <h2>{all.length === 1 ? '1 picture' : `${all.length} pictures`}</h2>
+            {heatMap && <p class="hint">Press a label to see where it is.</p>}
             <Choose label="Add pictures" onFiles={pictures.add} />
             <button type="button" class="quiet" onClick={pictures.clear}>
               Remove all
