@@ -8,6 +8,9 @@ import { badRequest, Problem, problemOf } from './problems.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 
+/** Milliseconds. */
+const LINGER_MS = 2_000;
+
 /** Answers one request, whatever it is. @param hosts as {@link checkHost} takes them */
 export async function handle(
   incoming: IncomingMessage,
@@ -44,6 +47,7 @@ export async function handle(
   }
   const { status } = answer;
   const { images } = exchange;
+  lingerFor(incoming, outgoing);
   send(outgoing, answer, {
     ...(service.isStopping() && { connection: 'close' }),
     ...(origin !== undefined && sharingHeaders(origin)),
@@ -71,6 +75,15 @@ function refuse(path: string): never {
 /** Whether a browser opens a page that pages of other origins may link to. */
 function isFollowedLink({ headers }: IncomingMessage, route: Route | undefined): boolean {
   return route?.access === 'link' && headers['sec-fetch-mode'] === 'navigate';
+}
+
+/** A client whose body is not wanted may send the rest for a moment, because it reads the answer only then. */
+function lingerFor(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.complete) return;
+  outgoing.once('finish', () => {
+    incoming.resume();
+    setTimeout(() => incoming.complete || incoming.destroy(), LINGER_MS).unref();
+  });
 }
 
 function addressOf({ url = '' }: IncomingMessage): URL | undefined {

@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { png } from '../image/bombs.ts';
 import { fixture, repository } from '../paths.ts';
 import { malformed } from './malformed.ts';
-import { IMAGE, type Running, serve } from './service.ts';
+import { dial, IMAGE, postHead, type Running, serve } from './service.ts';
 
 let service: Running;
 let image: Buffer<ArrayBuffer>;
@@ -75,12 +74,11 @@ describe('requests at the limits', () => {
 
   it('refuses long headers, and a body whose length is over the limit before it comes', async () => {
     expect((await send(image, { headers: { 'x-long': 'x'.repeat(20_000) } })).status).toBe(431);
-    const { socket, answer } = dial();
-    socket.write(head('Content-Length: 300000000'));
+    const { socket, answer } = dial(service);
+    socket.write(postHead(service, 'Content-Length: 300000000'));
     expect(await answer).toMatch(/^HTTP\/1.1 413 /u);
-    const chunked = dial();
-    chunked.socket.on('error', () => {}); // refused while it is sent
-    chunked.socket.write(head('Transfer-Encoding: chunked'));
+    const chunked = dial(service);
+    chunked.socket.write(postHead(service, 'Transfer-Encoding: chunked'));
     const block = Buffer.alloc(1_000_000);
     for (let n = 0; n < 70 && chunked.socket.writable; n++) {
       chunked.socket.write(
@@ -92,29 +90,6 @@ describe('requests at the limits', () => {
     expect(await isReady()).toBe(true);
   });
 });
-
-/** A connection, and all that is sent back on it. */
-function dial(): { readonly socket: Socket; readonly answer: Promise<string> } {
-  const { hostname, port } = new URL(service.address);
-  const socket = connect(Number(port), hostname);
-  let text = '';
-  const answer = new Promise<string>((done) => {
-    socket.on('data', (chunk) => {
-      text += chunk;
-      if (text.includes('\r\n\r\n')) {
-        done(text);
-        socket.destroy();
-      }
-    });
-    socket.on('close', () => done(text));
-  });
-  return { socket, answer };
-}
-
-function head(length: string): string {
-  const { host } = new URL(service.address);
-  return `POST /v1/classify HTTP/1.1\r\nHost: ${host}\r\nContent-Type: image/png\r\n${length}\r\n\r\n`;
-}
 
 describe('under load', () => {
   it('answers 429 with Retry-After when the queue is full, and gives the place of a client that leaves to the next', async () => {
