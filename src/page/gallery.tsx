@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { Card, type HeatMap } from './card.tsx';
 import { percent } from './percent.ts';
-import type { Pictures } from './pictures.ts';
+import { MOST, type Pictures } from './pictures.ts';
 import type { Rows } from './rows.ts';
 
 interface Props {
@@ -35,7 +35,11 @@ export function Gallery({ pictures, rows, threshold, heatMap }: Props) {
           <div class="bar">
             <h2>{all.length === 1 ? '1 picture' : `${all.length} pictures`}</h2>
             {heatMap && <p class="hint">Press a label to see where it is.</p>}
-            <Choose label="Add pictures" onFiles={pictures.add} />
+            {all.length < MOST ? (
+              <Choose label="Add pictures" onFiles={pictures.add} />
+            ) : (
+              <p class="hint">The page takes {MOST} pictures.</p>
+            )}
             <button type="button" class="quiet" onClick={pictures.clear}>
               Remove all
             </button>

@@ -3,6 +3,8 @@ import type { Refusal, Service } from './service.ts';
 
 /** Pictures that are sent at once. */
 const SENDING = 4;
+/** Pictures of a page: far fewer than the service keeps, so that pages do not push each other out. */
+export const MOST = 200;
 
 /** A picture on the page. */
 export interface Picture {
@@ -59,7 +61,7 @@ export function usePictures(service: Service | undefined, onTrouble: (error: unk
   return {
     all,
     add(files) {
-      const added = [...files].map((file): Picture => {
+      const added = [...files].slice(0, MOST - all.length).map((file): Picture => {
         return { key: ++lastKey, file, url: URL.createObjectURL(file), state: { kind: 'sending' } };
       });
       setAll((old) => [...old, ...added]);
