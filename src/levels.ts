@@ -1,19 +1,19 @@
 import type { Scores } from './ranking.ts';
 import type { LabelTree } from './text/label-tree.ts';
 
-/** Nodes of a tree, by number. None is above another, and each leaf is one of them or below one. */
+/** Nodes of a tree, by number, so that each leaf is one of them or below exactly one of them. */
 export type Cut = readonly number[];
 
-/** The labels of one level: 1 are those without a parent. A branch that ends before it counts with its last label. */
+/** The labels of one level; level 1 has the labels without a parent. A branch that ends above the level counts with its last label. */
 export function cutAtLevel({ leaves, depths }: LabelTree, level: number): Cut {
   return [...depths.keys()].filter((n) => depths[n] === level || (n < leaves.length && (depths[n] as number) < level));
 }
 
 /**
- * The leaves; but if a group reaches its threshold, none of the labels below it does, and no other such label scores more, this
- * group instead of its leaves: the deepest label that is sure enough.
+ * The cut with the deepest label that reaches its threshold. This is all leaves, unless the best such label is a group: then the
+ * group takes the place of its leaves.
  *
- * @param scores [L] of the leaves; those of a group are their sum
+ * @param scores [L] of the leaves; the score of a group is the sum of its leaves
  * @param thresholds [L + G]
  */
 export function deepestCut(tree: LabelTree, scores: Float64Array, thresholds: readonly number[]): Cut {
@@ -32,13 +32,13 @@ export function deepestCut(tree: LabelTree, scores: Float64Array, thresholds: re
 }
 
 /**
- * The scores of the labels of a cut. The score of a group is the sum of the scores below it, so its logit is the logarithm of
- * the sum of their exponentials; its cosine is the greatest. If labels are decided on their own, a group is as likely as the
- * likeliest label below it.
+ * The scores of the labels of a cut. The score of a group is the sum of the scores below it. Its logit is the logarithm of
+ * the sum of their exponentials, and its cosine is the greatest one below it. With `multiLabel`, the score and logit of a group
+ * are also the greatest below it.
  *
  * @param scores of the leaves
  */
-export function scoresOfCut(scores: Scores, { members }: LabelTree, cut: Cut, several: boolean): Scores {
+export function scoresOfCut(scores: Scores, { members }: LabelTree, cut: Cut, multiLabel: boolean): Scores {
   const groups = cut.map((n) => members[n] as readonly number[]);
   const greatest = (values: ArrayLike<number>) => (below: readonly number[]) =>
     below.reduce((most, leaf) => Math.max(most, values[leaf] as number), Number.NEGATIVE_INFINITY);
@@ -50,7 +50,7 @@ export function scoresOfCut(scores: Scores, { members }: LabelTree, cut: Cut, se
   return {
     ...scores,
     cosines: Float32Array.from(groups, greatest(scores.cosines)),
-    logits: Float64Array.from(groups, several ? greatest(scores.logits) : logSum),
-    scores: Float64Array.from(groups, several ? greatest(scores.scores) : sum),
+    logits: Float64Array.from(groups, multiLabel ? greatest(scores.logits) : logSum),
+    scores: Float64Array.from(groups, multiLabel ? greatest(scores.scores) : sum),
   };
 }

@@ -1,56 +1,32 @@
-import type { Scoring } from './model/description.ts';
-import { cosines, sigmoid, softmax, topK, type UnitRows } from './tensor.ts';
+import { topK } from './tensor.ts';
 
-/** One label of an image. `logit = logitScale · cosine (+ logitBias)`; the scores of a CLIP add up to 1 over all classes. */
+/** One label of an image. `logit = logitScale · cosine (+ logitBias)`. */
 export interface RankedLabel {
   readonly label: string;
+  /** In [0, 1]. With the softmax, the scores of all labels and background classes add up to 1. */
   readonly score: number;
   readonly logit: number;
   readonly cosine: number;
-  /** Only where every label is decided on its own: it does not hold. */
+  /** With `multiLabel` only: the score is below the threshold of the label. */
   readonly reason?: 'threshold';
 }
 
-/** Why an image has no label: the background comes first, or the best score is too low, or too near the second. */
+/** Why an image has no label: a background class has the best score, or the best score is too low, or its lead is too small. */
 export type Reason = 'none' | 'threshold' | 'margin';
 
 /** What an image shows. */
 export interface Decision {
   /** The label, or null. */
   readonly label: string | null;
-  /** That of the label; where there is none, the best score. */
+  /** The score of `label`. The best score if `label` is null. */
   readonly score: number;
-  /** Why there is no label. */
+  /** Why `label` is null. */
   readonly reason?: Reason;
-  /** Highest score of the background classes; absent if there are none. */
+  /** Highest score of the background classes. Absent if there are none. */
   readonly background?: number;
   /** The best labels, best first. */
   readonly labels: readonly RankedLabel[];
 }
-
-/** Unit embeddings of what an image is compared with. */
-export interface Classes {
-  /** [L, D] */
-  readonly labels: UnitRows;
-  /** [B, D]; B may be 0 */
-  readonly background: UnitRows;
-  /** What learnt pictures say; absent for a zero-shot classifier. */
-  readonly evidence?: PictureEvidence;
-}
-
-/** What the pictures of each class say of an image, compared with a class without pictures, as the background is one. */
-export interface PictureEvidence {
-  /** How much the zero-shot logits count. */
-  readonly words: number;
-  /** @param image [D]; @returns [L] logits */
-  logits(image: Float32Array): Float64Array;
-}
-
-/**
- * `softmax`: shares of all labels and the background, which add up to 1. `sigmoid`: each label on its own.
- * A CLIP is trained for the first, a SigLIP for the second.
- */
-export type Activation = 'softmax' | 'sigmoid';
 
 /** The scores of an image. */
 export interface Scores {
@@ -60,94 +36,55 @@ export interface Scores {
   readonly logits: Float64Array;
   /** [L], each in [0, 1] */
   readonly scores: Float64Array;
-  /** Highest score of the background classes. */
+  /** Highest score of the background classes. Absent if there are none. */
   readonly background?: number;
 }
 
-/**
- * Scores every label for an image: the softmax or the sigmoid of `logitScale · cosine + logitBias`.
- *
- * A CLIP has no bias, for softmax does not need one. For the sigmoid it is set so that the background gets ½:
- * `logitBias = -logitScale · cosine(background)`, with the best background class. Each score is then the softmax over two, the label
- * and the background.
- *
- * A learnt classifier weighs `logitScale · cosine` and adds what its pictures say.
- *
- * @param image [1, D]
- */
-export function scoreLabels(
-  image: UnitRows,
-  { labels, background, evidence }: Classes,
-  { logitScale: scale, logitBias }: Scoring,
-  activation: Activation,
-): Scores {
-  const cosine = cosines(image, labels).data;
-  const logitScale = scale * (evidence?.words ?? 1);
-  const learned = evidence?.logits(image.data);
-  const scaled = Float64Array.from(cosine, (c, n) => logitScale * c + (learned?.[n] ?? 0));
-  const others = Float64Array.from(cosines(image, background).data, (c) => logitScale * c);
-  if (activation === 'softmax') {
-    const shares = softmax([...scaled, ...others]);
-    return result(cosine, scaled, shares.subarray(0, scaled.length), shares.subarray(scaled.length));
-  }
-  const bias = logitBias ?? -greatest(others);
-  const logits = scaled.map((logit) => logit + bias);
-  return result(cosine, logits, sigmoid(logits), sigmoid(others.map((logit) => logit + bias)));
-}
-
-function result(cosines: Float32Array, logits: Float64Array, scores: Float64Array, others: Float64Array): Scores {
-  return { cosines, logits, scores, ...(others.length > 0 && { background: greatest(others) }) };
-}
-
-function greatest(values: Float64Array): number {
-  return values.reduce((a, b) => Math.max(a, b));
-}
-
-/** What a label must reach. */
+/** What a label needs to be accepted. */
 export interface Rule {
   readonly names: readonly string[];
   /** [L] */
   readonly thresholds: readonly number[];
-  /** The best score less the second, the background's included. */
+  /** Minimum lead of the best score over the second-best; the background counts as a label here. */
   readonly minMargin: number;
-  /** Whether the background may come first. */
-  readonly none: boolean;
-  /** Whether several labels may hold. */
-  readonly several: boolean;
+  /** Whether an image has no label if the background has the best score. */
+  readonly hasBackground: boolean;
+  /** Whether several labels can be accepted. */
+  readonly multiLabel: boolean;
 }
 
 /**
- * The label of an image and its k best labels. Where several may hold, the label is the first that does, and all that do are
- * among the labels, however many.
+ * The k best labels of an image, and whether the best of them is accepted. With `multiLabel`, the label is the best one that
+ * reaches its threshold, and every label that does is listed, even beyond k.
  */
 export function decide(scored: Scores, rule: Rule, k: number): Decision {
-  const { scores, background: other } = scored;
-  const { names, thresholds } = rule;
-  const background = rule.none && other !== undefined ? other : undefined;
-  const holds = (n: number) => (scores[n] as number) >= (thresholds[n] as number);
-  const shown = topK(scores, rule.several ? Math.max(k, lastRank(scores, holds)) : k);
+  const { scores } = scored;
+  const { names, thresholds, multiLabel } = rule;
+  const background = rule.hasBackground ? scored.background : undefined;
+  const isAccepted = (n: number) => (scores[n] as number) >= (thresholds[n] as number);
+  const shown = topK(scores, multiLabel ? Math.max(k, lastRank(scores, isAccepted)) : k);
   const labels = shown.map(({ index, score }) => ({
     label: names[index] as string,
     score,
     logit: scored.logits[index] as number,
     cosine: scored.cosines[index] as number,
-    ...(rule.several && !holds(index) && { reason: 'threshold' as const }),
+    ...(multiLabel && !isAccepted(index) && { reason: 'threshold' as const }),
   }));
   const [best, second] = topK(scores, 2);
-  const chosen = rule.several ? (shown.find(({ index }) => holds(index)) ?? best) : best;
+  const chosen = multiLabel ? (shown.find(({ index }) => isAccepted(index)) ?? best) : best;
   const { index = 0, score = 0 } = chosen ?? {};
   const found = { score, labels, ...(background !== undefined && { background }) };
   const no = (reason: Reason): Decision => ({ label: null, reason, ...found });
   if (background !== undefined && background > (best?.score ?? 0)) return no('none');
-  if (!holds(index)) return no('threshold');
+  if (!isAccepted(index)) return no('threshold');
   if (score - Math.max(second?.score ?? 0, background ?? 0) < rule.minMargin) return no('margin');
   return { label: names[index] as string, ...found };
 }
 
-/** How many labels score at least as much as the last that holds. */
-function lastRank(scores: Float64Array, holds: (n: number) => boolean): number {
+/** The rank of the last accepted label; 0 if there is none. */
+function lastRank(scores: Float64Array, isAccepted: (n: number) => boolean): number {
   const lowest = scores.reduce(
-    (least, score, n) => (holds(n) && score < least ? score : least),
+    (least, score, n) => (isAccepted(n) && score < least ? score : least),
     Number.POSITIVE_INFINITY,
   );
   return scores.reduce((count, score) => (score >= lowest ? count + 1 : count), 0);

@@ -12,7 +12,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/index.ts', 'src/server/'],
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/tagging/'],
-  ['src/sorting/'],
+  ['src/classes.ts', 'src/sorting/'],
+  ['src/rules.ts'],
   ['src/learn/'],
   ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts', 'src/predictions.ts'],
   ['src/ranking.ts', 'src/levels.ts'],
@@ -25,7 +26,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/image/'],
   ['src/checkpoint/', 'src/network/'],
   ['src/disk/'],
-  ['src/tensor.ts', 'src/errors.ts'],
+  ['src/tensor.ts', 'src/errors.ts', 'src/once.ts'],
 ];
 
 /** Packages that have one room each. */
@@ -50,7 +51,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
-    /^src\/(clip|model\/(store|session|doctor)|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,

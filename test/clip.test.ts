@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
 import { openImageTower } from '../src/embed/image-tower.ts';
-import { describeModel } from '../src/model/description.ts';
+import { describeModel } from '../src/model/describe.ts';
 import { row } from '../src/tensor.ts';
 import golden from './golden/models.json' with { type: 'json' };
 import { fixture, hasShared, shared } from './paths.ts';

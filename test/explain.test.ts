@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { loadModel } from '../src/clip.ts';
 import { explainImage, requireCheckpoint } from '../src/explain.ts';
 import { colourAt, drawOverlay } from '../src/image/overlay.ts';
-import { describeModel } from '../src/model/description.ts';
+import { describeModel } from '../src/model/describe.ts';
 import { openSession } from '../src/model/session.ts';
 import { patchFeatureGraph } from '../src/onnx/patch-features.ts';
 import { l2Normalize, row } from '../src/tensor.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createClassifier } from '../src/classifier.ts';
+import type { Activation } from '../src/classes.ts';
+import { createClassifier, scoreImage } from '../src/classifier.ts';
 import { loadModel } from '../src/clip.ts';
-import { decide, type Rule, type Scores, scoreLabels } from '../src/ranking.ts';
+import { decide, type Rule, type Scores } from '../src/ranking.ts';
 import { l2Normalize } from '../src/tensor.ts';
 import golden from './golden/scores.json' with { type: 'json' };
 import { fixture } from './paths.ts';
@@ -12,13 +13,20 @@ const atAngles = (...degrees: number[]) => {
   return l2Normalize({ rows: degrees.length, columns: 2, data: Float32Array.from(data) });
 };
 const image = atAngles(0);
-/** Cosines ½, 0 and, of the background, √½ and -½. */
-const classes = { labels: atAngles(60, 90), background: atAngles(45, 120) };
-const alone = { labels: classes.labels, background: atAngles() };
+/** Two labels with cosines ½ and 0, and two background classes with cosines √½ and -½. */
+const classes = (activation: Activation, logitBias?: number) => ({
+  rows: atAngles(60, 90, 45, 120),
+  labelCount: 2,
+  templates: [],
+  logitScale: 2,
+  activation,
+  logitBias,
+  evidence: undefined,
+});
 
-describe('scoreLabels, by hand', () => {
-  it('softmax: shares of labels and background', () => {
-    const { scores, background, logits } = scoreLabels(image, classes, { logitScale: 2 }, 'softmax');
+describe('scoreImage, by hand', () => {
+  it('softmax: the scores of labels and background classes add up to 1', () => {
+    const { scores, background, logits } = scoreImage(image, classes('softmax'));
     const powers = [Math.E, 1, Math.exp(Math.SQRT2), Math.exp(-1)];
     const sum = powers.reduce((a, b) => a + b);
     // Cosines are float32: 1e-7 of the logit 2 at most.
@@ -29,20 +37,20 @@ describe('scoreLabels, by hand', () => {
   });
 
   it('softmax without a background', () => {
-    const { scores, background } = scoreLabels(image, alone, { logitScale: 2 }, 'softmax');
+    const { scores, background } = scoreImage(image, { ...classes('softmax'), rows: atAngles(60, 90) });
     expect(scores[0]).toBeCloseTo(Math.E / (Math.E + 1), 6);
     expect(background).toBeUndefined();
   });
 
-  it('sigmoid of a SigLIP: with its bias', () => {
-    const { scores, background } = scoreLabels(image, classes, { logitScale: 2, logitBias: -1 }, 'sigmoid');
+  it('sigmoid of a SigLIP: the logits contain its bias', () => {
+    const { scores, background } = scoreImage(image, classes('sigmoid', -1));
     expect(scores[0]).toBeCloseTo(0.5, 6);
     expect(scores[1]).toBeCloseTo(1 / (1 + Math.E), 6);
     expect(background).toBeCloseTo(1 / (1 + Math.exp(1 - Math.SQRT2)), 6);
   });
 
-  it('sigmoid of a CLIP: against the background', () => {
-    const { scores, logits, background } = scoreLabels(image, classes, { logitScale: 2 }, 'sigmoid');
+  it('sigmoid of a CLIP: the best background class gets ½', () => {
+    const { scores, logits, background } = scoreImage(image, classes('sigmoid'));
     expect(logits[0]).toBeCloseTo(1 - Math.SQRT2, 6);
     expect(scores[0]).toBeCloseTo(Math.E / (Math.E + Math.exp(Math.SQRT2)), 6);
     expect(background).toBe(0.5);
@@ -54,8 +62,8 @@ const rule = (of: Partial<Rule>): Rule => ({
   names: NAMES,
   thresholds: [0, 0, 0],
   minMargin: 0,
-  none: false,
-  several: false,
+  hasBackground: false,
+  multiLabel: false,
   ...of,
 });
 const scored = (scores: number[], background?: number): Scores => ({
@@ -70,7 +78,7 @@ const outcome = (scores: Scores, of: Partial<Rule>, k = 3) => {
 };
 
 describe('decide', () => {
-  it('takes the best label where nothing is asked of it', () => {
+  it('takes the best label if there is no threshold, margin or background', () => {
     expect(decide(scored([0.25, 0.5, 0.125]), rule({}), 2)).toEqual({
       label: 'dog',
       score: 0.5,
@@ -106,21 +114,36 @@ describe('decide', () => {
       { thresholds: [0, 0.75, 0] },
       [null, 0.5, 'threshold', undefined],
     ],
-    ['a margin below the least', scored([0.25, 0.5, 0.125]), { minMargin: 0.375 }, [null, 0.5, 'margin', undefined]],
-    ['a margin at the least', scored([0.25, 0.5, 0.125]), { minMargin: 0.25 }, ['dog', 0.5, undefined, undefined]],
+    ['a lead below the minimum', scored([0.25, 0.5, 0.125]), { minMargin: 0.375 }, [null, 0.5, 'margin', undefined]],
     [
-      'a margin to the background',
+      'a lead equal to the minimum',
+      scored([0.25, 0.5, 0.125]),
+      { minMargin: 0.25 },
+      ['dog', 0.5, undefined, undefined],
+    ],
+    [
+      'the lead over the background',
       scored([0.125, 0.5, 0], 0.375),
-      { minMargin: 0.25, none: true },
+      { minMargin: 0.25, hasBackground: true },
       [null, 0.5, 'margin', 0.375],
     ],
-    ['a background that comes first', scored([0.25, 0.125, 0], 0.625), { none: true }, [null, 0.25, 'none', 0.625]],
-    ['a background that is as good', scored([0.5, 0, 0], 0.5), { none: true }, ['cat', 0.5, undefined, 0.5]],
+    [
+      'a background with the best score',
+      scored([0.25, 0.125, 0], 0.625),
+      { hasBackground: true },
+      [null, 0.25, 'none', 0.625],
+    ],
+    [
+      'a background with the same score',
+      scored([0.5, 0, 0], 0.5),
+      { hasBackground: true },
+      ['cat', 0.5, undefined, 0.5],
+    ],
     ['a background that was not asked for', scored([0.25, 0, 0], 0.5), {}, ['cat', 0.25, undefined, undefined]],
     [
       'the background before the threshold',
       scored([0.25, 0, 0], 0.5),
-      { none: true, thresholds: [1, 1, 1] },
+      { hasBackground: true, thresholds: [1, 1, 1] },
       [null, 0.25, 'none', 0.5],
     ],
     [
@@ -133,8 +156,8 @@ describe('decide', () => {
     expect(outcome(scores, of)).toEqual(expected);
   });
 
-  it('lets several labels hold, each by its own threshold, and shows all that do', () => {
-    const found = decide(scored([0.875, 0.75, 0.625]), rule({ several: true, thresholds: [0.9, 0.5, 0.5] }), 1);
+  it('accepts each label by its own threshold with multiLabel, and lists all accepted labels', () => {
+    const found = decide(scored([0.875, 0.75, 0.625]), rule({ multiLabel: true, thresholds: [0.9, 0.5, 0.5] }), 1);
     expect([found.label, found.score]).toEqual(['dog', 0.75]);
     expect(found.labels.map(({ label, reason }) => [label, reason])).toEqual([
       ['cat', 'threshold'],
@@ -144,7 +167,7 @@ describe('decide', () => {
   });
 
   it('gives the reason threshold if all labels are rejected', () => {
-    const found = decide(scored([0.25, 0.375, 0.125]), rule({ several: true, thresholds: [0.5, 0.5, 0.5] }), 1);
+    const found = decide(scored([0.25, 0.375, 0.125]), rule({ multiLabel: true, thresholds: [0.5, 0.5, 0.5] }), 1);
     expect(found).toEqual({
       label: null,
       score: 0.375,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { kill, pid } from 'node:process';
@@ -55,13 +55,34 @@ export async function stateOf(holder: Holder): Promise<'alive' | 'dead' | 'unkno
   return start !== undefined && holder.start !== undefined && start !== holder.start ? 'dead' : 'alive';
 }
 
+/**
+ * Names this process in the name of a file: `<place>-<pid>-<start>`. The place is 8 hexadecimal digits for the machine, its boot
+ * and the namespace of the pid.
+ */
+export async function nameOfProcess(): Promise<string> {
+  return `${await placeOf()}-${pid}-${(await startOf(pid)) ?? 0}`;
+}
+
+/** The same question as {@link stateOf}, for a name that {@link nameOfProcess} made. */
+export async function stateOfNamed(name: string): Promise<'alive' | 'dead' | 'unknown'> {
+  const [place, process, start] = name.split('-');
+  if (place !== (await placeOf())) return 'unknown';
+  if (!isAlive(Number(process))) return 'dead';
+  return ((await startOf(Number(process))) ?? '0') === start ? 'alive' : 'dead';
+}
+
+async function placeOf(): Promise<string> {
+  const place = JSON.stringify([hostname(), await bootOf(), await spaceOf()]);
+  return createHash('sha256').update(place).digest('hex').slice(0, 8);
+}
+
 /** Whether the holder ran on this machine since its last start. */
 export async function isOfThisBoot({ boot }: Holder): Promise<boolean> {
   return boot !== undefined && boot === (await bootOf());
 }
 
 /** Whether a process of this machine lives. */
-export function isAlive(process: number): boolean {
+function isAlive(process: number): boolean {
   try {
     return kill(process, 0);
   } catch (error) {

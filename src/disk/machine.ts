@@ -22,6 +22,13 @@ export function usableMemory(): number {
   return Math.min(availableMemory(), ...limits);
 }
 
+/** How often the limit of processes and threads of this cgroup, or of one above it, has refused one; 0 where nothing tells. */
+export function refusedThreads(): number {
+  return [...valuesUpwards('', 'pids.events'), ...valuesUpwards('pids', 'pids.events')]
+    .map((events) => Number(/^max (\d+)$/mu.exec(events)?.[1] ?? 0))
+    .reduce((sum, count) => sum + count, 0);
+}
+
 /** `100000 100000`: microseconds of work in so many; `max` is no limit. */
 function coresOfMax(text: string): number {
   const [quota, period] = text.split(' ').map(Number);

@@ -59,6 +59,7 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
     };
     const start = () => {
       state = 'opening';
+      watchdog.started();
       child = new EncoderProcess(opening, keeping, {
         onReplies: (replies) => replies.forEach(onReply),
         onDeath: (how) => (++deaths > DEATHS ? fail(diedOften(model, how)) : start()),
@@ -70,10 +71,12 @@ function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply
       () => state,
       (seconds) =>
         fail(
-          new ModelError(
-            `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
-            'increase `timeout`, or download the model again',
-          ),
+          watchdog.lacksThreads()
+            ? lacksThreads(model)
+            : new ModelError(
+                `the text encoder of ${model} has made no progress for ${seconds.toFixed(0)} s`,
+                'increase `timeout`, or download the model again',
+              ),
         ),
     );
     if (signal?.aborted) return onAbort();
@@ -86,6 +89,13 @@ export function diedOften(model: string, how: string): ModelError {
   return new ModelError(
     `the worker process ended ${DEATHS + 1} times while it opened ${model}: ${how}`,
     'free memory, raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model',
+  );
+}
+
+export function lacksThreads(model: string): ModelError {
+  return new ModelError(
+    `${model} cannot run: the limit of processes and threads is reached`,
+    'raise the limit (ulimit -u, pids.max of the cgroup), or use fewer threads (`threads`)',
   );
 }
 

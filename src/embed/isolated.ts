@@ -3,7 +3,7 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/provider.ts';
 import { l2Normalize } from '../tensor.ts';
-import { diedOften, tookMemory } from './apart.ts';
+import { diedOften, lacksThreads, tookMemory } from './apart.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
 import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
@@ -57,6 +57,9 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private onOpened!: (provider: Provider) => void;
   private onBroken!: (error: unknown) => void;
   private readonly onAbort = () => this.fail(this.keeping.signal?.reason);
+  /** One of the suspects has crashed or hung alone. */
+  private isExplained = false;
+  private wasOpen = false;
   /** Images that have timed out although they were run alone, while none has ever been encoded. */
   private hopeless = 0;
 
@@ -102,7 +105,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   }
 
   private start(): EncoderProcess {
-    this.watchdog.progress();
+    this.watchdog.started();
     return new EncoderProcess({ kind: 'open', setup: this.setup }, this.keeping, {
       onReplies: (replies) => {
         this.watchdog.progress();
@@ -124,12 +127,17 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     if (this.jobs.size > 0) this.sendWhatMayGo();
   }
 
+  makeRoom(): void {
+    if (this.isOpen && this.isIdle()) this.kill();
+  }
+
   /**
    * Sends all waiting images at once, but a suspect only while nothing else runs in any process. Nothing is sent before the
    * model is open, so that no image is blamed for a model that does not open.
    */
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
+    if (this.child === undefined && this.wasOpen && this.quiet.isWantedByOther(this)) return; // it has made room
     this.child ??= this.start();
     this.child.await(!this.isOpen || this.jobs.size > 0);
     if (!this.isOpen) return;
@@ -137,7 +145,10 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const kept = jobs.filter(({ stage }) => stage === 'kept');
     const suspects = jobs.filter(({ suspect }) => suspect);
     const alone = suspects.length > 0;
-    if (!alone) this.quiet.end(this);
+    if (!alone) {
+      this.quiet.end(this, this.isExplained);
+      this.isExplained = false;
+    }
     if (alone && (kept.length < jobs.length || !this.quiet.begin(this))) return;
     if (this.quiet.isWantedByOther(this)) return;
     for (const job of alone ? suspects.slice(0, 1) : kept) {
@@ -159,12 +170,16 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private onDeath(how: string): void {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
-    if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) this.fail(diedOften(this.setup.model, how));
+    if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
+      const { model } = this.setup;
+      this.fail(this.watchdog.lacksThreads() ? lacksThreads(model) : diedOften(model, how));
+    }
     for (const job of unanswered) {
       job.stage = 'kept';
       job.suspect = true;
       if (job.trials < TRIALS) continue;
-      this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
+      if (this.watchdog.lacksThreads()) this.fail(lacksThreads(this.setup.model));
+      else this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
     }
     this.sendWhatMayGo();
     if (this.isIdle()) this.quiet.rested();
@@ -175,16 +190,19 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const unanswered = this.kill();
     const running = unanswered.filter(({ stage }) => stage === 'running');
     const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
-    if (!wasOpen || (running.length + decoding.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
+    // A run blocks the process, so images that were being decoded at that time are not at fault.
+    const suspects = running.length > 0 ? running : decoding;
+    const isThreadless = this.watchdog.lacksThreads();
+    if (isThreadless && (!wasOpen || suspects.some(({ trials }) => trials > 0))) {
+      this.fail(lacksThreads(this.setup.model));
+    } else if (!wasOpen || (suspects.length === 0 && ++this.stuckWithoutCause > STUCK_WITHOUT_CAUSE)) {
       const fact = `the worker process has made no progress for ${seconds.toFixed(0)} s`;
       this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
     for (const job of unanswered) job.stage = 'kept';
-    // A run blocks the process, so images that were being decoded at that time are not at fault.
-    const suspects = running.length > 0 ? running : decoding;
     for (const job of suspects) {
       job.suspect = true;
-      if (suspects.length > 1) continue;
+      if (suspects.length > 1 || isThreadless) continue;
       const fact = `timed out after ${seconds.toFixed(0)} s`;
       this.settle(job, 'E_TIMEOUT', fact, 'increase `timeout`, or remove this image');
       if (job === running[0]) this.hopeless++;
@@ -201,6 +219,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     if (reply.kind === 'failed') this.fail(runErrorOf(reply.error));
     else if (reply.kind === 'open') {
       this.isOpen = true;
+      this.wasOpen = true;
       this.deathsWhileOpening = 0;
       this.onOpened(reply.provider);
     } else if ('id' in reply) {
@@ -233,12 +252,16 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
 
   private settle(job: Job, code: ImageErrorCode, what: string, nextStep: string): void {
     const identity = identityOf(job.source);
+    this.isExplained = true;
     this.answer(job, { ok: false, ...identity, error: new ImageError(code, `${identity.image} ${what}`, nextStep) });
   }
 
   private answer(job: Job, result: Embedded): void {
     this.jobs.delete(job.id);
-    if (this.isOpen && this.jobs.size === 0) this.child?.await(false);
+    if (this.isOpen && this.jobs.size === 0) {
+      this.child?.await(false);
+      if (this.quiet.isSurplus(this)) this.makeRoom();
+    }
     job.done(result);
   }
 

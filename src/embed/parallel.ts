@@ -15,18 +15,24 @@ export function encodeInProcesses(setup: Setup, keeping: Patience & Launch, proc
   const encoders = shares
     .filter((threads) => threads > 0)
     .map((threads) => new IsolatedEncoder({ ...setup, threads }, keeping, quiet));
-  return encodeInParallel(encoders, keeping.memory !== undefined);
+  return encodeInParallel(encoders, keeping.memory !== undefined, () => quiet.isCrowded);
 }
 
 /**
  * Several encoders as one: each image goes to the one with the fewest under way. Embeddings do not depend on which.
  *
  * @param doubtful until an image has been encoded only the first works: a model that asks for too much does so once
+ * @param isCrowded whether memory is too short for more than the first
  */
-export function encodeInParallel(encoders: readonly ImageEncoder[], doubtful = false): ImageEncoder {
+export function encodeInParallel(
+  encoders: readonly ImageEncoder[],
+  doubtful = false,
+  isCrowded = () => false,
+): ImageEncoder {
   const workers = encoders.map((encoder) => ({ encoder, underWay: 0 }));
   let proven = !doubtful;
-  const idlest = () => (proven ? workers : workers.slice(0, 1)).reduce((a, b) => (b.underWay < a.underWay ? b : a));
+  const able = () => (proven && !isCrowded() ? workers : workers.slice(0, 1));
+  const idlest = () => able().reduce((a, b) => (b.underWay < a.underWay ? b : a));
   return {
     provider: () => idlest().encoder.provider(),
     async encode(...image) {

@@ -4,12 +4,32 @@ export interface Neighbour {
   isIdle(): boolean;
   /** It may look again for what it may begin. */
   wake(): void;
+  /** Frees the memory that it does not need while it is idle. */
+  makeRoom(): void;
 }
+
+/** After so many crashes that no image explains, memory is too short for processes side by side. */
+const UNEXPLAINED = 2;
 
 /** Lets one neighbour work while the others rest. */
 export class Quiet {
   private readonly neighbours = new Set<Neighbour>();
   private holder: Neighbour | undefined;
+  private unexplained = 0;
+
+  /**
+   * Processes beside each other crash, and each of their images succeeds alone. Only the first neighbour should get further
+   * work.
+   */
+  get isCrowded(): boolean {
+    return this.unexplained >= UNEXPLAINED;
+  }
+
+  /** Whether this neighbour has no further work to expect, because others take too much memory beside it. */
+  isSurplus(neighbour: Neighbour): boolean {
+    const [first] = this.neighbours;
+    return this.isCrowded && neighbour !== first;
+  }
 
   join(neighbour: Neighbour): void {
     this.neighbours.add(neighbour);
@@ -25,10 +45,17 @@ export class Quiet {
     return this.holder !== undefined && this.holder !== neighbour;
   }
 
-  /** Asks for quiet. @returns whether it is quiet already; if not, the one who asks is woken when it may be */
+  /**
+   * Asks for quiet. The others then make room: a process that is idle still holds the weights.
+   *
+   * @returns whether it is quiet already; if not, the one who asks is woken when it may be
+   */
   begin(neighbour: Neighbour): boolean {
     this.holder ??= neighbour;
-    return this.holder === neighbour && this.othersOf(neighbour).every((other) => other.isIdle());
+    const others = this.othersOf(neighbour);
+    if (this.holder !== neighbour || !others.every((other) => other.isIdle())) return false;
+    for (const other of others) other.makeRoom();
+    return true;
   }
 
   /** Something has ended: whoever waits for quiet may have it now. */
@@ -36,10 +63,15 @@ export class Quiet {
     this.holder?.wake();
   }
 
-  /** Quiet is needed no more. */
-  end(neighbour: Neighbour): void {
+  /**
+   * Quiet is needed no more.
+   *
+   * @param isExplained an image that was tried alone crashed or hung again
+   */
+  end(neighbour: Neighbour, isExplained = true): void {
     if (this.holder !== neighbour) return;
     this.holder = undefined;
+    if (!isExplained) this.unexplained++;
     for (const other of this.othersOf(neighbour)) other.wake();
   }
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
-import { describeModel } from '../model/description.ts';
+import { describeModel } from '../model/describe.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';

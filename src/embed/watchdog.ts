@@ -1,3 +1,5 @@
+import { refusedThreads } from '../disk/machine.ts';
+
 /** How much patience there is. */
 export interface Patience {
   /** Seconds without any progress after which a process counts as stuck. */
@@ -13,6 +15,8 @@ const TICK_MS = 250;
 const SLEPT_MS = 5_000;
 /** However short the timeout for images is, opening a model may take so long. */
 const OPENING_SECONDS = 30;
+/** A process that was refused a thread may wait for that thread for ever: then opening a model may take so long. */
+const THREADLESS_SECONDS = 5;
 /** How many times its usual duration a batch may take. */
 const SLOWEST = 10;
 /** Until a batch has been seen, a second for every so many bytes of weights: opening and a first batch, on a slow machine. */
@@ -27,6 +31,7 @@ export class Watchdog {
   private readonly batches: number[] = [];
   private last = performance.now();
   private lastTick = performance.now();
+  private refused = refusedThreads();
   private readonly timer: NodeJS.Timeout;
 
   /**
@@ -44,7 +49,8 @@ export class Watchdog {
       if (at === 'idle' || now - this.lastTick > SLEPT_MS) this.last = now;
       this.lastTick = now;
       const seconds = (now - this.last) / 1000;
-      if (seconds <= Math.max(this.limit, at === 'opening' ? OPENING_SECONDS : 0)) return;
+      const isThreadless = at === 'opening' && seconds > THREADLESS_SECONDS && this.lacksThreads();
+      if (!isThreadless && seconds <= Math.max(this.limit, at === 'opening' ? OPENING_SECONDS : 0)) return;
       this.last = now;
       onStuck(seconds);
     }, TICK_MS).unref();
@@ -58,9 +64,20 @@ export class Watchdog {
     return Math.max(timeout, SLOWEST * median);
   }
 
+  /** A process has been started, in place of one that ended. */
+  started(): void {
+    this.refused = refusedThreads();
+    this.progress();
+  }
+
   /** A sign of life. */
   progress(): void {
     this.last = performance.now();
+  }
+
+  /** Whether the limit of processes and threads has refused one since the process was started. */
+  lacksThreads(): boolean {
+    return refusedThreads() > this.refused;
   }
 
   /** A batch is done. */

@@ -1,23 +1,23 @@
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { pid } from 'node:process';
 import { type FileDigests, Hasher } from '../disk/digest.ts';
-import { isAlive } from '../disk/holder.ts';
+import { nameOfProcess, stateOfNamed } from '../disk/holder.ts';
 import type { ListedFile } from './listing.ts';
 
-/** Processes of other machines that share a folder cannot be asked whether they live. */
-const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-/** A download writes all the time: its file is abandoned after so long, in milliseconds. */
+/**
+ * Processes of other machines and containers that share a folder cannot be asked whether they live. A download writes all the
+ * time: after so many milliseconds without a write its file is abandoned.
+ */
 const ABANDONED_MS = 60_000;
-/** In the name of a partial file that nobody writes. */
-const NOBODY = 0;
+/** In the name of a partial file that nobody writes, in place of the process. */
+const NOBODY = 'free';
+const PARTIAL = /\.(free|[0-9a-f]{8}-\d+-\d+)-[0-9a-f-]+\.incomplete$/u;
 let files = 0;
 
 /**
- * A file that is still arriving: `<blob>.<host>-<pid>-<n>.incomplete`, beside the blob that it will be. The name says who
+ * A file that is still arriving: `<blob>.<process>-<n>.incomplete`, beside the blob that it will be. The name says who
  * writes it, so that no two processes write one file even where no lock holds (as huggingface_hub since its PR 4228);
  * what a dead process left is taken over by renaming it, which one process alone can do.
  */
@@ -37,7 +37,7 @@ export class PartialFile {
   /** Takes over what is there of the blob, or begins. */
   static async open(folder: string, wanted: ListedFile): Promise<PartialFile> {
     const blob = wanted.digest.hex;
-    const path = join(folder, nameOf(blob, pid));
+    const path = join(folder, `${blob}.${await nameOfProcess()}-${files++}.incomplete`);
     await takeOver(folder, blob, path);
     const { O_RDWR, O_CREAT, O_NOFOLLOW = 0 } = constants;
     const handle = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o666);
@@ -92,27 +92,22 @@ export class PartialFile {
   async leave(): Promise<void> {
     await this.handle.close();
     if (this.size === 0) await rm(this.path, { force: true });
-    else await rename(this.path, `${this.blob}.${HOST}-${NOBODY}-${pid}.incomplete`);
+    else await rename(this.path, `${this.blob}.${NOBODY}-${randomUUID()}.incomplete`);
   }
-}
-
-function nameOf(blob: string, writer: number): string {
-  return `${blob}.${HOST}-${writer}-${files++}.incomplete`;
 }
 
 /** Renames the largest abandoned file to `path`, and deletes the others. */
 async function takeOver(folder: string, blob: string, path: string): Promise<void> {
   const abandoned: { file: string; size: number }[] = [];
   for (const name of await readdir(folder)) {
-    const owner = name.startsWith(`${blob}.`) && /\.([0-9a-f]{8})-(\d+)-\d+\.incomplete$/u.exec(name);
-    if (!owner) continue;
+    const [, writer] = (name.startsWith(`${blob}.`) && PARTIAL.exec(name)) || [];
+    if (writer === undefined) continue;
     const file = join(folder, name);
     const info = await lstat(file).catch(() => undefined);
     if (!info?.isFile()) continue;
-    const [, host, writer] = owner;
-    const gone =
-      host === HOST ? Number(writer) === NOBODY || !isAlive(Number(writer)) : Date.now() - info.mtimeMs > ABANDONED_MS;
-    if (gone) abandoned.push({ file, size: info.size });
+    const state = writer === NOBODY ? 'dead' : await stateOfNamed(writer);
+    if (state === 'dead' || (state === 'unknown' && Date.now() - info.mtimeMs > ABANDONED_MS))
+      abandoned.push({ file, size: info.size });
   }
   abandoned.sort((a, b) => b.size - a.size);
   let taken = false;

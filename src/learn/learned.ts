@@ -1,6 +1,5 @@
 import type { Clip } from '../clip.ts';
 import { ModelError } from '../errors.ts';
-import type { PictureEvidence } from '../ranking.ts';
 import type { Label } from '../text/labels.ts';
 import { discriminant, dot, type Prior } from './discriminant.ts';
 import type { ClassStatistics } from './statistics.ts';
@@ -57,6 +56,14 @@ export async function requireModel(
     `the classifier was learnt with model ${model.name} (digest ${model.digest.slice(0, 12)}…), not with ${clip.name} (digest ${digest.slice(0, 12)}…)`,
     `add --model ${model.name}, or learn it again with this model`,
   );
+}
+
+/** What the pictures of each class say of an image, compared with a class without pictures such as the background. */
+export interface PictureEvidence {
+  /** How much the zero-shot logits count. */
+  readonly words: number;
+  /** @param image [D]; @returns [L] logits */
+  logits(image: Float32Array): Float64Array;
 }
 
 /** {@link PictureEvidence} as one plane for each class: `logits = planes · image + offsets`. */

@@ -5,7 +5,7 @@ import type { Env } from '../disk/environment.ts';
 import { findCard, type ModelCard } from '../hub/registry.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import type { Scoring } from './description.ts';
-import { modelNames } from './store.ts';
+import { modelNames } from './find.ts';
 
 /** A model whose weights are not here: what its tensors are called and how large they are. */
 export interface Blueprint {

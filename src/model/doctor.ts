@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeFolder } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { exists } from '../disk/exists.ts';
 import { usableCores } from '../disk/machine.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { PATIENCE, Transient } from '../hub/retry.ts';
@@ -170,11 +171,7 @@ async function systemFolders(): Promise<string[]> {
 
 async function isIn(folders: readonly string[], name: string): Promise<boolean> {
   for (const folder of folders) {
-    const there = await access(join(folder, name)).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
+    if (await exists(join(folder, name))) return true;
   }
   return false;
 }

@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { withHuggingFaceNames } from '../checkpoint/layout.ts';
@@ -86,14 +86,6 @@ export async function checkpointFolder(folder: string): Promise<string | undefin
 /** @throws ModelError that says what the folder holds instead of a model */
 export async function nothingToRun(folder: string): Promise<ModelError> {
   return whatIsThere(folder, await readdir(folder).catch(() => []));
-}
-
-/** Whether there is a file or folder that may be looked at. */
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** timm's config.json names an architecture of its own where transformers' has a model_type. */

@@ -7,12 +7,12 @@ import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
 import { type CheckedFile, checkFile } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { exists } from '../disk/exists.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Graphs } from '../onnx/towers.ts';
-import { exists } from './folder.ts';
 import { STARTER } from './starter.ts';
 
 /** A model that was imported under a name. */

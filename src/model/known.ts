@@ -2,10 +2,11 @@ import type { Env } from '../disk/environment.ts';
 import { readPins } from '../hub/pins.ts';
 import { findCard, type ModelCard, modelCards } from '../hub/registry.ts';
 import { blueprint, parametersOf } from './blueprint.ts';
-import { describeModel } from './description.ts';
+import { defaultModel } from './default-model.ts';
+import { describeModel } from './describe.ts';
+import { modelNames } from './find.ts';
 import { type Speed, speedOf } from './speed.ts';
 import { STARTER } from './starter.ts';
-import { defaultModel, modelNames } from './store.ts';
 
 /** A model as `models list` shows it. */
 export interface KnownModel {

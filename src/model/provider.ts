@@ -1,5 +1,6 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exists } from '../disk/exists.ts';
 import { ProviderError } from '../errors.ts';
 import { builtInProviders, runtimeFiles } from './session.ts';
 
@@ -72,10 +73,7 @@ export function installCuda(): string {
 
 /** Whether onnxruntime's own library for CUDA is installed: its package fetches it after the install, or is kept from it. */
 export async function hasCudaLibrary(): Promise<boolean> {
-  return access(cudaLibrary()).then(
-    () => true,
-    () => false,
-  );
+  return exists(cudaLibrary());
 }
 
 /** The CUDA libraries that onnxruntime's own wants, by file name: those that it names, else those of its CUDA 12 build. */

@@ -7,46 +7,46 @@ import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
-import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './encoder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
+import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './wiring.ts';
 
-/** Precisions that a ready-made graph may come in; a file name that ends in none of them is fp32. */
+/** Precisions of ONNX files. A file whose name ends in none of them is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
 export type Dtype = (typeof DTYPES)[number];
 
-/** What repositories call them; others, such as 4 bits, are taken only if there is nothing else. */
+/** File names of each precision. Others, such as 4 bits, are used only if there is nothing else. */
 const VARIANTS: Readonly<Record<Dtype, RegExp>> = {
   fp32: /^(?!.*_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$).*\.onnx$/u,
   fp16: /_fp16\.onnx$/u,
   int8: /_(int8|quantized|uint8)\.onnx$/u,
 };
 
-/** A tower of a ready-made model. */
+/** An encoder of an ONNX model. */
 interface Tower<W> {
   readonly path: string;
   readonly wiring: Wiring & W;
 }
 
-/** A model that came as ONNX graphs, whoever exported them. */
+/** A model that consists of ONNX files, whoever exported them. */
 export interface ReadyMade {
   readonly image: Tower<{ readonly image: ImageWiring }>;
-  /** The same file as the image tower, where the graph is a joint one. */
+  /** The same file as `image` if one graph contains both encoders (a joint graph). */
   readonly text: Tower<{ readonly text: TextWiring }>;
-  /** `[images, texts]` of a joint graph: what the logit scale can be read from. */
+  /** The output `[images, texts]` of a joint graph, from which the logit scale is measured. */
   readonly logits: Port | undefined;
   readonly preprocessing: Preprocessing;
   readonly tokens: TextShape;
-  /** Where tokenizer.json lies. */
+  /** The folder of tokenizer.json. */
   readonly tokenizerFolder: string;
 }
 
 /**
- * Reads a folder of ready-made graphs. The inputs and outputs of each graph tell what it encodes. If
- * there is more than one precision, the requested one is taken.
+ * Reads a folder of ONNX files. The inputs and outputs of each graph tell what it encodes. If there is more than one precision,
+ * the requested one is used.
  *
- * @returns undefined if the folder holds no ONNX file at all
- * @throws ModelError if a tower or its projection is missing, widths disagree, or a config is missing
+ * @returns undefined if the folder has no ONNX file
+ * @throws ModelError if an encoder or its projection is missing, the widths differ, or a config is missing
  */
 export async function readReadyMade(folder: string, dtype: Dtype | undefined): Promise<ReadyMade | undefined> {
   const files = await onnxFiles(folder);
@@ -63,18 +63,18 @@ export async function readReadyMade(folder: string, dtype: Dtype | undefined): P
     );
   }
   checkWidths(image.wiring.image.output, text.wiring.text.output, folder);
-  const config = await findJson(folder, 'config.json');
+  const configs = await findConfigs(folder);
   return {
     image: { path: image.path, wiring: { ...image.wiring, image: image.wiring.image } },
     text: { path: text.path, wiring: { ...text.wiring, text: text.wiring.text } },
     logits: image === text ? image.ports.outputs.find(({ name }) => name === 'logits_per_image') : undefined,
-    preprocessing: await readPreprocessing(folder, image.wiring.image),
-    tokens: textShape(config ?? {}, text.wiring.text),
-    tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder,
+    preprocessing: preprocessingOf(configs, folder, image.wiring.image),
+    tokens: textShape(configs.model ?? {}, text.wiring.text),
+    tokenizerFolder: configs.tokenizerFolder,
   };
 }
 
-/** The files of a precision; without one that is asked for, fp32 or the only one that there is. */
+/** The files of a precision. Without a requested one: those of fp32, or of the only precision there is. */
 function filesOf(files: readonly string[], dtype: Dtype | undefined): readonly string[] {
   const asked = files.filter((file) => VARIANTS[dtype ?? 'fp32'].test(file));
   if (dtype !== undefined || asked.length > 0) return asked;
@@ -94,11 +94,33 @@ async function onnxFiles(folder: string): Promise<string[]> {
   return (await Promise.all(lists)).flat().filter((file) => file.endsWith('.onnx'));
 }
 
-/** preprocessor_config.json of Hugging Face, or preprocess_cfg.json of open_clip. */
-async function readPreprocessing(folder: string, { size }: ImageWiring): Promise<Preprocessing> {
+type Json = Readonly<Record<string, unknown>>;
+
+/** The configs of a folder; each may be missing. */
+interface Configs {
+  /** config.json */
+  readonly model: Json | undefined;
+  /** preprocess_cfg.json of open_clip */
+  readonly openClip: Json | undefined;
+  /** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json */
+  readonly imageProcessor: unknown;
+  readonly tokenizerFolder: string;
+}
+
+/** Reads all configs, so that nothing later needs the folder. */
+async function findConfigs(folder: string): Promise<Configs> {
+  const model = await findJson(folder, 'config.json');
   const openClip = await findJson(folder, 'preprocess_cfg.json');
   const processor = await findJson(folder, 'processor_config.json');
-  const hugging = (await findJson(folder, 'preprocessor_config.json')) ?? processor?.['image_processor'];
+  const imageProcessor = (await findJson(folder, 'preprocessor_config.json')) ?? processor?.['image_processor'];
+  return { model, openClip, imageProcessor, tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder };
+}
+
+function preprocessingOf(
+  { openClip, imageProcessor: hugging }: Configs,
+  folder: string,
+  { size }: ImageWiring,
+): Preprocessing {
   const config = isRecord(hugging) ? hugging : openClip && preprocessorOfOpenClip(openClip, size, folder);
   if (config === undefined) {
     throw new ModelError(
@@ -116,7 +138,7 @@ async function readPreprocessing(folder: string, { size }: ImageWiring): Promise
   return parsePreprocessing(config, side, folder, isRecord(hugging) ? 'down' : 'even');
 }
 
-function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): number | undefined {
+function sideOf({ crop_size: crop, size }: Json): number | undefined {
   for (const value of [crop, size]) {
     if (typeof value === 'number') return value;
     if (typeof value === 'object' && value !== null) {
@@ -127,11 +149,11 @@ function sideOf({ crop_size: crop, size }: Readonly<Record<string, unknown>>): n
   return undefined;
 }
 
-/** Of the two SigLIPs the first has as many tokens. */
+/** The vocabulary of SigLIP 1; SigLIP 2 has a larger one. */
 const SIGLIP_1_VOCABULARY = 32_000;
 
-/** SigLIP's prompts are padded to its context; CLIP's stop at their end of text. */
-function textShape(config: Readonly<Record<string, unknown>>, { length }: TextWiring): TextShape {
+/** SigLIP's prompts are padded to the context. CLIP's prompts end with the end-of-text token. */
+function textShape(config: Json, { length }: TextWiring): TextShape {
   const text = typeof config['text_config'] === 'object' ? { ...config['text_config'] } : {};
   const number = (key: string) => {
     const value = (text as Record<string, unknown>)[key];

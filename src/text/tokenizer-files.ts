@@ -1,8 +1,8 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModelJson } from '../checkpoint/config.ts';
 import { readModelText } from '../checkpoint/model-file.ts';
 import { isRecord } from '../checkpoint/safetensors.ts';
+import { exists } from '../disk/exists.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { readSentencePiece } from './sentencepiece.ts';
 
@@ -63,13 +63,6 @@ function parseJson(path: string, text: string): unknown {
 }
 
 const next = 'copy the tokenizer.json of the model into the folder';
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
 
 /** CLIP's byte-pair encoding, as transformers puts it (CLIPTokenizer). */
 function clipTokenizer(vocab: Record<string, unknown>, merges: string): object {

@@ -12,7 +12,7 @@ import { encodeLabels } from '../../src/embed/labels.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { type ImageInput, sourceOfInput } from '../../src/image/given.ts';
 import { decoderVersions } from '../../src/image/libvips.ts';
-import { describeModel } from '../../src/model/description.ts';
+import { describeModel } from '../../src/model/describe.ts';
 import { ModelDigest } from '../../src/model/digest.ts';
 import { row } from '../../src/tensor.ts';
 import { fixture } from '../paths.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode } from '../../src/image/decode.ts';
 import { completeDecode } from '../../src/image/decode-options.ts';
 import { fitImage, normalize } from '../../src/image/preprocess.ts';
-import { describeModel } from '../../src/model/description.ts';
+import { describeModel } from '../../src/model/describe.ts';
 import { openSession } from '../../src/model/session.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';

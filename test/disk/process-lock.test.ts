@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { nameOfProcess, stateOfNamed } from '../../src/disk/holder.ts';
 import { NotALock, takeLock } from '../../src/disk/process-lock.ts';
 import { repository } from '../paths.ts';
 
@@ -88,5 +89,17 @@ describe('a lock', () => {
     await symlink('nowhere/at/all', join(folder, 'link.lock'));
     for (const name of ['folder.lock', 'link.lock'])
       await expect(takeLock(join(folder, name))).rejects.toBeInstanceOf(NotALock);
+  });
+});
+
+describe('a process that the name of a file names', () => {
+  it('is alive, dead or unknown', async () => {
+    const name = await nameOfProcess();
+    const [place, pid] = name.split('-');
+    expect(await stateOfNamed(name)).toBe('alive');
+    expect(await stateOfNamed(`${place}-${pid}-1`)).toBe('dead'); // a later process has the same pid
+    expect(await stateOfNamed(`00000000-${pid}-1`)).toBe('unknown'); // of another machine, boot or container
+    const { pid: ended } = spawnSync(process.execPath, ['-e', '']);
+    expect(await stateOfNamed(`${place}-${ended}-1`)).toBe('dead');
   });
 });

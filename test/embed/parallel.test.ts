@@ -1,4 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeAll, type ImageEncoder } from '../../src/embed/encoder.ts';
 import { encodeInProcesses } from '../../src/embed/parallel.ts';
@@ -6,6 +10,7 @@ import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { sourcesOf } from '../../src/image/given.ts';
 import { fixture } from '../paths.ts';
 
+const TROUBLED = fileURLToPath(new URL('troubled-child.mjs', import.meta.url));
 const SETUP = {
   model: fixture('tiny-class'),
   dtype: 'fp32',
@@ -35,9 +40,9 @@ async function encode(threads: number) {
   return { embeddings, processes };
 }
 
-function children(): number {
+function children(program = 'image-encoder.js'): number {
   const list = execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
-  return list.split('\n').filter((line) => line.includes('image-encoder.js')).length;
+  return list.split('\n').filter((line) => line.includes(program)).length;
 }
 
 describe('images encoded in processes', () => {
@@ -50,5 +55,21 @@ describe('images encoded in processes', () => {
     for (const [n, embedding] of two.embeddings.entries())
       for (const [d, value] of embedding.entries())
         expect(Math.abs(value - (one.embeddings[n]?.[d] as number))).toBeLessThan(1e-6);
+  });
+
+  it('all succeed where memory is enough for one process, and one process then does the rest', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'crowded-'));
+    const images = Array.from({ length: 24 }, (_, n) => join(folder, n < 16 ? `${n}-big.png` : `${n}-small.png`));
+    for (const image of images) await copyFile(fixture('images/rgb.png'), image);
+    encoder = encodeInProcesses(
+      { ...SETUP, threads: 2 },
+      { env: process.env, timeout: 10, weightBytes: 0, program: TROUBLED },
+    );
+    const outcomes: string[] = [];
+    for await (const result of encodeAll(encoder, sourcesOf(images), DEFAULT_DECODE, 12))
+      outcomes.push(result.ok ? 'ok' : result.error.code);
+    expect(outcomes).toEqual(images.map(() => 'ok'));
+    expect(children('troubled-child')).toBe(1);
+    await rm(folder, { recursive: true });
   });
 });

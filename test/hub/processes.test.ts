@@ -90,7 +90,7 @@ describe('a pull in several processes', () => {
     const locks = join(home.hub, '.locks/models--acme--big');
     const thief = setInterval(async () => {
       for (const name of await readdir(locks).catch(() => [])) await rm(join(locks, name), { force: true });
-    }, 2);
+    }, 30);
     const codes = await Promise.all(Array.from({ length: 4 }, async () => (await once(pull(), 'exit'))[0]));
     clearInterval(thief);
     expect(codes).toEqual([0, 0, 0, 0]);

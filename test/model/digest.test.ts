@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { describeModel } from '../../src/model/description.ts';
+import { describeModel } from '../../src/model/describe.ts';
 import { ModelDigest } from '../../src/model/digest.ts';
 import { fixture } from '../paths.ts';
 

@@ -7,6 +7,7 @@ import { LabelsError, UsageError } from '../../errors.ts';
 import type { Explanation } from '../../explain.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { networkSettings } from '../../network/settings.ts';
+import { once } from '../../once.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
 import { cannotWrite, throwCannotWrite } from '../../output/sink.ts';
 import type { Label } from '../../text/labels.ts';
@@ -148,9 +149,4 @@ async function requireWritable(file: string): Promise<void> {
 
 function isCalled({ label }: Label, name: string): boolean {
   return foldLabel(label) === foldLabel(name);
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }

@@ -1,7 +1,7 @@
 import { RootCommand, ShellCompDirective, script, type Command as Taught } from '@bomb.sh/tab';
 import { Argument, Command } from 'commander';
 import { modelCards } from '../../hub/registry.ts';
-import { modelNames } from '../../model/store.ts';
+import { modelNames } from '../../model/find.ts';
 import { Sink } from '../../output/sink.ts';
 import { templateSets } from '../../text/prompts.ts';
 import type { Commands } from '../command.ts';

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { createColors } from 'picocolors';
 import { ClipError, messageOf, oneLine } from '../../errors.ts';
-import { describeModel } from '../../model/description.ts';
+import { defaultModel } from '../../model/default-model.ts';
+import { describeModel } from '../../model/describe.ts';
 import { examine, type Finding } from '../../model/doctor.ts';
+import { modelNames } from '../../model/find.ts';
 import { refuseDamaged, STARTER, verifyStarter } from '../../model/starter.ts';
-import { defaultModel, modelNames } from '../../model/store.ts';
 import { withFlags } from '../../output/flags.ts';
 import { escapeControls } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';

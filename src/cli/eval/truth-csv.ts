@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { dirname, extname, isAbsolute } from 'node:path';
 import { Readable } from 'node:stream';
 import { CsvError, type Options, parse } from 'csv-parse';
+import { exists } from '../../disk/exists.ts';
 import { openInput } from '../../disk/input.ts';
 import { asUtf8 } from '../../disk/text.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
@@ -117,13 +117,6 @@ async function withExtension(path: string): Promise<string> {
   if (extname(path) !== '' || (await exists(path))) return path;
   for (const extension of EXTENSIONS) if (await exists(path + extension)) return path + extension;
   return path;
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function findColumns(

@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { Argument, Command, Option } from 'commander';
+import { exists } from '../../disk/exists.ts';
 import { FINDING_FORMATS } from '../../output/findings.ts';
 import type { Io } from '../io.ts';
 import { withCacheOptions } from '../options/cache-options.ts';
@@ -45,16 +45,9 @@ export const findCommand = (io: Io, onExit: (code: number) => void) => {
     .addHelpText('after', EXAMPLES)
     .action(async (first: string | undefined, rest: string[], options: FindOptions) => {
       const { runFind } = await import('./run.ts');
+      // With --like, the first argument is a text only if it is not a file or folder.
       const isText = first !== undefined && !(options.like !== undefined && (await exists(first)));
       const images = isText || first === undefined ? rest : [first, ...rest];
       onExit(await runFind(isText ? first : undefined, images, options, io));
     });
 };
-
-/** With --like the first argument is a text only if it is not a file or folder. */
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}

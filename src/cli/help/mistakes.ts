@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import type { Command, CommanderError } from 'commander';
 import { distance } from 'fastest-levenshtein';
+import { exists } from '../../disk/exists.ts';
 import { UsageError } from '../../errors.ts';
 
 /** Typing errors that a suggestion may correct. */
@@ -73,11 +73,4 @@ function longName(text: string): string {
 /** commander's list of choices, as our sentence. */
 function lower(why: string): string {
   return why.replace(/^Allowed choices are /u, 'use one of ');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { Command } from 'commander';
 import { describeCard } from '../../model/blueprint.ts';
-import { describeModel } from '../../model/description.ts';
+import { describeModel } from '../../model/describe.ts';
 import { checksumsOf } from '../../model/digest.ts';
 import { storeImport } from '../../model/imports.ts';
 import { inspection, inspectionJson } from '../../output/inspection.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { findModel } from '../../model/store.ts';
+import { findModel } from '../../model/find.ts';
 import type { Io } from '../io.ts';
 import { examples, print } from './print.ts';
 

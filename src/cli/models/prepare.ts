@@ -3,7 +3,7 @@ import { contradictions } from '../../hub/card-check.ts';
 import type { Pulled } from '../../hub/pull.ts';
 import { findCard } from '../../hub/registry.ts';
 import { pinnedFolder } from '../../hub/verify.ts';
-import { describeModel } from '../../model/description.ts';
+import { describeModel } from '../../model/describe.ts';
 import { storeImport } from '../../model/imports.ts';
 import type { Io } from '../io.ts';
 

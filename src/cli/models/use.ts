@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { describeModel } from '../../model/description.ts';
-import { setDefaultModel } from '../../model/store.ts';
+import { setDefaultModel } from '../../model/default-model.ts';
+import { describeModel } from '../../model/describe.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { examples, print } from './print.ts';

@@ -1,5 +1,5 @@
 import { UsageError } from '../../errors.ts';
-import { defaultModel } from '../../model/store.ts';
+import { defaultModel } from '../../model/default-model.ts';
 import { checkOrigins } from '../../server/cross-origin.ts';
 import { listen } from '../../server/listen.ts';
 import { createService } from '../../server/service.ts';

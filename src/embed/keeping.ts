@@ -1,0 +1,45 @@
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { env as processEnv } from 'node:process';
+import type { Env } from '../disk/environment.ts';
+import { usableMemory } from '../disk/machine.ts';
+import type { ModelDescription } from '../model/description.ts';
+import { PROCESSES } from './encoder.ts';
+import type { Launch } from './encoder-process.ts';
+import { memoryLimit } from './memory.ts';
+import type { Patience } from './watchdog.ts';
+
+/** Seconds without progress after which a worker process counts as stuck. */
+export const TIMEOUT = 10;
+
+/** Seconds that are enough to find out that an unknown graph needs too much memory. */
+const FIRST_SECONDS = 8;
+
+/** Bytes that a process needs besides the weights to decode and run ordinary photographs. */
+const PROCESS_BYTES = 150_000_000;
+
+/** How the worker processes of a model are started and watched. */
+export type Keeping = Patience & Launch;
+
+/** The memory of a foreign model (ONNX files from elsewhere) is limited by the size of all files next to its graph. */
+export async function keepingOf(
+  { weightFile, contents }: ModelDescription,
+  { timeout = TIMEOUT, env, signal }: { readonly timeout?: number; readonly env?: Env; readonly signal?: AbortSignal },
+): Promise<Keeping> {
+  const isForeign = contents.kind === 'onnx';
+  const weightBytes = isForeign ? await bytesIn(dirname(weightFile)) : (await stat(weightFile)).size;
+  const limits = isForeign && { memory: memoryLimit(weightBytes), first: FIRST_SECONDS };
+  return { env: { ...processEnv, ...env }, timeout, weightBytes, signal, ...limits };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(
+    async (name) => (await stat(join(folder, name)).catch(() => ({ size: 0 }))).size,
+  );
+  return (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
+}
+
+/** How many worker processes there is memory for: {@link PROCESSES}, or one. Each has its own copy of the weights. */
+export function processesFor({ weightBytes }: Keeping): number {
+  return usableMemory() > weightBytes * PROCESSES + PROCESS_BYTES * (PROCESSES + 1) ? PROCESSES : 1;
+}

@@ -1,0 +1,90 @@
+import { usableCores } from '../disk/machine.ts';
+import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
+import type { ProviderChoice } from '../model/provider.ts';
+import type { ImageEncoder } from './encoder.ts';
+import { openImageTower } from './image-tower.ts';
+import { keepingOf, processesFor } from './keeping.ts';
+import { encodeLabels, type LabelEncoder, type TextEncoder } from './labels.ts';
+import { encodeInProcess } from './local.ts';
+import { chooseScoring, measureLogitScale, type ScoringOptions } from './scoring.ts';
+import { withTextTower } from './text-tower.ts';
+
+export interface EncoderOptions extends DescribeOptions, ScoringOptions {
+  /** Threads of inference. With `isolate`, two worker processes share them. @default all cores that this process may use */
+  readonly threads?: number;
+  /** Execution provider of onnxruntime; `auto` is the best one that works. @default 'auto' */
+  readonly provider?: ProviderChoice;
+  /** Number of the GPU. @default 0 */
+  readonly device?: number;
+  /** Images of one inference; scores do not depend on it. @default 8 */
+  readonly batch?: number;
+  /**
+   * Encodes images in worker processes, which are killed and replaced if an image crashes one or makes no progress. There are
+   * two if there is more than one thread and memory for two copies of the weights. A foreign model (ONNX files, or a tokenizer
+   * with patterns of its own) encodes its labels in such a process too, because it may never end. `'foreign'`: only a foreign
+   * model is isolated, in one process.
+   * @default false
+   */
+  readonly isolate?: boolean | 'foreign';
+  /** Few images will be encoded: the graph opens sooner and runs slower. @default false */
+  readonly few?: boolean;
+  /** Seconds without progress after which a worker process counts as stuck; a slow model gets more. @default 10 */
+  readonly timeout?: number;
+  /** Ends the encoding of images: its reason is thrown, and worker processes are killed at once. */
+  readonly signal?: AbortSignal;
+}
+
+/** Images that a process decodes at once: each takes a thread of Node's pool and one of libvips'. */
+const DECODERS = 4;
+/** Batches in progress in each process: one that runs, one that is ready, one that is being prepared. */
+const BATCHES_AHEAD = 3;
+
+/** The encoders of a model. Their graphs are opened when they are first needed. */
+export interface Encoders {
+  readonly scoring: Scoring;
+  readonly images: ImageEncoder;
+  /** Images to have in progress at once, so that no process waits. */
+  readonly ahead: number;
+  readonly texts: TextEncoder;
+  readonly labels: LabelEncoder;
+}
+
+/**
+ * Makes the encoders of a model: in this process, or in worker processes with `isolate`.
+ *
+ * @param name what worker processes find the model by
+ * @throws ModelError if the logit scale is unknown
+ */
+export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {
+  const {
+    threads = usableCores(),
+    provider = 'auto',
+    device = 0,
+    dtype = 'fp32',
+    batch = 8,
+    isolate = false,
+  } = options;
+  const machine = { threads, provider, device, once: options.few ?? false };
+  const setup = { ...machine, model: name, dtype, batch, decoders: DECODERS };
+  const keeping = isolate ? await keepingOf(model, options) : undefined;
+  const isForeign = model.contents.kind === 'onnx';
+  const scoring = await chooseScoring(model, options, async () =>
+    keeping && isForeign
+      ? (await import('./apart.ts')).measureLogitScaleApart(setup, keeping)
+      : measureLogitScale(model, threads),
+  );
+  const processes = isolate === true && keeping ? processesFor(keeping) : 1;
+  const images =
+    keeping && (isolate === true || isForeign)
+      ? (await import('./parallel.ts')).encodeInProcesses(setup, keeping, processes)
+      : encodeInProcess(model, () => openImageTower(model, machine), setup);
+  const texts: TextEncoder = {
+    tokenizer: model.tokenizer,
+    withTextTower: (use, prompts) => withTextTower(model, machine, use, prompts),
+  };
+  const labels: LabelEncoder = async (prompts, onPart) =>
+    keeping && (isForeign || (await model.tokenizer()).isForeign)
+      ? (await import('./apart.ts')).encodeLabelsApart(setup, keeping, prompts, onPart)
+      : encodeLabels(texts, prompts, onPart);
+  return { scoring, images, ahead: processes * BATCHES_AHEAD * Math.max(batch, DECODERS), texts, labels };
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import type { Architecture } from '../checkpoint/architecture.ts';
+import { readModelJson } from '../checkpoint/config.ts';
+import { storageOf } from '../checkpoint/convert.ts';
+import { inferArchitecture } from '../checkpoint/infer.ts';
+import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import { exists } from '../disk/exists.ts';
+import { ModelError } from '../errors.ts';
+import { once } from '../once.ts';
+import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
+import { loadTokenizer } from '../text/tokenizer.ts';
+import { convertedWeights } from './converted-weights.ts';
+import type { DescribeOptions, ModelDescription, Scoring } from './description.ts';
+import type { ModelLocation } from './find.ts';
+import { readModelFolder } from './folder.ts';
+import { readImport } from './imports.ts';
+import { parsePreprocessing } from './preprocessing.ts';
+import type { Graph } from './session.ts';
+import { textShape } from './text-shape.ts';
+import { type Wiring, wire } from './wiring.ts';
+
+/**
+ * Describes a checkpoint: in the layout of transformers or open_clip, or an imported one.
+ *
+ * @param location its folder is one that `checkpointFolder` found
+ * @throws ModelError naming what is missing, damaged or contradictory
+ */
+export async function describeCheckpoint(
+  { name, folder, imported }: ModelLocation,
+  { dtype = 'fp32', env, onCacheTrouble }: DescribeOptions,
+): Promise<ModelDescription> {
+  const { checkpoint, config, preprocessor, library } = await readModelFolder(folder);
+  const architecture = inferArchitecture(checkpoint, config);
+  if (dtype === 'int8' && architecture.image.kind !== 'vit') {
+    throw new ModelError(
+      `${name} has no int8 form: its image encoder is made of convolutions, and only transformers are quantized`,
+      'remove --dtype int8, or use fp16',
+    );
+  }
+  const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));
+  const graphs = async () =>
+    (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
+    buildGraphs(checkpoint, architecture);
+  const graph = async (tower: keyof Graphs): Promise<Graph> => {
+    const storage = storageOf(checkpoint, tower, dtype);
+    const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
+    if (storage === undefined) {
+      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+    }
+    const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
+    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
+  };
+  return {
+    name,
+    folder,
+    contents: { kind: 'checkpoint', checkpoint, architecture, graphs },
+    preprocessing: parsePreprocessing(
+      preprocessor,
+      architecture.image.imageSize,
+      folder,
+      library === 'transformers' ? 'down' : 'even',
+    ),
+    tokens,
+    scoring: await readScoring(checkpoint, architecture),
+    towers: once(async () => {
+      const ports = builtPorts(architecture);
+      const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
+      return {
+        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
+        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
+      };
+    }),
+    tokenizer: once(() => loadTokenizer(folder, tokens)),
+    weightFile: checkpoint.file,
+  };
+}
+
+/** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
+async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Promise<Scoring> {
+  const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
+  const logitBias = loss === 'sigmoid' ? await checkpoint.scalar('logit_bias') : 0;
+  if (!(Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
+    throw new ModelError(
+      `logit_scale in ${checkpoint.file} is not a finite number`,
+      'download or export the checkpoint again',
+    );
+  }
+  return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
+}
+
+async function readTokenizerConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const file = 'tokenizer_config.json';
+  return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
+}
