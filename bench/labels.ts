@@ -1,4 +1,4 @@
-/** The template of both sides. */
+/** The template of all sides. */
 export const TEMPLATE = 'a photo of a {}';
 
 export const TWO_LABELS = ['cat', 'dog'];
@@ -10,7 +10,10 @@ const THINGS =
   'goat,guitar,hammer,hand,hat,hill,horse,house,island,key,kite,knife,ladder,lake,lamp,leaf,lion,map,mirror,monkey,moon,' +
   'mountain,mouse,nest,ocean,owl,pen,piano,plane,rabbit,river,road';
 
-/** @param turn makes labels that no turn before had, so that none of them is cached */
-export function hundredLabels(turn: number): string[] {
-  return THINGS.split(',').map((thing) => `${thing} ${turn % 10}`);
-}
+/** A hundred labels. */
+export const HUNDRED_LABELS = THINGS.split(',');
+
+/** A thousand labels. */
+export const THOUSAND_LABELS = Array.from({ length: 10 }, (_, n) =>
+  HUNDRED_LABELS.map((thing) => `${thing} ${n}`),
+).flat();

@@ -31,8 +31,9 @@ export async function mosaic(
   across: number,
   [width, height]: readonly [number, number],
   cache: string,
+  name = '',
 ): Promise<string> {
-  const path = join(cache, `mosaic-${across}-${width}x${height}.jpg`);
+  const path = join(cache, `mosaic-${across}-${width}x${height}${name}.jpg`);
   if (await exists(path)) return path;
   const tiles = repeated(photos, across * across).map(async (photo, n) => ({
     input: await sharp(photo).resize(width, height, { fit: 'cover' }).png().toBuffer(),
@@ -43,6 +44,12 @@ export async function mosaic(
   const picture = sharp({ create: blank }).composite(await Promise.all(tiles));
   await picture.jpeg({ quality: 90 }).toFile(path);
   return path;
+}
+
+/** Eight different photographs of 12 megapixels, 4,032 × 3,024. */
+export function largePhotos(photos: readonly string[], cache: string): Promise<string[]> {
+  const first = (n: number) => [...photos.slice(8 * n), ...photos.slice(0, 8 * n)];
+  return Promise.all(Array.from({ length: 8 }, (_, n) => mosaic(first(n), 8, [504, 378], cache, `-${n}`)));
 }
 
 /** A folder of so many names for the photographs: hard links, or symbolic ones where another disk forbids them. */

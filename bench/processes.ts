@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type Script = readonly string[];
 
 /** Milliseconds from the start of a whole process to its end. */
-export function wholeProcess(script: Script, env: NodeJS.ProcessEnv): number {
+export function wholeProcess(script: Script, env: NodeJS.ProcessEnv, program = execPath): number {
   const start = performance.now();
-  const { status, stderr } = spawnSync(execPath, script, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const { status, stderr } = spawnSync(program, script, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const took = performance.now() - start;
   if (status !== 0) throw new Error(`${script.join(' ')} ended with ${status}: ${stderr}`);
   return took;

@@ -7,10 +7,13 @@ import { parseArgs } from 'node:util';
 import { randomVitB32 } from './model/folder.ts';
 import { findPhotos } from './photos.ts';
 import { type Row, table } from './report.ts';
+import { cores } from './rows/cores.ts';
 import { int8 } from './rows/int8.ts';
+import { largeImages } from './rows/large.ts';
 import { learning } from './rows/learn.ts';
 import { memory } from './rows/memory.ts';
 import { oneImage } from './rows/one-image.ts';
+import { peers } from './rows/peers.ts';
 import { perImage } from './rows/per-image.ts';
 import { relabelling } from './rows/relabel.ts';
 import { resampling } from './rows/resample.ts';
@@ -20,6 +23,9 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   int8,
   'per-image': perImage,
   'one-image': oneImage,
+  large: largeImages,
+  peers,
+  cores,
   resample: resampling,
   memory,
   relabel: relabelling,

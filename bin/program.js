@@ -1,5 +1,6 @@
 // The command line in its process: signals come in, an exit code goes out.
 
+import { takeSockets } from './activation.js';
 import { CODES, isHangUpIgnored } from './signals.js';
 import { isSupervised, needsSupervisor, startSupervised, underSupervisor } from './supervisor.js';
 
@@ -31,6 +32,7 @@ async function runHere() {
 
   const { run } = await import('../dist/bundle/run.js'); // what takes time comes after the signals are heard
   const { stdout, stderr, env } = process;
+  const inheritedSockets = takeSockets(env);
   process.exitCode = await run(process.argv.slice(2), {
     stdout,
     stderr,
@@ -38,12 +40,15 @@ async function runHere() {
     env,
     interruption: stop.signal,
     isWary: isSupervised,
+    inheritedSockets,
     endsItself: () => {
       endsItself = true;
     },
   });
   finish(process.exitCode);
   if (stop.signal.aborted) leave(stoppedBy, endsItself ? process.exitCode : CODES[stoppedBy]);
+  // Everything is done and written: the system takes a process apart sooner than Node does.
+  if (!isSupervised && stdout.writableLength + stderr.writableLength === 0) process.exit();
 }
 
 /** Ends at once, whatever is still under way. */

@@ -85,12 +85,19 @@ function linkTarget(path) {
   }
 }
 
+/** Sockets of systemd keep their numbers; the channel to this process comes after them. */
+function sockets() {
+  const { LISTEN_PID, LISTEN_FDS } = process.env;
+  const count = Number(LISTEN_PID) === process.pid ? Number(LISTEN_FDS) || 0 : 0;
+  return Array.from({ length: Math.min(count, 16) }, (_, n) => n + 3);
+}
+
 /** Starts this command line again, in a process that is watched. */
 export async function startSupervised() {
   const { spawn } = await import('node:child_process');
   const { execPath, execArgv, argv, env } = process;
   const child = spawn(execPath, [...execArgv, ...argv.slice(1)], {
-    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    stdio: ['inherit', 'inherit', 'inherit', ...sockets(), 'ipc'],
     env: { ...env, [MARK]: '1', UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE ?? THREADS },
   });
   let asked = false;

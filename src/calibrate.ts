@@ -1,26 +1,26 @@
 import { createHash } from 'node:crypto';
 import { type Failure, type Judged, keepFailure } from './evaluate.ts';
 
-/** What a limit does to some images: below it there is no answer. */
+/** The effect of a limit on some images: an image below the limit gets no label. */
 export interface Reached {
   readonly images: number;
   readonly answered: number;
-  /** `answered / images`; null where there are none. */
+  /** `answered / images`; null if there are no images. */
   readonly coverage: number | null;
-  /** Share of the answered that are right; null where none is. */
+  /** Share of the answered images whose label is right; null if none is answered. */
   readonly precision: number | null;
 }
 
-/** A limit, chosen on one half of the images and tried on the other. */
+/** A limit, chosen on the calibration split and tested on the test split. */
 export interface Limit {
-  /** The lowest that reaches the wanted precision; null where none does. */
+  /** The lowest limit that reaches the target precision; null if there is none. */
   readonly value: number | null;
   readonly chosenOn: Reached;
   readonly triedOn: Reached;
 }
 
 export interface Calibration {
-  /** The precision that is wanted among the answered images. */
+  /** The target precision of the answered images. */
   readonly target: number;
   readonly images: number;
   readonly failed: number;
@@ -28,15 +28,15 @@ export interface Calibration {
   readonly failures: readonly Failure[];
   /** One `--threshold` for all labels. */
   readonly threshold: Limit;
-  /** One `--min-margin`: how far the best score must lie above the second. */
+  /** One `--min-margin`: the minimum lead of the best score over the second-best. */
   readonly minMargin: Limit;
-  /** A threshold for each label, over the images that are given it. */
+  /** A threshold for each label, chosen on the images that get this label. */
   readonly labels: readonly (Limit & { readonly label: string })[];
-  /** All of {@link labels} together, on the half that they were not chosen on. */
+  /** The thresholds of {@link labels} together, on the test split. */
   readonly together: Reached;
 }
 
-/** An image that could be read, as few small values. */
+/** An image that could be read, in a few small values. */
 interface Answer {
   readonly label: string;
   readonly right: boolean;
@@ -46,15 +46,15 @@ interface Answer {
 }
 
 /**
- * Proposes limits below which it is better not to answer. They are chosen on about half of the images and tried on the
- * others; the halves are told apart by a hash of `key`, so that the same images always fall to the same side.
+ * Suggests limits below which it is better to give no label. They are chosen on about half of the images (the calibration
+ * split) and tested on the others (the test split). A hash of `key` decides the split, so an image is always in the same one.
  *
- * Thresholds of the classifier itself do not count: it is asked for its first label, whether or not it holds.
+ * The thresholds of the classifier itself have no effect: the best label counts, accepted or not.
  *
- * @param judged `ImageResult`s with their two best labels, each beside what the image truly shows; `key` names the image
- *   wherever its folder lies
+ * @param judged `ImageResult`s with their two best labels, and the true label of each; `key` names the image, also after its
+ *   folder was moved
  * @param labels what the classifier ranks
- * @param target wanted precision, above 0, at most 1
+ * @param target target precision, above 0, at most 1
  */
 export async function calibrate(
   judged: AsyncIterable<Judged & { readonly key: string }>,
@@ -102,15 +102,15 @@ export async function calibrate(
   };
 }
 
-/** Where a threshold does not reach on the test split what it was chosen for. */
+/** A threshold that misses its target precision on the test split. */
 export interface Miss {
   /** The option, or the label. */
   readonly name: string;
-  /** Of the answered images of the test split; null if no threshold reaches the target on the calibration split. */
+  /** Precision on the test split; null if no threshold reaches the target on the calibration split. */
   readonly precision: number | null;
 }
 
-/** The proposals that miss the aim. */
+/** The thresholds that miss the target. */
 export function missedAims({ target, threshold, minMargin, labels, together }: Calibration): Miss[] {
   const miss = (name: string, { value, triedOn }: Pick<Limit, 'value' | 'triedOn'>): Miss[] => {
     if (value === null) return triedOn.images === 0 ? [] : [{ name, precision: null }];
@@ -124,14 +124,14 @@ export function missedAims({ target, threshold, minMargin, labels, together }: C
   ];
 }
 
-/** Half of all names, the same half for ever. */
+/** Whether an image belongs to the calibration split: half of all names do. */
 function isChooser(key: string): boolean {
   return ((createHash('sha256').update(key).digest()[0] as number) & 1) === 0;
 }
 
 /**
- * The lowest limit at which the precision of what passes reaches the target: 0 if all may pass, else the middle between
- * the last image that passes and the first that does not.
+ * The lowest limit at which the images above it reach the target precision. It is 0 if all images together reach it. Otherwise
+ * it is the middle between the last image above it and the first below it.
  */
 function lowestLimit(answers: readonly Answer[], measure: (answer: Answer) => number, target: number): number | null {
   const sorted = answers.map((answer) => ({ at: measure(answer), right: answer.right })).sort((a, b) => b.at - a.at);
@@ -146,7 +146,7 @@ function lowestLimit(answers: readonly Answer[], measure: (answer: Answer) => nu
   return lowest;
 }
 
-/** The middle, in no more digits than keep it above `low` and not above `high`. */
+/** The middle, rounded to as few digits as possible, above `low` and at most `high`. */
 function between(low: number, high: number): number {
   const middle = (low + high) / 2;
   for (let digits = 2; digits <= 15; digits++) {

@@ -13,12 +13,12 @@ import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-optio
 import { type ImageInputs, sourcesOf } from './image/given.ts';
 import { decoderVersions } from './image/libvips.ts';
 import { spooled } from './image/spool.ts';
+import { DTYPES, type Dtype, type Provider } from './model/choices.ts';
 import { readModel } from './model/describe.ts';
 import type { ModelDescription, Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import { findModel } from './model/find.ts';
-import type { Provider } from './model/provider.ts';
-import { DTYPES, type Dtype } from './model/ready-made.ts';
+
 import { networkSettings } from './network/settings.ts';
 import type { UnitRows } from './tensor.ts';
 

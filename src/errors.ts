@@ -1,4 +1,4 @@
-/** Codes of what stops a whole run (exit code 2). */
+/** Codes of errors that stop the whole run (exit code 2). */
 export type RunErrorCode =
   | 'E_USAGE'
   | 'E_LABELS'
@@ -8,9 +8,10 @@ export type RunErrorCode =
   | 'E_HUB'
   | 'E_OFFLINE'
   | 'E_CACHE'
+  | 'E_SERVER'
   | 'E_OUTPUT';
 
-/** Codes of what spoils one image (an error row, exit code 1). */
+/** Codes of errors of one image (an error row, exit code 1). */
 export type ImageErrorCode =
   | 'E_NOT_FOUND'
   | 'E_UNREADABLE'
@@ -23,8 +24,8 @@ export type ImageErrorCode =
   | 'E_URL';
 
 /**
- * Every error that this package throws on purpose: a fact with the offending value, and the next step.
- * `message` holds both on one line; the lower error, where there is one, is the `cause`.
+ * The base of all errors of this package: a fact with the wrong value in it, and the next step. `message` has both on one line.
+ * The error that it was made from, if there is one, is the `cause`.
  */
 export abstract class ClipError extends Error {
   abstract readonly code: RunErrorCode | ImageErrorCode;
@@ -32,9 +33,10 @@ export abstract class ClipError extends Error {
   readonly nextStep: string;
 
   constructor(fact: string, nextStep: string, cause?: unknown) {
-    super(oneLine(`${fact}; ${nextStep}`), cause === undefined ? {} : { cause });
-    this.fact = oneLine(fact);
-    this.nextStep = nextStep;
+    const [shownFact, shownStep] = [withoutLogins(oneLine(fact)), withoutLogins(nextStep)];
+    super(oneLine(`${shownFact}; ${shownStep}`), cause === undefined ? {} : { cause });
+    this.fact = shownFact;
+    this.nextStep = shownStep;
   }
 
   /** What JSON.stringify writes; an ordinary error would become `{}`. */
@@ -44,7 +46,12 @@ export abstract class ClipError extends Error {
   }
 }
 
-/** An option, argument or combination of them makes no sense. */
+/** A message may quote what a user gave, and a URL there may hold a user and a password. */
+function withoutLogins(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]+:[\\/]+)[^\s\\/?#@]*@/giu, '$1');
+}
+
+/** An option or argument is wrong, or two of them contradict each other. */
 export class UsageError extends ClipError {
   override readonly name = 'UsageError';
   readonly code = 'E_USAGE';
@@ -62,25 +69,25 @@ export class ModelError extends ClipError {
   readonly code = 'E_MODEL';
 }
 
-/** An execution provider that was asked for cannot run here. */
+/** The requested execution provider does not work on this machine. */
 export class ProviderError extends ClipError {
   override readonly name = 'ProviderError';
   readonly code = 'E_PROVIDER';
 }
 
-/** The hub, or what stands between, gave something else than the model that was asked for. */
+/** The Hugging Face Hub, or a proxy on the way to it, did not return the requested model. */
 export class HubError extends ClipError {
   override readonly name = 'HubError';
   readonly code = 'E_HUB';
 }
 
-/** A connection would be needed, and `--offline` or `HF_HUB_OFFLINE` forbids it. */
+/** The network is needed, but `--offline` or `HF_HUB_OFFLINE` forbids it. */
 export class OfflineError extends ClipError {
   override readonly name = 'OfflineError';
   readonly code = 'E_OFFLINE';
 }
 
-/** A file differs from its digest: of the model card, of the hub, or pinned when it was pulled. */
+/** A file does not have the checksum of its model card, of the Hub, or of the time when it was downloaded. */
 export class ChecksumError extends ClipError {
   override readonly name = 'ChecksumError';
   readonly code = 'E_CHECKSUM';
@@ -92,10 +99,16 @@ export class OutputError extends ClipError {
   readonly code = 'E_OUTPUT';
 }
 
-/** The cache folder cannot hold what was explicitly asked to be stored there. */
+/** The cache folder cannot be read or written. */
 export class CacheError extends ClipError {
   override readonly name = 'CacheError';
   readonly code = 'E_CACHE';
+}
+
+/** A service that was asked for the rows (`--server`) cannot be reached, refuses, or answers something else. */
+export class ServerError extends ClipError {
+  override readonly name = 'ServerError';
+  readonly code = 'E_SERVER';
 }
 
 /** One image cannot be classified. In a batch it becomes a result, `{ ok: false, error }`, never a throw. */
@@ -109,25 +122,25 @@ export class ImageError extends ClipError {
   }
 }
 
-/** What a terminal obeys: control characters, and the controls that turn text around (Unicode's bidirectional ones). */
+/** Characters that control a terminal: control characters, and Unicode's bidirectional controls. */
 const OBEYED = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 
-/** A text on one line: file names and foreign messages may hold anything, and line breaks and controls reach no terminal raw. */
+/** A text on one line, without control characters. File names and messages of libraries may contain any character. */
 export function oneLine(text: string): string {
   return plain(text.replace(/\s+/gu, ' ')).trim();
 }
 
-/** A label or path as it was given, on one line and without what a terminal would obey. */
+/** A label or path on one line, without control characters. Its spaces are kept. */
 export function plain(text: string): string {
   return text.replace(OBEYED, '\uFFFD');
 }
 
-/** A text of more than one line, without what a terminal would obey. */
+/** A text of several lines, without control characters. */
 export function printable(text: string): string {
   return text.split('\n').map(plain).join('\n');
 }
 
-/** What the codes of the operating system and of undici mean. */
+/** Error codes of the operating system and of undici in words. */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   EACCES: 'permission denied',
@@ -154,7 +167,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
 };
 
-/** The message of whatever was thrown; an error of the operating system in words. */
+/** The message of anything that was thrown. Errors of the operating system are put into words. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
   const known = 'code' in error && typeof error.code === 'string' ? SYSTEM_ERRORS[error.code] : undefined;

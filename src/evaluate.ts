@@ -1,12 +1,12 @@
 import type { ImageError, ImageErrorCode } from './errors.ts';
 
-/** What a classifier said of an image, and what is true. */
+/** The result of a classifier for an image, and the true label. */
 export interface Judged {
   readonly result: Answered | Unreadable;
   readonly truth: string;
 }
 
-/** Of an `ImageResult`, what matters here: its label, null where none holds, and the best labels, best first. */
+/** The fields of an `ImageResult` that matter here: its label, or null, and the best labels, best first. */
 interface Answered {
   readonly ok: true;
   readonly image: string;
@@ -21,22 +21,22 @@ interface Unreadable {
   readonly error: ImageError;
 }
 
-/** How one class fared. */
+/** The figures of one class. */
 export interface ClassFigures {
   readonly label: string;
-  /** Images that truly show it and could be read. */
+  /** Images that show this class and could be read. */
   readonly images: number;
-  /** Images that were given it. */
+  /** Images that got this label. */
   readonly predicted: number;
-  /** Images of which both hold. */
+  /** Images that show this class and got this label. */
   readonly right: number;
-  /** `right / images`; null where no image shows it. */
+  /** `right / images`; null if no image shows it. */
   readonly recall: number | null;
-  /** `right / predicted`; null where it is never said. */
+  /** `right / predicted`; null if no image got this label. */
   readonly precision: number | null;
 }
 
-/** Images of one class that were given one label, or null: none. Those that are right are there too. */
+/** How many images of one class got one label; null stands for no label. Right labels are included. */
 export interface ConfusionCell {
   readonly truth: string;
   readonly predicted: string | null;
@@ -48,16 +48,16 @@ export interface ReliabilityBin {
   readonly from: number;
   readonly to: number;
   readonly images: number;
-  /** Share of them whose first label is right; null where there are none. */
+  /** Share of these images whose best label is right; null if there are no images. */
   readonly accuracy: number | null;
-  /** Mean of their best scores. */
+  /** Mean of the best scores of these images. */
   readonly confidence: number | null;
 }
 
-/** An image that was given a wrong label. */
+/** An image that got a wrong label. */
 export interface Mistake {
   readonly image: string;
-  /** Its path, where that is no valid UTF-8 and `image` cannot hold it. */
+  /** The path as bytes, if it is not valid UTF-8 and so `image` cannot contain it. */
   readonly pathBytes?: Uint8Array;
   readonly truth: string;
   readonly predicted: string;
@@ -72,46 +72,46 @@ export interface Failure {
   readonly message: string;
 }
 
-/** All figures are over the images that could be read; those that could not are counted in `failed`. */
+/** All figures are about the images that could be read. `failed` counts the others. */
 export interface Evaluation {
   readonly labels: readonly string[];
   readonly images: number;
   readonly failed: number;
-  /** Images that were given no label, by a threshold, a margin or the background. */
+  /** Images that got no label because of a threshold, a margin or the background. */
   readonly refused: number;
-  /** Share of images that were given the right label; null, as the others, where no image could be read. */
+  /** Share of images that got the right label. Like the other shares, it is null if no image could be read. */
   readonly top1: number | null;
-  /** The same share of the images that were given a label at all; null where none was. */
+  /** Share of right labels among the images that got a label; null if none did. */
   readonly precision: number | null;
-  /** Share of images with the right label among the first five, whether or not it holds. */
+  /** Share of images with the right label among the best five, accepted or not. */
   readonly top5: number | null;
   /** Mean of the recalls of the classes that have images. */
   readonly meanPerClassRecall: number | null;
   /** Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images.
-   * The first label counts, whether or not it holds: this is about the scores. */
+   * The best label counts, accepted or not, because this figure is about the scores. */
   readonly ece: number | null;
   readonly classes: readonly ClassFigures[];
-  /** The cells that are not 0, in the order of the labels. */
+  /** The cells that are not 0, in label order. */
   readonly confusion: readonly ConfusionCell[];
   readonly bins: readonly ReliabilityBin[];
-  /** The most confident ones, most confident first. */
+  /** The mistakes with the highest scores, highest first. */
   readonly mistakes: readonly Mistake[];
   /** The first ones. */
   readonly failures: readonly Failure[];
 }
 
-/** Equal-width bins of the calibration error, as Guo et al. 2017 have them. */
+/** Equal-width bins of the calibration error (Guo et al. 2017). */
 const BINS = 15;
-/** What is kept of single images: memory must not grow with their number. */
+/** The most mistakes and failures that are kept, so that memory does not grow with the number of images. */
 const KEPT_MISTAKES = 24;
 const KEPT_FAILURES = 1_000;
 
 /**
- * Holds results against the truth. Results need their five best labels, and no more; memory does not grow with their number.
+ * Compares results with the true labels. Each result needs its five best labels. Memory does not grow with the number of images.
  *
- * @param judged `ImageResult`s, each beside what the image truly shows
- * @param labels what the classifier ranks, in its order; every truth is one of them, letter by letter
- * @throws RangeError if a truth is none of them
+ * @param judged `ImageResult`s, each with its true label
+ * @param labels the labels of the classifier, in its order; every true label is one of them
+ * @throws RangeError if a true label is not one of them
  */
 export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly string[]): Promise<Evaluation> {
   const cells = new Map<number, number>(); // truth · (L + 1) + predicted → images; column L is for no label
@@ -184,19 +184,19 @@ export async function evaluate(judged: AsyncIterable<Judged>, labels: readonly s
   };
 }
 
-/** (0, 1/15] is the first; a score of 0 belongs to it too. */
+/** The first bin is (0, 1/15]; a score of 0 belongs to it, too. */
 function binOf(score: number): number {
   return Math.min(BINS - 1, Math.max(0, Math.ceil(score * BINS) - 1));
 }
 
-/** Sorted by score; of equals, the earlier image first. */
+/** Sorted by score; with equal scores, the earlier image comes first. */
 function keepMistake(kept: Mistake[], mistake: Mistake): void {
   const at = kept.findIndex(({ score }) => score < mistake.score);
   kept.splice(at < 0 ? kept.length : at, 0, mistake);
   if (kept.length > KEPT_MISTAKES) kept.pop();
 }
 
-/** The first thousand are named. */
+/** Only the first thousand are kept. */
 export function keepFailure(kept: Failure[], image: string, truth: string, { code, message }: ImageError): void {
   if (kept.length < KEPT_FAILURES) kept.push({ image, truth, code, message });
 }

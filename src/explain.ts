@@ -20,26 +20,26 @@ export interface ExplainOptions extends Partial<DecodeOptions> {
   readonly threads?: number;
 }
 
-/** Where in an image a label is, to the model. A bad image is a result, not an exception. */
+/** Where the model sees a label in an image. A bad image is a result, not an exception. */
 export type Explanation =
   | (ImageIdentity & {
       readonly ok: true;
       readonly label: string;
-      /** Patches on a side of the square that the model sees. */
+      /** Number of patches on each side of the square that the model sees. */
       readonly grid: number;
-      /** Of each patch with the label, grid², row after row, each in [-1, 1]. */
+      /** The cosine of each patch with the label: grid² values, row after row, each in [-1, 1]. */
       readonly cosines: Float32Array;
-      /** The map over the picture, as a PNG. */
+      /** The heat map over the picture, as a PNG. */
       overlay(): Promise<Uint8Array>;
     })
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 /**
- * The cosine of each patch of an image with a label. A patch's feature is what the image's embedding would be if the pooling
- * looked at this patch alone ({@link patchFeatureGraph}); docs/explain.md says where that misleads. Runs on the CPU in
- * fp32, whatever the model runs on.
+ * The cosine of each patch of an image with a label. The feature of a patch is the embedding that the image would have if the
+ * pooling used this patch only ({@link patchFeatureGraph}). docs/explain.md says when that misleads. It always runs on the CPU
+ * in fp32.
  *
- * @throws UsageError if the model is one of ready-made ONNX graphs, whose inside cannot be reached
+ * @throws UsageError if the model consists of ONNX files, because their inner values cannot be read
  * @throws LabelsError if the label or a template cannot be used; ModelError if the graph cannot be opened or run
  */
 export async function explainImage(
@@ -69,10 +69,10 @@ export async function explainImage(
   }
 }
 
-/** What a graph for patches is written from. */
+/** The checkpoint that a graph for patches is written from. */
 type Source = Extract<Clip['contents'], { kind: 'checkpoint' }>;
 
-/** @throws UsageError if the model is one of ready-made ONNX graphs */
+/** @throws UsageError if the model consists of ONNX files */
 export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'contents'>): Source {
   if (contents.kind === 'checkpoint') return contents;
   throw new UsageError(

@@ -1,13 +1,13 @@
 /** The two-sided normal quantile for 95 %. */
 const Z = 1.959963984540054;
 
-/** Where a rate lies with 95 % confidence, both from 0 to 1. */
+/** The bounds of a rate with 95 % confidence, each from 0 to 1. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
 }
 
-/** Wilson's score interval for `right` of `all` (Wilson 1927), which also holds near 0 and 1; null if there is nothing. */
+/** Wilson's score interval for `right` of `all` (Wilson 1927). It is also valid near 0 and 1. Null if `all` is 0. */
 export function wilson(right: number, all: number): Interval | null {
   if (all === 0) return null;
   const share = right / all;

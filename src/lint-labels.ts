@@ -6,8 +6,8 @@ import { checkLabels, type Label } from './text/labels.ts';
 import { expandTemplates, promptsOf, templatesAbout } from './text/prompts.ts';
 
 /**
- * What is likely to make scores of these labels worse: what words alone tell, labels that are one to the model, and prompts
- * that are longer than its context.
+ * Finds what is likely to make the scores of these labels worse: problems of the words, labels that the model cannot tell
+ * apart, and prompts that are longer than its context.
  *
  * @throws LabelsError if the labels cannot be used at all
  */

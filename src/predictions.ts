@@ -1,22 +1,22 @@
 import { calibrate } from './calibrate.ts';
 import type { Judged } from './evaluate.ts';
 
-/** What a classifier said of one image, as few small values. */
+/** The result of a classifier for one image, in a few small values. */
 export interface Prediction {
-  /** The path below the folder, or as the CSV has it: the same wherever the images lie. */
+  /** The path relative to the folder, or the path in the CSV. It stays the same if the folder is moved. */
   readonly key: string;
   readonly image: string;
   readonly truth: string;
-  /** Null if the image was given no label. */
+  /** Null if the image got no label. */
   readonly predicted: string | null;
-  /** The label that came first, accepted or not. */
+  /** The label with the best score, accepted or not. */
   readonly first: string;
   readonly score: number;
-  /** The best score less the second-best. */
+  /** The best score minus the second-best. */
   readonly margin: number;
 }
 
-/** Passes results on and keeps what was said: about 200 bytes for each image. */
+/** Passes results on and keeps a record of about 200 bytes for each image. */
 export async function* keepPredictions<T extends Judged & { readonly key: string }>(
   judged: AsyncIterable<T>,
   kept: Prediction[],
@@ -33,19 +33,19 @@ export async function* keepPredictions<T extends Judged & { readonly key: string
   }
 }
 
-/** What is left if an image is given no label below a threshold. */
+/** The effect of a threshold, below which an image gets no label. */
 export interface CoveragePoint {
   readonly threshold: number;
-  /** Share of the images that are given a label. */
+  /** Share of the images that get a label. */
   readonly coverage: number;
-  /** Share of them that is right. */
+  /** Share of these labels that are right. */
   readonly precision: number;
 }
 
-/** Points of the curve: more cannot be seen. */
+/** Points of the curve. More points would not be visible. */
 const MOST_POINTS = 200;
 
-/** Precision over coverage, from the highest threshold to the lowest; images of one score stay together. */
+/** Precision over coverage, from the highest threshold to the lowest. Images with the same score share a point. */
 export function coverageCurve(predictions: readonly Prediction[]): CoveragePoint[] {
   const sorted = [...predictions].sort((a, b) => b.score - a.score);
   const points: CoveragePoint[] = [];
@@ -59,7 +59,7 @@ export function coverageCurve(predictions: readonly Prediction[]): CoveragePoint
   return points.filter((_, n) => n % step === 0 || n === points.length - 1);
 }
 
-/** The point of the curve that `calibrate` chooses for a wanted precision; null if no threshold reaches it. */
+/** The point of the curve that `calibrate` chooses for a target precision; null if no threshold reaches it. */
 export async function calibratedPoint(
   predictions: readonly Prediction[],
   target: number,
@@ -86,20 +86,20 @@ export async function calibratedPoint(
 
 /** Two runs on the same images. */
 export interface Comparison {
-  /** Images that both runs judged, and whose truth is the same in both. */
+  /** Images that are in both runs with the same true label. */
   readonly images: number;
   readonly bothRight: number;
   readonly onlyThisRight: number;
   readonly onlyOtherRight: number;
   readonly bothWrong: number;
-  /** Chance of so uneven a split of the images that only one run got right, if both runs were equally good. */
+  /** p-value: the chance of a difference at least this large if both runs were equally good. */
   readonly p: number;
 }
 
-/** What an earlier run said of an image. */
+/** The result of an earlier run for an image. */
 export type Earlier = Pick<Prediction, 'key' | 'truth' | 'predicted'>;
 
-/** Counts which run is right on each image, and tests the difference (McNemar 1947, the exact form). */
+/** Counts on which images each run is right, and tests the difference (McNemar 1947, exact form). */
 export function compareRuns(now: readonly Earlier[], other: readonly Earlier[]): Comparison {
   const known = new Map(other.map((one) => [one.key, one]));
   const counts = { bothRight: 0, onlyThisRight: 0, onlyOtherRight: 0, bothWrong: 0 };

@@ -10,8 +10,8 @@ export interface Matrix {
 declare const unit: unique symbol;
 
 /**
- * A matrix whose rows have length 1, so that a dot product is a cosine. {@link l2Normalize} makes them; {@link unitRows} knows
- * them again.
+ * A matrix whose rows have length 1, so that a dot product is a cosine. {@link l2Normalize} makes one from any matrix;
+ * {@link unitRows} checks a matrix that was read from a file.
  */
 export interface UnitRows extends Matrix {
   readonly [unit]: true;
@@ -27,18 +27,18 @@ export function row(matrix: Matrix, n: number): Float32Array {
   return matrix.data.subarray(n * matrix.columns, (n + 1) * matrix.columns);
 }
 
-/** Row n of unit rows, as a matrix of its own: [1, D] */
+/** Row n as a matrix with one row: [1, D] */
 export function rowOf(rows: UnitRows, n: number): UnitRows {
   return { rows: 1, columns: rows.columns, data: row(rows, n).slice() } as UnitRows;
 }
 
-/** Some of the rows, one after the other: [end - start, D] */
+/** The rows from `start` up to `end`, `end` excluded: [end - start, D] */
 export function rowsOf(rows: UnitRows, start: number, end = rows.rows): UnitRows {
   const data = rows.data.subarray(start * rows.columns, end * rows.columns);
   return { rows: end - start, columns: rows.columns, data } as UnitRows;
 }
 
-/** Sum of products in double precision: the same for every batch size and order of images. */
+/** Sum of products in double precision. The result does not depend on batch size or order of images. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
@@ -48,7 +48,7 @@ export function dot(a: Float32Array, b: Float32Array): number {
 /**
  * Divides every row by its length.
  *
- * @param embeddings [N, D], as a tower's projection puts them out
+ * @param embeddings [N, D], the output of an encoder
  * @returns [N, D], each row of length 1
  * @throws ModelError if a row has no direction (all zero, infinite or not a number)
  */
@@ -68,10 +68,10 @@ export function l2Normalize(embeddings: Matrix): UnitRows {
   return { rows: embeddings.rows, columns: embeddings.columns, data } as UnitRows;
 }
 
-/** Float32 rows of length 1 are that within a millionth; decimals of six digits within a thousandth. */
+/** The length of a unit row in float32 is 1 within a millionth; in decimals of six digits, within a thousandth. */
 const UNIT_TOLERANCE = 1e-3;
 
-/** Rows that come from elsewhere than a model, a file say; undefined if one of them has not length 1, or is not finite. */
+/** Unit rows that were read from a file; undefined if the length of a row is not 1, or not finite. */
 export function unitRows(matrix: Matrix): UnitRows | undefined {
   for (let n = 0; n < matrix.rows; n++) {
     const one = row(matrix, n);
@@ -80,8 +80,8 @@ export function unitRows(matrix: Matrix): UnitRows | undefined {
   return matrix as UnitRows;
 }
 
-/** Rows of one width, one after the other. @param parts at least one */
-export function stack(parts: readonly UnitRows[]): UnitRows {
+/** Matrices with the same number of columns, one below the other. @param parts at least one */
+export function stack<T extends Matrix>(parts: readonly T[]): T {
   const columns = parts[0]?.columns ?? 0;
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const data = new Float32Array(rows * columns);
@@ -90,15 +90,15 @@ export function stack(parts: readonly UnitRows[]): UnitRows {
     data.set(part.data, at);
     at += part.data.length;
   }
-  return { rows, columns, data } as UnitRows;
+  return { rows, columns, data } as Matrix as T;
 }
 
 /**
- * The prompt ensemble of CLIP: the mean of a label's unit prompt embeddings, made unit length again
+ * The prompt ensemble of CLIP: the mean of the unit prompt embeddings of a label, normalized again
  * (Radford et al. 2021, section 3.1.4).
  *
- * @param prompts [P, D], the prompts of a label one after the other
- * @param sizes L numbers of prompts, P in all
+ * @param prompts [P, D], the prompts of the first label, then those of the second, and so on
+ * @param sizes the number of prompts of each label: L numbers with the sum P
  * @returns [L, D]
  */
 export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitRows {
@@ -122,7 +122,7 @@ export function meanOfGroups(prompts: UnitRows, sizes: readonly number[]): UnitR
  * @param images [N, D]
  * @param labels [L, D]
  * @returns [N, L], each in [-1, 1]
- * @throws ModelError if the two are not of one space
+ * @throws ModelError if the dimensions differ
  */
 export function cosines(images: UnitRows, labels: UnitRows): Matrix {
   if (images.columns !== labels.columns) {
@@ -138,7 +138,7 @@ export function cosines(images: UnitRows, labels: UnitRows): Matrix {
   return { rows: images.rows, columns: labels.rows, data };
 }
 
-/** Probabilities from logits; the greatest logit is subtracted first, so that `exp` cannot overflow. */
+/** Probabilities from logits. The greatest logit is subtracted first, so that `exp` cannot overflow. */
 export function softmax(logits: ArrayLike<number>): Float64Array {
   let greatest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < logits.length; i++) greatest = Math.max(greatest, logits[i] as number);
@@ -151,15 +151,15 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return result.map((value) => value / sum);
 }
 
-/** A probability for each label of its own, as SigLIP is trained: they need not add up to 1. */
+/** An independent probability for each label, as SigLIP is trained. They do not add up to 1. */
 export function sigmoid(logits: ArrayLike<number>): Float64Array {
   return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-/** Up to this k the best are picked out in one pass; for more, all are sorted. */
+/** Up to this k, one pass finds the best scores. For a greater k, all scores are sorted. */
 const PICKED = 64;
 
-/** The k greatest scores, greatest first; of equal scores the earlier label comes first. */
+/** The k greatest scores, greatest first. With equal scores, the earlier label comes first. */
 export function topK(scores: ArrayLike<number>, k: number): RankedIndex[] {
   if (k > PICKED) {
     return Array.from(scores, (score, index) => ({ index, score }))

@@ -9,7 +9,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['bin/'],
   ['src/cli/'],
   ['src/page/'],
-  ['src/index.ts', 'src/server/'],
+  ['src/index.ts', 'src/server/', 'src/remote/'],
   ['src/output/'],
   ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/tagging/'],
   ['src/classes.ts', 'src/sorting/'],
@@ -37,7 +37,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   'p-retry': /^src\/hub\/retry\.ts$/,
-  valibot: /^src\/(hub|server)\//,
+  valibot: /^src\/(hub|server|remote)\//,
   '@fastify/busboy': /^src\/server\/multipart\.ts$/,
   '@valibot/to-json-schema': /^src\/server\/operations\.ts$/,
   preact: /^src\/page\//,
@@ -47,7 +47,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
   fzstd: /^src\/inputs\/tar\/decompress\.ts$/,
   'apache-arrow': /^src\/output\/parquet\//,
-  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|-library)\.ts$/,
+  'parquet-wasm/esm': /^src\/output\/parquet(\/writer|\/stored|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
   // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
   'node:process':
@@ -87,13 +87,13 @@ describe('the source tree', () => {
     expect(files.filter((file) => layerOf(file) < 0)).toEqual([]);
   });
 
-  it('has imports that point inward', () => {
+  it('has no import from a layer above', () => {
     const inside = imports.filter(({ imported }) => imported.startsWith('src/'));
     expect(inside.length).toBeGreaterThan(40);
     expect(inside.filter(({ file, imported }) => layerOf(imported) < layerOf(file))).toEqual([]);
   });
 
-  it('has folders whose own layer stands above each folder that they import', () => {
+  it('has no import between folders of the same layer', () => {
     const folderOf = (file: string) => /^src\/[^/]+\//.exec(file)?.[0];
     const sideways = imports.filter(({ file, imported }) => {
       const [from, to] = [folderOf(file), folderOf(imported)];
@@ -102,7 +102,7 @@ describe('the source tree', () => {
     expect(sideways).toEqual([]);
   });
 
-  it('has no circle of files; imports of types count too', () => {
+  it('has no circle of files; type imports count, too', () => {
     const targets = new Map(files.map((file) => [file, imports.filter((one) => one.file === file)]));
     const done = new Set<string>();
     const circleFrom = (file: string, path: readonly string[]): readonly string[] | undefined => {
@@ -118,7 +118,7 @@ describe('the source tree', () => {
     expect(files.map((file) => circleFrom(file, [])).filter((circle) => circle !== undefined)).toEqual([]);
   });
 
-  it('keeps packages to their rooms', () => {
+  it('imports each package in its own files only', () => {
     const outside = imports.filter(
       ({ file, imported }) => ROOMS[imported] !== undefined && !ROOMS[imported].test(file),
     );
@@ -126,20 +126,20 @@ describe('the source tree', () => {
     for (const name of Object.keys(ROOMS)) expect(imports.map(({ imported }) => imported)).toContain(name);
   });
 
-  it('loads the code of the service in its command alone', () => {
+  it('loads the code of the service in its command only', () => {
     const users = imports.filter(
       ({ file, imported }) => imported.startsWith('src/server/') && !file.startsWith('src/server/'),
     );
     expect(new Set(users.map(({ file }) => file))).toEqual(new Set(['src/cli/serve/run.ts', 'bin/heat-map.js']));
   });
 
-  it('touches the process in bin alone', () => {
+  it('uses the process in bin only', () => {
     expect(
       files.filter((file) => file.startsWith('src/') && /(?<!-)\bprocess\.\w|\bconsole\.\w/.test(source(file))),
     ).toEqual([]);
   });
 
-  it('names files beside the code as the bundle finds them too, from two folders below the root', () => {
+  it('names files relative to two folders below the root, because the bundle lies there', () => {
     const urls = files.flatMap((file) => source(file).match(/new URL\([^)]*import\.meta\.url\)/g) ?? []);
     expect(urls.length).toBeGreaterThan(3);
     expect(urls.filter((url) => !/^new URL\('\.\.\/\.\.(\/(?!\.\.).*)?', import/.test(url))).toEqual([]);

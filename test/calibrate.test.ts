@@ -46,7 +46,7 @@ describe('calibrate, by hand', () => {
     ['dog', false, 0.9],
   ];
 
-  it('takes the lowest threshold that reaches the precision, and says what it reaches on the other half', async () => {
+  it('chooses the lowest threshold that reaches the precision, and reports its precision on the test split', async () => {
     const judged = both(images(choosing, true), images(trying, false, 5_000));
     const { labels, threshold, minMargin, together } = await calibrate(judged, ['cat', 'dog'], 0.75);
     expect(labels).toEqual([
@@ -70,14 +70,14 @@ describe('calibrate, by hand', () => {
     expect(together).toEqual({ images: 4, answered: 4, coverage: 1, precision: 0.5 });
   });
 
-  it('proposes nothing where no threshold reaches the precision, and so answers nothing', async () => {
+  it('suggests no threshold if none reaches the precision', async () => {
     const judged = both(images([['cat', false, 0.9]], true), images([['cat', true, 0.9]], false, 5_000));
     const { labels, together } = await calibrate(judged, ['cat', 'dog'], 0.9);
     expect(labels.map(({ value }) => value)).toEqual([null, null]);
     expect(together).toEqual({ images: 1, answered: 0, coverage: 0, precision: null });
   });
 
-  it('keeps scores apart that differ in the seventh digit', async () => {
+  it('distinguishes scores that differ in the seventh digit', async () => {
     const rows: Row[] = [
       ['cat', true, 0.9999995],
       ['cat', false, 0.999999],
@@ -88,7 +88,7 @@ describe('calibrate, by hand', () => {
     expect(written.threshold).toBeLessThanOrEqual(0.9999995);
   });
 
-  it('never lets one of two equal scores pass without the other', async () => {
+  it('accepts either both or none of two equal scores', async () => {
     const rows: Row[] = [
       ['cat', true, 0.9],
       ['cat', true, 0.8],

@@ -58,7 +58,7 @@ describe('classify', () => {
     }
   });
 
-  it('has a row for every bad image and goes on', async () => {
+  it('has an error row for every bad image and continues', async () => {
     const mixed = [
       images[0],
       fixture('nothing.jpg'),
@@ -78,14 +78,14 @@ describe('classify', () => {
     expect(results[4]).toEqual(alone[0]);
   });
 
-  it('takes bytes under a name of their own', async () => {
+  it('classifies bytes with a given name', async () => {
     const bytes = await readFile(images[0] as string);
     const [fromBytes] = await classify([{ name: 'upload', bytes }]);
     const [fromFile] = await classify(images.slice(0, 1));
     expect(fromBytes).toEqual({ ...fromFile, image: 'upload' });
   });
 
-  it('ranks the best k, and their scores stay shares of all labels', async () => {
+  it('returns the best k labels, with the scores over all labels', async () => {
     const [all] = await classify(images.slice(0, 1));
     const [best] = await classify(images.slice(0, 1), { top: 2 });
     if (!all?.ok || !best?.ok) throw new Error('the image failed');
@@ -94,7 +94,7 @@ describe('classify', () => {
     expect(all.labels[0]?.score).toBeGreaterThan(all.labels[1]?.score ?? 1);
   });
 
-  it('pulls no more images than it needs to stay busy', async () => {
+  it('reads no more images ahead than it needs to stay busy', async () => {
     let pulled = 0;
     function* endless(): Generator<string> {
       for (;;) {
@@ -109,7 +109,7 @@ describe('classify', () => {
     expect(pulled).toBeLessThan(20);
   });
 
-  it('refuses sizes that make no sense', async () => {
+  it('refuses invalid sizes', async () => {
     await expect(loadModel(fixture('tiny-class'), { batch: 0 })).rejects.toMatchObject({ code: 'E_USAGE' });
     await expect(classify(images, { maxPixels: Number.NaN })).rejects.toMatchObject({ code: 'E_USAGE' });
     await expect(classify(images, { top: 0.5 })).rejects.toMatchObject({ code: 'E_USAGE' });
@@ -117,7 +117,7 @@ describe('classify', () => {
 });
 
 describe('createClassifier', () => {
-  it('warns of a prompt that is cut, by its label, and of a single label', async () => {
+  it('warns about a truncated prompt, with its label, and about a single label', async () => {
     const warnings: string[] = [];
     const long = 'very '.repeat(50);
     await createClassifier(clip, [long], { onWarning: (message) => warnings.push(message) });

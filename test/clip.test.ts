@@ -90,7 +90,7 @@ describe(`graphs from checkpoints agree with ${golden.source}`, () => {
 });
 
 describe('a model', () => {
-  it('that is released is released, however often that is said, and encodes nothing more', async () => {
+  it('can be released several times, and then encodes nothing more', async () => {
     const clip = await loadModel(fixture('tiny-class'), { threads: 1 });
     const encode = async () => {
       for await (const one of clip.encodeImages([fixture('images/rgb.png')])) expect(one.ok).toBe(true);
@@ -101,7 +101,7 @@ describe('a model', () => {
     await expect(encode()).rejects.toMatchObject({ code: 'E_USAGE', fact: 'the model has been released' });
   });
 
-  it('stops where its signal says so', async () => {
+  it('stops when its signal is aborted', async () => {
     const stop = new AbortController();
     const clip = await loadModel(fixture('tiny-class'), { threads: 1, signal: stop.signal });
     const encode = async () => {
@@ -112,7 +112,7 @@ describe('a model', () => {
     await clip.release();
   });
 
-  it('knows its precisions and ways to resize', async () => {
+  it('refuses an unknown precision or resize method', async () => {
     const odd = { dtype: 'fp8' as 'fp16' };
     await expect(loadModel(fixture('tiny-class'), odd)).rejects.toMatchObject({
       code: 'E_USAGE',

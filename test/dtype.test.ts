@@ -52,7 +52,7 @@ const largestGap = (a: readonly number[], b: readonly number[]) =>
 
 const MODELS = ['tiny-class', 'tiny-gelu-f16', 'tiny-2d-mean-bf16', 'tiny-open-clip', 'tiny-siglip'];
 
-describe.each(MODELS)('%s, stored in fewer bits', (model) => {
+describe.each(MODELS)('%s in lower precision', (model) => {
   // 0.999 is what a full ViT-B/32 has to reach; a row of 32 numbers averages out less.
   it.each([
     ['int8', 0.999],
@@ -64,11 +64,11 @@ describe.each(MODELS)('%s, stored in fewer bits', (model) => {
     if (dtype === 'int8') expect(stored).not.toEqual(whole);
   });
 
-  it('leaves the texts of int8 alone', async () => {
+  it('does not change text embeddings with int8', async () => {
     expect(await withClip(model, { dtype: 'int8' }, texts)).toEqual(await withClip(model, {}, texts));
   });
 
-  it('gives an image the same embedding whatever is in its batch', async () => {
+  it('gives an image the same embedding in any batch', async () => {
     const one = await withClip(model, { dtype: 'int8', batch: 1 }, embeddings);
     const eight = await withClip(model, { dtype: 'int8', batch: 8 }, embeddings);
     // A hundredth of what is promised: nothing but the order of fp32 sums may differ.

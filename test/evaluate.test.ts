@@ -82,7 +82,7 @@ describe('evaluate, by hand', () => {
     ]);
   });
 
-  it('takes an image without a label for one that is not right, in a column of its own', async () => {
+  it('counts an image without a label as wrong, in its own column', async () => {
     const refuse = ({ result, truth }: Judged): Judged => ({
       result: { ...result, label: null } as typeof result,
       truth,
@@ -118,11 +118,11 @@ describe('evaluate, by hand', () => {
     ]);
   });
 
-  it('refuses a truth that is none of the labels', async () => {
+  it('refuses a true label that is not one of the labels', async () => {
     await expect(evaluate(each([judged('a', 'fox', labels, [1, 0, 0])]), labels)).rejects.toThrow(RangeError);
   });
 
-  it('has no figures where nothing could be read', async () => {
+  it('has null for the figures if no image could be read', async () => {
     const evaluation = await evaluate(each([{ result: failed('x'), truth: 'cat' }]), labels);
     expect(evaluation).toMatchObject({
       images: 0,
@@ -134,7 +134,7 @@ describe('evaluate, by hand', () => {
     });
   });
 
-  it('keeps the 24 most confident mistakes, the earlier of equals first', async () => {
+  it('keeps the 24 most confident mistakes; with equal scores, the earlier image first', async () => {
     const images = Array.from({ length: 100 }, (_, n) => {
       const score = 0.5 + (n % 50) / 100;
       return judged(`${n}`, 'cat', labels, [0, score, 1 - score]);
@@ -145,7 +145,7 @@ describe('evaluate, by hand', () => {
     );
   });
 
-  it('holds no more of many images than of a few', async () => {
+  it('needs no more memory for many images than for a few', async () => {
     const one = judged('wrong.png', 'cat', labels, [0.1, 0.8, 0.1]);
     async function* many(count: number) {
       for (let n = 0; n < count; n++) yield n % 2 === 0 ? one : { result: failed(`${n}.png`), truth: 'dog' };
@@ -157,7 +157,7 @@ describe('evaluate, by hand', () => {
 });
 
 describe('the public entry', () => {
-  it('evaluates and calibrates what a classifier says', async () => {
+  it('evaluates and calibrates the results of a classifier', async () => {
     const clip = await loadModel(fixture('tiny-class'), { cache: false });
     const paths = ['rgb.png', 'grey.png', 'palette.png'].map((name) => fixture(`images/${name}`));
     async function* judgedBy(threshold: number) {

@@ -78,13 +78,13 @@ describe('explainImage', () => {
     }
   });
 
-  it('refuses ready-made graphs, whose inside it cannot reach', async () => {
+  it('refuses ONNX models, because their inner values cannot be read', async () => {
     const readyMade = Object.create(null);
     const clip = { name: 'graphs', contents: { kind: 'onnx', readyMade } } as const;
     expect(() => requireCheckpoint(clip)).toThrow(/^a heat map needs a checkpoint, but graphs is an ONNX model/);
   });
 
-  it('has an error for a bad image, and throws for a label that cannot be', async () => {
+  it('returns an error for a bad image, and throws for an invalid label', async () => {
     const clip = await loadModel(fixture('tiny-siglip'), { threads: 1 });
     const bad = await explainImage(clip, { name: 'bad', bytes: Buffer.from('hello') }, 'cat', { threads: 1 });
     expect(bad).toMatchObject({ ok: false, image: 'bad', error: { code: 'E_FORMAT' } });
@@ -110,7 +110,7 @@ describe('the overlay', () => {
     return { width: info.width, height: info.height, pixel };
   };
 
-  it('takes the ends and the middle of matplotlib’s viridis', () => {
+  it('uses the colours of matplotlib’s viridis: both ends and the middle agree', () => {
     // matplotlib.colormaps['viridis'](x, bytes=True); ten straight pieces are up to three levels off
     const truth = [
       [0, [68, 1, 84]],
@@ -124,7 +124,7 @@ describe('the overlay', () => {
         expect(Math.abs(level - (colour[c] as number))).toBeLessThanOrEqual(4);
   });
 
-  it('tints each patch between the least and the greatest, at its place', async () => {
+  it('colours each patch at its place, by its value between the lowest and the highest', async () => {
     const [grey, grid, cell] = [100, 4, 160];
     const values = Array.from({ length: grid ** 2 }, (_, n) => 0.1 + ((n * 7) % 16) / 100); // 0.10 … 0.25, each once
     const plain = { width: 90, height: 60, data: new Uint8Array(90 * 60 * 3).fill(grey) };
@@ -164,7 +164,7 @@ describe('the overlay', () => {
       expect(overlay.pixel(x, y)).toEqual(tinted);
   });
 
-  it('leaves out the margin that no patch covers', async () => {
+  it('does not colour the margin that no patch covers', async () => {
     const uneven = { ...preprocessing, size: 34, resizeTo: 34 };
     const photo = await sharp(await readFile(fixture('images/exact.png')))
       .removeAlpha()

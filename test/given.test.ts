@@ -58,7 +58,7 @@ describe('an image', () => {
       expect((await all(images as ImageInputs)).map(({ image }) => image)).toEqual([path]);
   });
 
-  it.each([[null], [undefined], [7], [{}]])('is not %j: a named error', async (odd) => {
+  it.each([[null], [undefined], [7], [{}]])('cannot be %j: a named error', async (odd) => {
     await expect(all([odd] as unknown as ImageInputs)).rejects.toThrow(UsageError);
     await expect(all([odd] as unknown as ImageInputs)).rejects.toThrow(/^image 1 is .*; use a path, a URL/);
   });

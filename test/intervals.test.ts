@@ -9,7 +9,7 @@ describe(`Wilson intervals agree with ${golden.source}`, () => {
     expect(wilson(right, images)?.high).toBeCloseTo(high, 10);
   });
 
-  it('of nothing there are none', () => {
+  it('are null without images', () => {
     expect(wilson(0, 0)).toBeNull();
   });
 });

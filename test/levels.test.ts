@@ -33,7 +33,7 @@ describe('the deepest label that reaches its threshold', () => {
   const cut = (scores: readonly number[], threshold: number) =>
     namesOf(deepestCut(tree, Float64Array.from(scores), new Array(6).fill(threshold)));
 
-  it('is a leaf if a leaf is sure enough', () => expect(cut([0.6, 0.1, 0.1, 0.2], 0.5)[0]).toBe('dog'));
+  it('is a leaf if a leaf reaches it', () => expect(cut([0.6, 0.1, 0.1, 0.2], 0.5)[0]).toBe('dog'));
   it('is the nearest parent otherwise', () => {
     expect(cut([0.3, 0.3, 0.1, 0.3], 0.5)).toEqual(['pet', 'horse', 'cup']);
     expect(cut([0.25, 0.2, 0.3, 0.25], 0.5)).toEqual(['animal', 'cup']);
@@ -41,7 +41,7 @@ describe('the deepest label that reaches its threshold', () => {
   it('changes nothing without a threshold', () => {
     expect(cut([0.3, 0.3, 0.1, 0.3], 0)).toEqual(['dog', 'cat', 'horse', 'cup']);
   });
-  it('gives way to another label that is surer', () => {
+  it('is a leaf if its score is higher than that of the group', () => {
     expect(cut([0.15, 0.15, 0.1, 0.6], 0.25)).toEqual(['dog', 'cat', 'horse', 'cup']);
   });
 });
@@ -65,7 +65,7 @@ describe('a classifier of labels with parents', () => {
     }
   });
 
-  it('takes a parent where no label alone reaches the threshold', async () => {
+  it('returns a parent if no leaf reaches the threshold', async () => {
     await using clip = await loadModel(fixture('tiny-class'));
     const [image = ''] = IMAGES;
     const leaves = await (await createClassifier(clip, ['dog', 'cat', 'horse', 'cup'])).classifyOne(image);
@@ -78,7 +78,7 @@ describe('a classifier of labels with parents', () => {
     else expect(result.reason).toBe('threshold');
   });
 
-  it('refuses a level where no label has a parent', async () => {
+  it('refuses a level if no label has a parent', async () => {
     await using clip = await loadModel(fixture('tiny-class'));
     await expect(createClassifier(clip, ['dog', 'cat'], { level: 1 })).rejects.toThrow(/no label has a parent/u);
   });

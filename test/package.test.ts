@@ -23,7 +23,7 @@ describe.skipIf(!existsSync(types))('the package (after npm run build)', () => {
     expect(paths).toContain('models/starter/model.safetensors');
   });
 
-  it('has declarations that import only from Node: packages of the bundle are not installed with it', async () => {
+  it('has declarations that import only from Node, because bundled packages are not installed', async () => {
     const text = await readFile(types, 'utf8');
     const imported = [...text.matchAll(/(?:from |import\()'([^']+)'/gu)].map(([, name]) => name);
     expect(imported.filter((name) => !name?.startsWith('node:'))).toEqual([]);

@@ -19,7 +19,7 @@ describe(`McNemar's exact test agrees with ${golden.source}`, () => {
 });
 
 describe('two runs', () => {
-  it('are compared on the images that both have, by their keys', () => {
+  it('are compared on the images that are in both, by their keys', () => {
     const now = [true, true, false, false, true].map((right, n) => prediction(n, 0.9, right));
     const other = [false, true, false, true].map((right, n) => prediction(n, 0.5, right));
     expect(compareRuns(now, other)).toEqual({
@@ -32,13 +32,13 @@ describe('two runs', () => {
     });
   });
 
-  it('with another truth for an image do not compare it', () => {
+  it('do not compare an image whose true labels differ', () => {
     expect(compareRuns([prediction(0, 1, true)], [{ ...prediction(0, 1, true), truth: 'dog' }]).images).toBe(0);
   });
 });
 
 describe('the coverage curve', () => {
-  it('keeps images of one score together', () => {
+  it('has one point for images with the same score', () => {
     const scores: [number, boolean][] = [
       [0.9, true],
       [0.8, false],

@@ -19,7 +19,7 @@ describe('README', () => {
   beforeAll(() => chdir(repository));
   afterAll(() => chdir(start));
 
-  it('shows what its first command really prints', async () => {
+  it('shows the output of its first command', async () => {
     const [, command = '', shown = ''] =
       /```sh setup\nnpm ci && npm run build && node bin\/clip-classify\.js (.*)\nnpm test\n```[\s\S]*?```\n([\s\S]*?)\n```/u.exec(
         readme,
@@ -36,7 +36,7 @@ describe('README', () => {
     }
   });
 
-  it('takes its figures from the card of the starter', async () => {
+  it('has the figures of the model card of the starter', async () => {
     const card = await readFile(`${repository}models/starter/README.md`, 'utf8');
     const [, cifar, tiny] =
       /names ([\d.]+) % of the test pictures of CIFAR-10 and ([\d.]+) % of\s+Tiny ImageNet/u.exec(readme) ?? [];
@@ -44,13 +44,13 @@ describe('README', () => {
     expect(/^\| Tiny ImageNet, [^|]*\| ([\d.]+)/mu.exec(card)?.[1]).toBe(tiny);
   });
 
-  it('takes the astronaut for a dog, unless a background class is there', async () => {
+  it('says that the astronaut is labelled as dog without a background class', async () => {
     const line = ['examples/astronaut.jpg', '-l', 'cat,dog,rocket,brick wall', '-f', 'label'];
     expect((await cli(line)).stdout).toBe('dog\n');
     expect((await cli([...line, '--background'])).stdout).toBe('\n');
   });
 
-  it('has links that lead somewhere', async () => {
+  it('has no broken links', async () => {
     const links = [...readme.matchAll(/\]\(([^)#]+)/gu)].flatMap(([, link = '']) =>
       /^https?:/u.test(link) ? [] : [link],
     );
@@ -58,7 +58,7 @@ describe('README', () => {
     for (const link of links) await access(`${repository}${link}`);
   });
 
-  it('has a job in each line of its table that the command line understands', async () => {
+  it('has a valid command line in each row of its table of jobs', async () => {
     const lines = [...readme.matchAll(/^\| [^|]+ \| (.*) \|$/gmu)].flatMap(([, cell = '']) =>
       [...cell.matchAll(/`clip-classify ([^`]+)`/gu)].map(([, line = '']) => line),
     );

@@ -152,8 +152,8 @@ const mask = port('attention_mask', 'I64', ['batch', 'tokens']);
 const images = port('image_embeds', 'F32', ['batch', 20]);
 const texts = port('text_embeds', 'F32', ['batch', 20]);
 
-describe('ready-made graphs score as the checkpoint that they were made of', () => {
-  it('Xenova, split, with an attention mask; the joint graph beside them is not needed', async () => {
+describe('ONNX models give the scores of the checkpoint that they were exported from', () => {
+  it('Xenova, one file per encoder, with an attention mask; the joint graph next to them is not needed', async () => {
     const graphs = {
       'onnx/vision_model.onnx': imageGraph(floats, images),
       'onnx/text_model.onnx': textGraph(ids, texts, mask),
@@ -163,7 +163,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     expectNative(await scores(await folderOf('xenova', graphs, HUGGING_FACE), { logitScale: 40 }));
   });
 
-  it('onnx-community, split, int32 ids, no mask', async () => {
+  it('onnx-community, one file per encoder, int32 ids, no mask', async () => {
     const graphs = {
       'onnx/vision_model.onnx': imageGraph(floats, images),
       'onnx/text_model.onnx': textGraph({ ...ids, type: 'I32' }, texts),
@@ -171,7 +171,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     expectNative(await scores(await folderOf('community', graphs, HUGGING_FACE), { logitScale: 40 }));
   });
 
-  it('a joint graph, which tells its logit scale', async () => {
+  it('a joint graph, from which the logit scale is measured', async () => {
     const folder = await folderOf('joint', { 'onnx/model.onnx': jointGraph() }, HUGGING_FACE);
     const model = await loadModel(folder, { threads: 1 });
     expect(model.logitScale).toBeCloseTo(40, 3);
@@ -179,7 +179,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     expectNative(await scores(folder));
   });
 
-  it('immich of old: batch 1, int32, 32 tokens', async () => {
+  it('older immich: batch 1, int32, 32 tokens', async () => {
     const embedding = port('embedding', 'F32', [1, 20]);
     const graphs = {
       'visual/model.onnx': imageGraph(port('image', 'F32', [1, 3, 32, 32]), embedding),
@@ -207,12 +207,12 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
     expectNative(await scores(await folderOf('immich-new', graphs, configs), { logitScale: 40 }));
   });
 
-  it('Qdrant: a model.onnx per tower', async () => {
+  it('Qdrant: one model.onnx per encoder', async () => {
     const graphs = { 'vision/model.onnx': imageGraph(floats, images), 'text/model.onnx': textGraph(ids, texts, mask) };
     expectNative(await scores(await folderOf('qdrant', graphs, HUGGING_FACE), { logitScale: 40 }));
   });
 
-  it('with one precision only, which needs no --dtype', async () => {
+  it('a model with one precision only, without --dtype', async () => {
     const graphs = {
       'onnx/vision_model_quantized.onnx': imageGraph(floats, images),
       'onnx/text_model_quantized.onnx': textGraph(ids, texts),
@@ -226,7 +226,7 @@ describe('ready-made graphs score as the checkpoint that they were made of', () 
   });
 });
 
-describe('ready-made graphs are refused', () => {
+describe('ONNX models are refused', () => {
   const both = () => ({ 'vision_model.onnx': imageGraph(floats, images), 'text_model.onnx': textGraph(ids, texts) });
 
   it('without a logit scale, which is never assumed', async () => {
@@ -235,7 +235,7 @@ describe('ready-made graphs are refused', () => {
     );
   });
 
-  it('without the bias of a SigLIP', async () => {
+  it('without the logit bias of a SigLIP', async () => {
     const configs = {
       ...HUGGING_FACE,
       'config.json': { model_type: 'siglip' },
@@ -248,14 +248,14 @@ describe('ready-made graphs are refused', () => {
     await model.release();
   });
 
-  it('when the towers disagree', async () => {
+  it('if the dimensions of the encoders differ', async () => {
     const graphs = { ...both(), 'text_model.onnx': textGraph(ids, port('text_embeds', 'F32', ['batch', 24])) };
     await expect(loadModel(await folderOf('widths', graphs, HUGGING_FACE))).rejects.toThrow(
       /do not match: 20 and 24 dimensions/,
     );
   });
 
-  it('when a projection is missing', async () => {
+  it('if a projection is missing', async () => {
     const graphs = {
       ...both(),
       'vision_model.onnx': imageGraph(floats, port('last_hidden_state', 'F32', ['batch', 17, 32])),
@@ -265,7 +265,7 @@ describe('ready-made graphs are refused', () => {
     );
   });
 
-  it('when a tower or a config is missing', async () => {
+  it('if an encoder or a config is missing', async () => {
     const { 'vision_model.onnx': image } = both();
     await expect(loadModel(await folderOf('half', { 'vision_model.onnx': image }, HUGGING_FACE))).rejects.toThrow(
       /no fp32 ONNX file of a text encoder/,
@@ -275,7 +275,7 @@ describe('ready-made graphs are refused', () => {
     );
   });
 
-  it.each([0, 1, 100, 5_000])('when %i bytes are left of a file', async (length) => {
+  it.each([0, 1, 100, 5_000])('if a file is truncated to %i bytes', async (length) => {
     const { 'vision_model.onnx': image, ...rest } = both();
     const folder = await folderOf(
       `cut-${length}`,
@@ -288,21 +288,21 @@ describe('ready-made graphs are refused', () => {
     });
   });
 
-  it('when operators come from elsewhere', async () => {
+  it('if operators belong to an unknown domain', async () => {
     const bytes = Buffer.from(both()['vision_model.onnx']);
     bytes.write('org.evil.corp', bytes.lastIndexOf('com.microsoft')); // the last one is the opset import
     const folder = await folderOf('domain', { ...both(), 'vision_model.onnx': bytes }, HUGGING_FACE);
     await expect(loadModel(folder)).rejects.toThrow(/uses operators of org.evil.corp/);
   });
 
-  it('when weights are a link out of the folder', async () => {
+  it('if the weights are a link out of the folder', async () => {
     const folder = await folderOf('linked', both(), HUGGING_FACE);
     await rm(join(folder, 'weights.bin'));
     await symlink(join(SOURCE, 'model.safetensors'), join(folder, 'weights.bin'));
     await expect(scores(folder, { logitScale: 40 })).rejects.toMatchObject({ code: 'E_MODEL' });
   });
 
-  it('when weights lie outside the folder', async () => {
+  it('if the weights are outside the folder', async () => {
     const outside = Object.create(checkpoint, { location: { value: '../outside.bin' } });
     await cp(join(SOURCE, 'model.safetensors'), join(root, 'outside.bin'));
     const graphs = { ...both(), 'vision_model.onnx': buildGraph(outside, architecture, 'image') };

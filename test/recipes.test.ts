@@ -104,7 +104,7 @@ describe('docs/recipes.md', { timeout: 300_000 }, () => {
     expect(sorted(imagesOf(await written('all.jsonl')))).toEqual(PHOTOS.map((name) => `photos/${name}`));
   });
 
-  it('a Slurm array, whose shards together hold every image once', async () => {
+  it('a Slurm array, whose shards together contain every image once', async () => {
     const [recipe = ''] = recipes('slurm');
     const count = /--array=1-(\d+)/u.exec(recipe)?.[1] ?? '';
     expect(count).toBe('8');
@@ -122,7 +122,7 @@ describe('docs/recipes.md', { timeout: 300_000 }, () => {
     }
   });
 
-  it('cron, in an environment that is almost empty', async () => {
+  it('cron, with an almost empty environment', async () => {
     const [recipe = ''] = recipes('cron');
     const [, schedule, command = ''] = /^((?:\S+ ){5})(.*)$/mu.exec(recipe) ?? [];
     expect(schedule).toBe('15 3 * * * ');

@@ -15,7 +15,7 @@ function linesOf(text: string): { readonly command: string; readonly options: re
 }
 
 describe('docs/scale.md', () => {
-  it('names only options that there are', async () => {
+  it('names only existing options', async () => {
     const lines = linesOf((await read('docs/scale.md')).replaceAll('\\\n', ' '));
     const isAnother = /^--(job|container|array)-/u;
     let seen = 0;
@@ -28,7 +28,7 @@ describe('docs/scale.md', () => {
     expect(seen).toBeGreaterThan(20);
   });
 
-  it('has a Kubernetes Job whose shares are as many as its completions', async () => {
+  it('has a Kubernetes Job with as many shards as completions', async () => {
     const { spec } = parse(await read('integrations/kubernetes/job.yaml'));
     const [{ args }] = spec.template.spec.containers;
     expect(spec.completionMode).toBe('Indexed');

@@ -35,7 +35,7 @@ describe('an installed package whose starter has one flipped bit', () => {
   });
   afterAll(() => rm(copy, { recursive: true }));
 
-  it('works before', async () => {
+  it('works without damage', async () => {
     expect((await classify()).output.startsWith('cat')).toBe(true);
   });
 

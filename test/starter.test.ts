@@ -62,23 +62,23 @@ const SAMPLE = 500;
 // "a photo of a {}" on a fixed sample; all pictures are in the card. Four standard errors: a rerun never comes close,
 // and a layer that is lost or a wrong resampling does not pass.
 describe.skipIf(!hasShared)('the card of the starter (../shared/training; skipped where it is missing)', () => {
-  it('says how many of cifar10-test it names', async () => {
+  it('has the measured accuracy on cifar10-test', async () => {
     const { names } = (await labelSets()).cifar10;
     await expectCard('CIFAR-10, 2,000', 0, await sampleOf('cifar10-test', (label) => label), names);
   });
 
-  it('says how many of cifar10-test it names by synonyms', async () => {
+  it('has the measured accuracy on cifar10-test with synonyms', async () => {
     const { synonyms } = (await labelSets()).cifar10;
     await expectCard('CIFAR-10, 2,000', 1, await sampleOf('cifar10-test', (label) => label), synonyms);
   });
 
-  it('says how many of tiny-imagenet-val it names', async () => {
+  it('has the measured accuracy on tiny-imagenet-val', async () => {
     const { classes } = await readSet('tiny-imagenet-val');
     const names = classes.map(([first]) => first!);
     await expectCard('Tiny ImageNet, 2,000', 0, await sampleOf('tiny-imagenet-val', (label) => label), names);
   });
 
-  it('says how many of tiny-imagenet-val it puts in the right group', async () => {
+  it('has the measured share of tiny-imagenet-val in the right group', async () => {
     const groups = (await labelSets())['tiny-imagenet-groups'];
     const groupOf = (label: number) => Object.values(groups).findIndex((members) => members.includes(label));
     await expectCard('Tiny ImageNet, 2,000', 1, await sampleOf('tiny-imagenet-val', groupOf), Object.keys(groups));

@@ -27,11 +27,11 @@ describe('scores', () => {
     for (const [i, value] of expected.entries()) expect(similarity.data[i]).toBeCloseTo(value, 6);
   });
 
-  it('are refused where the towers disagree', () => {
+  it('are refused if the dimensions differ', () => {
     expect(() => cosines(l2Normalize(matrix(2, 1, 0)), l2Normalize(matrix(3, 1, 0, 0)))).toThrow(ModelError);
   });
 
-  it('average the prompts of a label, not of another', () => {
+  it('are averaged over the prompts of each label', () => {
     const rows = meanOfGroups(l2Normalize(matrix(2, 1, 0, 0, 1, -1, 0, -1, 0, 0, -2)), [2, 2, 1]);
     const expected = [Math.SQRT1_2, Math.SQRT1_2, -1, 0, 0, -1];
     for (const [i, value] of expected.entries()) expect(rows.data[i]).toBeCloseTo(value, 6);
@@ -44,7 +44,7 @@ describe('scores', () => {
     expect(c).toBe(0);
   });
 
-  it('rank the greatest first and keep the order of equals', () => {
+  it('are ranked greatest first; equal scores keep their order', () => {
     expect(topK([0.2, 0.5, 0.2, 0.1], 3).map(({ index }) => index)).toEqual([1, 0, 2]);
     expect(topK([0.2, 0.8], Number.POSITIVE_INFINITY)).toHaveLength(2);
   });

@@ -1,4 +1,5 @@
-import { TWO_LABELS } from '../labels.ts';
+import { TEMPLATE, TWO_LABELS } from '../labels.ts';
+import { openClipWeights, PEER_SCRIPTS, type PeerSetup, peerPython, wholeSide } from '../peers/python.ts';
 import { peakMemory, type Script, wholeProcess } from '../processes.ts';
 import { absentRow, type Row, ratioRow } from '../report.ts';
 import { COMMAND, type Measurement } from '../setting.ts';
@@ -7,7 +8,7 @@ import { inTurn, median, ratioOf } from '../statistics.ts';
 const THEIR_SCRIPT = new URL('../sides/one-image.mjs', import.meta.url).pathname;
 
 /** One image in a process of its own, started, run and ended; files are in the page cache, labels in this package's. */
-export const oneImage: Measurement = async ({ model, photos, env, quick }) => {
+export const oneImage: Measurement = async ({ model, photos, cache, env, threads, quick }) => {
   const [photo = ''] = photos;
   const ours = (...more: string[]): Script => [COMMAND, photo, '-l', TWO_LABELS.join(','), '-f', 'label', ...more];
   const scripts: Record<string, Script> = {
@@ -17,23 +18,44 @@ export const oneImage: Measurement = async ({ model, photos, env, quick }) => {
     starter: ours('-m', 'starter'),
     node: ['-e', ''],
   };
+  const python = await peerPython(cache, env);
+  const setup: PeerSetup = {
+    folder: model,
+    openClip: await openClipWeights(python, model),
+    template: TEMPLATE,
+    tasks: { one: { photos: [photo], labels: TWO_LABELS } },
+    compared: [],
+    batch: 1,
+    threads,
+    workers: 0,
+  };
   const noInt8 = refusal(scripts['int8'] ?? [], env);
   if (noInt8 !== undefined) delete scripts['int8'];
   const sides = Object.entries(scripts).map(([name, script]) => [name, async () => wholeProcess(script, env)] as const);
+  for (const [peer, script] of Object.entries(PEER_SCRIPTS)) {
+    sides.push([peer, async () => wholeProcess(wholeSide(script, setup, 'one'), env, python)]);
+  }
   const took = await inTurn<string>(Object.fromEntries(sides), quick ? 3 : 11, 2);
   const compare = (a: string, b: string) => ratioOf(took[a] ?? [], took[b] ?? []);
   const int8 = 'one image, labels cached, whole process: transformers.js ÷ ours int8';
   return [
     ratioRow(
       'one image, labels cached, whole process: transformers.js ÷ ours fp32',
-      { atLeast: 7 },
+      { atLeast: 10 },
       compare('theirs', 'fp32'),
     ),
     noInt8 === undefined
       ? ratioRow(int8, { atLeast: 9 }, compare('theirs', 'int8'))
       : absentRow(int8, { atLeast: 9 }, noInt8),
+    ...Object.keys(PEER_SCRIPTS).map((peer) =>
+      ratioRow(
+        `one image, whole process: ${peer} ÷ ours fp32, whose labels are cached`,
+        undefined,
+        compare(peer, 'fp32'),
+      ),
+    ),
     await memoryRow(scripts, env, quick ? 1 : 3),
-    ratioRow('one image with the starter, whole process ÷ node -e ""', { atMost: 8 }, compare('starter', 'node')),
+    ratioRow('one image with the starter, whole process ÷ node -e ""', { atMost: 4 }, compare('starter', 'node')),
   ];
 };
 

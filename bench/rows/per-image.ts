@@ -1,60 +1,44 @@
+import { TWO_LABELS } from '../labels.ts';
 import { repeated } from '../photos.ts';
 import { Side } from '../processes.ts';
 import { absentRow, type Row, ratioRow } from '../report.ts';
 import type { Measurement, Setting } from '../setting.ts';
 import type { BareSetup } from '../sides/bare.ts';
 import type { OursSetup } from '../sides/ours.ts';
-import type { TransformersSetup } from '../sides/transformers.ts';
 import { inTurn, type Ratio, ratioOf } from '../statistics.ts';
 
 const BATCH = 8;
 
-/** Many images, models open and warm. */
+/** Many small photographs, models open and warm: what is paid beside the inference. */
 export const perImage: Measurement = async (setting) => {
   const { model, env, threads, quick } = setting;
   const images = quick ? 16 : 150;
-  const one = quick ? 4 : 50;
-  const few = quick ? 1 : 8;
-  const photos = repeated(setting.photos, images);
-  const ours: OursSetup = { folder: model, photos, options: { threads, batch: BATCH, isolate: true } };
-  const [fp32, int8, bare, theirs] = [
-    await Side.open('ours.ts', ours, env),
-    await openInt8(ours, setting),
-    await Side.open('bare.ts', { folder: model, images, batch: BATCH, threads } satisfies BareSetup, env),
-    await Side.open(
-      'transformers.ts',
-      { folder: model, photos: photos.slice(0, one), few } satisfies TransformersSetup,
-      env,
-    ),
-  ];
-  const each = (side: Side, work: string, count: number) => async () => (await side.work(work)) / count;
+  const tasks = { images: { photos: repeated(setting.photos, images), labels: TWO_LABELS } };
+  const ours: OursSetup = { folder: model, tasks, options: { threads, batch: BATCH, isolate: true } };
+  const bare: BareSetup = { folder: model, images, batch: BATCH, threads };
+  const sides = {
+    bare: await Side.open('bare.ts', bare, env),
+    fp32: await Side.open('ours.ts', ours, env),
+    int8: await openInt8(ours, setting),
+  };
   const took = await inTurn(
-    {
-      bare: each(bare, 'images', images),
-      fp32: each(fp32, 'images', images),
-      ...(int8 instanceof Side && { int8: each(int8, 'images', images) }),
-      theirs: each(theirs, 'images', one),
-      'fp32, 100 labels': each(fp32, 'hundred new labels', images),
-      'theirs, 100 labels': each(theirs, 'hundred labels', few),
-    } as Record<string, () => Promise<number>>,
-    quick ? 2 : 5,
+    Object.fromEntries(
+      Object.entries(sides).flatMap(([name, side]) =>
+        side instanceof Side ? [[name, async () => (await side.work('images')) / images]] : [],
+      ),
+    ) as Record<string, () => Promise<number>>,
+    quick ? 2 : 7,
   );
-  for (const side of [fp32, int8, bare, theirs]) if (side instanceof Side) await side.close();
+  for (const side of Object.values(sides)) if (side instanceof Side) await side.close();
   const compare = (a: string, b: string): Ratio => ratioOf(took[a] ?? [], took[b] ?? []);
   return [
     ratioRow(
       'fp32 wall per image ÷ bare session.run at batch 8',
-      { atMost: 1.1 },
+      { atMost: 1.08 },
       compare('fp32', 'bare'),
       `${images} images`,
     ),
-    ratioRow('transformers.js one by one ÷ ours, 2 labels', { atLeast: 2.2 }, compare('theirs', 'fp32')),
-    ratioRow(
-      'transformers.js one by one ÷ ours, 100 labels, not cached',
-      { atLeast: 10 },
-      compare('theirs, 100 labels', 'fp32, 100 labels'),
-    ),
-    int8Row(int8, () => compare('fp32', 'int8')),
+    int8Row(sides.int8, () => compare('fp32', 'int8')),
   ];
 };
 

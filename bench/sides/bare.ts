@@ -1,4 +1,5 @@
 import * as ort from 'onnxruntime-node';
+import type { Dtype } from '../../src/model/choices.ts';
 import { describing } from '../library.ts';
 import { serveSide } from './side.ts';
 
@@ -8,13 +9,14 @@ export interface BareSetup {
   readonly images: number;
   readonly batch: number;
   readonly threads: number;
+  readonly dtype?: Dtype;
 }
 
 /** Nothing but `session.run` of the graph that this package writes, on pixels that are there: the least that can be paid. */
-serveSide(async ({ folder, images, batch, threads }: BareSetup) => {
-  const { towers } = await (await describing()).describeModel(folder);
+serveSide(async ({ folder, images, batch, threads, dtype = 'fp32' }: BareSetup) => {
+  const { towers } = await (await describing()).describeModel(folder, { dtype });
   const { graph: source } = (await towers()).image;
-  const graph = typeof source === 'function' ? await source() : source;
+  const graph = typeof source === 'function' ? await source('cpu') : source;
   if ('path' in graph || !('folder' in graph.weights)) throw new Error(`${folder} is not a checkpoint`);
   const session = await ort.InferenceSession.create(graph.bytes, {
     executionProviders: ['cpu'],

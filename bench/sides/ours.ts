@@ -1,28 +1,31 @@
+import type { Resize } from '../../src/image/decode-options.ts';
 import type { LoadOptions } from '../../src/index.ts';
-import { hundredLabels, TEMPLATE, TWO_LABELS } from '../labels.ts';
+import { TEMPLATE } from '../labels.ts';
 import { library } from '../library.ts';
 import { serveSide } from './side.ts';
+import type { Task, Tasks } from './task.ts';
 
 export interface OursSetup {
   readonly folder: string;
-  readonly photos: readonly string[];
   readonly options: LoadOptions;
+  readonly tasks: Tasks;
+  /** @default 'exact' */
+  readonly resize?: Resize;
+  /** Whether labels differ from those of all turns before, so that none is cached. @default false */
+  readonly newLabels?: boolean;
 }
 
 /** The whole pipeline: paths in, ranked labels out. */
-serveSide(async ({ folder, photos, options }: OursSetup) => {
+serveSide(async ({ folder, options, tasks, resize = 'exact', newLabels = false }: OursSetup) => {
   const { createClassifier, loadModel } = await library();
   const clip = await loadModel(folder, options);
-  const twoLabels = await createClassifier(clip, TWO_LABELS, { templates: [TEMPLATE] });
-  const all = async ({ classify }: typeof twoLabels) => {
-    for await (const result of classify(photos)) if (!result.ok) throw result.error;
-  };
-  await all(twoLabels);
   let turn = 0;
-  return {
-    images: () => all(twoLabels),
-    async 'hundred new labels'() {
-      await all(await createClassifier(clip, hundredLabels(turn++), { templates: [TEMPLATE] }));
-    },
+  const classify = async ({ photos, labels }: Task) => {
+    const own = newLabels ? labels.map((label) => `${label} ${turn}`) : labels;
+    turn++;
+    const classifier = await createClassifier(clip, own, { templates: [TEMPLATE] });
+    for await (const result of classifier.classify(photos, { resize })) if (!result.ok) throw result.error;
   };
+  for (const { photos } of Object.values(tasks).slice(0, 1)) await classify({ photos, labels: ['cat', 'dog'] });
+  return Object.fromEntries(Object.entries(tasks).map(([name, task]) => [name, () => classify(task)]));
 });

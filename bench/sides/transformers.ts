@@ -1,25 +1,21 @@
 import { basename, dirname } from 'node:path';
 import { env, pipeline } from '@huggingface/transformers';
-import { hundredLabels, TEMPLATE, TWO_LABELS } from '../labels.ts';
+import { TEMPLATE } from '../labels.ts';
 import { serveSide } from './side.ts';
+import type { Task, Tasks } from './task.ts';
 
 export interface TransformersSetup {
   readonly folder: string;
-  readonly photos: readonly string[];
-  /** How many of them are asked about with a hundred labels, which takes long. */
-  readonly few: number;
+  readonly tasks: Tasks;
 }
 
 /** transformers.js as its documentation shows it: one pipeline, an image a call. */
-serveSide(async ({ folder, photos, few }: TransformersSetup) => {
+serveSide(async ({ folder, tasks }: TransformersSetup) => {
   env.localModelPath = dirname(folder);
   env.allowRemoteModels = false;
   const classify = await pipeline('zero-shot-image-classification', basename(folder), { dtype: 'fp32' });
-  const all = async (paths: readonly string[], labels: string[]) => {
-    for (const path of paths) await classify(path, labels, { hypothesis_template: TEMPLATE });
+  const all = async ({ photos, labels }: Task) => {
+    for (const path of photos) await classify(path, [...labels], { hypothesis_template: TEMPLATE });
   };
-  return {
-    images: () => all(photos, TWO_LABELS),
-    'hundred labels': () => all(photos.slice(0, few), hundredLabels(0)),
-  };
+  return Object.fromEntries(Object.entries(tasks).map(([name, task]) => [name, () => all(task)]));
 });

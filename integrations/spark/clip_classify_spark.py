@@ -9,6 +9,7 @@ fails and Spark runs it again, so no row is lost or doubled.
 """
 
 import json
+import queue
 import subprocess
 import tarfile
 import tempfile
@@ -35,6 +36,9 @@ class Pipe:
             stderr=self._messages,
         )
         self._sent = 0
+        # Both pipes would fill and stop if one thread wrote everything before it read.
+        self._to_write = queue.SimpleQueue()
+        threading.Thread(target=self._write, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -42,20 +46,29 @@ class Pipe:
 
     def classify(self, images: Sequence[Optional[bytes]]) -> Iterator[dict]:
         """One row for each image, in order: the rows of `clip-classify -f jsonl`, without `image`."""
-        present = [image for image in images if image is not None]
-        first = self._sent
-        self._sent += len(present)
-        # Both pipes would fill and stop if one thread wrote everything before it read.
-        writer = threading.Thread(target=self._write, args=(first, present), daemon=True)
-        writer.start()
-        number = first
+        return self.receive(self.send(images))
+
+    def send(self, images: Sequence[Optional[bytes]]) -> List[Optional[int]]:
+        """Sends images and returns at once. Send the next images before you receive these: then the process never waits.
+
+        The answer is for `receive`, which must be called in the order of `send`.
+        """
+        numbers: List[Optional[int]] = []
         for image in images:
-            if image is None:
+            numbers.append(None if image is None else self._sent)
+            if image is not None:
+                self._to_write.put((self._sent, bytes(image)))
+                self._sent += 1
+        self._to_write.put(None)
+        return numbers
+
+    def receive(self, sent: Sequence[Optional[int]]) -> Iterator[dict]:
+        """The rows of images that were sent."""
+        for number in sent:
+            if number is None:
                 yield {"error": {"code": "E_DECODE", "message": "the image is null; check the column of the images"}}
-                continue
-            yield self._read(number)
-            number += 1
-        writer.join()
+            else:
+                yield self._read(number)
 
     def close(self) -> None:
         """Ends the process."""
@@ -63,17 +76,20 @@ class Pipe:
         self._process.stdout.close()
         self._process.wait()
 
-    def _write(self, first: int, images: Sequence[bytes]) -> None:
+    def _write(self) -> None:
         stdin = self._process.stdin
         try:
-            for number, image in enumerate(images, first):
-                image = bytes(image)
+            while True:
+                given = self._to_write.get()
+                if given is None:
+                    stdin.flush()
+                    continue
+                number, image = given
                 member = tarfile.TarInfo(f"{number}.jpg")  # the bytes say what it is, not the name
                 member.size = len(image)
                 stdin.write(member.tobuf(tarfile.USTAR_FORMAT))
                 stdin.write(image)
                 stdin.write(b"\0" * (-len(image) % tarfile.BLOCKSIZE))
-            stdin.flush()
         except (BrokenPipeError, ValueError):
             pass  # the reader tells of it
 
@@ -151,19 +167,27 @@ def classify(
 
 
 def _classify_batches(batches: Iterable, image_column: str, key: tuple) -> Iterator:
-    import pandas
-
     pipe = _pipe(*key)
+    waiting = None
     try:
         for batch in batches:
-            images = [None if image is None else bytes(image) for image in batch[image_column]]
-            rows: List[dict] = list(pipe.classify(images))
-            result = batch.drop(columns=[image_column])
-            for column in ("label", "score", "reason", "labels", "error"):
-                result[column] = pandas.Series([row.get(column) for row in rows], index=batch.index, dtype=object)
-            result["score"] = result["score"].astype("float64")
-            yield result
+            sent = pipe.send(batch[image_column])
+            if waiting is not None:
+                yield _result(*waiting, pipe)
+            waiting = (batch.drop(columns=[image_column]), sent)
+        if waiting is not None:
+            yield _result(*waiting, pipe)
     except BaseException:
         _pipes.pop(key, None)  # what is under way in it belongs to a task that has failed
         pipe._process.kill()
         raise
+
+
+def _result(result, sent: Sequence[Optional[int]], pipe: Pipe):
+    import pandas
+
+    rows: List[dict] = list(pipe.receive(sent))
+    for column in ("label", "score", "reason", "labels", "error"):
+        result[column] = pandas.Series([row.get(column) for row in rows], index=result.index, dtype=object)
+    result["score"] = result["score"].astype("float64")
+    return result

@@ -6,7 +6,7 @@ import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { SmallFileReader } from '../image/small-file.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
-import { PROVIDERS, type Provider } from '../model/provider.ts';
+import { PROVIDERS, type Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
 import { stampKey } from './stamp.ts';

@@ -3,10 +3,12 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isRecord } from '../checkpoint/safetensors.ts';
 import { openInput } from '../disk/input.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { type NpyShape, parseNpyHeader } from '../embed/npy.ts';
-import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
+import { fromHalf } from '../embed/half.ts';
+import { type NpyShape, namesBeside, parseNpyHeader } from '../embed/npy.ts';
+import { ImageError, messageOf, UsageError } from '../errors.ts';
 import type { ImageIdentity } from '../image/source.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
+import { AGAIN, badRow, codeOf, notImages, requireDigest, unreadable } from './stored-rows.ts';
 
 /** Longer lines are no rows: a name and 4,096 numbers take a tenth of it (CWE-770). */
 const MAX_LINE = 1_000_000;
@@ -14,9 +16,6 @@ const MAX_COLUMNS = 65_536;
 
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-
-/** What the file that lies beside a .npy file is called: it says what its rows are. */
-export const namesBeside = (npy: string) => `${npy}.jsonl`;
 
 /**
  * The embeddings of images that `embed` wrote, row by row: a bad row is an error, not an exception.
@@ -51,7 +50,7 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
     throw unreadable(path, error);
   });
   try {
-    const { rows, columns, start } = await readShape(path, handle);
+    const { rows, columns, start, size } = await readShape(path, handle);
     const names = linesOf(namesBeside(path));
     const first = await names.next();
     const { kind, ...head } = first.done ? {} : parseJson(first.value);
@@ -65,8 +64,9 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
         continue;
       }
       if (row.fields['row'] !== at || at >= rows) throw unlike(path, rows);
-      const data = new Float32Array(columns);
-      await handle.read(Buffer.from(data.buffer), 0, 4 * columns, start + 4 * columns * at++);
+      const bytes = Buffer.alloc(size * columns);
+      await handle.read(bytes, 0, bytes.length, start + bytes.length * at++);
+      const data = floatsOf(bytes, size);
       const embedding = unitRows({ rows: 1, columns, data });
       yield embedding === undefined ? badRow(row.identity) : { ok: true, ...row.identity, embedding };
     }
@@ -83,14 +83,20 @@ async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
     const start = Buffer.alloc(10 + 65_535);
     const { bytesRead } = await handle.read(start, 0, start.length, 0);
     const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));
-    const { size } = info;
-    const wanted = shape.start + 4 * shape.rows * shape.columns;
+    const wanted = shape.start + shape.size * shape.rows * shape.columns;
     if (shape.columns > MAX_COLUMNS) throw new TypeError(`its rows have ${shape.columns} columns`);
-    if (size !== wanted) throw new TypeError(`it has ${size} bytes, but its header says ${wanted}`);
+    if (info.size !== wanted) throw new TypeError(`it has ${info.size} bytes, but its header says ${wanted}`);
     return shape;
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** @param bytes little-endian numbers @param size bytes of each */
+function floatsOf(bytes: Buffer, size: 2 | 4): Float32Array {
+  const count = bytes.length / size;
+  const read = (n: number) => (size === 4 ? bytes.readFloatLE(4 * n) : fromHalf(bytes.readUInt16LE(2 * n)));
+  return Float32Array.from({ length: count }, (_, n) => read(n));
 }
 
 /** A row as JSON has it: an image that had no embedding is an error again. */
@@ -116,61 +122,19 @@ function parseJson(line: string): Record<string, unknown> {
   }
 }
 
-const AGAIN = 'embed the image again';
-const CODES: readonly ImageErrorCode[] = [
-  'E_NOT_FOUND',
-  'E_UNREADABLE',
-  'E_FORMAT',
-  'E_DECODE',
-  'E_PIXEL_LIMIT',
-  'E_FILE_SIZE',
-  'E_TIMEOUT',
-  'E_CRASH',
-  'E_URL',
-];
-
-function codeOf(value: unknown): ImageErrorCode {
-  return CODES.find((code) => code === value) ?? 'E_DECODE';
-}
-
-function badRow(identity: ImageIdentity): Extract<Embedded, { ok: false }> {
-  const { image } = identity;
-  return { ok: false, ...identity, error: new ImageError('E_DECODE', `${image} has no unit-length embedding`, AGAIN) };
-}
-
 function toUnitRow(value: unknown, columns: number | undefined): UnitRows | undefined {
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_COLUMNS) return undefined;
   if ((columns ?? value.length) !== value.length || !value.every((one) => typeof one === 'number')) return undefined;
   return unitRows({ rows: 1, columns: value.length, data: Float32Array.from(value) });
 }
 
-function requireDigest(fields: Readonly<Record<string, unknown>>, digest: string, path: string): void {
-  const { digest: own, model } = fields;
-  if (own === digest) return;
-  if (typeof own !== 'string') throw new UsageError(`${path} does not name the model of its embeddings`, EMBED);
-  throw new ModelError(
-    `the embeddings in ${path} come from another model (${typeof model === 'string' ? `${model}, ` : ''}${own.slice(0, 12)})`,
-    `use that model, or embed the images again (this model is ${digest.slice(0, 12)})`,
-  );
-}
-
-const EMBED = 'use a .npy or .jsonl file that clip-classify embed wrote for images';
-
 /** The first line of a .jsonl tells whether it is one. @throws UsageError */
 function requireImages({ image, text }: Readonly<Record<string, unknown>>, path: string): void {
   if (typeof image !== 'string') throw notImages(path, typeof text === 'string');
 }
 
-function notImages(path: string, isTexts: boolean): UsageError {
-  return new UsageError(`${path} contains ${isTexts ? 'embeddings of texts' : 'no embeddings of images'}`, EMBED);
-}
-
 function unlike(path: string, rows: number): UsageError {
   return new UsageError(`${path} has ${rows} rows, but ${namesBeside(path)} has other rows`, 'embed the images again');
-}
-
-function unreadable(path: string, error: unknown): ClipError {
-  return error instanceof ClipError ? error : new UsageError(`cannot use ${path}: ${messageOf(error)}`, EMBED, error);
 }
 
 /** @throws UsageError if the file cannot be read, or a line is longer than any row */

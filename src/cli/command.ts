@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Io } from './io.ts';
 
-/** Makes a command of commander; its action reports the exit code. Completion also sees the other commands. */
+/** Makes a command of commander. Its action reports the exit code. Completion also needs the other commands. */
 export type CreateCommand = (io: Io, onExit: (code: number) => void, commands: Commands) => Command;
 
 /** The commands by name. Each is loaded when it is called. */

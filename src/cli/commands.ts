@@ -1,6 +1,6 @@
 import type { Commands } from './command.ts';
 
-/** Each command is loaded when it is called, so that a start does not load the others. */
+/** Each command is loaded when it is called, so that a start loads only one. */
 export const COMMANDS = {
   classify: async () => (await import('./classify/command.ts')).classifyCommand,
   completion: async () => (await import('./completion/command.ts')).completionCommand,
@@ -18,7 +18,7 @@ export const COMMANDS = {
 
 export type CommandName = keyof typeof COMMANDS;
 
-/** The command that a word names. */
+/** The command with this name. */
 export function commandNamed(word: string | undefined): CommandName | undefined {
   return word !== undefined && Object.hasOwn(COMMANDS, word) ? (word as CommandName) : undefined;
 }

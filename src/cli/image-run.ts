@@ -6,9 +6,9 @@ import type { ResultSink } from '../output/result-sink.ts';
 import type { GivenImages } from './given-images.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';
-import { type ModelOptions, openModel } from './options/model-options.ts';
+import type { ModelOptions } from './options/model-options.ts';
 import { createProgress, type Progress } from './progress.ts';
-import type { Outcome } from './run-report.ts';
+import type { OpenedModel, Outcome } from './run-report.ts';
 
 /** The options of every command that runs a model on images. */
 export interface ImageRunOptions extends ModelOptions {
@@ -18,7 +18,7 @@ export interface ImageRunOptions extends ModelOptions {
   readonly failFast?: boolean;
 }
 
-/** How many images may fail: so many, or so many of a hundred. */
+/** How many images may fail: a number or a percentage. */
 export type MaxErrors = { readonly count: number } | { readonly percent: number };
 
 /** @throws InvalidArgumentError, for commander */
@@ -29,7 +29,7 @@ export function parseMaxErrors(text: string): MaxErrors {
   throw new InvalidArgumentError('use a whole number, such as 10, or a share, such as 1%.');
 }
 
-/** Whether so few failed that the run counts as done. */
+/** Whether few enough images failed for exit code 0. */
 export function isTolerated({ ok, failed }: Counts, maxErrors: MaxErrors = { count: 0 }): boolean {
   return 'count' in maxErrors ? failed <= maxErrors.count : failed * 100 <= maxErrors.percent * (ok + failed);
 }
@@ -41,40 +41,53 @@ export function withMaxErrors(command: Command): Command {
   return command.option('--max-errors <n|n%>', MAX_ERRORS, parseMaxErrors);
 }
 
-/** What a run knows of its images before it starts. Texts have no count and nothing that is skipped. */
+/** What is known about the images before a run. Texts have neither a count nor skipped files. */
 type Images = Pick<GivenImages, 'amount'> & Partial<Pick<GivenImages, 'count' | 'leftOut'>>;
 
-/** How warnings of a command reach the user: not at all with `--quiet`. */
+/** Prints the warnings of a command, unless `--quiet` is given. */
 export function warner({ quiet = false }: Pick<ImageRunOptions, 'quiet'>, io: Io): (message: string) => void {
   return (message) => {
     if (!quiet) say(io, 'warning', message);
   };
 }
 
-/**
- * What every command does around its own work: it opens the model, shows progress, and after the work prints the summary
- * and releases the model.
- *
- * @param onTerminal whether rows go to the terminal that shows the progress
- * @returns the exit code: 1 if an image failed
- */
-export async function runOnModel(
+/** {@link runOn} the model that the options name, in this process. It is loaded when it is needed. */
+export function runOnModel(
   images: Images,
   options: ImageRunOptions,
   onTerminal: boolean,
   io: Io,
   work: (clip: Clip, progress: Progress) => Promise<Counts>,
 ): Promise<number> {
+  const open = async () => (await import('./open-model.ts')).openModel(options, images.amount, io);
+  return runOn(open, images, options, onTerminal, io, work);
+}
+
+/**
+ * The frame of every command that runs a model: opens the model and shows progress; after the work, prints the summary and
+ * releases the model.
+ *
+ * @param onTerminal whether rows go to the terminal that shows the progress
+ * @returns the exit code: 1 if an image failed
+ */
+export async function runOn<Model extends OpenedModel & { release(): Promise<void> }>(
+  open: () => Promise<Model>,
+  images: Images,
+  options: Pick<ImageRunOptions, 'quiet' | 'verbose' | 'batch' | 'maxErrors' | 'failFast'>,
+  onTerminal: boolean,
+  io: Io,
+  work: (model: Model, progress: Progress) => Promise<Counts>,
+): Promise<number> {
   const { quiet = false, verbose = false, batch, maxErrors, failFast = false } = options;
   if (maxErrors !== undefined && failFast)
     throw new UsageError('--max-errors does not work with --fail-fast', 'remove one of them');
-  const clip = await openModel(options, images.amount, io);
+  const model = await open();
   try {
-    const digest = io.report?.wantsDigest ? await unlessInterrupted(clip.digest(), io) : undefined;
-    io.report?.open(clip, images.count !== undefined, digest);
+    const digest = io.report?.wantsDigest ? await unlessInterrupted(model.digest(), io) : undefined;
+    io.report?.open(model, images.count !== undefined, digest);
     const progress = createProgress(io, quiet, batch, onTerminal);
     if (progress.wantsTotal) void images.count?.().then(progress.total, () => {});
-    const { ok, failed } = await work(clip, progress);
+    const { ok, failed } = await work(model, progress);
     const leftOut = images.leftOut?.summary();
     const skipped = images.leftOut?.otherFiles ?? 0;
     if (!quiet && leftOut !== undefined) say(io, 'note', leftOut);
@@ -82,14 +95,14 @@ export async function runOnModel(
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
     return isTolerated({ ok, failed }, maxErrors) ? 0 : 1;
   } finally {
-    await clip.release();
+    await model.release();
   }
 }
 
 /**
- * Writes each result as soon as it is ready. Whatever ends the run, the output is whole.
+ * Writes each result as soon as it is ready. The output is complete up to the last row, even if the run is ended early.
  *
- * @throws ClosedPipe, OutputError or Interruption; of two errors the first, which is the cause of the second
+ * @throws ClosedPipe, OutputError or Interruption; if there are two errors, the first, because it caused the second
  */
 export async function writeResults<Result extends Outcome>(
   results: AsyncIterable<Result>,
@@ -103,7 +116,7 @@ export async function writeResults<Result extends Outcome>(
     readonly progress: Progress;
     readonly io: Io;
     readonly failFast?: boolean;
-    /** Whether the rows that were ready are kept. @default 'keep' */
+    /** Whether finished rows are kept if the run is ended early. @default 'keep' */
     readonly onError?: 'keep' | 'discard';
   },
 ): Promise<Counts> {
@@ -127,7 +140,7 @@ export async function writeResults<Result extends Outcome>(
   } catch (error) {
     errors.push(error);
   }
-  void rows.return?.().catch(() => {}); // ends what is ahead; it may be blocked, so nobody waits
+  void rows.return?.().catch(() => {}); // ends the work in progress; it may be blocked, so this does not wait for it
   progress.end();
   if (begun && (errors.length === 0 || onError === 'keep')) {
     const kept = await sink.end().catch((error) => void errors.push(error));

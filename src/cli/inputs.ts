@@ -5,7 +5,7 @@ import { STDIN } from '../inputs/stdin.ts';
 
 export { imagePaths } from '../inputs/images.ts';
 
-/** The first images, at most so many, and all of them. */
+/** The first images, and an iterator over all images. */
 export async function peek<T>(
   images: AsyncGenerator<T>,
   count: number,
@@ -26,9 +26,9 @@ export async function peek<T>(
 const SILENT: ImageOptions = { leftOut: undefined, onNothing: undefined, onLoop: undefined, onWarning: undefined };
 
 /**
- * How many images there are. Standard input is not touched, nor is a list that can be read only once.
+ * Counts the images. Does not read standard input, or a list that can be read only once.
  *
- * @returns undefined where that cannot be known
+ * @returns undefined if the number cannot be known
  */
 export async function countImages(args: readonly Path[], options: ImageOptions): Promise<number | undefined> {
   const { filesFrom, tars = [] } = options;
@@ -43,9 +43,9 @@ export async function countImages(args: readonly Path[], options: ImageOptions):
 }
 
 /**
- * Node decodes its arguments and loses what is no valid UTF-8; Linux still knows the bytes.
+ * The exact bytes of arguments. Node decodes them and loses bytes that are not valid UTF-8, but Linux still has them.
  *
- * @param args in the order of the command line, other words may stand between them
+ * @param args in the order of the command line; other words may be between them
  */
 export async function exactPaths(args: readonly string[]): Promise<Path[]> {
   if (!args.some((arg) => arg.includes('\uFFFD'))) return [...args];

@@ -2,26 +2,28 @@ import type { Readable, Writable } from 'node:stream';
 import type { JsonLog } from '../output/json-log.ts';
 import type { RunReport } from './run-report.ts';
 
-/** What the program sees of the world; `bin` gives it the real one, tests their own. */
+/** The streams, environment and signals of the program. `bin` passes those of the process, and tests pass their own. */
 export interface Io {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
-  /** Opens standard input; it is opened only where it is read. */
+  /** Opens standard input. It is not opened unless it is read. */
   stdin(): Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by SIGINT or SIGTERM; its reason is the exit code, 128 and the number of the signal. */
+  /** Aborted by SIGINT, SIGTERM or SIGHUP. Its reason is the exit code: 128 plus the number of the signal. */
   readonly interruption: AbortSignal;
-  /** Says that the command ends by itself after an interruption, with an exit code of its own. */
+  /** Called by a command that ends by itself after an interruption, with its own exit code. */
   readonly endsItself?: () => void;
-  /** Files may lie on a disk that does not answer, so each read must be one that can be abandoned. @default false */
+  /** Files may be on a disk that does not answer, so every read must be abortable. @default false */
   readonly isWary?: boolean;
-  /** Takes every line for standard error; absent without `--log json`. */
+  /** How many listening sockets the process was started with, as file descriptors from 3 on. @default 0 */
+  readonly inheritedSockets?: number;
+  /** Gets every line for standard error. Absent without `--log json`. */
   readonly log?: JsonLog;
-  /** Counts what becomes of the images. */
+  /** Counts results and errors. */
   readonly report?: RunReport;
 }
 
-/** The user, or the machine, wants the program to end: what is written so far is made whole, and it ends. */
+/** The user or the system ends the program. Rows in progress are completed first. */
 export class Interruption extends Error {
   override readonly name = 'Interruption';
 
@@ -39,7 +41,7 @@ export interface Terminal extends Writable {
   readonly columns?: number;
 }
 
-/** What comes first: the work, or the interruption (thrown). */
+/** Waits for the work. An interruption is thrown at once. */
 export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io, 'interruption'>): Promise<T> {
   return new Promise((done, failed) => {
     const stop = () => failed(new Interruption(interruption));
@@ -49,7 +51,7 @@ export function unlessInterrupted<T>(work: Promise<T>, { interruption }: Pick<Io
   });
 }
 
-/** Colours only on a terminal that knows them, and not where NO_COLOR is set (no-color.org). */
+/** Colours are used on a terminal that supports them, unless NO_COLOR is set (no-color.org). */
 export function wantsColor(stream: Terminal, env: Io['env']): boolean {
   return stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
 }

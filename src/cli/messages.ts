@@ -6,10 +6,10 @@ import type { RunError } from './run-report.ts';
 
 type Kind = 'error' | 'warning' | 'note';
 
-/** What messages are written to: lines of text on standard error, or lines of JSON. */
+/** Where messages go: lines of text on standard error, or lines of JSON. */
 type Messages = Pick<Io, 'stderr' | 'env' | 'log'>;
 
-/** One line on standard error. @param fields more of the line of `--log json`; a `code` also stands in the text */
+/** Writes one line on standard error. @param fields more fields for `--log json`; a `code` is also in the text */
 export function say(
   { stderr, env, log }: Messages,
   kind: Kind,
@@ -27,7 +27,7 @@ export function say(
   stderr.write(kind === 'note' ? `${line}\n` : `clip-classify: ${word}: ${line}\n`);
 }
 
-/** The line for whatever stopped the run; its causes follow with `--verbose`. */
+/** Writes the error that stopped the run. With `--verbose`, its causes follow. */
 export function sayError(io: Messages, error: unknown, verbose: boolean): RunError {
   const what = errorOf(error);
   const causes: string[] = [];

@@ -1,17 +1,17 @@
 import type { Io } from './io.ts';
 import type { Outcome } from './run-report.ts';
 
-/** A line on a terminal's standard error: how many images are done, how fast, how long still. */
+/** The progress line on a terminal: images done, speed and time left. */
 export interface Progress {
   /** One more image is done. */
   step(outcome: Outcome): void;
-  /** Whether anyone will see {@link total}: counting walks all folders once more. */
+  /** Whether {@link total} will be shown. Counting would search all folders once more. */
   readonly wantsTotal: boolean;
   /** The number of images, once it is known. */
   total(count: number | undefined): void;
-  /** Takes the line away where a row comes to the same terminal. */
+  /** Removes the line before a row is written to the same terminal. */
   makeRoom(): void;
-  /** Takes the line away for good. */
+  /** Removes the line at the end. */
   end(): void;
 }
 
@@ -19,7 +19,7 @@ const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
 
 /**
- * @param after images (one batch) before the line appears: a short run needs none
+ * @param after number of images (one batch) before the line appears, so that a short run has none
  * @param shared whether rows are written to the same terminal
  */
 export function createProgress(
@@ -62,7 +62,7 @@ export function createProgress(
   };
 }
 
-/** The same items; each is a step. */
+/** The same items. Each counts as a step. */
 export async function* withProgress<T extends Outcome>(items: AsyncIterable<T>, progress: Progress): AsyncGenerator<T> {
   try {
     for await (const item of items) {

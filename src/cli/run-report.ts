@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Clip } from '../clip.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
 import type { JsonLog } from '../output/json-log.ts';
@@ -10,16 +9,26 @@ import { type Counts, refusePicture, refuseToOverwrite } from '../output/result-
 /** Seconds between two lines of counts. */
 const EVERY = 10;
 
-/** What became of one image; every result is one. */
+/** The result of one image. */
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly error: { readonly code: string } };
 
-/** What stopped a run. */
+/** The error that stopped a run. */
 export interface RunError {
   readonly code?: string;
   readonly message: string;
 }
 
-/** What a run did, for `--log json` while it goes on and for `--summary` when it has ended. See docs/logs.md. */
+/** The model of a run, in this process or elsewhere. */
+export interface OpenedModel {
+  readonly name: string;
+  readonly dtype: string;
+  /** The sha256 of everything that its embeddings depend on. */
+  digest(): Promise<string>;
+  /** What images run on. */
+  provider(): Promise<string>;
+}
+
+/** Records a run, for `--log json` during the run and for `--summary` at its end. See docs/logs.md. */
 export class RunReport {
   private readonly started = new Date();
   private opened = performance.now();
@@ -43,9 +52,9 @@ export class RunReport {
   }
 
   /**
-   * The file of `--summary`.
+   * Checks the file of `--summary`.
    *
-   * @param files that it must not be
+   * @param files files that it must not overwrite
    * @throws UsageError or OutputError
    */
   async writeTo(file: string, files: readonly string[]): Promise<void> {
@@ -58,13 +67,13 @@ export class RunReport {
     this.summary = file;
   }
 
-  /** Whether the model must be hashed for the summary. */
+  /** Whether the summary needs the digest of the model. */
   get wantsDigest(): boolean {
     return this.summary !== undefined;
   }
 
-  /** The model is open; from here on images are timed. @param encodesImages whether it will say what it runs on */
-  open({ name, dtype, provider }: Clip, encodesImages: boolean, digest: string | undefined): void {
+  /** Called when the model is open: the time of the images begins. @param encodesImages whether the provider will be known */
+  open({ name, dtype, provider }: OpenedModel, encodesImages: boolean, digest: string | undefined): void {
     this.opened = performance.now();
     this.model = { name, ...(digest && { digest }), dtype };
     this.log?.write('model', { model: name, ...(digest && { digest }), dtype });
@@ -84,7 +93,7 @@ export class RunReport {
     if (outcome.ok && this.provider !== undefined) this.noteProvider(this.provider);
   }
 
-  /** Rows of an earlier run that stay. */
+  /** Rows that an earlier run has written. */
   keep({ ok, failed }: Counts): void {
     this.kept += ok + failed;
   }
@@ -96,7 +105,7 @@ export class RunReport {
         if (this.model) this.model['provider'] = name;
         this.log?.write('provider', { provider: name });
       },
-      () => {}, // the run itself says why
+      () => {}, // the error of the run itself is printed
     );
   }
 
@@ -113,7 +122,7 @@ export class RunReport {
     };
   }
 
-  /** Says how the run ended, and writes the summary. @throws OutputError */
+  /** Records how the run ended, and writes the summary. @throws OutputError */
   async end(exitCode: number, error?: RunError): Promise<void> {
     clearInterval(this.timer);
     const figures = this.figures();

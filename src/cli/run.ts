@@ -17,13 +17,13 @@ import { type RunError, RunReport } from './run-report.ts';
 const SUMMARY = 'Zero-shot image classification: rank labels of your own for any image, with CLIP.';
 
 /**
- * Runs one command line. The first word is a command only if it is the name of one; else it is an image to classify.
+ * Runs one command line. If the first word is not the name of a command, it is an image to classify.
  *
- * @param argv without node and the script
+ * @param argv the words without node and the script
  * @returns the exit code (see `help exit-codes`)
  */
 export async function run(argv: readonly string[], world: Io): Promise<number> {
-  // Where the reader has gone, results are told by the Sink; help and messages are lost without harm.
+  // If the reader closes the pipe, the Sink reports it for results. Help and messages may be lost.
   for (const stream of [world.stdout, world.stderr]) stream.on('error', () => {});
   let exitCode = 0;
   const onExit = (code: number) => {
@@ -73,7 +73,7 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
   }
 }
 
-/** @returns the exit code, and what stopped the run */
+/** @returns the exit code, and the error that stopped the run */
 async function ended(
   work: Promise<number>,
   tell: (error: unknown) => RunError,
@@ -88,10 +88,10 @@ async function ended(
   }
 }
 
-/** What is being written has this long to be made whole. */
+/** Milliseconds to complete the output after a signal. */
 const GRACE_MS = 400;
 
-/** @throws Interruption some time after the signal: a command that can end in order does so before */
+/** @throws Interruption some time after the signal, so that a command can end by itself first */
 function interrupted(signal: AbortSignal, endsItself: () => boolean): Promise<never> {
   return new Promise((_, failed) => {
     const end = () => endsItself() || failed(new Interruption(signal));
@@ -99,7 +99,7 @@ function interrupted(signal: AbortSignal, endsItself: () => boolean): Promise<ne
   });
 }
 
-/** @param named undefined for the program itself, which classifies */
+/** @param named the command; undefined for the program itself, which classifies */
 async function createCommand(named: CommandName | undefined, io: Io, onExit: (code: number) => void): Promise<Command> {
   const command = (await COMMANDS[named ?? 'classify']())(io, onExit, COMMANDS);
   if (named !== undefined) command.name(`clip-classify ${named}`);
@@ -123,7 +123,7 @@ function withShortHelp(command: Command, io: Io): void {
   for (const child of command.commands) withShortHelp(child, io);
 }
 
-/** An option that counts once is not dropped in silence when it is given twice. */
+/** Refuses an option that is given twice but can have only one value. */
 function refuseRepeats(command: Command): void {
   for (const option of command.options) {
     if (!(option.required || option.optional) || isRepeatable(option)) continue;
@@ -135,7 +135,7 @@ function refuseRepeats(command: Command): void {
   for (const child of command.commands) refuseRepeats(child);
 }
 
-/** The summary of the program, its other commands and the topics of help. */
+/** The summary of the program, the other commands and the help topics. */
 async function overview(io: Io): Promise<string> {
   const commands = await Promise.all(
     Object.entries(COMMANDS).map(async ([name, load]) => {
@@ -148,7 +148,7 @@ async function overview(io: Io): Promise<string> {
   return [SUMMARY, '', 'Commands (each has its own --help):', ...commands, '', 'Help topics:', ...topics].join('\n');
 }
 
-/** The versions of the parts, for reports of errors. */
+/** The versions of the parts, for bug reports. */
 async function versions(): Promise<string> {
   const { parts } = await import('../model/doctor.ts');
   return [`clip-classify ${await packageVersion()}`, ...parts(), ''].join('\n');

@@ -29,11 +29,6 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
   }
 }
 
-/** Whether an error says that there is no such file. */
-export function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
-}
-
 /** A file of the cache is there, or may be, and cannot be read: what it says is not known, and not taken for nothing. */
 export function unreadableCache(path: string, error: unknown): CacheError {
   return new CacheError(

@@ -65,6 +65,10 @@ export async function checkFile(
   return { path, state: (await hash(path)) === expected ? 'good' : 'changed' };
 }
 
+export function sha256Of(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 /** The sha256 of a file, read from beginning to end. */
 export async function sha256OfFile(path: string): Promise<string> {
   return (await digestFile(path, 'sha256', 0)).sha256;

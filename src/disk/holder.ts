@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { kill, pid } from 'node:process';
+import { hasCode } from './error-code.ts';
 
 /** Who holds a lock, as its file says. */
 export interface Holder {
@@ -86,7 +87,7 @@ function isAlive(process: number): boolean {
   try {
     return kill(process, 0);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'; // it is another user's
+    return hasCode(error, 'EPERM'); // it is another user's
   }
 }
 

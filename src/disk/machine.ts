@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { availableParallelism, freemem } from 'node:os';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { arch, availableParallelism, cpus, freemem, hostname, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** Where the controllers of both versions of cgroups are mounted, and what their files are called there. */
@@ -20,6 +20,30 @@ export function usableMemory(): number {
     .map(Number)
     .filter((bytes) => bytes > 0);
   return Math.min(availableMemory(), ...limits);
+}
+
+/**
+ * What tells the kinds of processors apart: code that was made for one kind runs on any processor of the same kind. Two of
+ * one name can differ in a virtual machine, so their abilities count too; where the system does not list them, the machine.
+ */
+export function processorFacts(): string[] {
+  const [, abilities] = /^(?:flags|Features)\s*:\s*(.*)$/mu.exec(firstProcessor()) ?? [];
+  return [platform(), arch(), ...(abilities === undefined ? [cpus()[0]?.model ?? '', hostname()] : [abilities])];
+}
+
+/** The kernel describes all processors, one after the other, some kilobytes each: the first is enough. */
+function firstProcessor(): string {
+  const bytes = Buffer.alloc(8192);
+  try {
+    const file = openSync('/proc/cpuinfo', 'r');
+    try {
+      return bytes.toString('latin1', 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return ''; // not Linux
+  }
 }
 
 /** How often the limit of processes and threads of this cgroup, or of one above it, has refused one; 0 where nothing tells. */

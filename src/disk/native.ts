@@ -1,4 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { messageOf, ProviderError } from '../errors.ts';
 
 // CommonJS: asked for as such, the files of a package need not be searched for exports first.
@@ -9,6 +12,15 @@ const FIXES = {
   sharp: 'reinstall it for this system: npm install --include=optional sharp',
 } as const;
 
+const BUNDLE = fileURLToPath(new URL('../../dist/bundle', import.meta.url));
+
+/** sharp's own JavaScript in one file, as tools/bundle.js writes it. It loads sooner, but fits only the same version of sharp. */
+function joinedSharp(): string | undefined {
+  const { version } = JSON.parse(readFileSync(join(dirname(require.resolve('sharp')), '../package.json'), 'utf8'));
+  const path = join(BUNDLE, `sharp-${version}.cjs`);
+  return existsSync(path) ? path : undefined;
+}
+
 /**
  * Loads a package with a native library, when it is first needed: where the library is missing or was built for another
  * system, everything that does not need it still works.
@@ -17,7 +29,7 @@ const FIXES = {
  */
 export function requireNative(name: keyof typeof FIXES): unknown {
   try {
-    return require(name);
+    return require((name === 'sharp' && joinedSharp()) || name);
   } catch (error) {
     const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new ProviderError(`${name} cannot be loaded: ${messageOf(reason)}`, FIXES[name], error);

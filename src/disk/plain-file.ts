@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
 
@@ -48,6 +48,27 @@ export function openOwnFile(path: string): Promise<FileHandle> {
 export async function createOwnFile(path: string, mode = 0o600): Promise<FileHandle> {
   await rm(path, { force: true });
   return open(path, O_RDWR | O_CREAT | O_EXCL, mode);
+}
+
+/**
+ * Writes a file of this tool under the name `<path>.tmp`, then renames it, so that it is there whole or not at all. One process at a
+ * time may do this; what a killed process left under that name is removed.
+ */
+export async function replaceOwnFile(path: string, text: string, mode?: number): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    const file = await createOwnFile(temporary, mode);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** @throws NotARegularFile */

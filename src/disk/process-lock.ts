@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheError } from '../errors.ts';
+import { hasCode } from './error-code.ts';
 import { describeHolder, isOfThisBoot, parseHolder, stateOf } from './holder.ts';
 import { kernelLock } from './kernel-lock.ts';
 
@@ -94,7 +95,7 @@ async function create(path: string, seized: boolean): Promise<ProcessLock | unde
   try {
     file = await open(path, O_RDWR | O_CREAT | O_EXCL, 0o600);
   } catch (error) {
-    if (isError(error, 'EEXIST')) return undefined;
+    if (hasCode(error, 'EEXIST')) return undefined;
     throw error;
   }
   try {
@@ -136,8 +137,8 @@ async function examine(path: string): Promise<'held' | 'free' | 'silent'> {
   try {
     file = await open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   } catch (error) {
-    if (isError(error, 'ENOENT')) return 'free';
-    if (isError(error, 'ELOOP', 'EISDIR', 'ENXIO', 'EMLINK')) throw new NotALock(path);
+    if (hasCode(error, 'ENOENT')) return 'free';
+    if (hasCode(error, 'ELOOP', 'EISDIR', 'ENXIO', 'EMLINK')) throw new NotALock(path);
     throw error;
   }
   try {
@@ -198,8 +199,4 @@ export async function isAt(path: string, file: FileHandle): Promise<boolean> {
     file.stat({ bigint: true }),
   ]);
   return there?.ino === open.ino && there.dev === open.dev;
-}
-
-function isError(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

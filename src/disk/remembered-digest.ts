@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from './cache-files.ts';
-import { digestFile, stampOf } from './digest.ts';
+import { digestFile, sha256Of, stampOf } from './digest.ts';
 import { cacheFolder, type Env } from './environment.ts';
 import { readPlainFile } from './plain-file.ts';
 
@@ -50,8 +49,4 @@ function checkOf(path: string, stamp: string, digest: string): string {
 
 async function memoryOf(path: string, env?: Env): Promise<string> {
   return join(cacheFolder(env), 'digests', `${sha256Of(await realpath(path)).slice(0, 32)}.json`);
-}
-
-function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

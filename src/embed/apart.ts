@@ -4,10 +4,10 @@ import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
 
-/** A child that dies more often will never be done. */
+/** After more deaths, a worker process will never finish. */
 const DEATHS = 2;
 
-/** {@link encodeLabels} in a child process, which can be killed where the tokenizer or the graph never ends. */
+/** {@link encodeLabels} in a worker process, which can be killed if the tokenizer or the graph never ends. */
 export async function encodeLabelsApart(
   setup: Setup,
   keeping: Patience & Launch,
@@ -20,16 +20,16 @@ export async function encodeLabelsApart(
   });
 }
 
-/** {@link measureLogitScale} in a child process. */
+/** {@link measureLogitScale} in a worker process. */
 export async function measureLogitScaleApart(setup: Setup, keeping: Patience & Launch): Promise<number> {
   return apart({ kind: 'scale', setup }, keeping, (reply) => (reply.kind === 'scale' ? reply.logitScale : undefined));
 }
 
 /**
- * Has one thing done by a child process of its own.
+ * Does one task in its own worker process.
  *
- * @param answerIn the answer, if a reply is it
- * @throws ModelError if it is stuck, dies again and again or takes too much memory; the reason of an aborted signal
+ * @param answerIn returns the answer if a reply contains it
+ * @throws ModelError if the process is stuck, dies several times or needs too much memory; the reason of an aborted signal
  */
 function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply: Reply) => T | undefined): Promise<T> {
   const { signal } = keeping;

@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Signals, timers and messages wait no longer than this, in milliseconds. */
+/** The longest that signals, timers and messages wait, in milliseconds. */
 const BREATH_MS = 50;
 
-/** Work that runs for long in this thread calls it between its steps: now and then it lets everything else in. */
+/** Called between the steps of long work in this thread, so that signals, timers and messages are handled. */
 export function createBreath(): () => Promise<void> {
   let last = performance.now();
   return async () => {

@@ -3,20 +3,20 @@ import type { LabelRows } from './labels.ts';
 
 /** More labels than these are not compared with each other. */
 const MOST_COMPARED = 2000;
-/** So many labels or pairs a warning names. */
+/** The most labels or pairs that a warning names. */
 const NAMED = 5;
 
 /**
- * From this cosine on two labels are one to the model: over a logit scale of 100 their scores for an image differ by a third
- * where its embedding has a tenth of its length along their difference. Unlike labels stay well below, even the spellings of one
- * word: of 1,612 names in ViT-B/32 the nearest are "lightbulb" and "light bulb", 0.9945.
+ * From this cosine on, the model cannot tell two labels apart: with a logit scale of 100, their scores for an image differ by a third
+ * if a tenth of its embedding lies along their difference. Different labels are well below, even two spellings of one word: of 1,612
+ * names in ViT-B/32, the nearest are "lightbulb" and "light bulb" with 0.9945.
  */
 const ONE = 0.9995;
 
 /**
- * What is odd about labels, in words: prompts that are cut off, and labels that the model hardly tells apart.
+ * Warnings about truncated prompts, and about labels that the model can hardly tell apart.
  *
- * @param names of the rows
+ * @param names the names of the rows
  */
 export function doubts({ rows, truncated }: LabelRows, names: readonly string[], context: number): string[] {
   const found = truncated
@@ -34,7 +34,7 @@ export function doubts({ rows, truncated }: LabelRows, names: readonly string[],
   return found;
 }
 
-/** The pairs of labels, earlier first, that are one to the model, or to the eye. @param rows [L, D] */
+/** The pairs of labels that the model cannot tell apart, or that differ only in spelling. @param rows [L, D] */
 export function likePairs(rows: UnitRows, names: readonly string[]): (readonly [number, number])[] {
   const pairs = new Map(nearPairs(rows, ONE).map((pair) => [pair.join(), pair] as const));
   const first = new Map<string, number>();
@@ -58,8 +58,8 @@ function bare(name: string): string {
 /**
  * The pairs of rows, earlier row first, whose cosine is at least `cosine`.
  *
- * Unit rows are near where `|a - b|² = 2 - 2 · cosine` is small. The sum stops as soon as it is too great: for rows
- * that are not alike, after a few terms.
+ * Unit rows are near if `|a - b|² = 2 - 2 · cosine` is small. The sum stops as soon as it is too large: for different rows, after a
+ * few terms.
  *
  * @param rows [L, D]
  */

@@ -6,10 +6,10 @@ import { limitedMemoryFlags } from '../image/memory-flags.ts';
 import { watchMemory } from './memory.ts';
 import { type Opening, OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request } from './messages.ts';
 
-/** How a child process is started. */
+/** How a worker process is started. */
 export interface Launch {
   readonly env: Env;
-  /** Kills the child at once. */
+  /** Kills the process at once. */
   readonly signal?: AbortSignal | undefined;
   /** The most memory that it may take, in bytes. @default no limit */
   readonly memory?: number | undefined;
@@ -17,13 +17,13 @@ export interface Launch {
   readonly program?: string;
 }
 
-/** Who is told about a child process. */
+/** Who is told about a worker process. */
 export interface Listener {
-  /** What it says, in order. */
+  /** Its replies in order. */
   onReplies(replies: readonly Reply[]): void;
   /** How it ended, unless it was killed on purpose. */
   onDeath(how: string): void;
-  /** It has been killed, for it took too much memory. */
+  /** Called if it was killed because it needed too much memory. */
   onExcess(): void;
 }
 
@@ -44,7 +44,7 @@ const ENDINGS: Readonly<Record<number, string>> = {
   [OUT_OF_THREADS]: 'a lack of threads',
 };
 
-/** One child process that encodes, from its start to its death. */
+/** One worker process that encodes, from its start to its end. */
 export class EncoderProcess {
   private readonly child: ChildProcess | undefined;
   private readonly outbox: Request[] = [];
@@ -86,7 +86,7 @@ export class EncoderProcess {
     this.send(first);
   }
 
-  /** What is sent in one turn of the event loop travels together. */
+  /** Requests of one turn of the event loop are sent together. */
   send(request: Request): void {
     if (this.outbox.push(request) > 1) return;
     setImmediate(() => {

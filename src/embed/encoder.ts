@@ -2,7 +2,7 @@ import { pMapIterable } from 'p-map';
 import type { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
+import type { Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
 import { Held } from './held.ts';
 import type { PageOfImage } from './pages.ts';
@@ -12,18 +12,18 @@ export type Embedded =
   | (ImageIdentity & { readonly ok: true; readonly embedding: UnitRows })
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
-/** What happens to an image on its way; told so that a watchdog knows whom to blame. */
+/** The steps of an image. The watchdog needs them to know which image is the cause of a timeout. */
 export type Stage = 'decoding' | 'prepared' | 'running';
 
-/** Processes that encode images side by side, where they are not encoded in this one; each holds the weights. */
+/** The number of worker processes. Each has its own copy of the weights. */
 export const PROCESSES = 2;
 
-/** Image → unit embedding [1, D]. In this process or in one of its own: whoever asks cannot tell. */
+/** Image → unit embedding [1, D]. The same interface for encoders in this process and in worker processes. */
 export interface ImageEncoder {
-  /** What images run on; opens the image graph. */
+  /** The provider that runs the image graph. Opens the graph. */
   provider(): Promise<Provider>;
   /**
-   * Images that are asked about while others are under way share a batch; none waits for a batch to fill up.
+   * Images that are requested while others are in progress share a batch. No image waits until a batch is full.
    *
    * @throws ClipError if the model cannot be opened or run
    */
@@ -31,12 +31,12 @@ export interface ImageEncoder {
   release(): Promise<void>;
 }
 
-/** Images that are given as bytes, such as members of a tar: of those under way so many bytes are held, and one image more. */
+/** The most bytes in memory of images that are given as bytes, such as members of a tar. One more image may be held. */
 const MAX_HELD_BYTES = 64_000_000;
 
 /**
- * Every image's embedding, in order. At most `ahead` images are under way: memory does not grow with their number or size, and
- * a slow reader holds up the work.
+ * The embedding of every image, in order. At most `ahead` images are in progress, so memory does not grow with their number or size,
+ * and a slow reader slows down the work.
  *
  * @param signal once it is aborted, its reason is thrown
  */

@@ -4,14 +4,14 @@ import { type ImageSource, identityOf } from '../image/source.ts';
 import { type Spooled, spooled } from '../image/spool.ts';
 import type { ImageEncoder } from './encoder.ts';
 
-/** Fetched images that are held at once; of each at most 16 MB in memory, the rest in a file. */
+/** The most downloaded images at once. Each has at most 16 MB in memory, and a larger one is in a file. */
 const HELD = 8;
 
 /**
- * Reads URLs and streams in this process. The encoder, which may be in another process, gets the bytes, or a temporary file
- * if they are many. What is known of a member of an archive stays here.
+ * Reads URLs and streams in this process. The encoder, which may be in another process, gets the bytes, or a temporary file for large
+ * images. Facts about a member of an archive are not sent.
  *
- * @param connect makes what fetches, when the first URL is met
+ * @param connect makes the downloader at the first URL
  */
 export function fetchingEncoder(
   encoder: ImageEncoder,

@@ -33,3 +33,13 @@ function roundedShift(value: number, n: number): number {
 export function toHalves(row: Float32Array): Uint16Array {
   return Uint16Array.from(row, toHalf);
 }
+
+/** @param half the 16 bits of a float16 */
+export function fromHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >>> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

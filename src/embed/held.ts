@@ -1,11 +1,11 @@
-/** Bytes that are held in memory. While there are more than so many, nothing is added to them. */
+/** Limits the bytes of items in memory. While there are more than the limit, no item is added. */
 export class Held {
   private bytes = 0;
   private onRoom = () => {};
 
   constructor(private readonly limit: number) {}
 
-  /** The same items; each is pulled when there is room, and held until it is released. */
+  /** The same items. Each is read when there is room, and counts until it is released. */
   async *throttle<T>(items: Iterable<T> | AsyncIterable<T>, bytesOf: (item: T) => number): AsyncGenerator<T> {
     for await (const item of items) {
       this.bytes += bytesOf(item);

@@ -1,9 +1,10 @@
 import { UsageError } from '../errors.ts';
 import { fitImage, normalize } from '../image/preprocess.ts';
 import type { RgbImage } from '../image/resample.ts';
+import type { Provider, ProviderChoice } from '../model/choices.ts';
 import type { ModelDescription } from '../model/description.ts';
 import { encodeImages, type Pixels } from '../model/encoder.ts';
-import { openOnProvider, type Provider, type ProviderChoice } from '../model/provider.ts';
+import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
 
@@ -24,7 +25,7 @@ export interface ImageTower {
   readonly provider: Provider;
   /**
    * @param pixels N images, as {@link preparePixels} makes them
-   * @param batch the most images of a call; where N is less, a GPU is given as many all the same
+   * @param batch the most images of a call; a GPU always gets this number, padded if N is less
    * @returns [N, D]
    */
   encode(pixels: readonly Pixels[], batch?: number): Promise<UnitRows>;
@@ -51,7 +52,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
     encode: async (pixels, batch = pixels.length) => {
       if (pixels.some((one) => one.length !== 3 * size ** 2))
         throw new UsageError('an image has the wrong size', 'pass the result of preparePixels()');
-      // A GPU tunes itself anew for each shape: there the last batch is filled up.
+      // A GPU tunes itself again for each shape, so its last batch is padded.
       const rows = provider === 'cpu' ? pixels.length : Math.max(batch, pixels.length);
       return l2Normalize(await encodeImages(session, wiring, pixels, size, rows));
     },
@@ -59,7 +60,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
   };
 }
 
-/** Resizes, crops and normalises, as the image graph wants its pixels. */
+/** Resizes, crops and normalises an image for the image graph. */
 export async function preparePixels({ preprocessing, towers }: Preparing, image: RgbImage): Promise<Pixels> {
   const { wiring } = (await towers()).image;
   const crop = fitImage(image, preprocessing);

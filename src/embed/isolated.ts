@@ -1,7 +1,7 @@
 import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
+import type { Provider } from '../model/choices.ts';
 import { l2Normalize } from '../tensor.ts';
 import { diedOften, lacksThreads, tookMemory } from './apart.ts';
 import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
@@ -10,16 +10,16 @@ import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from 
 import { type Neighbour, Quiet } from './quiet.ts';
 import { type Patience, Watchdog } from './watchdog.ts';
 
-/** An image on its way. */
+/** An image in progress. */
 interface Job {
   readonly id: number;
   readonly source: ImageSource;
   readonly options: DecodeOptions;
   readonly done: (result: Embedded) => void;
   readonly failed: (error: unknown) => void;
-  /** 'kept': not yet sent; 'sent': the child has not begun with it. */
+  /** 'kept': not yet sent; 'sent': the worker process has not begun with it. */
   stage: 'kept' | 'sent' | Stage;
-  /** It was under way when a child died or hung, and is tried again while nothing else runs. */
+  /** It was in progress when a worker process died or hung, and is tried again while nothing else runs. */
   suspect: boolean;
   /** How often it has been tried alone. */
   trials: number;
@@ -27,11 +27,11 @@ interface Job {
 
 /** Tries alone before an image is blamed: what kills from outside, such as a lack of memory, may well strike twice. */
 const TRIALS = 2;
-/** A child that dies so often before it has opened the model will never open it. */
+/** After so many deaths before the model is open, the model can never be opened. */
 const DEATHS_WHILE_OPENING = 2;
-/** A worker process that is stuck so often without an image under way will not recover. */
+/** A worker process that is stuck so often without an image in progress will not recover. */
 const STUCK_WITHOUT_CAUSE = 2;
-/** If so many images hang when they run alone, and no image succeeds, the model is at fault. */
+/** If so many images hang when they run alone, and no image succeeds, the model is the cause. */
 const HOPELESS = 16;
 
 /**
@@ -52,7 +52,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private nextId = 0;
   private batchBegan: number | undefined;
   private broken: unknown;
-  /** Settled by the first child that opens the model, or when none can. */
+  /** Settled by the first worker process that opens the model, or when none can. */
   private readonly opened: Promise<Provider>;
   private onOpened!: (provider: Provider) => void;
   private onBroken!: (error: unknown) => void;
@@ -63,7 +63,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   /** Images that have timed out although they were run alone, while none has ever been encoded. */
   private hopeless = 0;
 
-  /** @param quiet shared with the encoders that work beside this one */
+  /** @param quiet shared with the encoders that work next to this one */
   constructor(
     private readonly setup: Setup,
     private readonly keeping: Patience & Launch,
@@ -74,7 +74,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       this.onOpened = done;
       this.onBroken = failed;
     });
-    this.opened.catch(() => {}); // encode() tells of it too
+    this.opened.catch(() => {}); // encode() also reports it
     const state = () => {
       if (this.child === undefined || (this.isOpen && this.jobs.size === 0)) return 'idle';
       return this.isOpen ? 'working' : 'opening';
@@ -110,7 +110,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       onReplies: (replies) => {
         this.watchdog.progress();
         const { child } = this;
-        for (const reply of replies) if (this.child === child) this.onReply(reply); // one of them may have it replaced
+        for (const reply of replies) if (this.child === child) this.onReply(reply); // one of them may have replaced the process
         this.sendWhatMayGo();
         if (this.isIdle()) this.quiet.rested();
       },
@@ -137,7 +137,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
    */
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
-    if (this.child === undefined && this.wasOpen && this.quiet.isWantedByOther(this)) return; // it has made room
+    if (this.child === undefined && this.wasOpen && this.quiet.isWantedByOther(this)) return; // the process was ended to free memory
     this.child ??= this.start();
     this.child.await(!this.isOpen || this.jobs.size > 0);
     if (!this.isOpen) return;
@@ -158,7 +158,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     }
   }
 
-  /** @returns what the child had not answered yet */
+  /** @returns the images that the process has not answered yet */
   private kill(): Job[] {
     this.child?.kill();
     this.child = undefined;
@@ -190,7 +190,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const unanswered = this.kill();
     const running = unanswered.filter(({ stage }) => stage === 'running');
     const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
-    // A run blocks the process, so images that were being decoded at that time are not at fault.
+    // Inference blocks the process, so images that were being decoded at that time are not the cause.
     const suspects = running.length > 0 ? running : decoding;
     const isThreadless = this.watchdog.lacksThreads();
     if (isThreadless && (!wasOpen || suspects.some(({ trials }) => trials > 0))) {
@@ -235,7 +235,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       if (reply.stage === 'running') this.batchBegan ??= performance.now();
     } else if (reply.kind === 'bad image') {
       this.answer(job, { ok: false, ...identity, error: imageErrorOf(reply.error) });
-      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // it is still at that image
+      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // it is still busy with that image
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;
@@ -265,7 +265,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     job.done(result);
   }
 
-  /** The model cannot be run at all, or no more. */
+  /** The model cannot be run, or not any more. */
   private fail(error: unknown): void {
     this.broken ??= error;
     this.onBroken(error);

@@ -11,38 +11,38 @@ export type LabelPrompts = readonly (readonly string[])[];
 export interface LabelRows {
   /** [L, D] */
   readonly rows: UnitRows;
-  /** The labels, by number, of which a prompt is longer than the model's context: its end is cut off. */
+  /** The numbers of the labels with a truncated prompt, because it is longer than the context of the model. */
   readonly truncated: readonly number[];
 }
 
-/** Labels → unit embeddings; `onPart` is told of what is done. */
+/** Labels → unit embeddings. `onPart` is called with each finished part. */
 export type LabelEncoder = (prompts: LabelPrompts, onPart?: (part: EncodedPart) => void) => Promise<LabelRows>;
 
-/** What turns texts into unit embeddings, without a thought for what they are for. */
+/** Encodes texts for any purpose. */
 export interface TextEncoder {
   tokenizer(): Promise<Tokenizer>;
   /** Opens the text graph for as long as it is used. @param prompts how many there will be */
   withTextTower<T>(use: (encode: PromptEncoder) => Promise<T>, prompts?: number): Promise<T>;
 }
 
-/** Some labels that have just been encoded, in order. */
+/** A part of the labels that has just been encoded. */
 export interface EncodedPart {
-  /** The number of the first. */
+  /** The number of its first label. */
   readonly first: number;
   readonly rows: UnitRows;
-  /** As of {@link LabelRows}. */
+  /** As in {@link LabelRows}. */
   readonly truncated: ReadonlySet<number>;
 }
 
-/** Prompts under way at once. Beyond them, only the rows of the labels take memory. */
+/** The most prompts in progress at once. All other memory is for the rows of the labels. */
 const PART_PROMPTS = 8_192;
 
 /**
  * The prompts of each label → unit embeddings → their mean for each label (Radford et al. 2021, section 3.1.4).
  *
  * @param prompts at least one label
- * @param onPart told of what is done
- * @throws LabelsError if a prompt spells out a control token
+ * @param onPart called with each finished part
+ * @throws LabelsError if a prompt contains a control token
  */
 export async function encodeLabels(
   { tokenizer, withTextTower }: TextEncoder,

@@ -10,15 +10,15 @@ import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
 import { type ImageTower, type Preparing, preparePixels } from './image-tower.ts';
 import { Lock } from './lock.ts';
 
-/** How the work is spread. */
+/** Limits of the work in parallel. */
 export interface Workload {
   /** The most images of one inference. */
   readonly batch: number;
-  /** Images decoded at once: no more than Node's thread pool has threads. */
+  /** Images decoded at once, at most the number of threads in Node's pool. */
   readonly decoders: number;
 }
 
-/** Of files larger than this, one at a time is in memory. */
+/** Only one file that is larger than this is in memory at a time. */
 const LARGE_BYTES = 32_000_000;
 
 /** A prepared image that waits for its batch. */
@@ -30,10 +30,10 @@ interface Ready {
 }
 
 /**
- * Encodes images in this process. Decoding goes on in sharp's threads while the graph runs.
+ * Encodes images in this process. Decoding continues in sharp's threads while the graph runs.
  *
- * A batch is run when it is full, or when no other image is being prepared: a list that trickles in is answered image by
- * image, a long one in full batches.
+ * A batch runs when it is full, or when no other image is being prepared. So a slow list is answered image by image, and a long one in
+ * full batches.
  *
  * @param open opens the image graph; called once, when the first image is already being decoded
  */
@@ -71,7 +71,7 @@ export function encodeInProcess(
       for (const { failed } of group) failed(error);
     }
     busy = false;
-    setImmediate(runBatch); // whoever got a result may ask about the next image first
+    setImmediate(runBatch); // lets the receivers of results request their next image first
   };
 
   const prepare = async (source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void) => {
@@ -84,7 +84,7 @@ export function encodeInProcess(
           const bytes = await readSource(source, async (size) => {
             if (size > LARGE_BYTES) release = await largeFiles.lock();
           });
-          tower().catch(() => {}); // opens while the first image is decoded; runBatch tells of a failure
+          tower().catch(() => {}); // opens while the first image is decoded; runBatch reports a failure
           const image = await decode(bytes, source.name, options, shortSideWanted(model.preprocessing));
           return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
         } finally {
@@ -116,7 +116,7 @@ export function encodeInProcess(
     async release() {
       const last = opened;
       [released, opened] = [true, undefined];
-      await (await last?.catch(() => undefined))?.release(); // a failure to open has been told
+      await (await last?.catch(() => undefined))?.release(); // a failure to open has been reported
     },
   };
 }

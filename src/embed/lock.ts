@@ -1,8 +1,8 @@
-/** Held by one at a time, in the order in which it was asked for. */
+/** A lock with one holder at a time, in the order of requests. */
 export class Lock {
   private last: Promise<void> = Promise.resolve();
 
-  /** @returns what gives it back */
+  /** @returns a function that releases the lock */
   async lock(): Promise<() => void> {
     const before = this.last;
     let release = () => {};

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 
-/** A graph that asks for gigabytes gets them within a second. */
+/** Milliseconds between checks. A graph that allocates gigabytes gets them within a second. */
 const TICK_MS = 50;
 
-/** What a model may take beyond four times its weights, in bytes: a large photograph while it is decoded, and a batch. */
+/** Bytes beyond four times the weights: for decoding a large photograph, and for a batch. */
 const ALLOWANCE = 2_000_000_000;
 
-/** How much memory a process may take that runs a model with so many bytes of weights. */
+/** The memory limit of a worker process for a model with this size of weights, in bytes. */
 export function memoryLimit(weightBytes: number): number {
   return ALLOWANCE + 4 * weightBytes;
 }
 
 /**
- * Tells when a process has more memory than its limit; where the system does not say (all but Linux), never.
+ * Calls back when a process has more memory than its limit. Works on Linux only.
  *
- * @returns what ends the watch
+ * @returns a function that ends the watch
  */
 export function watchMemory(pid: number, limit: number, onExcess: () => void): () => void {
   const timer = setInterval(() => {

@@ -15,8 +15,7 @@ import {
 } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
-import type { Provider } from '../model/provider.ts';
-import type { Dtype } from '../model/ready-made.ts';
+import type { Dtype, Provider } from '../model/choices.ts';
 import type { Stage } from './encoder.ts';
 import type { Machine } from './image-tower.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
@@ -27,13 +26,13 @@ export const OUT_OF_MEMORY = 71;
 /** Exit code of a worker process that gets no more threads. */
 export const OUT_OF_THREADS = 72;
 
-/** What the child process needs to know to open the same model. */
+/** What a worker process needs to open the same model. */
 export interface Setup extends Machine, Workload {
   readonly model: string;
   readonly dtype: Dtype;
 }
 
-/** The first that a child is told. */
+/** The first request to a worker process. */
 export type Opening =
   /** Images will follow. */
   | { readonly kind: 'open'; readonly setup: Setup }
@@ -42,12 +41,12 @@ export type Opening =
   /** Measure the logit scale of a joint graph. */
   | { readonly kind: 'scale'; readonly setup: Setup };
 
-/** To the child. */
+/** A request to a worker process. */
 export type Request =
   | Opening
   | { readonly kind: 'encode'; readonly id: number; readonly source: ImageSource; readonly options: DecodeOptions };
 
-/** From the child. An embedding is a few kilobytes; an image's pixels never cross. */
+/** A reply of a worker process. An embedding is a few kilobytes. Pixels are never sent. */
 export type Reply =
   | { readonly kind: 'open'; readonly provider: Provider }
   | { readonly kind: 'failed'; readonly error: PlainError }
@@ -60,7 +59,7 @@ export type Reply =
   | { readonly kind: 'scale'; readonly logitScale: number }
   | JobReply;
 
-/** Of one image. */
+/** A reply about one image. */
 export type JobReply =
   | { readonly kind: 'stage'; readonly id: number; readonly stage: Stage }
   | {
@@ -71,7 +70,7 @@ export type JobReply =
     }
   | { readonly kind: 'bad image'; readonly id: number; readonly error: PlainError };
 
-/** An error, as it crosses between processes. */
+/** An error as it is sent between processes. */
 export interface PlainError {
   readonly code: string;
   readonly fact: string;

@@ -1,6 +1,6 @@
 import { usableCores } from '../disk/machine.ts';
+import type { ProviderChoice } from '../model/choices.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
-import type { ProviderChoice } from '../model/provider.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { keepingOf, processesFor } from './keeping.ts';
@@ -52,7 +52,7 @@ export interface Encoders {
 /**
  * Makes the encoders of a model: in this process, or in worker processes with `isolate`.
  *
- * @param name what worker processes find the model by
+ * @param name the name or folder by which worker processes find the model
  * @throws ModelError if the logit scale is unknown
  */
 export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {

@@ -8,7 +8,7 @@ export interface PageOfImage {
   readonly page: number;
 }
 
-/** Every page of every image, in order. Of a URL only the first page counts: it is not fetched here. */
+/** Every page of every image, in order. For a URL it is only the first page, because URLs are not downloaded here. */
 export async function* pagesOf(
   images: Iterable<ImageSource> | AsyncIterable<ImageSource>,
 ): AsyncGenerator<PageOfImage> {
@@ -17,7 +17,7 @@ export async function* pagesOf(
       yield { source: image, page: 1 };
       continue;
     }
-    const bytes = await readSource(image).catch(() => undefined); // whoever encodes it says what is wrong
+    const bytes = await readSource(image).catch(() => undefined); // the encoder reports what is wrong
     const source: ImageSource =
       image.kind === 'stream' && bytes !== undefined ? { ...image, kind: 'bytes', bytes } : image;
     const pages = bytes === undefined ? 1 : countPages(bytes);

@@ -6,8 +6,9 @@ import { Quiet } from './quiet.ts';
 import type { Patience } from './watchdog.ts';
 
 /**
- * Encodes images in so many child processes, each with its share of the threads; in one where there is one thread. Two threads of one inference wait for the slower one after every product, and both wait while a batch is prepared; two
- * inferences on one thread each wait for nothing (docs/performance.md).
+ * Encodes images in worker processes, each with its share of the threads. With one thread there is one process. Two processes with one
+ * thread each are faster than one process with two threads, because threads of one inference wait for each other after every product
+ * (docs/performance.md).
  */
 export function encodeInProcesses(setup: Setup, keeping: Patience & Launch, processes = PROCESSES): ImageEncoder {
   const quiet = new Quiet();
@@ -19,7 +20,7 @@ export function encodeInProcesses(setup: Setup, keeping: Patience & Launch, proc
 }
 
 /**
- * Several encoders as one: each image goes to the one with the fewest under way. Embeddings do not depend on which.
+ * Several encoders as one: each image goes to the encoder with the fewest images in progress. All give the same embedding.
  *
  * @param doubtful until an image has been encoded only the first works: a model that asks for too much does so once
  * @param isCrowded whether memory is too short for more than the first

@@ -4,19 +4,19 @@ import { blankImage, textFeeds } from '../model/encoder.ts';
 import { openSession } from '../model/session.ts';
 import { cosines, l2Normalize } from '../tensor.ts';
 
-/** For ready-made graphs that do not hold them. */
+/** For ONNX models that do not contain them. */
 export interface ScoringOptions {
   /** @default that of the model */
   readonly logitScale?: number;
-  /** @default the logit bias of the model; a CLIP has none */
+  /** @default the logit bias of the model; CLIP has none */
   readonly logitBias?: number;
 }
 
 /**
- * The scale that was asked for, else the checkpoint's, else what a joint graph computes with; it is never assumed.
+ * The scale of the model, or the given scale, or the measured scale of a joint graph. It is never assumed.
  *
- * @param measure runs {@link measureLogitScale}, here or in a process of its own
- * @throws UsageError or ModelError if there are two, or none
+ * @param measure runs {@link measureLogitScale}, in this process or in a worker process
+ * @throws UsageError if the model has a scale and another is given, ModelError if there is none
  */
 export async function chooseScoring(
   description: ModelDescription,
@@ -54,9 +54,9 @@ function isJoint({ image, text }: Towers): boolean {
 }
 
 /**
- * Of a joint graph, `logit = scale · cosine`: the scale that fits best over a blank image and some prompts.
+ * Measures the scale of a joint graph, `logit = scale · cosine`, with a blank image and some prompts (least squares).
  *
- * @throws ModelError if it puts out no logits
+ * @throws ModelError if the graph has no logits
  */
 export async function measureLogitScale(
   { preprocessing, tokenizer, towers }: ModelDescription,

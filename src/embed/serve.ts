@@ -25,10 +25,10 @@ export interface Channel {
   exit(code: number): never;
 }
 
-/** What decoding an ordinary photograph may take, in bytes. */
+/** Bytes that decoding an ordinary photograph may need. */
 const ENOUGH = 1 << 26;
 
-/** Where there is no more memory, a decoder says that the image is broken. */
+/** Whether there is memory left. Without memory, decoders report good images as damaged. */
 function hasMemory(): boolean {
   try {
     new ArrayBuffer(ENOUGH);
@@ -65,11 +65,11 @@ export function serveImages(channel: Channel): void {
     const { id, source, options } = request;
     const result = await (await encoder)?.encode(source, options, (stage) => {
       post({ kind: 'stage', id, stage });
-      if (stage === 'running') flush(); // inference blocks this process: what is said before must be on its way
+      if (stage === 'running') flush(); // inference blocks this process, so earlier replies must be sent first
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
-      // A decoder without memory or threads calls an image broken; a later process can do better.
+      // A decoder without memory or threads reports the image as damaged. A later process can decode it.
       if (result.error.code === 'E_DECODE') {
         if (/thread/iu.test(`${result.error.message} ${messageOf(result.error.cause)}`)) channel.exit(OUT_OF_THREADS);
         if (!hasMemory()) channel.exit(OUT_OF_MEMORY);

@@ -6,17 +6,17 @@ import { l2Normalize, type UnitRows } from '../tensor.ts';
 import { createBreath } from './breath.ts';
 import type { Machine } from './image-tower.ts';
 
-/** The most prompts of one inference; those of a batch have one length, so that no padding is computed. */
+/** The most prompts of one inference. The prompts of a batch have the same length, so that no padding is computed. */
 const TEXT_BATCH = 32;
 
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
 /**
- * Opens the text graph while `use` encodes prompts, and closes it after: labels are encoded once, images go on.
+ * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
  *
- * @param prompts how many there will be: for a single batch the graph is opened in the form that opens soonest
- * @param onRun told before each inference, which blocks this thread
+ * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
+ * @param onRun called before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
 export async function withTextTower<T>(

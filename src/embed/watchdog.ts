@@ -1,31 +1,31 @@
 import { refusedThreads } from '../disk/machine.ts';
 
-/** How much patience there is. */
+/** The time limits of a worker process. */
 export interface Patience {
   /** Seconds without any progress after which a process counts as stuck. */
   readonly timeout: number;
   /** Bytes of the weights. */
   readonly weightBytes: number;
-  /** Seconds that the first batch may take at least: what an untried graph does then may have to do with opening it. @default 0 */
+  /** Minimum time limit of the first batch, in seconds, because an unknown graph may still be opening. @default 0 */
   readonly first?: number;
 }
 
 const TICK_MS = 250;
-/** A tick that comes so late tells of a machine that slept, not of a process that is stuck. */
+/** A tick that is so late means that the machine was asleep, not that the process is stuck. */
 const SLEPT_MS = 5_000;
-/** However short the timeout for images is, opening a model may take so long. */
+/** Minimum time limit for opening a model, also with a shorter timeout for images. */
 const OPENING_SECONDS = 30;
 /** A process that was refused a thread may wait for that thread for ever: then opening a model may take so long. */
 const THREADLESS_SECONDS = 5;
-/** How many times its usual duration a batch may take. */
+/** A batch may take this many times the median. */
 const SLOWEST = 10;
-/** Until a batch has been seen, a second for every so many bytes of weights: opening and a first batch, on a slow machine. */
+/** Before the first batch, the limit is a second for this many bytes of weights: opening and a first batch on a slow machine. */
 const FIRST_BYTES_PER_SECOND = 10_000_000;
 const REMEMBERED = 31;
 
 /**
- * Notices a process that makes no progress. The limit is the larger of the timeout and ten times the median batch, so that a
- * healthy model is never taken for a stuck one, however big.
+ * Notices a process that makes no progress. The limit is the larger of the timeout and ten times the median batch, so that a slow,
+ * large model does not count as stuck.
  */
 export class Watchdog {
   private readonly batches: number[] = [];
@@ -35,8 +35,8 @@ export class Watchdog {
   private readonly timer: NodeJS.Timeout;
 
   /**
-   * @param state what the process is at
-   * @param onStuck told the seconds that have passed
+   * @param state what the process is doing
+   * @param onStuck called with the seconds that have passed
    */
   constructor(
     private readonly patience: Patience,
@@ -56,7 +56,7 @@ export class Watchdog {
     }, TICK_MS).unref();
   }
 
-  /** Seconds without progress that are still fine. */
+  /** The seconds without progress that are allowed now. */
   get limit(): number {
     const { timeout, weightBytes, first = 0 } = this.patience;
     if (this.batches.length === 0) return Math.max(timeout, first, weightBytes / FIRST_BYTES_PER_SECOND);
@@ -64,13 +64,13 @@ export class Watchdog {
     return Math.max(timeout, SLOWEST * median);
   }
 
-  /** A process has been started, in place of one that ended. */
+  /** Called when a process was started in place of one that ended. */
   started(): void {
     this.refused = refusedThreads();
     this.progress();
   }
 
-  /** A sign of life. */
+  /** Called at every sign of progress. */
   progress(): void {
     this.last = performance.now();
   }
@@ -80,7 +80,7 @@ export class Watchdog {
     return refusedThreads() > this.refused;
   }
 
-  /** A batch is done. */
+  /** Called when a batch is done. */
   batchTook(seconds: number): void {
     this.batches.push(seconds);
     if (this.batches.length > REMEMBERED) this.batches.shift();

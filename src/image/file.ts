@@ -1,5 +1,6 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
+import { hasCode, isAbsent } from '../disk/error-code.ts';
 import { ImageError, messageOf } from '../errors.ts';
 import { otherScheme, shortAddress } from './address.ts';
 
@@ -103,20 +104,19 @@ async function unreadable(path: string | Buffer, given: string, error: unknown):
     return new ImageError('E_URL', fact, address.advice, error);
   }
   const name = /^\s|\s$/u.test(given) ? JSON.stringify(given) : given; // white space at the ends shows
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (isAbsent(error)) {
     const target = await linkTarget(path);
     const fact = target === undefined ? 'does not exist' : `is a link to ${target}, which does not exist`;
     return new ImageError('E_NOT_FOUND', `${name} ${fact}`, 'check the path', error);
   }
-  if (code === 'ELOOP')
+  if (hasCode(error, 'ELOOP'))
     return new ImageError(
       'E_UNREADABLE',
       `${name} is a symbolic link in a loop or in a chain that is too long`,
       'use the path of the file itself',
       error,
     );
-  if (code === 'ENXIO')
+  if (hasCode(error, 'ENXIO'))
     return new ImageError('E_UNREADABLE', `${name} is not a regular file`, 'use a regular file', error);
   return new ImageError(
     'E_UNREADABLE',

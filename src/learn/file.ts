@@ -15,11 +15,6 @@ const VERSION = 1;
 const LARGEST_FILE = 1 << 30;
 const WIDEST = 1 << 14;
 
-/** Whether a path names a learned classifier. */
-export function isLearnedFile(path: string): boolean {
-  return /\.clf\.json$/iu.test(path);
-}
-
 /** Writes the file so that it is there whole or not at all. @throws OutputError */
 export async function writeLearned(learned: Learned, path: string): Promise<void> {
   await writeWholeFile(path, learnedJson(learned));

@@ -7,7 +7,7 @@ import type { Preprocessing } from '../image/preprocess.ts';
 import type { Scoring } from './description.ts';
 import { modelNames } from './find.ts';
 
-/** A model whose weights are not here: what its tensors are called and how large they are. */
+/** A model whose weights are not downloaded: the names and shapes of its tensors. */
 export interface Blueprint {
   readonly checkpoint: Checkpoint;
   readonly architecture: Architecture;
@@ -29,7 +29,7 @@ export function blueprint(card: ModelCard): Blueprint {
   return { checkpoint, architecture: inferArchitecture(checkpoint, config) };
 }
 
-/** A model that is not here, as its card has it. */
+/** The description of a model from its card, before it is downloaded. */
 export interface CardDescription {
   readonly name: string;
   readonly contents: { readonly kind: 'checkpoint' } & Blueprint;
@@ -37,7 +37,7 @@ export interface CardDescription {
   readonly scoring: Scoring | undefined;
 }
 
-/** What is known about a model without its weights; undefined if there is no card, or the model itself is here. */
+/** The description of a model from its card; undefined if there is no card, or the model is already downloaded. */
 export async function describeCard(text: string, env: Env): Promise<CardDescription | undefined> {
   const card = await findCard(text);
   if (card === undefined || (await modelNames(env)).includes(card.name)) return undefined;
@@ -51,7 +51,7 @@ export async function describeCard(text: string, env: Env): Promise<CardDescript
   };
 }
 
-/** Parameters of both towers. */
+/** The number of parameters of both encoders. */
 export function parametersOf({ checkpoint }: Pick<Blueprint, 'checkpoint'>): number {
   return [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + product(shape), 0);
 }

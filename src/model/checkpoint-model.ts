@@ -14,6 +14,7 @@ import type { DescribeOptions, ModelDescription, Scoring } from './description.t
 import type { ModelLocation } from './find.ts';
 import { readModelFolder } from './folder.ts';
 import { readImport } from './imports.ts';
+import { optimizedGraph } from './optimized-graph.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import type { Graph } from './session.ts';
 import { textShape } from './text-shape.ts';
@@ -38,14 +39,19 @@ export async function describeCheckpoint(
     );
   }
   const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));
-  const graphs = async () =>
-    (imported === undefined ? undefined : await readImport(imported, { checkpoint, architecture })) ??
-    buildGraphs(checkpoint, architecture);
-  const graph = async (tower: keyof Graphs): Promise<Graph> => {
+  const stored = async () => (imported === undefined ? undefined : readImport(imported, { checkpoint, architecture }));
+  const graphs = async () => (await stored()) ?? buildGraphs(checkpoint, architecture);
+  const plainGraph = async (tower: keyof Graphs, convolutional: boolean): Promise<Graph> => ({
+    bytes: (await stored())?.[tower] ?? buildGraph(checkpoint, architecture, tower),
+    weights: { folder: checkpoint.folder },
+    convolutional,
+  });
+  const graph = async (tower: keyof Graphs, provider: string): Promise<Graph> => {
     const storage = storageOf(checkpoint, tower, dtype);
     const convolutional = tower === 'image' && architecture.image.kind !== 'vit';
     if (storage === undefined) {
-      return { bytes: (await graphs())[tower], weights: { folder: checkpoint.folder }, convolutional };
+      const plain = () => plainGraph(tower, convolutional);
+      return convolutional && provider === 'cpu' ? optimizedGraph(checkpoint, plain, env, onCacheTrouble) : plain();
     }
     const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
     return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
@@ -66,8 +72,8 @@ export async function describeCheckpoint(
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {
-        image: { graph: once(() => graph('image')), wiring: { image: wiring.image } },
-        text: { graph: once(() => graph('text')), wiring: { text: wiring.text } },
+        image: { graph: (provider) => graph('image', provider), wiring: { image: wiring.image } },
+        text: { graph: (provider) => graph('text', provider), wiring: { text: wiring.text } },
       };
     }),
     tokenizer: once(() => loadTokenizer(folder, tokens)),
@@ -75,7 +81,7 @@ export async function describeCheckpoint(
   };
 }
 
-/** The trained scale and bias; `logit_scale_init_value` of a config is where training began. */
+/** The trained scale and bias. `logit_scale_init_value` in a config is only the value at the start of training. */
 async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Promise<Scoring> {
   const logitScale = Math.exp(await checkpoint.scalar('logit_scale'));
   const logitBias = loss === 'sigmoid' ? await checkpoint.scalar('logit_bias') : 0;

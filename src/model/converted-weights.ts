@@ -12,20 +12,22 @@ import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
 
-/** Counted up with every change of what is written, so that what an older version wrote is not read. */
+/** Format version. Increase it when the format changes; older files are then ignored. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
+/** What stands behind the name of a sealed file in that of its seal. */
+const SEAL = '.json';
 
-/** The tensors of a tower in another storage, and where onnxruntime finds their bytes. */
+/** The tensors of an encoder in another precision, and where onnxruntime finds their bytes. */
 export interface Converted {
   readonly checkpoint: Checkpoint;
   readonly weights: Weights;
 }
 
 /**
- * The weights of a tower as fp16 or int8. They are written once, in this tool's cache, in a folder for each state of the
- * checkpoint (its path, inode, size, times of change and header), and hashed. A file that has been touched since is hashed
- * again and, if it is not what was written, written anew.
+ * The weights of an encoder as fp16 or int8. They are written to the cache once and hashed, in a folder for each state of the
+ * checkpoint (its path, inode, size, times of change and header). A file that was touched since is hashed again, and written again if
+ * its bytes differ.
  *
  * @param onCacheTrouble is told why nothing can be kept: then the weights are converted in memory, at every start
  * @throws ModelError if a weight cannot be converted
@@ -39,7 +41,7 @@ export async function convertedWeights(
 ): Promise<Converted> {
   const plan = planConversion(checkpoint, tower, storage);
   try {
-    const folder = join(weightsFolder(env), await keyOf(checkpoint));
+    const folder = await weightsFolderOf(checkpoint, env);
     const path = join(folder, `${tower}-${storage}.safetensors`);
     if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
       await inCache(folder, VARIABLE, async () => {
@@ -48,7 +50,7 @@ export async function convertedWeights(
           for (const file of await leftovers(path)) await rm(file, { force: true });
           if (await isIntact(path)) return;
           await write(plan, path, checkpoint.file);
-          await removeConverted(checkpoint.file, env, folder); // of the checkpoint as it was before
+          await removeConverted(checkpoint.file, env, folder); // of earlier states of the checkpoint
         });
       });
     }
@@ -60,7 +62,7 @@ export async function convertedWeights(
   }
 }
 
-/** Hashes again what was kept of the checkpoint of a folder, in any of its states. */
+/** Hashes the converted weights of the checkpoint in a folder again, for all states of the checkpoint. */
 export async function verifyConverted(
   modelFolder: string,
   env?: Env,
@@ -70,19 +72,19 @@ export async function verifyConverted(
   const { file } = (await readModelFolder(folder)).checkpoint;
   const names = await readdir(weightsFolder(env), { recursive: true }).catch(() => []);
   const checks = names
-    .filter((name) => name.endsWith('.safetensors'))
+    .filter((name) => name.endsWith(SEAL))
     .map(async (name) => {
-      const path = join(weightsFolder(env), name);
+      const path = join(weightsFolder(env), name.slice(0, -SEAL.length));
       return { path, state: await verifySeal(path, file) };
     });
   return (await Promise.all(checks)).flatMap(({ path, state }) => (state === undefined ? [] : [{ path, state }]));
 }
 
 /**
- * Deletes what was kept of checkpoints; it is written again if it is needed.
+ * Deletes converted weights. They are written again when they are needed.
  *
- * @param source a checkpoint's file, or a folder with checkpoints
- * @param except a folder of the cache that stays
+ * @param source the file of a checkpoint, or a folder with checkpoints
+ * @param except a folder of the cache that is kept
  */
 export async function removeConverted(source: string, env?: Env, except?: string): Promise<void> {
   const isOf = (file: string) => file === source || file.startsWith(source + sep);
@@ -90,13 +92,13 @@ export async function removeConverted(source: string, env?: Env, except?: string
   for (const folder of folders.map((name) => join(weightsFolder(env), name))) {
     if (folder === except) continue;
     const names = await readdir(folder).catch(() => []);
-    const seals = names.filter((name) => name.endsWith('.safetensors.json'));
-    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -'.json'.length)))));
+    const seals = names.filter((name) => name.endsWith(SEAL));
+    const sources = await Promise.all(seals.map((name) => sealedSource(join(folder, name.slice(0, -SEAL.length)))));
     if (sources.some((file) => file !== undefined && isOf(file))) await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** What killed processes were writing of a file. Nobody writes it while the caller holds the file's lock. */
+/** Partial files of killed processes. The caller holds the lock, so nobody is writing them. */
 async function leftovers(path: string): Promise<string[]> {
   const names = await readdir(dirname(path)).catch(() => []);
   return names
@@ -104,7 +106,7 @@ async function leftovers(path: string): Promise<string[]> {
     .map((name) => join(dirname(path), name));
 }
 
-/** A file that is being read is never cut, and a file that is there is whole. */
+/** Writes the file whole or not at all, so that readers never see a partial file. */
 async function write(plan: Conversion, path: string, source: string): Promise<void> {
   await requireSpace(dirname(path), plan.bytes, VARIABLE);
   await writeWhole(path, async (temporary) => {
@@ -125,6 +127,11 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
   const data = new Uint8Array(plan.bytes);
   await plan.convert(async (bytes, offset) => data.set(bytes, offset));
   return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
+}
+
+/** The folder of all that is kept of a checkpoint in its present state. */
+export async function weightsFolderOf(checkpoint: Checkpoint, env?: Env): Promise<string> {
+  return join(weightsFolder(env), await keyOf(checkpoint));
 }
 
 function weightsFolder(env?: Env): string {

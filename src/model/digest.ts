@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { sha256OfFile } from '../disk/digest.ts';
+import { sha256Of, sha256OfFile } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
 import { hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
 import { readPins } from '../hub/pins.ts';
@@ -9,7 +8,7 @@ import { pinnedFolder } from '../hub/verify.ts';
 import { TOKENIZER_FILES } from '../text/tokenizer-files.ts';
 import type { ModelDescription } from './description.ts';
 
-/** Hyper-parameters stand in these. */
+/** Files with hyper-parameters. */
 const CONFIG_FILES = [
   'config.json',
   'open_clip_config.json',
@@ -21,21 +20,21 @@ const CONFIG_FILES = [
 type Described = Pick<ModelDescription, 'folder' | 'contents' | 'preprocessing' | 'tokens'>;
 
 /**
- * The digest of a model: the sha256 of everything in its folder that its embeddings depend on, so two models share a digest
- * only if they give every text and image the same embedding. Weights are hashed once; then their size, inode and time stamps are
- * trusted, as those of a pulled model are.
+ * The digest of a model: the sha256 of everything in its folder that its embeddings depend on. Two models with the same digest give
+ * the same embedding for every text and image. Weights are hashed once. Later they are hashed again only if their size, inode or time
+ * stamps have changed.
  */
 export class ModelDigest {
   private computed: Promise<string> | undefined;
 
-  /** @param remembers whether digests of files are kept in this tool's cache, and believed there */
+  /** @param remembers whether digests of files are cached */
   constructor(
     private readonly model: Described,
     private readonly env: Env | undefined,
     private readonly remembers: boolean,
   ) {}
 
-  /** The digest, if that takes no hashing of weights. */
+  /** The digest, if no weights have to be hashed for it. */
   async known(): Promise<string | undefined> {
     const files = await filesOf(this.model);
     const digests: string[] = [];
@@ -47,7 +46,7 @@ export class ModelDigest {
     return digestOf(this.model, files, digests);
   }
 
-  /** The digest; at its first time a second for each gigabyte or so. */
+  /** The digest. The first time takes about a second for each gigabyte of weights. */
   compute(): Promise<string> {
     this.computed ??= this.hashAll();
     return this.computed;
@@ -65,7 +64,7 @@ export class ModelDigest {
     return (await rememberedDigest(path, this.env)) ?? this.pinned(path);
   }
 
-  /** Of a pulled model, which has been found intact before it was described. */
+  /** The recorded checksum of a file of a downloaded model, which was checked when the model was found. */
   private async pinned(path: string): Promise<string | undefined> {
     const pins = await readPins(this.env).catch(() => undefined);
     const pin = [...(pins ?? new Map()).values()].find((one) => pinnedFolder(one) === this.model.folder);
@@ -77,13 +76,13 @@ export class ModelDigest {
   }
 }
 
-/** A file of a model, and what it is there for. */
+/** A file of a model, and its role. */
 interface ModelFile {
   readonly role: string;
   readonly path: string;
 }
 
-/** What is read when a model runs. */
+/** The files that are read when a model runs. */
 async function filesOf({ folder, contents }: Described): Promise<ModelFile[]> {
   if (contents.kind === 'checkpoint') {
     const weights = contents.checkpoint.files.map((path, n) => ({
@@ -99,7 +98,7 @@ async function filesOf({ folder, contents }: Described): Promise<ModelFile[]> {
   return [...named, ...(await tokenizerFiles(tokenizerFolder))];
 }
 
-/** The files that may hold weights: a graph names them, and they lie next to it. */
+/** The files next to a graph that may contain its weights. */
 async function weightFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const paths = entries
@@ -115,8 +114,8 @@ async function tokenizerFiles(folder: string): Promise<ModelFile[]> {
 }
 
 /**
- * The sha256 of each file that a model is read from, by its path: what its embeddings depend on, and the configs.
- * Weights that were hashed before, and have not been touched since, are not hashed again.
+ * The sha256 of each file of a model by its path: the files that its embeddings depend on, and the configs. Weights that were hashed
+ * before and have not been touched since are not hashed again.
  */
 export async function checksumsOf(model: Described, env?: Env): Promise<Record<string, string>> {
   const configs = await onlyFiles(CONFIG_FILES.map((name) => join(model.folder, name)));
@@ -126,7 +125,7 @@ export async function checksumsOf(model: Described, env?: Env): Promise<Record<s
   return checksums;
 }
 
-/** Those that are files: a FIFO would be waited for. */
+/** The paths of regular files. A FIFO would block its reader. */
 async function onlyFiles(paths: readonly string[]): Promise<string[]> {
   const isFile = (path: string) =>
     stat(path)
@@ -136,7 +135,7 @@ async function onlyFiles(paths: readonly string[]): Promise<string[]> {
   return paths.filter((_, n) => found[n]);
 }
 
-/** The hyper-parameters stand in files too, but a card has a say in them. */
+/** Includes the hyper-parameters, because not only files but also a model card can change them. */
 function digestOf(
   { contents, preprocessing, tokens }: Described,
   files: readonly ModelFile[],
@@ -148,8 +147,4 @@ function digestOf(
       : [contents.readyMade.image.wiring, contents.readyMade.text.wiring];
   const roles = files.map(({ role }) => role);
   return sha256Of(JSON.stringify([roles, digests, shape, preprocessing, tokens]));
-}
-
-function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

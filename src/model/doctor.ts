@@ -19,13 +19,13 @@ import type { Probe } from './probe-provider.ts';
 import { hasCudaLibrary, installCuda, neededCudaLibraries } from './provider.ts';
 import { builtInProviders, runtimeVersion } from './session.ts';
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly topic: string;
-  /** 'absent' is no problem: something that this machine need not have. */
+  /** 'absent' is not a problem: something optional is missing. */
   readonly state: 'ok' | 'absent' | 'problem';
   readonly detail: string;
-  /** The one command, or step, that mends it. */
+  /** The command or step that fixes the problem. */
   readonly fix?: string;
 }
 
@@ -35,7 +35,7 @@ const PROBE_TIMEOUT_MS = 60_000;
 const PROBE = fileURLToPath(new URL('../../bin/provider-probe.js', import.meta.url));
 const OLDEST_NODE = [20, 9] as const;
 
-/** Looks at everything that a run depends on; each provider is really run. Yields as it goes. */
+/** Checks everything that a run depends on, and runs each provider. Yields each result when it is ready. */
 export async function* examine(env: Env, offline: boolean): AsyncGenerator<Finding> {
   yield nodeVersion();
   yield await processor();
@@ -59,7 +59,7 @@ export function parts(): string[] {
   return [`node ${versions.node} on ${platform} ${arch}`, ...found.map(({ detail }) => detail)];
 }
 
-/** What a library says of itself, or why it cannot be loaded. */
+/** The version of a library, or the reason why it cannot be loaded. */
 function finding(topic: string, detail: () => string): Finding {
   try {
     return { topic, state: 'ok', detail: detail() };
@@ -79,7 +79,7 @@ function heic(): Finding {
   return { topic, state: 'ok', detail: `${HEIC_PACKAGE} ${version}` };
 }
 
-/** Whether models could be pulled; nothing else needs the hub. */
+/** Whether models can be downloaded. Nothing else needs the Hub. */
 async function hub(env: Env, offline: boolean): Promise<Finding> {
   const topic = 'Hugging Face Hub';
   try {
@@ -110,7 +110,7 @@ function nodeVersion(): Finding {
   return { topic: 'node', state: 'problem', detail, fix: `install Node ${OLDEST_NODE.join('.')} or later` };
 }
 
-/** The instructions that fp32 and int8 products gain from, where the system lists them. */
+/** Processor instructions that make fp32 and int8 products faster, if the system lists them. */
 async function processor(): Promise<Finding> {
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
   const flags = ['avx2', 'avx512f', 'avx512_vnni', 'avx_vnni', 'amx_int8', 'asimd'].filter((flag) =>
@@ -122,7 +122,7 @@ async function processor(): Promise<Finding> {
   return { topic: 'processor', state: 'ok', detail };
 }
 
-/** In a process of its own, which a bad driver may crash, hang or make talk. */
+/** Runs a provider in its own process, because a bad driver may crash, hang or print messages. */
 async function tryProvider(provider: string): Promise<Finding> {
   const topic = `provider ${provider}`;
   const mend = { fix: provider === 'cpu' ? 'npm rebuild onnxruntime-node' : 'use --provider cpu' };
@@ -138,7 +138,7 @@ async function tryProvider(provider: string): Promise<Finding> {
   }
 }
 
-/** What CUDA needs and this machine lacks; nothing if all is there. */
+/** The libraries that CUDA needs and that are missing on this machine. */
 async function missingForCuda(env: Env): Promise<Partial<Finding>> {
   if (!(await hasCudaLibrary()))
     return {
@@ -158,7 +158,7 @@ async function missingForCuda(env: Env): Promise<Partial<Finding>> {
   };
 }
 
-/** Where the loader looks without being told: the folders of ld.so.conf, and the usual ones. */
+/** The folders that the loader searches by default: those of ld.so.conf, and the usual ones. */
 async function systemFolders(): Promise<string[]> {
   const folders = ['/usr/local/cuda/lib64', '/usr/lib64', '/usr/lib', '/lib', '/usr/lib/x86_64-linux-gnu'];
   const parts = await readdir('/etc/ld.so.conf.d').catch(() => []);

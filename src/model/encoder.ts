@@ -1,5 +1,5 @@
 import type { Port } from '../onnx/ports.ts';
-import type { Matrix } from '../tensor.ts';
+import { type Matrix, stack } from '../tensor.ts';
 import type { Feed, Session } from './session.ts';
 import { fixed, type ImageWiring, INT32, type TextWiring, type Wiring } from './wiring.ts';
 
@@ -7,9 +7,9 @@ import { fixed, type ImageWiring, INT32, type TextWiring, type Wiring } from './
 export type Pixels = Float32Array | Uint8Array;
 
 /**
- * Runs images through a graph, in the batches that it takes.
+ * Runs images through a graph, in batches of the size that the graph allows.
  *
- * @param rows the batch that a GPU is always given, at least the number of images
+ * @param rows the batch size, at least the number of images; a GPU always gets full batches
  * @returns [N, D], not yet unit length
  */
 export function encodeImages(
@@ -38,8 +38,8 @@ export function encodeImages(
 }
 
 /**
- * Runs prompts through a graph, in batches of one length where the graph lets it vary, so that no padding is computed, and puts
- * their embeddings back in the order given.
+ * Runs prompts through a graph. If the graph allows any length, the prompts of a batch have the same length, so that no padding is
+ * computed. The embeddings are returned in the order of the prompts.
  *
  * @param prompts token ids
  * @param batch the most prompts of one run
@@ -75,7 +75,7 @@ export async function encodeTexts(
   return { rows: prompts.length, columns: sorted.columns, data };
 }
 
-/** Token ids, filled up with zeros after the end of text, and what is no filling where the graph asks for it. */
+/** Token ids, padded with zeros after the end-of-text token, and the attention mask if the graph has that input. */
 export function textFeeds(
   { input, mask, length }: TextWiring,
   prompts: readonly (readonly number[])[],
@@ -96,7 +96,7 @@ export function textFeeds(
   return { [input.name]: feed(input, ids), ...(mask && { [mask.name]: feed(mask, ones) }) };
 }
 
-/** A joint graph wants an image too where only texts are asked about. */
+/** A blank image, because a joint graph needs an image even if only texts are encoded. */
 export function blankImage({ input, pixels }: ImageWiring, size: number): Record<string, Feed> {
   const length = 3 * size * size;
   if (pixels === 'bytes')
@@ -105,7 +105,8 @@ export function blankImage({ input, pixels }: ImageWiring, size: number): Record
 }
 
 /**
- * Runs items in batches of `size`, neighbours that are alike together; what a fixed batch computes beyond them is left out.
+ * Runs items in batches of at most `size`. Only neighbours that are alike share a batch. Results for the padding of a fixed batch are
+ * dropped.
  */
 async function inBatches<T>(
   items: readonly T[],
@@ -120,12 +121,5 @@ async function inBatches<T>(
     const { columns, data } = await run(batch, size);
     parts.push({ rows: batch.length, columns, data: data.subarray(0, batch.length * columns) });
   }
-  const columns = parts[0]?.columns ?? 0;
-  const data = new Float32Array(items.length * columns);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { rows: items.length, columns, data };
+  return stack(parts);
 }

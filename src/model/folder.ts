@@ -10,21 +10,21 @@ import { refuseByConfig, whatIsThere } from './foreign.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A checkpoint and its configs, whatever the layout of the folder, in the terms of Hugging Face. */
+/** A checkpoint and its configs in the terms of Hugging Face, for any layout of the folder. */
 export interface ModelFolder {
   readonly checkpoint: Checkpoint;
-  /** As config.json has it. */
+  /** The fields of config.json. */
   readonly config: Fields;
-  /** As preprocessor_config.json has it. */
+  /** The fields of preprocessor_config.json. */
   readonly preprocessor: Fields;
-  /** The library whose conventions hold: how a crop begins, how texts are cleaned. */
+  /** The library whose conventions apply: where a crop begins, how texts are cleaned. */
   readonly library: 'transformers' | 'open_clip';
 }
 
 const SHARDED = 'model.safetensors.index.json';
-/** Both are names that open_clip's own loader takes. */
+/** The names that open_clip's own loader accepts. */
 const OPEN_CLIP = ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'] as const;
-/** Either holds a checkpoint in the layout of transformers. */
+/** The files of a checkpoint in the layout of transformers. */
 const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
 
 /**
@@ -39,7 +39,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
   const weights = TRANSFORMERS.find((name) => names.includes(name));
   const openClip = OPEN_CLIP.find((name) => names.includes(name));
-  // A mirror of timm has both: its own image tower as model.safetensors, and the whole CLIP for open_clip.
+  // A mirror of timm has both: its own image encoder as model.safetensors, and the whole CLIP for open_clip.
   if (openClip !== undefined && (weights === undefined || isTimm(config))) {
     const checkpoint = withHuggingFaceNames(await readCheckpoint(join(folder, openClip)));
     const terms = fromOpenClipConfig(await readModelJson(folder, 'open_clip_config.json'), folder);
@@ -72,7 +72,7 @@ export async function readImageProcessor(folder: string, names: readonly string[
 }
 
 /**
- * The folder that holds a checkpoint: this one, or the one that sentence-transformers put it into.
+ * The folder of the checkpoint: this folder, or the inner folder of sentence-transformers.
  *
  * @returns undefined if there is none
  */
@@ -83,12 +83,12 @@ export async function checkpointFolder(folder: string): Promise<string | undefin
   return inner ? checkpointFolder(join(folder, inner)) : undefined;
 }
 
-/** @throws ModelError that says what the folder holds instead of a model */
+/** @returns an error that says what the folder contains instead of a model */
 export async function nothingToRun(folder: string): Promise<ModelError> {
   return whatIsThere(folder, await readdir(folder).catch(() => []));
 }
 
-/** timm's config.json names an architecture of its own where transformers' has a model_type. */
+/** Whether this is a config.json of timm: it has an architecture, but no model_type as in transformers. */
 function isTimm(config: Fields | undefined): boolean {
   return typeof config?.['architecture'] === 'string' && config['model_type'] === undefined;
 }

@@ -6,7 +6,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const SUPPORTED =
   'supported are CLIP, SigLIP, MetaCLIP 2, Chinese-CLIP and VisionTextDualEncoder of transformers, and the CLIPs of open_clip';
 
-/** Model types of transformers that both towers of a CLIP are saved under; others are other architectures. */
+/** Model types of transformers with both encoders of a CLIP. Other types are other architectures. */
 const KNOWN_TYPES: readonly unknown[] = [
   'clip',
   'siglip',
@@ -16,14 +16,14 @@ const KNOWN_TYPES: readonly unknown[] = [
   'clip_classify_starter',
 ];
 
-/** One half of a model, told by the class that saved it or by its model type. */
+/** Class names and model types that mean one encoder only. */
 const HALVES: readonly (readonly [pattern: RegExp, half: string])[] = [
   [/^(CLIP|Siglip|ChineseCLIP|MetaClip2)VisionModel|^(clip|siglip|metaclip_2)_vision_model$/u, 'image encoder'],
   [/^(CLIP|Siglip|ChineseCLIP|MetaClip2)TextModel|^(clip|siglip|metaclip_2)_text_model$/u, 'text encoder'],
 ];
 
 /**
- * Refuses a config.json of another architecture by its name, before its tensors are looked at.
+ * Refuses a config.json of another architecture, before the tensors are read.
  *
  * @throws ModelError naming the architecture
  */
@@ -53,7 +53,7 @@ export function refuseByConfig(config: Fields, folder: string): void {
   }
 }
 
-/** What a folder without a checkpoint and without ONNX graphs holds instead, and what to do about it. */
+/** The error for a folder without a checkpoint and without ONNX files: what it contains instead, and what to do. */
 export function whatIsThere(folder: string, names: readonly string[]): ModelError {
   const refuse = (what: string, next: string) => new ModelError(`${folder} contains ${what}`, next);
   if (names.includes('adapter_config.json')) {

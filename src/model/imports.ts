@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, isAbsent, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
-import { type CheckedFile, checkFile } from '../disk/digest.ts';
+import { inCache, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
+import { type CheckedFile, checkFile, sha256Of } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { exists } from '../disk/exists.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
@@ -15,21 +16,21 @@ import { ModelError, UsageError } from '../errors.ts';
 import type { Graphs } from '../onnx/towers.ts';
 import { STARTER } from './starter.ts';
 
-/** A model that was imported under a name. */
+/** An imported model. */
 export interface Import {
-  /** The folder of the checkpoint or of the ready-made graphs. */
+  /** The folder of the checkpoint or of the ONNX files. */
   readonly source: string;
-  /** The folder that holds import.json and, for a checkpoint, its graphs. */
+  /** The folder with import.json and, for a checkpoint, its graphs. */
   readonly folder: string;
 }
 
-/** A checkpoint whose graphs are kept. */
+/** A checkpoint whose graphs are stored. */
 interface ImportedCheckpoint {
   readonly checkpoint: Checkpoint;
   readonly architecture: Architecture;
 }
 
-/** What an import is made of. */
+/** A model that can be imported. */
 interface Importable {
   readonly folder: string;
   readonly contents:
@@ -40,11 +41,11 @@ interface Importable {
 }
 
 /**
- * Keeps both graphs of a checkpoint under a name, in this tool's cache; the weights stay where they are. Ready-made graphs
- * are used as they are: of them only the folder is kept.
+ * Stores both graphs of a checkpoint under a name in the cache of this tool. The weights stay in place. For ONNX models, only the
+ * folder is recorded.
  *
- * @returns the folder that holds `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
- * @throws UsageError if the name cannot be one, CacheError if the cache cannot be written
+ * @returns the folder with `import.json` and, for a checkpoint, `image.onnx` and `text.onnx`
+ * @throws UsageError if the name is not valid, CacheError if the cache cannot be written
  */
 export async function storeImport(
   name: string,
@@ -62,7 +63,7 @@ export async function storeImport(
   const record = {
     source,
     ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
-    ...(graphs && { graphs: { image: sha256(graphs.image), text: sha256(graphs.text) } }),
+    ...(graphs && { graphs: { image: sha256Of(graphs.image), text: sha256Of(graphs.text) } }),
     ...(checksums && { checksums }),
   };
   await inCache(folder, 'CLIP_CLASSIFY_CACHE', async () => {
@@ -81,9 +82,9 @@ export async function storeImport(
 }
 
 /**
- * Finds what was imported under a name.
+ * Finds an imported model by its name.
  *
- * @throws ModelError if its checkpoint is no longer where it was
+ * @throws ModelError if its source is missing
  */
 export async function findImport(name: string, env?: Env): Promise<Import | undefined> {
   const folder = importFolder(name, env);
@@ -110,14 +111,14 @@ export async function importNames(env?: Env): Promise<string[]> {
   return names;
 }
 
-/** Forgets an import; the checkpoint itself stays. */
+/** Removes an import. The checkpoint itself is kept. */
 export async function removeImport(name: string, env?: Env): Promise<boolean> {
   if (!isName(name) || !(await exists(importFolder(name, env)))) return false;
   await inCache(importFolder(name, env), 'CLIP_CLASSIFY_CACHE', () => rm(importFolder(name, env), { recursive: true }));
   return true;
 }
 
-/** The graphs that an import wrote, while they are whole and what it would write now; else undefined. */
+/** The stored graphs of an import; undefined if they are damaged or outdated. */
 export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
   const record = await readModelJson(folder, 'import.json');
   if (record['checkpoint'] !== (await fingerprint(contents))) return undefined;
@@ -125,7 +126,7 @@ export async function readImport(folder: string, contents: ImportedCheckpoint): 
   return image.good && text.good ? { image: image.bytes, text: text.bytes } : undefined;
 }
 
-/** Hashes the graphs of an import again, and the files that it was made of. */
+/** Hashes the graphs of an import and its source files again. */
 export async function verifyImport(
   name: string,
   env?: Env,
@@ -142,25 +143,21 @@ export async function verifyImport(
   return { graphs: await Promise.all(graphs), sources: await Promise.all(sources) };
 }
 
-/** A graph that an import wrote, and whether it is still that. */
+/** A stored graph, and whether its bytes are unchanged. */
 async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
   const path = join(folder, `${graph}.onnx`);
   const bytes = await readPlainBytes(path).catch(() => new Uint8Array());
   const written = new Map(Object.entries(Object(record['graphs']))).get(graph);
-  return { path, bytes, good: written === sha256(bytes) };
+  return { path, bytes, good: written === sha256Of(bytes) };
 }
 
-/** Everything that the graphs depend on: where the tensors lie, the hyper-parameters, and who writes the graphs. */
+/** A digest of everything that the graphs depend on: the tensors' offsets, the hyper-parameters and the version of this package. */
 async function fingerprint({ checkpoint, architecture }: ImportedCheckpoint): Promise<string> {
   const parts = [await packageVersion(), ...checkpoint.files, JSON.stringify(architecture), checkpoint.header];
   return parts.reduce((hash, part) => hash.update(part).update('\0'), createHash('sha256')).digest('hex');
 }
 
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** @throws CacheError if that cannot be known */
+/** @throws CacheError if the cache cannot be read */
 async function isInCache(path: string): Promise<boolean> {
   try {
     await access(path);

@@ -8,18 +8,18 @@ import { modelNames } from './find.ts';
 import { type Speed, speedOf } from './speed.ts';
 import { STARTER } from './starter.ts';
 
-/** A model as `models list` shows it. */
+/** A model in `models list`. */
 export interface KnownModel {
   readonly name: string;
-  /** `known`: there is a card, and nothing has been pulled. */
+  /** `known`: there is a model card, but the model is not downloaded. */
   readonly state: 'built-in' | 'imported' | 'pulled' | 'known';
   readonly default: boolean;
   readonly title?: string;
   readonly repo?: string;
   readonly commit?: string;
-  /** bytes of the files of a pulled model */
+  /** bytes of the files of a downloaded model */
   readonly size?: number;
-  /** bytes that a pull downloads, about */
+  /** approximate bytes of the download */
   readonly download?: number;
   /** S, pixels on a side */
   readonly inputSize?: number;
@@ -27,14 +27,14 @@ export interface KnownModel {
   /** Zero-shot accuracy on ImageNet, 0 to 1 */
   readonly top1?: number;
   readonly speed?: Speed;
-  /** False if no repository is known to hold weights that can be loaded. */
+  /** False if no known repository has weights that can be loaded. */
   readonly pullable?: boolean;
   /** The command that downloads the model. */
   readonly pull?: string;
   readonly card?: ModelCard;
 }
 
-/** What is there, then what could be pulled. */
+/** The models on this machine, then the models that can be downloaded. */
 export async function knownModels(env?: Env): Promise<KnownModel[]> {
   const pins = await readPins(env);
   const chosen = defaultModel(env);
@@ -76,7 +76,7 @@ function factsOfCard(card: ModelCard) {
   return { title, inputSize, licence, top1: imagenetZeroShot.top1, ...(speed && { speed }), card };
 }
 
-/** What a model says itself; one that is damaged says nothing. */
+/** The facts in the folder of a model; empty if the model is damaged. */
 async function factsOfFolder(name: string, env?: Env): Promise<Pick<KnownModel, 'inputSize' | 'speed'>> {
   const model = await describeModel(name, env === undefined ? {} : { env }).catch(() => undefined);
   if (model === undefined) return {};
@@ -84,7 +84,7 @@ async function factsOfFolder(name: string, env?: Env): Promise<Pick<KnownModel, 
   return { inputSize: model.preprocessing.size, ...(speed && { speed }) };
 }
 
-/** The size of the weights if a card has it, else what as many parameters take. */
+/** The size of the weights from the card, or an estimate from the number of parameters. */
 function downloadOf(card: ModelCard): number {
   const weights = card.sources[0].digests.find(({ path }) => path.endsWith('.safetensors'));
   return weights?.size ?? parametersOf(blueprint(card)) * Float32Array.BYTES_PER_ELEMENT;

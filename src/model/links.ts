@@ -2,15 +2,15 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { ModelError, messageOf } from '../errors.ts';
 
-/** Where the common layouts keep graphs and configs: at the root, or one folder down. */
+/** The folders of graphs and configs in common layouts: the root, or one level below. */
 export const FOLDERS = ['.', 'onnx', 'visual', 'textual', 'vision', 'text'] as const;
 
 /** Notes for people, which are not read. */
 const NOTES = /^\.|\.(md|txt)$/iu;
 
 /**
- * Refuses a model folder with a link that leads out of it: a model from elsewhere has no say in which files are read. The
- * links of the hub's cache, from a snapshot into the blobs of its repository, are followed.
+ * Refuses a model folder with a link that leads out of it, so that a downloaded model cannot choose which files are read. Links in the
+ * Hub's cache, from a snapshot to the blobs of its repository, are allowed.
  *
  * @throws ModelError naming the link
  */

@@ -5,26 +5,26 @@ import type { PerChannel, Preprocessing } from '../image/preprocess.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Pillow's resampling constants, as preprocessor_config.json has them. */
+/** Pillow's resampling constants, which preprocessor_config.json uses. */
 const FILTERS: ReadonlyMap<unknown, Filter> = new Map([
   [1, 'lanczos'],
   [2, 'bilinear'],
   [3, 'bicubic'],
 ]);
 
-/** OpenAI's channel means and deviations, which Hugging Face's CLIPImageProcessor has as its defaults. */
+/** OpenAI's channel means and deviations, the defaults of Hugging Face's CLIPImageProcessor. */
 const CLIP_MEAN: PerChannel = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD: PerChannel = [0.26862954, 0.26130258, 0.27577711];
 
-/** Image processors of Hugging Face that squash a picture unless told otherwise; CLIP's crops. */
+/** Image processors of Hugging Face that squash a picture by default. CLIP's crops it. */
 const SQUASHING = /^(ViT|Siglip|DeiT|Beit)/u;
 
 /**
- * How a model wants its images, from its preprocessor_config.json of any age: sizes are numbers, lists or objects, and fields
- * that are missing have the defaults of the image processor that the file names, else of CLIPImageProcessor.
+ * The preprocessing of a model, from a preprocessor_config.json of any version: sizes are numbers, arrays or objects. Missing fields
+ * have the defaults of the image processor that the file names, or of CLIPImageProcessor.
  *
- * @param imageSize S of the image tower
- * @param rounding of half a pixel at the beginning of a crop, in the library that the model was saved with
+ * @param imageSize S of the image encoder
+ * @param rounding how the library of the model rounds half a pixel at the start of a crop
  * @throws ModelError naming the field, if it is not what the model can take
  */
 export function parsePreprocessing(
@@ -60,7 +60,7 @@ function normalization(
 ): Pick<Preprocessing, 'divisor' | 'mean' | 'std'> {
   const factor = config['do_rescale'] === false ? 1 : (config['rescale_factor'] ?? 1 / 255);
   if (typeof factor !== 'number' || !(factor > 0)) throw wrong('rescale_factor');
-  // As written in decimals it may not be quite 1 / 255.
+  // Written in decimals, the factor may not be exactly 1 / 255.
   const divisor = Math.abs(factor * 255 - 1) < 1e-6 ? 255 : 1 / factor;
   if (config['do_normalize'] === false) return { divisor, mean: [0, 0, 0], std: [1, 1, 1] };
   const mean = channels(config['image_mean'] ?? CLIP_MEAN);

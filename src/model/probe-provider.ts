@@ -2,13 +2,13 @@ import { ClipError, messageOf } from '../errors.ts';
 import { probeGraph } from '../onnx/probe.ts';
 import { openSession } from './session.ts';
 
-/** What came of running a provider. */
+/** The result of running a provider. */
 export interface Probe {
   readonly state: 'runs' | 'computes wrongly' | 'cannot run';
   readonly detail: string;
 }
 
-/** Runs a small graph on one provider. A bad driver may take the process along. */
+/** Runs a small graph on one provider. A bad driver may crash the process. */
 export async function probeProvider(provider: string): Promise<Probe> {
   try {
     const session = await openSession(

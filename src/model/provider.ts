@@ -2,17 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists } from '../disk/exists.ts';
 import { ProviderError } from '../errors.ts';
+import type { Provider, ProviderChoice } from './choices.ts';
 import { builtInProviders, runtimeFiles } from './session.ts';
 
-/** The execution providers that can be asked for; `auto` takes the best that really runs. */
-export const PROVIDERS = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu'] as const;
-export type ProviderChoice = (typeof PROVIDERS)[number];
-export type Provider = Exclude<ProviderChoice, 'auto'>;
-
-/** What `auto` tries, the best first. webgpu and tensorrt only run when they are asked for. */
+/** The providers that `auto` tries, best first. webgpu and tensorrt are used only if they are requested. */
 const AUTOMATIC: readonly Provider[] = ['cuda', 'coreml', 'dml', 'cpu'];
 
-/** The libraries that the CUDA 12 build of onnxruntime needs; a build that is installed is asked itself. */
+/** The libraries that the CUDA 12 build of onnxruntime needs. For an installed build, its file is searched instead. */
 const CUDA_12_LIBRARIES = [
   'libcudart.so.12',
   'libcublas.so.12',
@@ -23,10 +19,10 @@ const CUDA_12_LIBRARIES = [
 ];
 
 /**
- * Opens something on the provider that was asked for or, for `auto`, on the first that works.
+ * Opens something on the requested provider, or for `auto` on the first one that works.
  *
- * @param open is called with one provider at a time and throws a ProviderError where it cannot run
- * @throws ProviderError with the fix, if the provider that was asked for cannot run: it is never replaced by another
+ * @param open called with one provider at a time; throws a ProviderError if it cannot run
+ * @throws ProviderError with the fix if the requested provider cannot run: it is never replaced by another one
  */
 export async function openOnProvider<T>(
   choice: ProviderChoice,
@@ -65,18 +61,18 @@ async function refuseMissing(provider: Provider): Promise<void> {
   }
 }
 
-/** The one command that fetches what the install leaves out. */
+/** The command that downloads the CUDA libraries, which the installation leaves out. */
 export function installCuda(): string {
   const { installScript } = runtimeFiles();
   return `node ${/^[\w./@+-]+$/u.test(installScript) ? installScript : JSON.stringify(installScript)}`;
 }
 
-/** Whether onnxruntime's own library for CUDA is installed: its package fetches it after the install, or is kept from it. */
+/** Whether onnxruntime's own CUDA library is installed. Its package downloads it after the installation, unless that is prevented. */
 export async function hasCudaLibrary(): Promise<boolean> {
   return exists(cudaLibrary());
 }
 
-/** The CUDA libraries that onnxruntime's own wants, by file name: those that it names, else those of its CUDA 12 build. */
+/** File names of the libraries that onnxruntime's CUDA library needs: those that it names, or those of the CUDA 12 build. */
 export async function neededCudaLibraries(): Promise<string[]> {
   if (!(await hasCudaLibrary())) return CUDA_12_LIBRARIES;
   const text = (await readFile(cudaLibrary())).toString('latin1');

@@ -7,13 +7,12 @@ import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
+
+import type { Dtype } from './choices.ts';
+
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './wiring.ts';
-
-/** Precisions of ONNX files. A file whose name ends in none of them is fp32. */
-export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
-export type Dtype = (typeof DTYPES)[number];
 
 /** File names of each precision. Others, such as 4 bits, are used only if there is nothing else. */
 const VARIANTS: Readonly<Record<Dtype, RegExp>> = {

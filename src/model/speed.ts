@@ -1,6 +1,6 @@
 import type { Architecture } from '../checkpoint/architecture.ts';
 
-/** How fast images are encoded, next to the other models: a ViT-B/32 is fast, a ViT-L/14 slow. */
+/** Speed class compared with other models: a ViT-B/32 is fast, a ViT-L/14 slow. */
 export type Speed = 'very fast' | 'fast' | 'medium' | 'slow' | 'very slow';
 
 /** The most multiplications of an image, in thousands of millions, for each class. A ViT-B/32 has 4.3, a ViT-L/14 81. */

@@ -10,12 +10,12 @@ import { ChecksumError } from '../errors.ts';
 export const STARTER = 'starter';
 
 const FOLDER = fileURLToPath(new URL('../../models/starter', import.meta.url));
-/** The sha256 of each file that the starter is made of; the recipe that trains it writes them. */
+/** The file with the sha256 of each file of the starter. The training recipe writes it. */
 const CHECKSUMS = 'checksums.json';
 
 /**
- * The folder of the starter. Its files are compared with their checksums; one that nobody has touched since it was last hashed
- * is not hashed again.
+ * The folder of the starter. Its files are compared with their checksums. A file that was not touched since the last check is not
+ * hashed again.
  *
  * @throws ChecksumError naming a file that is missing or damaged
  */
@@ -30,7 +30,7 @@ export function verifyStarter(): Promise<CheckedFile[]> {
   return compare(sha256OfFile);
 }
 
-/** @throws ChecksumError if a file of the starter is not good */
+/** @throws ChecksumError if a file of the starter is missing or damaged */
 export function refuseDamaged(files: readonly CheckedFile[]): void {
   const damaged = files.find(({ state }) => state !== 'good');
   if (damaged === undefined) return;

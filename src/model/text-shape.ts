@@ -4,10 +4,10 @@ import type { Cleaning } from '../text/cleaning.ts';
 import type { Padding, TextShape } from '../text/tokenizer.ts';
 import type { ModelFolder } from './folder.ts';
 
-/** SigLIP 1 was trained without punctuation; its tokenizer's class tells it or, if that is missing, its vocabulary. */
+/** SigLIP 1 was trained without punctuation. It is recognised by the class of its tokenizer or, if that is missing, by its vocabulary. */
 const SIGLIP_1 = { tokenizer: 'SiglipTokenizer', vocabulary: 32_000 } as const;
 
-/** How texts are prepared for a text tower: as the library does it that the model was saved with. */
+/** How texts are prepared for a text encoder: like in the library that saved the model. */
 export function textShape(
   { config, library }: Pick<ModelFolder, 'config' | 'library'>,
   text: TextTower,

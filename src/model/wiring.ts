@@ -1,7 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphPorts, Port } from '../onnx/ports.ts';
 
-/** How a graph is fed, whoever exported it. Names, types and shapes of its inputs and outputs tell. */
+/** How a graph is fed, for exports of any tool. It is found from the names, types and shapes of inputs and outputs. */
 export interface Wiring {
   readonly image?: ImageWiring;
   readonly text?: TextWiring;
@@ -30,7 +30,7 @@ export const INT32 = 6;
 const IMAGE_OUTPUTS = ['image_embeds', 'image_embedding', 'image_features', 'embedding', 'output', 'pooler_output'];
 const TEXT_OUTPUTS = ['text_embeds', 'text_embedding', 'text_features', 'embedding', 'output', 'pooler_output'];
 
-/** A fixed input of more than 4 GiB of floats is no batch of images; nothing of that size is allocated (CWE-770). */
+/** The largest fixed input. More than 4 GiB of floats is not a batch of images, and is not allocated (CWE-770). */
 const MOST_NUMBERS = 2 ** 30;
 
 /**

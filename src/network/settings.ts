@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Env, expandPath, hubCacheFolder, hubHome } from '../disk/environment.ts';
+import { isAbsent } from '../disk/error-code.ts';
 import { readInput } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 
@@ -128,7 +129,7 @@ async function readTokenFile(path: string): Promise<string> {
   try {
     return (await readInput(path, MAX_TOKEN_BYTES)).toString();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))) return '';
+    if (isAbsent(error)) return '';
     throw new UsageError(`the token file ${path} cannot be read: ${messageOf(error)}`, 'check HF_TOKEN_PATH', error);
   }
 }

@@ -7,28 +7,28 @@ import { type LabelledRun, percent, reportJson } from './evaluation.ts';
 import { errorText } from './flags.ts';
 import type { Canvas } from './table.ts';
 
-/** For programs: the proposals and what they reach, after how they came about. */
+/** The report for programs: how the thresholds were chosen, then the thresholds and what they reach. */
 export function calibrationJson(run: LabelledRun, calibration: Calibration): string {
   return reportJson({ ...run, ...calibration, misses: missedAims(calibration) });
 }
 
-/** The labels as a labels file, each with the threshold below which it is better not said. */
+/** A labels file with the suggested threshold of each label. */
 export function labelsFile(calibration: Calibration, labels: readonly Label[]): string {
   const limits = thresholdsOf(calibration);
   return reportJson(labels.map((label) => ({ ...label, threshold: limits.get(label.label) })));
 }
 
-/** The threshold of each label that can be used. */
+/** The usable threshold of each label. */
 export function thresholdsOf(calibration: Calibration): ReadonlyMap<string, number> {
   return new Map(calibration.labels.map((limit) => [limit.label, usable(limit, calibration)]));
 }
 
-/** Without an image to choose by, the threshold for all; where none reaches the target, 1: hardly ever an answer. */
+/** Without images of the label, this is the threshold of all labels. If no threshold reaches the target, it is 1. */
 function usable({ value, chosenOn }: Limit, { threshold }: Calibration): number {
   return (chosenOn.images === 0 ? threshold.value : value) ?? 1;
 }
 
-/** The proposals that miss the aim, in one sentence; undefined if there are none. */
+/** One sentence about the thresholds that miss the target; undefined if there are none. */
 export function missesText(calibration: Calibration): string | undefined {
   const misses = missedAims(calibration);
   if (misses.length === 0) return undefined;
@@ -41,10 +41,10 @@ export function missesText(calibration: Calibration): string | undefined {
   return `the precision of ${percent(calibration.target)} is missed on the test split: ${named.join(', ')}${more}; add images, or aim lower with --precision`;
 }
 
-/** Misses that are named. */
+/** The most misses that are named. */
 const MOST_MISSES = 5;
 
-/** For people: each proposal, and what it reaches on the images that it was not chosen on. */
+/** The report for people: each threshold, and what it reaches on the test split. */
 export function calibrationTable(calibration: Calibration, { color }: Pick<Canvas, 'color'>): string {
   const paint = createColors(color);
   const { target, threshold, minMargin, together, failures, failed } = calibration;

@@ -17,13 +17,13 @@ export interface RetrievalFiles {
   readonly embeddings: string;
   /** A row for each of them. */
   readonly metadata: string;
-  /** JSON lines of images that failed; absent if none did. */
+  /** JSON lines of the images that failed. Absent if no image failed. */
   readonly errors: string;
 }
 
 /**
- * clip-retrieval's layout (its writer.py), as embedding-reader and autofaiss read it. They pair the n-th file of embeddings with
- * the n-th file of metadata, so a part has both files or, if it has no rows, none.
+ * The layout of clip-retrieval (its writer.py), which embedding-reader and autofaiss read. They pair the n-th file of embeddings
+ * with the n-th file of metadata, so a part has both files, or no file if it has no rows.
  */
 export class RetrievalSink implements ResultSink<Embedded> {
   private rows = 0;
@@ -63,7 +63,7 @@ export class RetrievalSink implements ResultSink<Embedded> {
 
   async end(): Promise<Counts> {
     const { embeddings, metadata, errors } = this.files;
-    // What is left of an earlier part of this name goes first: no row is ever paired with the name of another run.
+    // Files of an earlier part with this name are removed first, so that rows and names of two runs are never paired.
     for (const file of [embeddings, metadata, errors]) await rm(file, { force: true }).catch(throwCannotWrite(file));
     if (this.failures > 0) await this.errors?.commit();
     if (this.rows === 0) return NONE_KEPT;

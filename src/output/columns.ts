@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 
 /**
- * Cells under each other, two spaces between the columns.
+ * A text table with two spaces between the columns.
  *
  * @param align a letter for each column: l for left, r for right
  */

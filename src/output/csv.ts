@@ -7,14 +7,14 @@ import { type ResultWriter, rounded } from './writer.ts';
 
 const HEADER = ['image', 'rank', 'label', 'score', 'logit', 'cosine', 'reason', 'error'] as const;
 
-/** How a formula begins. Numbers are not strings here, so a negative score stays a number. */
+/** The start of a formula. Numbers are not strings here, so negative scores are not changed. */
 const FORMULA = /^[=+\-@\t\r]/u;
 
 /**
- * One line per ranked label, one for an image that failed; values as they are (but on a terminal, which would obey control
- * characters), quoted as RFC 4180 says; lines end in LF.
+ * One line per ranked label, or one line for an image that failed. Values are quoted as in RFC 4180, and lines end in LF. Values are
+ * unchanged, but on a terminal their control characters are removed.
  * With `safe`, a value that a spreadsheet would take for a formula begins with an apostrophe (OWASP, "CSV Injection").
- * The reason stands on every line of an image without a label, and on each label that does not hold where several may.
+ * An image without a label has its reason on every line. With multi-label, each rejected label has its own reason.
  */
 export function csvWriter(
   delimiter: ',' | '\t',
@@ -25,7 +25,7 @@ export function csvWriter(
     pages = false,
   }: Pick<Canvas, 'terminal'> & { readonly bom?: boolean; readonly safe?: boolean; readonly pages?: boolean },
 ): ResultWriter {
-  // quoted_match: a lone carriage return must be quoted too, though it is not the line end here.
+  // quoted_match: a single carriage return must be quoted, too, although it is not the line end here.
   const lines = (records: readonly (readonly (string | number)[])[]) =>
     stringify([...records], { delimiter, quoted_match: /[\r\n]/, cast: { string: shown } });
   const shown = (value: string) => {
@@ -44,12 +44,12 @@ export function csvWriter(
   };
 }
 
-/** The page, where pages have rows of their own. */
+/** The page, if each page has its own row. */
 function withPage(rows: (string | number)[][], page: number | undefined): (string | number)[][] {
   return page === undefined ? rows : rows.map((row) => [...row, page]);
 }
 
-/** Line breaks and tabs are quoted; a terminal obeys other controls. */
+/** Removes control characters. Line breaks and tabs stay, because they are quoted. */
 function shownPart(part: string): string {
   return part === '\n' || part === '\t' ? part : plain(part);
 }

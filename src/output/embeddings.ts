@@ -14,7 +14,7 @@ export interface EmbeddingRun {
   readonly dtype: string;
 }
 
-/** A row of `embed` as one line of JSON; nine digits hold a float32 to its last bit. */
+/** A row of `embed` as one line of JSON. Nine digits represent a float32 exactly. */
 export function embeddingLine({ kind, model, digest }: EmbeddingRun, one: Embedded): string {
   const head = { ...nameOf(kind, one), model };
   if (!one.ok) return `${toJson({ ...head, ...errorField(one.error) })}\n`;
@@ -22,12 +22,12 @@ export function embeddingLine({ kind, model, digest }: EmbeddingRun, one: Embedd
   return `${toJson({ ...head, digest, embedding })}\n`;
 }
 
-/** The first line of the file beside a .npy file. */
+/** The first line of the file next to a .npy file. */
 export function namesHead({ kind, model, digest, dtype }: EmbeddingRun): string {
   return `${toJson({ kind, model, digest, dtype })}\n`;
 }
 
-/** Its other lines, in the order of the input: which image is in which row, and which are in none. */
+/** The other lines of that file, in input order: the row of each image, or its error. */
 export function nameLine({ kind }: EmbeddingRun, one: Embedded, number: number): string {
   const head = nameOf(kind, one);
   return `${toJson(one.ok ? { row: number, ...head } : { ...head, ...errorField(one.error) })}\n`;

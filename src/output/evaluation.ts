@@ -10,24 +10,24 @@ import { escapeControls, pathField } from './json.ts';
 import type { Canvas } from './table.ts';
 import { type RunInfo, rounded } from './writer.ts';
 
-/** What `eval --format` may say. */
+/** The formats of `eval`. */
 export const EVALUATION_FORMATS = ['table', 'json'] as const;
 export type EvaluationFormat = (typeof EVALUATION_FORMATS)[number];
 
-/** What ran on labelled images. */
+/** The model, labels and images of an evaluation. */
 export interface LabelledRun extends Omit<RunInfo, 'provider' | 'dtype'> {
-  /** What really ran. */
+  /** The provider that ran the model. */
   readonly provider: string;
   readonly dtype: string;
   /** The folder or CSV. */
   readonly truth: string;
 }
 
-/** What a reader of the figures asks first. */
+/** Where the figures come from. */
 export interface Provenance {
   /** Day of the run, as 2026-11-27. */
   readonly date: string;
-  /** Of this package. */
+  /** The version of this package. */
   readonly version: string;
   /** Digest of the model. */
   readonly digest: string;
@@ -35,24 +35,24 @@ export interface Provenance {
   readonly labelsFrom: string;
 }
 
-/** A comparison, and the file with the other run. */
+/** A comparison with another run, and the file of that run. */
 export interface ComparedRun extends Comparison {
   readonly other: string;
 }
 
-/** How an evaluation came about. */
+/** How an evaluation was made. */
 export interface EvaluationRun extends LabelledRun, Partial<Provenance> {
-  /** From the first image to the last; loading the model and encoding the labels are not in it. */
+  /** Seconds from the first image to the last, without loading the model and encoding the labels. */
   readonly seconds: number;
 }
 
-/** Where a label would stand; a label may be called none. */
+/** Shown in place of a label. Brackets, because a label may be called none. */
 export const NO_LABEL = '(no label)';
 
-/** What is listed in full up to this number; JSON has all. */
+/** The most entries of each list for people. JSON has all entries. */
 const MOST_LISTED = 20;
 
-/** For programs: the figures as they are in {@link Evaluation}, after how they came about. */
+/** The report for programs: how the evaluation was made, then the figures as in {@link Evaluation}. */
 export function evaluationJson(
   run: EvaluationRun,
   evaluation: Evaluation,
@@ -74,14 +74,14 @@ export function evaluationJson(
   });
 }
 
-/** What an evaluation may hold besides its figures. */
+/** Optional parts of an evaluation. */
 export interface Details {
-  /** One for each image that could be read. */
+  /** A prediction for each image that could be read. */
   readonly predictions?: readonly Prediction[];
   readonly comparison?: ComparedRun | undefined;
 }
 
-/** The share of right answers of someone who guesses; null without labels. */
+/** The accuracy of guessing; null without labels. */
 export function chanceOf({ labels }: Evaluation): number | null {
   return labels.length === 0 ? null : 1 / labels.length;
 }
@@ -102,7 +102,7 @@ export function intervalText(interval: Interval | null): string {
   return `${(interval.low * 100).toFixed(1)} to ${(interval.high * 100).toFixed(1)} %`;
 }
 
-/** Two classes whose images are not told apart better than by a coin, as far as so few images can say. */
+/** Two classes that the model may not distinguish better than by chance. */
 export interface UnclearPair {
   readonly classes: readonly [string, string];
   readonly right: number;
@@ -110,8 +110,7 @@ export interface UnclearPair {
 }
 
 /**
- * Pairs of classes that are confused, and whose share of right answers between the two may be one half: the 95 % interval
- * holds it.
+ * Pairs of confused classes for which the accuracy between the two classes may be one half: the 95 % interval contains ½.
  */
 export function unclearPairs({ confusion }: Evaluation): UnclearPair[] {
   const count = (truth: string, predicted: string) =>
@@ -129,7 +128,7 @@ export function unclearPairs({ confusion }: Evaluation): UnclearPair[] {
   });
 }
 
-/** Every prediction as a line of CSV (RFC 4180); images that failed have an error. */
+/** A CSV (RFC 4180) with one line for each prediction. Images that failed have an error. */
 export function predictionsCsv(predictions: readonly Prediction[], { failures }: Evaluation): string {
   const head = ['image', 'truth', 'predicted', 'right', 'score', 'margin', 'error'];
   const rows = predictions.map(({ image, truth, predicted, score, margin }) => [
@@ -145,22 +144,22 @@ export function predictionsCsv(predictions: readonly Prediction[], { failures }:
   return stringify([head, ...rows, ...failed], { quoted_match: /[\r\n]/ });
 }
 
-/** Limits as they are: rounded, they could let through what they are to keep out. */
+/** Thresholds are not rounded, because a lower threshold could accept more images. */
 const EXACT: readonly string[] = ['value', 'threshold'];
 
-/** One object over several lines, its other fractions to six digits. */
+/** A JSON object on several lines. Other numbers are rounded to six digits. */
 export function reportJson(report: object): string {
   const round = (key: string, value: unknown) =>
     typeof value === 'number' && !EXACT.includes(key) ? rounded(value) : value;
   return `${escapeControls(JSON.stringify(report, round, 2))}\n`;
 }
 
-/** Images that failed are not slower than others that failed elsewhere: all count. */
+/** Images per second; images that failed count, too. */
 export function imagesPerSecond({ seconds }: EvaluationRun, { images, failed }: Evaluation): number {
   return (images + failed) / Math.max(seconds, 1e-3);
 }
 
-/** For people: the figures, the classes with the lowest recall, what is confused most, what failed. */
+/** The report for people: the figures, the classes with the lowest recall, the commonest confusions, and the failed images. */
 export function evaluationTable(
   run: EvaluationRun,
   evaluation: Evaluation,
@@ -233,24 +232,24 @@ export function evaluationTable(
   ].join('');
 }
 
-/** Which of two runs is better, and whether chance explains it. */
+/** Which of two runs is better, and whether the difference may be chance. */
 export function comparisonText(comparison: ComparedRun): string {
   const { other, images, onlyThisRight, onlyOtherRight, p } = comparison;
   const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance explains the difference';
   return `${oneLine(other)}: of ${images} images in both runs, only this run is right on ${onlyThisRight}, only the other on ${onlyOtherRight}; ${verdict} (McNemar's test, p = ${p.toPrecision(2)})`;
 }
 
-/** Classes that have images, the worst first; of equals, in the order of the labels. */
+/** The classes with images, lowest recall first. Classes with the same recall are in label order. */
 export function lowestRecall({ classes }: Evaluation): Evaluation['classes'] {
   return classes.filter(({ images }) => images > 0).sort((a, b) => (a.recall ?? 0) - (b.recall ?? 0));
 }
 
-/** What was taken for something else, the commonest first. */
+/** Confused pairs, the commonest first. */
 export function confusedPairs({ confusion }: Evaluation): Evaluation['confusion'] {
   return confusion.filter(({ truth, predicted }) => truth !== predicted).sort((a, b) => b.images - a.images);
 }
 
-/** `69.1 %`, or a dash where there is nothing to measure. */
+/** `69.1 %`, or a dash for null. */
 export function percent(share: number | null): string {
   return share === null ? '–' : `${(share * 100).toFixed(1)} %`;
 }

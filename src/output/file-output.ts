@@ -6,17 +6,17 @@ import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 const { O_RDWR, O_CREAT, O_NONBLOCK = 0 } = constants;
 
-/** A file that grows by whole rows: if a write fails, the part that was written is removed again. */
+/** A file that contains complete rows only: if a write fails, a partial row is removed again. */
 export class FileOutput {
   private constructor(
     private readonly path: string,
     readonly handle: FileHandle,
-    /** Bytes of whole rows. */
+    /** Size of the complete rows in bytes. */
     private length: number,
     private readonly lock?: OutputLock,
   ) {}
 
-  /** Empties a file, or creates it. @throws OutputError, also if another run writes it */
+  /** Truncates a file, or creates it. @throws OutputError, also if another run writes it */
   static async create(lock: OutputLock): Promise<FileOutput> {
     const file = await FileOutput.open(lock);
     await file.cutAt(0).catch(throwCannotWrite(lock.path));
@@ -38,9 +38,9 @@ export class FileOutput {
   }
 
   /**
-   * A file next to an output, of the same lock. Whatever has its name is removed.
+   * Creates a file next to an output, under the same lock. An existing file of this name is removed.
    *
-   * @param output that the messages name
+   * @param output the path for messages
    */
   static async beside(path: string, output: string, lock?: OutputLock): Promise<FileOutput> {
     const handle = await createOwnFile(path, 0o666);
@@ -51,7 +51,7 @@ export class FileOutput {
     return this.length;
   }
 
-  /** @throws OutputError; the file then ends where it ended before */
+  /** @throws OutputError; the file then has the same end as before */
   async write(row: string | Uint8Array): Promise<void> {
     const bytes = typeof row === 'string' ? Buffer.from(row) : row;
     let written = 0;
@@ -62,7 +62,7 @@ export class FileOutput {
         written += bytesWritten;
       }
     } catch (error) {
-      await this.handle.truncate(this.length).catch(() => {}); // what failed may have written some of it
+      await this.handle.truncate(this.length).catch(() => {}); // the failed write may have written a part
       throw cannotWrite(this.path, error);
     }
     this.length += bytes.length;
@@ -78,7 +78,7 @@ export class FileOutput {
     this.length = length;
   }
 
-  /** @throws OutputError if the file is no longer the one of its name, or cannot be closed */
+  /** @throws OutputError if the path now leads to another file, or the file cannot be closed */
   async close(): Promise<void> {
     try {
       await this.lock?.check(true);

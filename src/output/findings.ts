@@ -11,7 +11,7 @@ import { rounded } from './writer.ts';
 export const FINDING_FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'paths'] as const;
 export type FindingFormat = (typeof FINDING_FORMATS)[number];
 
-/** The ranking as text or, for paths that are not valid UTF-8, as bytes. */
+/** The ranking as text, or as bytes if a path is not valid UTF-8. */
 export function formatFindings(
   format: FindingFormat,
   findings: Findings,

@@ -1,6 +1,6 @@
 import type { ImageError } from '../errors.ts';
 
-/** The library names its options in backticks; here is what the command line calls them. */
+/** The flag for each option of the library. The library writes the names of its options in backticks. */
 const FLAGS: Readonly<Record<string, string>> = {
   labels: '--labels',
   none: '--background',
@@ -26,7 +26,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   logitBias: '--logit-bias',
 };
 
-/** A message of the library as users of the command line read it: `` `minMargin` `` becomes `--min-margin`. */
+/** Rewrites a message of the library for the command line: `` `minMargin` `` becomes `--min-margin`. */
 export function withFlags(message: string): string {
   return message.replace(/`(\w+)`/gu, (whole, name: string) =>
     Object.hasOwn(FLAGS, name) ? String(FLAGS[name]) : whole,

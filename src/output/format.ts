@@ -7,10 +7,10 @@ import type { ResultWriter, RunInfo } from './writer.ts';
 export const FORMATS = ['table', 'json', 'jsonl', 'csv', 'tsv', 'label', 'parquet'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** The formats whose rows are texts: they have a writer. */
+/** The text formats. Each has a writer. */
 export type TextFormat = Exclude<Format, 'parquet'>;
 
-/** The writer of a format; only its own packages are loaded. */
+/** The writer of a format. Only the packages of this format are loaded. */
 export async function createWriter(
   format: TextFormat,
   run: RunInfo,
@@ -43,7 +43,7 @@ export async function createWriter(
   }
 }
 
-/** The format that a file's extension stands for. */
+/** The format of a file extension. */
 export function formatOfFile(path: string): Format | undefined {
   const extension = /\.([a-z]+)$/iu.exec(path)?.[1]?.toLowerCase();
   return FORMATS.find((format) => format === extension);

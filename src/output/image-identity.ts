@@ -6,19 +6,19 @@ import type { ImageSource } from '../image/source.ts';
 import { pathOf } from '../inputs/path.ts';
 import type { Identity, WrittenRow } from './journal.ts';
 
-/** Another try may end otherwise, with the same file. */
+/** Errors that may not happen again with the same file. */
 const PASSING: readonly ImageErrorCode[] = ['E_TIMEOUT', 'E_CRASH', 'E_UNREADABLE', 'E_URL'];
 const URL_STAMP = 'url';
 
-/** An image, and what its file is. */
+/** An image and the state of its file. */
 export interface NamedImage {
   readonly key: string;
   readonly identity: Identity;
 }
 
-/** @param checksum whether the contents count, not the times of change */
+/** @param checksum whether to compare contents, not times of change */
 export async function identify(image: ImageSource, checksum: boolean): Promise<NamedImage> {
-  const key = pathOf(image); // the name of two paths that are no valid UTF-8 may be the same
+  const key = pathOf(image); // two paths that are not valid UTF-8 may have the same name
   if (image.kind === 'url') return { key, identity: { stamp: URL_STAMP } };
   if (image.kind !== 'file') {
     const stamp = image.member?.stamp;
@@ -34,7 +34,7 @@ export async function identify(image: ImageSource, checksum: boolean): Promise<N
   return { key, identity: { stamp, ...(sha256 && { sha256 }) } };
 }
 
-/** Whether the row of an earlier run is what a new run would write. */
+/** Whether a new run would write the same row as the earlier run. */
 export function holds({ key, identity: before, failure }: WrittenRow, now: NamedImage): boolean {
   if (key !== now.key || (failure !== undefined && PASSING.includes(failure))) return false;
   if (before.stamp === URL_STAMP && failure !== undefined) return false;

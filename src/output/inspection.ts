@@ -4,10 +4,10 @@ import type { Port } from '../onnx/ports.ts';
 import { type Stage, stages } from '../onnx/stages.ts';
 import { columns } from './columns.ts';
 
-/** A model in a folder, or what a card says about one that is not here. */
+/** A model in a folder, or the model card of one that is not downloaded. */
 type Inspectable = ModelDescription | CardDescription;
 
-/** What a model is, for people: its towers stage by stage, or the inputs and outputs of its graphs, and its images. */
+/** A description of a model for people: the stages of its encoders or the inputs and outputs of its graphs, and its preprocessing. */
 export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
   const { size, fit, resizeTo, filter } = preprocessing;
   const images = {
@@ -38,7 +38,7 @@ function portText({ name, shape }: Port): string {
   return `${name} [${shape.join(', ')}]`;
 }
 
-/** The same, for programs. */
+/** A description of a model for programs. */
 export function inspectionJson(model: Inspectable): object {
   const { name, contents, preprocessing, scoring } = model;
   const shared = { name, ...('folder' in model && { folder: model.folder }), preprocessing, ...scoring };
@@ -54,7 +54,7 @@ export function inspectionJson(model: Inspectable): object {
   return { ...shared, ...file, architecture, stages: stages(checkpoint, architecture) };
 }
 
-/** A tower as a table: stage, output shape, parameters, bytes, detail. */
+/** An encoder as a table: stage, output shape, parameters, bytes, detail. */
 function stageTable(title: string, stages: readonly Stage[]): string {
   const rows = [
     [title, 'output', 'parameters', 'bytes', ''],
@@ -70,7 +70,7 @@ function sum(stages: readonly Stage[], key: 'parameters' | 'bytes'): number {
   return stages.reduce((total, stage) => total + stage[key], 0);
 }
 
-/** 1234567 → 1,234,567; nothing for none. */
+/** 1234567 → 1,234,567; 0 becomes an empty text. */
 function count(value: number): string {
   return value === 0 ? '' : value.toLocaleString('en-US');
 }

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { createOwnFile, openOwnFile } from '../disk/plain-file.ts';
 import type { ImageErrorCode } from '../errors.ts';
 
-/** What is known of a written row. */
+/** A written row. */
 export interface WrittenRow {
   /** Where the row begins and ends in the output, in bytes. */
   readonly start: number;
@@ -13,41 +13,41 @@ export interface WrittenRow {
   readonly identity: Identity;
   /** The code of an error row. */
   readonly failure?: ImageErrorCode;
-  /** Of the bytes of the row. */
+  /** A digest of the bytes of the row. */
   readonly digest: string;
 }
 
-/** What is known of an image's file, before it was read. Absent fields: nothing tells (standard input), or nobody asked. */
+/** The state of an image's file before it was read. Fields are absent for standard input, or if they are not needed. */
 export interface Identity {
   /** Size, times of change and inode; 'url' for a URL, 'absent' if there was no file. */
   readonly stamp?: string;
-  /** sha256 of the contents, if `--checksum` asked for it. */
+  /** sha256 of the contents, with `--checksum`. */
   readonly sha256?: string;
 }
 
-/** A row as the journal has it. */
+/** A row in the journal. */
 export interface JournalRow extends WrittenRow {
-  /** Where its line ends in the journal, in bytes. */
+  /** The end of its line in the journal, in bytes. */
   readonly lineEnd: number;
 }
 
-/** Lines of this many bytes are read at once. */
+/** Bytes of the journal that are read at once. */
 const CHUNK = 1 << 16;
-/** A path has at most 4 KiB; a longer line is no journal. */
+/** The longest line. A path has at most 4 KiB, so a longer line means that the file is not a journal. */
 const LONGEST_LINE = 1 << 20;
 
 /**
- * Next to an output, a line for each row in it, written after the row: where the row ends, its digest and which image it is of.
- * What the journal does not know was not written, as far as anyone can tell.
+ * The journal of an output: one line for each row, written after the row, with the end of the row, its digest and its image. A row
+ * without a line in the journal counts as not written.
  */
 export class Journal {
   private constructor(
     private readonly handle: FileHandle,
-    /** Bytes of lines that are true. */
+    /** Bytes of the valid lines. */
     private length: number,
   ) {}
 
-  /** Begins a journal; `head` is what the output begins with before its first row. */
+  /** Begins a journal. `head` is the part of the output before its first row. */
   static async create(path: string, head: Uint8Array): Promise<Journal> {
     const journal = new Journal(await createOwnFile(path), 0);
     await journal.append([head.length, digestOf(head)]);
@@ -63,8 +63,8 @@ export class Journal {
   }
 
   /**
-   * The rows from the beginning, as long as the lines make sense and end within `size` bytes of output; a partial last line
-   * does not. The first is the head, its key empty.
+   * The rows from the beginning, up to the first line that is damaged, partial, or beyond `size` bytes of output. The first row is the
+   * head; its key is empty.
    */
   async *rows(size: number): AsyncGenerator<JournalRow> {
     let start = 0;
@@ -76,7 +76,7 @@ export class Journal {
     }
   }
 
-  /** Ends the journal after a row: what is added comes next. */
+  /** Truncates the journal after a row. New lines are added there. */
   async cutAfter({ lineEnd }: JournalRow): Promise<void> {
     this.length = lineEnd;
     await this.handle.truncate(lineEnd);
@@ -109,7 +109,7 @@ export class Journal {
   }
 }
 
-/** Of the bytes of a row: 64 bits notice what somebody edited. */
+/** A digest of a row. 64 bits are enough to notice a change. */
 export function digestOf(row: Uint8Array): string {
   return createHash('sha256').update(row).digest('hex').slice(0, 16);
 }
@@ -129,7 +129,7 @@ function parseRow(line: string, start: number): WrittenRow | undefined {
     ...(typeof stamp === 'string' && { stamp }),
     ...(typeof sha256 === 'string' && { sha256 }),
   };
-  // A code of another version is compared with the known ones only.
+  // A code of another version is only compared with known codes.
   const code = typeof failure === 'string' ? { failure: failure as ImageErrorCode } : {};
   return { start, end: end as number, digest, key, identity: known, ...code };
 }

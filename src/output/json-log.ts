@@ -6,7 +6,7 @@ export class JsonLog {
   /** @param stream usually standard error */
   constructor(private readonly stream: Writable) {}
 
-  /** @param fields those of the event; no file contents, query strings, tokens or passwords */
+  /** @param fields the fields of the event, without file contents, query strings, tokens and passwords */
   write(event: string, fields: object = {}): void {
     this.stream.write(`${toJson({ time: new Date().toISOString(), event, ...fields })}\n`);
   }

@@ -3,12 +3,12 @@ import type { ImageIdentity } from '../image/source.ts';
 import { errorField } from './flags.ts';
 import { type ResultWriter, type RunInfo, rounded } from './writer.ts';
 
-/** One JSON object a line: a row can be read as soon as it is there. */
+/** One JSON object per line. A row can be read as soon as it is written. */
 export function jsonLinesWriter(run: RunInfo): ResultWriter {
   return { begin: () => '', row: (result) => `${toJson(jsonRow(result, run.model))}\n`, end: () => '' };
 }
 
-/** One JSON object for the run, its rows under `results`; valid as soon as `end` is written. */
+/** One JSON object for the run, with its rows in `results`. It is valid JSON after `end`. */
 export function jsonWriter(run: RunInfo): ResultWriter {
   let rows = 0;
   return {
@@ -21,7 +21,7 @@ export function jsonWriter(run: RunInfo): ResultWriter {
   };
 }
 
-/** The row of a result, as `-f jsonl` has it. */
+/** The row of a result in the jsonl format. */
 export function jsonRow(result: ImageResult, model: string): object {
   const identity = { image: result.image, ...pageField(result), ...pathField(result), ...sampleFields(result), model };
   if (!result.ok) return { ...identity, ...errorField(result.error) };
@@ -42,19 +42,19 @@ export function jsonRow(result: ImageResult, model: string): object {
   };
 }
 
-/** The page that a row is of, if pages were asked for. */
+/** The page of the row, with --page. */
 export function pageField({ page }: ImageIdentity): { readonly page?: number } {
   return page === undefined ? {} : { page };
 }
 
-/** WebDataset's key and the texts of the sample, if texts of a tar were asked for. */
+/** WebDataset's key and the texts of the sample, with --carry. */
 export function sampleFields({ sample }: ImageIdentity): Readonly<Record<string, unknown>> {
   return sample === undefined || Object.keys(sample.carried).length === 0
     ? {}
     : { key: sample.key, sample: sample.carried };
 }
 
-/** A path that is no valid UTF-8, as a field of its own. */
+/** The path as bytes in its own field, if it is not valid UTF-8. */
 export function pathField({ pathBytes }: ImageIdentity): { readonly path_b64?: string } {
   return pathBytes === undefined ? {} : { path_b64: Buffer.from(pathBytes).toString('base64') };
 }
@@ -63,7 +63,7 @@ export function toJson(value: object): string {
   return escapeControls(JSON.stringify(value));
 }
 
-/** JSON leaves DEL, the C1 controls and bidirectional controls as they are; a terminal obeys them, so they are escaped too. */
+/** Escapes DEL, C1 and bidirectional controls, too. JSON allows them, but they control a terminal. */
 export function escapeControls(json: string): string {
   return json.replace(
     /[\x7f-\x9f\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu,

@@ -4,10 +4,10 @@ import type { Lesson } from '../learn/learn.ts';
 import type { Learned } from '../learn/learned.ts';
 import { percent, reportJson } from './evaluation.ts';
 
-/** How many classes or pairs a warning names. */
+/** The most classes or pairs that a warning names. */
 const NAMED = 5;
 
-/** For people: what leave-one-out says, and what was written. */
+/** The report for people: the leave-one-out figures, and the written files. */
 export function lessonText(learned: Learned, lesson: Lesson | undefined, written: readonly string[]): string {
   const { labels, weights } = learned;
   const pictures = labels.reduce((sum, label) => sum + label.pictures, 0);
@@ -35,7 +35,7 @@ function margin(accuracy: number, pictures: number): string {
   return interval === null ? '–' : (((interval.high - interval.low) / 2) * 100).toFixed(1);
 }
 
-/** For programs. */
+/** The report for programs. */
 export function lessonJson(learned: Learned, lesson: Lesson | undefined, written: readonly string[]): string {
   const { model, labels, templates, weights } = learned;
   const leftOut = lesson?.leftOut ?? null;
@@ -56,7 +56,7 @@ export function lessonJson(learned: Learned, lesson: Lesson | undefined, written
   });
 }
 
-/** What a user should know of the examples. */
+/** Warnings about the examples. */
 export function warningsOf({ learned, leftOut, images, distinct, contradictions, failures }: Lesson): string[] {
   const warnings = failures.map(({ error }) => `${error.code}: ${error.message}`);
   const withCount = (count: number) =>

@@ -3,15 +3,15 @@ import type { ResultWriter } from './writer.ts';
 
 /** How matching paths are written. */
 export interface PathStyle {
-  /** After each path a zero byte instead of a line end, for `xargs -0`. */
+  /** End each path with NUL instead of a newline, for `xargs -0`. */
   readonly print0: boolean;
-  /** Whether people read them: control characters are shown as such. */
+  /** Whether the paths go to a terminal: control characters are then replaced. */
   readonly terminal: boolean;
-  /** Told about images that failed, for there is no row to tell. */
+  /** Called for images that failed, because this output has no error rows. */
   readonly onError: (error: ImageError) => void;
 }
 
-/** The paths of the images with one label, as they were given or, where they are no UTF-8, as the bytes that they are. */
+/** The paths of the images with one label. A path that is not valid UTF-8 is written as its bytes. */
 export function matchWriter(label: string, { print0, terminal, onError }: PathStyle): ResultWriter {
   const end = print0 ? '\0' : '\n';
   return {

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { namesBeside } from '../cache/stored.ts';
 import type { Embedded } from '../embed/encoder.ts';
-import { npyHeader } from '../embed/npy.ts';
+import { namesBeside, npyHeader } from '../embed/npy.ts';
 import { type EmbeddingRun, type NumberType, nameLine, namesHead, npyRow } from './embeddings.ts';
 import { OutputLock } from './output-lock.ts';
 import { type Counts, NONE_KEPT } from './result-output.ts';
@@ -12,7 +11,7 @@ import { WholeFile } from './whole-file.ts';
 const BYTES = { float32: 4, float16: 2 } as const;
 const DESCR = { float32: '<f4', float16: '<f2' } as const;
 
-/** A .npy file, and next to it a file of lines that name its rows. */
+/** A .npy file, and next to it a file with a line for each of its rows. */
 export class NpySink implements ResultSink<Embedded> {
   private rows = 0;
   private columns = 0;
@@ -42,7 +41,7 @@ export class NpySink implements ResultSink<Embedded> {
     this.columns = one.embedding.columns;
   }
 
-  /** Whatever ended the run, both files have the same rows, and the header says how many. */
+  /** Also after an early end, both files have the same rows, and the header has their number. */
   async end(): Promise<Counts> {
     const { lock, numbers, names } = this;
     if (lock === undefined || numbers === undefined || names === undefined) return NONE_KEPT;
@@ -50,7 +49,7 @@ export class NpySink implements ResultSink<Embedded> {
     await numbers.cutAt(header.length + BYTES[this.type] * this.rows * this.columns).catch(throwCannotWrite(lock.path));
     await numbers.rewrite(header);
     await lock.check(true);
-    // Between the two renames there is no .npy file: rows never belong to the names of another run.
+    // Between the two renames there is no .npy file, so rows and names of two runs are never paired.
     await rm(lock.path, { force: true }).catch(throwCannotWrite(lock.path));
     await names.commit();
     await numbers.commit();

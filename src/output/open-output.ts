@@ -6,9 +6,9 @@ import { openDevice, streamOutput } from './stream-output.ts';
 import { WholeFile } from './whole-file.ts';
 
 /**
- * Opens a file that is not resumed; at once, so that a wrong path is told before the work.
+ * Opens a file that is not resumed. It is opened now, so that a wrong path is reported before the work.
  *
- * @param kind whether the file is good after each row, or only as a whole
+ * @param kind whether the file is valid after each row, or only when it is complete
  * @throws OutputError
  */
 export async function openOutputFile(file: string, kind: 'lines' | 'whole'): Promise<ResultOutput> {
@@ -25,7 +25,7 @@ export async function openOutputFile(file: string, kind: 'lines' | 'whole'): Pro
   }
 }
 
-/** Writes a file that is there whole or not at all; a FIFO or device gets it as it comes. @throws OutputError */
+/** Writes a file whole or not at all. A FIFO or device gets the text at once. @throws OutputError */
 export async function writeOutput(file: string, text: string | Uint8Array): Promise<void> {
   const output = await openOutputFile(file, 'whole');
   try {
@@ -37,7 +37,7 @@ export async function writeOutput(file: string, text: string | Uint8Array): Prom
   }
 }
 
-/** @returns undefined for a regular file, or none */
+/** @returns undefined for a regular file, or if there is no file */
 async function deviceAt(file: string) {
   const info = await stat(file).catch(() => undefined);
   return info === undefined || info.isFile() || info.isDirectory() ? undefined : openDevice(file, info.isFIFO());
@@ -53,7 +53,7 @@ function lines(file: FileOutput, lock: OutputLock): ResultOutput {
   };
 }
 
-/** Without a head and a tail the file is not whole: then the one that was there stays. */
+/** A file without head and tail is not complete: the earlier file then stays. */
 function whole(file: WholeFile, lock: OutputLock): ResultOutput {
   let [hasHead, hasTail] = [false, false];
   return {

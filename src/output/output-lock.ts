@@ -1,28 +1,29 @@
 import { copyFile, type FileHandle, lstat, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isDenied } from '../disk/error-code.ts';
 import { parseHolder } from '../disk/holder.ts';
 import { kernelLock } from '../disk/kernel-lock.ts';
 import { isAt, NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
 import { OutputError } from '../errors.ts';
 import { cannotWrite, throwCannotWrite } from './sink.ts';
 
-/** How long a check holds: rows can come faster than a disk can be asked. */
+/** How long a check is valid, in milliseconds, because rows can come faster than a disk answers. */
 const CHECK_MS = 100;
 const MOST_LINKS = 40;
 const WAIT = 'wait until the other run ends, or use another file';
 
 /**
- * One run at a time writes an output, under whatever name. The file next to it, `<file>.run.lock`, is the lock of the path; the
- * output itself is locked too, because it may have another name (a hard link, a mount).
+ * Only one run at a time writes an output. The file `<file>.run.lock` next to it is the lock of the path. The output itself is locked,
+ * too, because it may have another name (a hard link, a mount).
  *
- * Before each write the run looks whether the lock is still its own and the output is still the file of that name.
+ * Before each write, the run checks that the lock is still its own and that the path still leads to the same file.
  */
 export class OutputLock {
   private checked = { steady: Number.NEGATIVE_INFINITY, wall: 0 };
   private output: FileHandle | undefined;
 
   private constructor(
-    /** Where the output really is, links resolved. */
+    /** The path of the output with links resolved. */
     readonly path: string,
     /** Absent if the folder cannot be written. */
     private readonly lock: ProcessLock | undefined,
@@ -50,7 +51,7 @@ export class OutputLock {
   }
 
   /**
-   * Locks the output itself and watches it from now on.
+   * Locks the output itself, and checks it from now on.
    *
    * @throws OutputError if another run writes it under another name
    */
@@ -63,11 +64,11 @@ export class OutputLock {
         `${this.path} has several names (hard links), and this system cannot lock it under all of them`,
         'name another file',
       );
-    if (await isAt(this.path, file)) this.output = file; // some network file systems number each opening anew
+    if (await isAt(this.path, file)) this.output = file; // some network file systems give each opening a new number
   }
 
   /**
-   * A last holder that may still live keeps the old files open: the new run gets copies of its own.
+   * If the last holder may still be alive, it may have the files open. The new run then works on copies.
    *
    * @param paths files that the run continues
    */
@@ -85,8 +86,8 @@ export class OutputLock {
   }
 
   /**
-   * @param now whether a check of a moment ago is too old
-   * @throws OutputError if the output has gone or another run writes it
+   * @param now whether to check even if the last check is recent
+   * @throws OutputError if the output is missing or another run writes it
    */
   async check(now = false): Promise<void> {
     const [steady, wall] = [performance.now(), Date.now()];
@@ -110,7 +111,7 @@ export class OutputLock {
   }
 }
 
-/** Where a file is, or will be if it is created by this name. */
+/** The real path of a file, or the path where it would be created. */
 async function realTarget(given: string): Promise<string> {
   let path = resolve(given);
   for (let links = 0; links < MOST_LINKS; links++) {
@@ -129,8 +130,4 @@ async function realTarget(given: string): Promise<string> {
 async function holderOf(lock: string): Promise<string> {
   const holder = parseHolder(await readFile(lock, 'utf8').catch(() => ''));
   return holder === undefined ? '' : `: process ${holder.pid} on ${holder.host} holds ${lock}`;
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && ['EACCES', 'EPERM', 'EROFS'].includes(String(error.code));
 }

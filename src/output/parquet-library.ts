@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { initSync } from 'parquet-wasm/esm';
 
-/** The WebAssembly of parquet-wasm; `npm run build` puts it there. */
+/** The WebAssembly of parquet-wasm, copied by `npm run build`. */
 const WASM = new URL('../../dist/bundle/parquet_wasm_bg.wasm', import.meta.url);
 let loaded: Promise<void> | undefined;
 

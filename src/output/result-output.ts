@@ -10,30 +10,30 @@ export interface Counts {
   readonly failed: number;
 }
 
-/** An output that does not continue an earlier run has no rows of it. */
+/** Counts of an output without rows of an earlier run. */
 export const NONE_KEPT: Counts = { ok: 0, failed: 0 };
 
 /** Where rows go. */
 export interface ResultOutput {
-  /** The images that still need a row, of those that there are. */
+  /** The images that still need a row. */
   remaining(images: AsyncIterable<ImageSource>): AsyncIterable<ImageSource>;
-  /** What comes before the first row. */
+  /** Writes the part before the first row. */
   head(text: string): Promise<void>;
-  /** @param failure the code of an error row */
+  /** @param failure the error code if this is an error row */
   row(text: string | Uint8Array, failure?: ImageErrorCode): Promise<void>;
-  /** What comes after the last row. @returns the rows that an earlier run had written */
+  /** Writes the part after the last row. @returns the rows that an earlier run had written */
   tail(text: string): Promise<Counts>;
   close(): Promise<void>;
 }
 
-/** Files of these names are pictures, also where their bytes are of a kind that is not read here. */
+/** Files with these names are pictures, even if their format is not supported. */
 const IMAGE =
   /\.(jpe?g|jfif|png|webp|gif|tiff?|avif|bmp|hei[cf]|svg|jxl|jp2|dng|cr[23w]|nef|arw|raf|orf|rw2|pef|srw)$/iu;
 
 /**
- * Opening an output empties it: what is read must not be it.
+ * Refuses an output that is also an input, because opening the output truncates it.
  *
- * @param option by which the output is named
+ * @param option the option that names the output
  * @throws UsageError
  */
 export async function refuseToOverwrite(output: string, inputs: readonly string[], option = '--output'): Promise<void> {
@@ -53,7 +53,7 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
 }
 
 /**
- * Folders, globs and lists name pictures that are not known yet when the output is opened: no picture is overwritten with rows.
+ * Refuses an output that is a picture. Folders, globs and lists name pictures that are not known yet when the output is opened.
  *
  * @throws UsageError
  */
@@ -64,7 +64,7 @@ export async function refusePicture(output: string): Promise<void> {
   throw new UsageError(`--output ${output} would overwrite a picture`, 'name another file');
 }
 
-/** A page may hold SVG, and is no picture. */
+/** An HTML page may contain SVG, but it is not a picture. */
 async function startsAsPicture(path: string): Promise<boolean> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return false;

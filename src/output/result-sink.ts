@@ -4,10 +4,10 @@ import type { ResultWriter } from './writer.ts';
 
 /** Takes the results of a run, one after the other. */
 export interface ResultSink<Result> {
-  /** Called when the first result is ready, so a model that cannot run writes nothing. */
+  /** Called when the first result is ready, so that nothing is written if the model cannot run. */
   begin(): Promise<void>;
   add(result: Result): Promise<void>;
-  /** Called after the last result, whatever ended the run. @returns the rows that an earlier run had written */
+  /** Called after the last result, also after an early end. @returns the rows that an earlier run had written */
   end(): Promise<Counts>;
   close(): Promise<void>;
 }

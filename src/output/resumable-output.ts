@@ -24,34 +24,34 @@ import { WrittenRows } from './written-rows.ts';
 
 /** How an output is resumed. */
 export interface ResumeOptions {
-  /** Whether an image counts as changed by its contents, not by its times of change. */
+  /** Whether contents decide if an image has changed, not times of change. */
   readonly checksum?: boolean;
   readonly onWarning?: (message: string) => void;
 }
 
-/** What becomes of an image: a new row, or the row that an earlier run wrote. */
+/** The row of an image: a new one, or the row of an earlier run. */
 interface Plan extends NamedImage {
   readonly earlier?: WrittenRow;
 }
 
 /**
- * A file of rows that a later run can continue, whatever ended the first. Next to it are `<file>.run.json`, what the rows depend
- * on, and `<file>.run.rows`, the {@link Journal}; while a run writes it, `<file>.run.lock`.
+ * A file of rows that a later run can continue after any kind of end. Next to it are `<file>.run.json` with the settings that the rows
+ * depend on, `<file>.run.rows` with the {@link Journal} and, during a run, `<file>.run.lock`.
  *
- * Rows of images that have not changed are kept, if they are still the bytes that were written; from the first other one, the
- * file is written again, and later rows that still hold are copied from where they were.
+ * Rows of unchanged images are kept if their bytes are unchanged, too. From the first changed image on, the file is written again,
+ * and later rows that are still valid are copied.
  */
 export class ResumableOutput implements ResultOutput {
   private readonly plans: Plan[] = [];
   private kept = { ok: 0, failed: 0 };
-  /** Rows of an earlier run that come after the first change, and the file that they were copied to. */
+  /** Rows of an earlier run after the first changed image, and the file that they were copied to. */
   private earlier: { readonly rows: ReadonlyMap<string, WrittenRow>; readonly file: FileOutput } | undefined;
 
   private constructor(
     private readonly lock: OutputLock,
     private readonly file: FileOutput,
     private readonly checksum: boolean,
-    /** Of an earlier run, or begun with the first row. */
+    /** The journal of the earlier run, or a new one that begins with the first row. */
     private journal?: Journal,
   ) {}
 
@@ -108,7 +108,7 @@ export class ResumableOutput implements ResultOutput {
     return new ResumableOutput(lock, file, checksum);
   }
 
-  /** The images that have no row yet, or an old one. Whatever is skipped has its row kept. */
+  /** The images without a row, or with an outdated row. The rows of the other images are kept. */
   async *remaining(images: AsyncIterable<ImageSource>): AsyncGenerator<ImageSource> {
     const old = this.journal?.rows(this.file.size);
     const written = new WrittenRows(this.file);
@@ -166,7 +166,7 @@ export class ResumableOutput implements ResultOutput {
     }
   }
 
-  /** Cuts the file after a row; of the rows behind it those that are whole may be used again. */
+  /** Truncates the file after a row. Later rows that are complete may be used again. */
   private async continueAfter(last: JournalRow | undefined, next: JournalRow | undefined): Promise<void> {
     if (this.journal === undefined || last === undefined) return;
     if (next !== undefined) this.earlier = await this.setAside(last);

@@ -1,18 +1,17 @@
-import { rename, rm } from 'node:fs/promises';
-import { createOwnFile, readPlainFile } from '../disk/plain-file.ts';
+import { readPlainFile, replaceOwnFile } from '../disk/plain-file.ts';
 import { messageOf, OutputError, UsageError } from '../errors.ts';
 import type { FileOutput } from './file-output.ts';
 import { Journal, type JournalRow } from './journal.ts';
 import type { RunSettings } from './run-settings.ts';
 import { WrittenRows } from './written-rows.ts';
 
-/** The head of a csv names a column for each of at most a few labels. */
+/** The longest head of a CSV, in bytes. */
 const LONGEST_HEAD = 1 << 20;
 
 export const settingsFile = (path: string) => `${path}.run.json`;
 export const journalFile = (path: string) => `${path}.run.rows`;
 
-/** @returns undefined if there is none @throws UsageError if something else is at its place */
+/** @returns undefined if there is no journal @throws UsageError if the file is not a journal */
 export async function openJournal(given: string, path: string): Promise<Journal | undefined> {
   return Journal.open(journalFile(path)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -21,9 +20,9 @@ export async function openJournal(given: string, path: string): Promise<Journal 
 }
 
 /**
- * Whether a journal tells what the rows of an output are of.
+ * Whether a journal describes the rows of an output.
  *
- * @throws UsageError if the output begins with something else than the journal says: it is another file, which is kept
+ * @throws UsageError if the output begins with other bytes than the journal says: it is another file, which is kept
  */
 export async function describes(journal: Journal, file: FileOutput, given: string): Promise<boolean> {
   const written = new WrittenRows(file);
@@ -39,7 +38,7 @@ export async function describes(journal: Journal, file: FileOutput, given: strin
   return true;
 }
 
-/** Whether an output has more than the lines of its head: one that was ended before its first row has not. */
+/** Whether an output has at least one row after its head. */
 export async function hasRow({ handle, size }: FileOutput, headLines: number): Promise<boolean> {
   const start = Buffer.alloc(Math.min(size, LONGEST_HEAD));
   await handle.read(start, 0, start.length, 0);
@@ -58,19 +57,8 @@ export async function readSettings(path: string): Promise<unknown> {
   }
 }
 
-/** Written whole or not at all. */
-export async function writeSettings(path: string, settings: RunSettings): Promise<void> {
-  const beside = `${settingsFile(path)}.tmp`;
-  const file = await createOwnFile(beside, 0o666);
-  try {
-    await file.writeFile(`${JSON.stringify(settings, null, 2)}\n`);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-  await rename(beside, settingsFile(path));
+export function writeSettings(path: string, settings: RunSettings): Promise<void> {
+  return replaceOwnFile(settingsFile(path), `${JSON.stringify(settings, null, 2)}\n`, 0o666);
 }
 
 export async function nextOf(rows: AsyncGenerator<JournalRow> | undefined): Promise<JournalRow | undefined> {

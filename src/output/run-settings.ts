@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../errors.ts';
 
-/** Everything that the rows of a run depend on, but the images. Plain JSON. `version` is that of this package. */
+/** Everything that the rows of a run depend on, except the images. Plain JSON. `version` is the version of this package. */
 export type RunSettings = Readonly<Record<string, unknown>>;
 
 /**
  * Compares the settings of two runs on one output.
  *
- * @param before as they were read
- * @param onWarning told if another version wrote the output: its rows may differ a little
+ * @param before the settings in the file
+ * @param onWarning called if another version wrote the output, because its rows may differ a little
  * @throws UsageError if they differ
  */
 export function requireSame(

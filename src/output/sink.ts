@@ -1,12 +1,12 @@
 import type { Writable } from 'node:stream';
 import { ClipError, messageOf, OutputError } from '../errors.ts';
 
-/** The reader of a pipe has gone: a normal end, such as after `| head`. */
+/** The reader has closed the pipe. This is a normal end, such as with `| head`. */
 export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
 }
 
-/** Writes text and waits until the stream has taken it, so that a slow reader holds up the work, not the memory. */
+/** Writes text and waits until the stream has accepted it, so that memory does not grow with a slow reader. */
 export class Sink {
   private failure: Error | undefined;
 
@@ -16,10 +16,10 @@ export class Sink {
     private readonly name: string,
     private readonly isOwn = false,
   ) {
-    stream.on('error', () => {}); // told by the callback of write
+    stream.on('error', () => {}); // the callback of write reports the error
   }
 
-  /** @throws ClosedPipe or OutputError; after a failure always the first one */
+  /** @throws ClosedPipe or OutputError; after a failure, always the first error */
   write(text: string | Uint8Array): Promise<void> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     if (text.length === 0) return Promise.resolve();
@@ -28,7 +28,7 @@ export class Sink {
     });
   }
 
-  /** @throws ClosedPipe or OutputError, unless {@link write} has told it */
+  /** @throws ClosedPipe or OutputError, unless {@link write} has already thrown it */
   close(): Promise<void> {
     if (!this.isOwn || this.failure !== undefined) return Promise.resolve();
     return new Promise((done, failed) => {
@@ -36,7 +36,7 @@ export class Sink {
     });
   }
 
-  /** What a failed write means. */
+  /** The error for a failed write. */
   private explain(error: Error): Error {
     const isClosed = 'code' in error && error.code === 'EPIPE';
     this.failure ??= isClosed ? new ClosedPipe() : cannotWrite(this.name, error);
@@ -44,14 +44,14 @@ export class Sink {
   }
 }
 
-/** What it means that a file, or what lies next to it, cannot be written. */
+/** The error for a file that cannot be written. */
 export function cannotWrite(name: string, error: unknown): ClipError {
   if (error instanceof ClipError) return error;
   const fact = `cannot write ${name}: ${messageOf(error)}`;
   return new OutputError(fact, 'check the path, the permissions and the free space', error);
 }
 
-/** The same, to be thrown if a promise fails. */
+/** A handler for `catch` that throws {@link cannotWrite}. */
 export function throwCannotWrite(name: string): (error: unknown) => never {
   return (error) => {
     throw cannotWrite(name, error);

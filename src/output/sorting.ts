@@ -7,7 +7,7 @@ import { toJson } from './json.ts';
 
 const EXAMPLES = 3;
 
-/** The plan for people: for each folder, the number of files and some of them; then the files that are not touched. */
+/** The plan for people: for each folder, the number of files and some of their names; then the files that stay in place. */
 export function planTable(steps: readonly Step[]): string {
   const folders = new Map<string, string[]>();
   for (const step of steps) {

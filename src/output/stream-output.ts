@@ -5,7 +5,7 @@ import { OutputError } from '../errors.ts';
 import { NONE_KEPT, type ResultOutput } from './result-output.ts';
 import { cannotWrite, Sink } from './sink.ts';
 
-/** Rows that go to a stream: standard output, a FIFO, a device. */
+/** Writes rows to a stream: standard output, a FIFO or a device. */
 export function streamOutput(sink: Sink): ResultOutput {
   return {
     remaining: (images) => images,
@@ -24,9 +24,9 @@ export function standardOutput(stdout: Writable): Sink {
 /**
  * Opens a FIFO or a device.
  *
- * A FIFO is opened without waiting for its reader: a thread that waits for one cannot be interrupted.
+ * It does not wait for the reader of a FIFO, because a thread that waits for a reader cannot be interrupted.
  *
- * @throws OutputError if nobody reads the FIFO
+ * @throws OutputError if the FIFO has no reader
  */
 export function openDevice(path: string, isFifo: boolean): Sink {
   const { O_WRONLY, O_NONBLOCK = 0 } = constants;

@@ -5,16 +5,16 @@ import type { Decision, Reason } from '../ranking.ts';
 import { errorText } from './flags.ts';
 import type { ResultWriter } from './writer.ts';
 
-/** What the table is drawn on. */
+/** The screen of the table. */
 export interface Canvas {
   /** Columns of the terminal. */
   readonly columns: number;
   readonly color: boolean;
-  /** Whether what is written is shown, so that control characters would be obeyed. */
+  /** Whether the output is a terminal: control characters are then replaced. */
   readonly terminal: boolean;
 }
 
-/** Why there is no label. */
+/** The sentences for each reason. */
 const WORDS: Readonly<Record<Reason, (decision: Decision) => string>> = {
   none: ({ background = 0 }) => `the background class has the best score, ${percentOf(background)}`,
   threshold: ({ score }) => `the best score, ${percentOf(score)}, is below the threshold`,
@@ -27,10 +27,10 @@ const LONGEST_BAR = 40;
 /** A block is filled in eighths. */
 const PARTS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
 
-/** For people: an image, below it a line per label with a bar as long as its score. */
+/** The format for people: an image, and below it one line per label with a bar for its score. */
 export function tableWriter({ columns, color }: Omit<Canvas, 'terminal'>): ResultWriter {
   const paint = createColors(color);
-  /** The label stands out; labels that do not hold stand back. */
+  /** The label is bold, and rejected labels are dim. */
   const weight = ({ label, labels }: Decision, n: number) => {
     const one = labels[n];
     if (one?.reason !== undefined) return paint.dim;
@@ -77,7 +77,7 @@ function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
 }
 
-/** Shortens a text to the columns that it may take. */
+/** Shortens a text to a number of columns. */
 function cut(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let short = '';

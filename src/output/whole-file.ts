@@ -1,17 +1,18 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { isDenied } from '../disk/error-code.ts';
 import { FileOutput } from './file-output.ts';
 import type { OutputLock } from './output-lock.ts';
 import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 /**
- * A file that is there whole or not at all: it is written under another name (`<file>.run.tmp`) and renamed at its end. Whatever
- * ends the run before, what had the name stays as it was.
+ * A file that is written whole or not at all: it is written under another name (`<file>.run.tmp`) and renamed at the end. If the run
+ * ends early, an earlier file of this name is unchanged.
  */
 export class WholeFile {
   private constructor(
     private readonly path: string,
     private readonly file: FileOutput,
-    /** Absent if the folder cannot be written: then the file itself is written. */
+    /** The temporary path. Absent if the folder cannot be written: the file itself is then written. */
     private readonly beside: string | undefined,
   ) {}
 
@@ -25,8 +26,7 @@ export class WholeFile {
       if (info !== undefined) await file.handle.chmod(info.mode & 0o777);
       return new WholeFile(path, file, beside);
     } catch (error) {
-      const isDenied = error instanceof Error && 'code' in error && /^(EACCES|EPERM|EROFS)$/u.test(String(error.code));
-      if (!isDenied || info === undefined || path !== lock.path) throw cannotWrite(path, error);
+      if (!isDenied(error) || info === undefined || path !== lock.path) throw cannotWrite(path, error);
       return new WholeFile(path, await FileOutput.create(lock), undefined);
     }
   }
@@ -45,7 +45,7 @@ export class WholeFile {
     return this.file.cutAt(length);
   }
 
-  /** Gives the file its name. @throws OutputError */
+  /** Renames the file to its final name. @throws OutputError */
   async commit(): Promise<void> {
     const { path, beside } = this;
     try {
@@ -53,7 +53,7 @@ export class WholeFile {
       if (beside === undefined) return;
       await rename(beside, path).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EBUSY' && error.code !== 'EXDEV') throw error;
-        await copyFile(beside, path); // the file is a mount of its own
+        await copyFile(beside, path); // the file is a mount point
       });
     } catch (error) {
       throw cannotWrite(path, error);
@@ -62,7 +62,7 @@ export class WholeFile {
     }
   }
 
-  /** Leaves what had the name as it was. */
+  /** Removes the temporary file. An earlier file is unchanged. */
   async discard(): Promise<void> {
     await this.file.handle.close().catch(() => {});
     if (this.beside !== undefined) await rm(this.beside, { force: true }).catch(throwCannotWrite(this.path));

@@ -1,27 +1,27 @@
 import type { ImageResult } from '../classifier.ts';
 
-/** What a run has in common for all its rows. */
+/** What all rows of a run have in common. */
 export interface RunInfo {
   readonly model: string;
-  /** What really ran, null where no image did; asked about after the first result. */
+  /** The provider that ran the model; null if no image was encoded. Called after the first result. */
   provider(): Promise<string | null>;
-  /** Of the images; null where their embeddings were read. */
+  /** The precision of the image encoder; null if stored embeddings are ranked. */
   readonly dtype: string | null;
   readonly templates: readonly string[];
-  /** Whether rows are of pages, not of whole files. */
+  /** Whether each page has its own row. */
   readonly pages?: boolean;
 }
 
-/** Turns results into text, or into bytes for paths that are not UTF-8. The owner of the stream writes them. */
+/** Formats results as text, or as bytes for paths that are not UTF-8. The owner of the stream writes them. */
 export interface ResultWriter {
-  /** Before the first row, when there is one. */
+  /** The text before the first row; called when the first row is ready. */
   begin(): string | Promise<string>;
   row(result: ImageResult): string | Uint8Array;
-  /** After the last row. */
+  /** The text after the last row. */
   end(): string;
 }
 
-/** Six significant digits: more than the arithmetic gives, and no noise behind them. */
+/** Rounds to six significant digits, because float32 arithmetic gives no more. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(6));
 }

@@ -1,16 +1,16 @@
 import type { FileOutput } from './file-output.ts';
 import { digestOf, type WrittenRow } from './journal.ts';
 
-/** Bytes of output that are read at once. */
+/** Bytes of the output that are read at once. */
 const WINDOW = 1 << 20;
 
-/** Reads rows that an earlier run wrote; in their order it reads the output once, in large pieces. */
+/** Reads rows of an earlier run. If they are read in order, the output is read once, in large blocks. */
 export class WrittenRows {
   private window = { start: 0, bytes: Buffer.alloc(0) };
 
   constructor(private readonly file: FileOutput) {}
 
-  /** @returns undefined if the bytes are not what the journal says: somebody has changed the output */
+  /** @returns undefined if the bytes differ from the digest in the journal, because the output was changed */
   async read(row: WrittenRow): Promise<Buffer | undefined> {
     const bytes = await this.bytes(row.start, row.end - row.start);
     return bytes.length === row.end - row.start && digestOf(bytes) === row.digest ? bytes : undefined;

@@ -8,7 +8,11 @@ import { allowedHosts } from './guard.ts';
 import { handle } from './handler.ts';
 
 /** Where a service listens. */
-export type Place = { readonly host: string; readonly port: number } | { readonly socket: string };
+export type Place =
+  | { readonly host: string; readonly port: number }
+  | { readonly socket: string }
+  /** A socket that is open already: its file descriptor. */
+  | { readonly fd: number };
 
 /** Milliseconds. */
 const HEADERS_MS = 10_000;
@@ -57,10 +61,10 @@ export async function listen(service: Service, place: Place): Promise<Listening>
     await listenOnSocket(server, place.socket);
   } else {
     await begin(server, place);
-    hosts = allowedHosts((server.address() as AddressInfo).port, place.host, service.settings.access.hosts);
+    hosts = await hostsOf(server, place, service);
   }
   return {
-    address: 'socket' in place ? `unix:${place.socket}` : addressOf(place.host, server.address() as AddressInfo),
+    address: 'socket' in place ? `unix:${place.socket}` : addressOf(server, place),
     idle: (seconds) =>
       new Promise((done) => {
         const timer = setInterval(() => {
@@ -79,14 +83,34 @@ export async function listen(service: Service, place: Place): Promise<Listening>
   };
 }
 
-function addressOf(host: string, { port }: AddressInfo): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** @throws UsageError if a socket that was open already lets other machines ask, and there is no token */
+async function hostsOf(server: Server, place: Exclude<Place, { socket: string }>, { settings }: Service) {
+  const at = server.address() as AddressInfo | null;
+  if (at === null) return undefined; // a Unix socket
+  const { hosts, tokens } = settings.access;
+  if ('fd' in place && tokens === undefined && !OWN_ADDRESSES.has(at.address)) {
+    await new Promise((done) => server.close(done));
+    throw new UsageError(
+      `the inherited socket at ${at.address} lets other machines ask, and there is no token`,
+      'add --token-file <file>',
+    );
+  }
+  return allowedHosts(at.port, 'fd' in place ? at.address : place.host, hosts);
 }
 
-function begin(server: Server, where: { readonly host: string; readonly port: number } | { readonly path: string }) {
+const OWN_ADDRESSES: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
+
+function addressOf(server: Server, place: Exclude<Place, { socket: string }>): string {
+  const at = server.address() as AddressInfo | null;
+  if (at === null) return 'an inherited Unix socket';
+  const host = 'fd' in place ? at.address : place.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${at.port}`;
+}
+
+function begin(server: Server, where: Exclude<Place, { socket: string }> | { readonly path: string }) {
   return new Promise<void>((done, failed) => {
     server.once('error', (error) => {
-      const place = 'path' in where ? 'the socket' : `${where.host}:${where.port}`;
+      const place = 'host' in where ? `${where.host}:${where.port}` : 'the socket';
       failed(
         new UsageError(`cannot listen on ${place}: ${messageOf(error)}`, 'choose another --port, --host or --socket'),
       );

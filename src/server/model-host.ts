@@ -4,6 +4,7 @@ import type { LabelPrompts, LabelRows } from '../embed/labels.ts';
 import { LabelsError, messageOf } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageInput } from '../image/given.ts';
+import type { Provider } from '../model/choices.ts';
 
 /** A model that failed to load is not loaded again before so many milliseconds have passed. */
 const PAUSE_MS = 1_000;
@@ -12,6 +13,7 @@ const PAUSE_MS = 1_000;
 export class ModelHost {
   private loading: Promise<Clip>;
   private loadedAt = 0;
+  private ranOn: Promise<Provider> | undefined;
 
   /**
    * @param clip loaded
@@ -24,6 +26,12 @@ export class ModelHost {
     private readonly onReload: (why: string) => void,
   ) {
     this.loading = Promise.resolve(clip);
+  }
+
+  /** What the model runs on; opens the image graph the first time. */
+  provider(): Promise<Provider> {
+    this.ranOn ??= this.clip.provider();
+    return this.ranOn;
   }
 
   /** One image, in a worker process. @throws ModelError or ProviderError if the model cannot be loaded again either */

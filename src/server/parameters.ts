@@ -16,6 +16,7 @@ const LABEL = v.strictObject({
   prompts: v.optional(TEXTS),
   aliases: v.optional(TEXTS),
   threshold: v.optional(SHARE),
+  parent: v.optional(TEXT),
 });
 
 /** The parameters of `/v1/classify` without its images, by the names of a JSON body. */
@@ -23,14 +24,16 @@ export const PARAMETERS = {
   labels: v.optional(v.array(v.union([TEXT, LABEL]))),
   templates: v.optional(TEXTS),
   top: v.optional(v.union([COUNT, v.literal('all')])),
-  background: v.optional(v.boolean()),
+  about: v.optional(TEXT),
+  level: v.optional(COUNT),
+  background: v.optional(v.union([v.boolean(), TEXTS])),
   backgroundPrompts: v.optional(TEXTS),
   threshold: v.optional(SHARE),
   minMargin: v.optional(SHARE),
   multiLabel: v.optional(v.boolean()),
   exif: v.optional(v.boolean()),
   page: v.optional(COUNT),
-  backgroundColour: v.optional(v.string()),
+  backgroundColour: v.optional(v.nullable(v.string())),
   resize: v.optional(v.picklist(RESIZE)),
 };
 
@@ -41,6 +44,8 @@ const QUERY = {
   labels: (values) => ({ labels: values.flatMap(splitLabels) }),
   template: (values) => ({ templates: values }),
   top: ([value]) => ({ top: value === 'all' ? value : numberOf(value) }),
+  about: ([value]) => ({ about: value }),
+  level: ([value]) => ({ level: numberOf(value) }),
   background: ([value]) => ({ background: flag(value) }),
   'background-prompt': (values) => ({ backgroundPrompts: values }),
   threshold: ([value]) => ({ threshold: numberOf(value) }),
@@ -88,12 +93,14 @@ export function parametersOf(fields: unknown): Parameters {
     SCHEMA,
     fields,
   );
-  const { background, threshold, minMargin, multiLabel } = rest;
+  const { about, level, background, threshold, minMargin, multiLabel } = rest;
   return {
     ...(labels !== undefined && { labels: labels as readonly (string | Label)[] }),
     ...(top !== undefined && { top: top === 'all' ? Number.POSITIVE_INFINITY : top }),
     classifier: {
       ...(templates !== undefined && { templates }),
+      ...(about !== undefined && { about }),
+      ...(level !== undefined && { level }),
       ...(background !== undefined && { none: background }),
       ...(backgroundPrompts !== undefined && { nonePrompts: backgroundPrompts }),
       ...(threshold !== undefined && { threshold }),
@@ -133,7 +140,8 @@ function flag(value = ''): boolean {
   throw badRequest(`"${value.slice(0, 60)}" is neither true nor false`);
 }
 
-function colourOf(text: string) {
+function colourOf(text: string | null) {
+  if (text === null) return null;
   const colour = parseColour(text);
   if (colour === undefined)
     throw badRequest('the background colour is not known; use a name such as white, or #rrggbb');

@@ -1,3 +1,4 @@
+import { packageVersion } from '../disk/package-version.ts';
 import { templateSets } from '../text/prompts.ts';
 import { type Answer, Content, type Exchange, type Service } from './context.ts';
 import { embedImages } from './embed-images.ts';
@@ -9,17 +10,24 @@ const PIXEL = Buffer.from(
   'base64',
 );
 
-/** `GET /v1/models`: as OpenAI's clients read it, with the labels and limits of the service. */
+/** `GET /v1/models`: as OpenAI's clients read it, with the labels and limits of the service, and what rows depend on. */
 export async function models(_: Exchange, { host, defaults, settings }: Service): Promise<Answer> {
   const { clip } = host;
+  const { logitScale, logitBias } = clip;
   const { images, labels, bodyBytes: bytes } = settings.limits;
   const model = {
     id: clip.name,
     object: 'model',
     created: 0,
     owned_by: 'clip-classify',
+    version: await packageVersion(),
+    digest: await clip.digest(),
     dtype: clip.dtype,
+    provider: await host.provider(),
+    logit_scale: logitScale,
+    ...(logitBias !== undefined && { logit_bias: logitBias }),
     labels: defaults?.classifier.labels ?? [],
+    templates: defaults?.classifier.templates ?? [],
     template_sets: [...templateSets().keys()],
     heat_map: clip.contents.kind === 'checkpoint',
     limits: { images, labels, bytes },

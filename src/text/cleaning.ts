@@ -1,12 +1,12 @@
 /**
- * What a model's library does to a text before its tokenizer sees it.
+ * How the library of a model cleans a text before the tokenizer gets it.
  *
  * - openai: HTML unescaped twice, white space collapsed (openai/CLIP, simple_tokenizer.py)
  * - open_clip: the same, after what ftfy does to quotes, ligatures and full-width letters
  * - canonical: open_clip's SigLIPs; the same, then underscores are spaces, no ASCII punctuation, lower case
  * - siglip: transformers' SigLIP 1; no ASCII punctuation, lower case
  * - siglip2: transformers' SigLIP 2; lower case
- * - none: all that there is to do stands in tokenizer.json
+ * - none: tokenizer.json does all cleaning
  */
 export type Cleaning = 'openai' | 'open_clip' | 'canonical' | 'siglip' | 'siglip2' | 'none';
 
@@ -35,7 +35,7 @@ export function cleanerOf(cleaning: Cleaning, decodeHtml: (text: string) => stri
 
 const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/gu;
 
-/** Of ftfy's repairs those that touch ordinary labels: curly quotes, Latin ligatures, full-width letters and digits. */
+/** The repairs of ftfy that change ordinary labels: curly quotes, Latin ligatures, full-width letters and digits. */
 function straighten(text: string): string {
   return text
     .replace(/[\u02bc\u2018-\u201b]/gu, "'")
@@ -45,10 +45,10 @@ function straighten(text: string): string {
     );
 }
 
-/** White space becomes single spaces, and none at either end. */
+/** Replaces white space by single spaces, and removes it at both ends. */
 function collapse(text: string): string {
   return text.replace(PYTHON_SPACE, ' ').trim();
 }
 
-/** What `\s` matches in Python: the separators U+001C to U+001F and U+0085 are in it, U+FEFF is not. */
+/** What `\s` matches in Python: with the separators U+001C to U+001F and U+0085, without U+FEFF. */
 const PYTHON_SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/gu;

@@ -5,7 +5,7 @@ export interface Delimiter {
   readonly skip: number;
 }
 
-/** The delimiter that the first line shows: spreadsheets write semicolons or tabs where the comma is a decimal point. */
+/** Finds the delimiter from the first line. Spreadsheets write semicolons or tabs in countries with a decimal comma. */
 export function delimiterOf(text: string): Delimiter {
   const declared = /^\ufeff?sep=([,;\t])\r?\n/u.exec(text);
   if (declared !== null) return { delimiter: declared[1] as Delimiter['delimiter'], skip: declared[0].length }; // one of the three

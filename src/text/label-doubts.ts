@@ -3,7 +3,7 @@ const OTHER_COMMA = /[，、،]/u;
 const WORDNET_ID = /^n\d{8}$/u;
 const NUMBER = /^\d+$/u;
 
-/** What is odd about labels as words: each a warning. */
+/** Warnings about the words of labels. */
 export function labelDoubts(labels: readonly string[]): string[] {
   const found: string[] = [];
   const withComma = labels.find((label) => OTHER_COMMA.test(label));

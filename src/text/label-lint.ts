@@ -4,7 +4,7 @@ import type { Label } from './labels.ts';
 import { fillTemplate } from './prompts.ts';
 import { foldLabel } from './same-label.ts';
 
-/** Something about labels that makes scores worse, and what to write instead. */
+/** A problem of a label that makes scores worse, and what to write instead. */
 export interface Finding {
   readonly rule: 'duplicate' | 'parent' | 'ambiguous' | 'negation' | 'length' | 'template' | 'word';
   readonly labels: readonly string[];
@@ -14,20 +14,20 @@ export interface Finding {
 
 /** The words of `models/label-words.json`. */
 interface Words {
-  /** Wider words, and the kinds of each. */
+  /** General words, and the kinds of each. */
   readonly kinds: Readonly<Record<string, readonly string[]>>;
   /** Words with several meanings, and what to write for each. */
   readonly ambiguous: Readonly<Record<string, readonly string[]>>;
 }
 
 const NEGATION = /\b(no|not|non|without|neither|never|nothing|none|un(?=known|labell?ed|related))\b|\bno[tn]?-|n't\b/iu;
-/** A catch-all is a negation too: it means what the other labels do not. */
+/** A catch-all such as "other" is a negation, too: it means everything that the other labels do not mean. */
 const CATCH_ALL =
   /^(other|others|misc|miscellaneous|unknown|background|negative|rest|else|something else|anything else)$/iu;
 
 /**
- * What words alone tell: ambiguous ones, a parent next to its child, negations, and templates that double a word. Only labels
- * that are scored are looked at, not the parents that add them up.
+ * Problems that the words show without a model: ambiguous words, a parent next to its child, negations, and templates that repeat
+ * a word of the label. Only labels that are scored are checked, not their parents.
  *
  * @param labels as checkLabels gives them
  * @param templates used for labels without prompts of their own
@@ -45,7 +45,7 @@ export function lintWords(labels: readonly Label[], templates: readonly string[]
 
 function ambiguity({ label, prompts = [], aliases = [] }: Label, { ambiguous }: Words): Finding[] {
   const meanings = ambiguous[singular(label)];
-  // Prompts or aliases of its own say which one is meant; but templates name nothing.
+  // A label's own prompts or aliases say which meaning it has, but a template does not.
   const isSaid = aliases.length > 0 || prompts.some((prompt) => fillTemplate(prompt, '') === prompt);
   if (meanings === undefined || isSaid) return [];
   const message =
@@ -106,7 +106,7 @@ function doubledWord({ label, prompts = [] }: Label, templates: readonly string[
   return [];
 }
 
-/** A word that the template and the label both have, articles only where they meet. */
+/** A word that is in both the template and the label. Articles count only if they are next to each other. */
 function doubleIn(prompt: string, template: string, label: string): string | undefined {
   const meeting = /\b(an?|the) (an?|the)\b/iu.exec(prompt)?.[0];
   if (meeting !== undefined && ARTICLE.test(label)) return label.split(' ')[0];

@@ -3,17 +3,17 @@ import { LabelsError } from '../errors.ts';
 import type { Label } from './labels.ts';
 import { expandTemplates, templatesAbout } from './prompts.ts';
 
-/** A ready-made set of labels: a file of `models/labels`. */
+/** A built-in set of labels: a file of `models/labels`. */
 export interface LabelSet {
   readonly name: string;
   readonly title: string;
   /** Where its labels and templates come from. */
   readonly source: string;
-  /** Licence of its words, an SPDX name where there is one. */
+  /** Licence of the words, by its SPDX name if it has one. */
   readonly licence: string;
   /** Prompt templates, or names of template sets, that suit its labels. */
   readonly templates: readonly string[];
-  /** The prompts of a background class: what images show that show none of the labels. Absent: neutral prompts. */
+  /** The prompts of the background class: what other images show. Absent if the neutral prompts are used. */
   readonly background?: readonly string[];
   readonly labels: readonly Label[];
 }
@@ -27,7 +27,7 @@ export function labelSetNames(): string[] {
     .sort();
 }
 
-/** @param name with or without the @ before it; @throws LabelsError if there is no such set */
+/** @param name with or without a leading @; @throws LabelsError if there is no such set */
 export function labelSet(name: string): LabelSet {
   const bare = name.replace(/^@/u, '');
   const names = labelSetNames();
@@ -41,7 +41,7 @@ export function labelSet(name: string): LabelSet {
   return { name: bare, ...set, labels: labels.map((one) => (typeof one === 'string' ? { label: one } : one)) };
 }
 
-/** The labels of a set, each with the set's templates as prompts of its own, so that sets can be combined with other labels. */
+/** The labels of a set. Each has the templates of the set as its own prompts, so that sets can be combined with other labels. */
 export function promptedLabels({ labels, templates }: LabelSet, about?: string): Label[] {
   const prompts = templatesAbout(expandTemplates(templates), about);
   return labels.map((label) => ({ ...label, prompts: label.prompts ?? prompts }));

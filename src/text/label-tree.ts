@@ -2,7 +2,7 @@ import { LabelsError } from '../errors.ts';
 import type { Label } from './labels.ts';
 
 /**
- * Labels with parents. The leaves are scored; a group, a label that is the parent of others, adds up the leaves below it.
+ * Labels with parents. Leaves are scored. A group, which is a label with children, gets the sum of the leaves below it.
  * Nodes are numbered: leaves from 0 to L − 1, groups from L on.
  */
 export interface LabelTree {
@@ -14,7 +14,7 @@ export interface LabelTree {
   readonly parents: readonly number[];
   /** [L + G] 1 for a label without a parent */
   readonly depths: readonly number[];
-  /** [L + G] the leaves below each node; a leaf has itself */
+  /** [L + G] the leaves below each node; for a leaf, the leaf itself */
   readonly members: readonly (readonly number[])[];
 }
 

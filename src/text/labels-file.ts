@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse/sync';
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { readInput } from '../disk/input.ts';
 import { decodeText } from '../disk/text.ts';
 import { LabelsError, messageOf } from '../errors.ts';
@@ -12,17 +13,17 @@ interface Entry {
   readonly label: Label;
 }
 
-/** A million labels take a third of it (CWE-770). */
+/** The largest labels file, in bytes. A million labels take a third of it (CWE-770). */
 const MAX_BYTES = 64_000_000;
 
-/** What a label of a file may have. */
+/** The fields of a label in a file. */
 const KEYS = ['label', 'prompts', 'aliases', 'threshold', 'parent'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
  * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input.
  *
- * @throws LabelsError naming the file and the line or entry, if it cannot be read, holds no label or one twice
+ * @throws LabelsError naming the file and the line or entry, if it cannot be read, or contains no label or the same label twice
  */
 export async function readLabelsFile(path: string): Promise<Label[]> {
   const entries = await parseLabels(await readText(path, 'labels'), path);
@@ -45,7 +46,7 @@ export async function readLabelsFile(path: string): Promise<Label[]> {
   return entries.map(({ label }) => label);
 }
 
-/** The texts of a file, one per line; a text may be there twice. @throws LabelsError */
+/** The texts of a file, one per line. A text may occur twice. @throws LabelsError */
 export async function readTextsFile(path: string): Promise<string[]> {
   return linesOf(await readText(path, 'texts')).map(({ text }) => text);
 }
@@ -87,7 +88,7 @@ function formOf(path: string): { parse(text: string): Entry[] | Promise<Entry[]>
   return { parse: parseLines, form: 'write one label a line' };
 }
 
-/** One label a line; a line that begins with `#` is a comment; CRLF and blank lines are fine. */
+/** One label per line. Lines that begin with `#` and blank lines are skipped. Lines may end with CRLF. */
 function parseLines(text: string): Entry[] {
   return linesOf(text)
     .filter((line) => !line.text.startsWith('#'))
@@ -111,19 +112,13 @@ function parseJsonLines(text: string): Entry[] {
   });
 }
 
-/** A list, or what other tools write: a mapping with a list or numbered mapping under names or labels. @throws Error */
+/** An array, or a file of another tool: a mapping whose `names` or `labels` is an array or a numbered mapping. @throws Error */
 async function parseYaml(text: string): Promise<Entry[]> {
   const { parse: parseDocument } = await import('yaml');
   const value: unknown = parseDocument(text);
-  const held =
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? 'names' in value
-        ? value.names
-        : 'labels' in value
-          ? value.labels
-          : value
-      : value;
-  return parseList(typeof held === 'object' && held !== null && !Array.isArray(held) ? Object.values(held) : held);
+  const key = isRecord(value) ? ['names', 'labels'].find((one) => one in value) : undefined;
+  const held = isRecord(value) && key !== undefined ? value[key] : value;
+  return parseList(isRecord(held) ? Object.values(held) : held);
 }
 
 /** @throws TypeError or SyntaxError */
@@ -131,7 +126,7 @@ function parseJson(text: string): Entry[] {
   return parseList(JSON.parse(text));
 }
 
-/** A list of texts, or of objects. @throws TypeError */
+/** An array of strings or objects. @throws TypeError */
 function parseList(list: unknown): Entry[] {
   if (!Array.isArray(list)) throw new TypeError('it is not an array');
   return list.map((value: unknown, n) => {
@@ -166,8 +161,8 @@ function textList(value: unknown, name: string): string[] {
 }
 
 /**
- * RFC 4180 with a header; several prompts or aliases stand in one field with `|` between them (`\|` for a bar); an empty field
- * says nothing.
+ * A CSV (RFC 4180) with a header. A field can contain several prompts or aliases, separated by `|` (`\|` for a bar). An empty
+ * field counts as absent.
  *
  * @throws CsvError or TypeError
  */

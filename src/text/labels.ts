@@ -1,28 +1,28 @@
 import { LabelsError, oneLine } from '../errors.ts';
 import { foldLabel, invisibleIn, trimLabel } from './same-label.ts';
 
-/** What an image might show, and how that is put into words. Labels files hold the same. */
+/** What an image might show, and how that is put into words. Labels files have the same fields. */
 export interface Label {
-  /** As it appears in results. */
+  /** The name in results. */
   readonly label: string;
   /**
-   * Instead of the templates: a text with a placeholder is a template for this label alone, one without is a whole prompt.
+   * Prompts for this label only, in place of the templates. A text with a placeholder is a template, a text without is used unchanged.
    *
-   * @default [], the templates
+   * @default [] (the templates are used)
    */
   readonly prompts?: readonly string[];
-  /** Other words for it; the embeddings of all its prompts are averaged. @default [] */
+  /** Other words for the label. The embeddings of all prompts are averaged. @default [] */
   readonly aliases?: readonly string[];
-  /** Below this score the label does not hold. @default that of all labels */
+  /** Minimum score of this label, 0 to 1. @default the threshold of all labels */
   readonly threshold?: number;
-  /** A wider label, whose score is the sum of the scores below it. A label that is the parent of others has no prompts. */
+  /** A more general label; its score is the sum of the scores below it. A label with children has no prompts. */
   readonly parent?: string;
 }
 
 /**
- * `cat, dog\, wet` → `cat` and `dog, wet`. Line ends separate too: a shell puts them there with "$(cat kinds.txt)".
+ * `cat, dog\, wet` → `cat` and `dog, wet`. Line breaks separate labels, too, because `"$(cat kinds.txt)"` contains them.
  *
- * @throws LabelsError if it is a JSON array, or labels are in quotes: both would become part of the labels
+ * @throws LabelsError if the text is a JSON array, or labels are in quotes: brackets or quotes would become part of the labels
  */
 export function splitLabels(list: string): string[] {
   const lines = list.split(/[\r\n]+/u).filter((line, _, all) => all.length === 1 || line.trim() !== '');
@@ -41,9 +41,9 @@ export function splitLabels(list: string): string[] {
 }
 
 /**
- * Trims the labels and refuses what cannot be ranked. A parent that is not among the labels is added behind them.
+ * Trims the labels and refuses labels that cannot be ranked. A parent that is not in the list is added at its end.
  *
- * @throws LabelsError if there is none, one is empty, or one is there twice (compared without case and Unicode form), be it as an alias
+ * @throws LabelsError if there is no label, or if a label or alias is empty or occurs twice (ignoring case and Unicode form)
  */
 export function checkLabels(given: readonly (string | Label)[]): Label[] {
   const labels = withParents(given.map((one) => trimmed(typeof one === 'string' ? { label: one } : one)));
@@ -74,7 +74,7 @@ export function checkLabels(given: readonly (string | Label)[]): Label[] {
   return labels;
 }
 
-/** The labels, and each parent that is not one of them. Parents are spelled as their labels are. */
+/** The labels, and the parents that are not in the list. A parent is spelled as its own entry in the list. */
 function withParents(labels: readonly Label[]): Label[] {
   const names = new Map(labels.map(({ label }) => [foldLabel(label), label]));
   const added: Label[] = [];

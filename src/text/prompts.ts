@@ -5,10 +5,10 @@ import type { Label } from './labels.ts';
 /** Either of these stands for the label in a template. */
 const PLACEHOLDERS = ['{}', '<label>'] as const;
 
-/** Names of template sets that still work. */
+/** Older names of template sets, which still work. */
 const OLDER_NAMES: ReadonlyMap<string, string> = new Map([['none', 'bare']]);
 
-/** A set of `models/prompts.json`: templates, or whole prompts that name nothing. */
+/** A set of `models/prompts.json`: templates, or complete prompts without a label. */
 type PromptSet = { readonly templates: readonly string[] } | { readonly prompts: readonly string[] };
 
 /** The named template sets of `models/prompts.json`. */
@@ -19,7 +19,7 @@ export function templateSets(): ReadonlyMap<string, readonly string[]> {
   return new Map(named);
 }
 
-/** What an image of nothing in particular is called: prompts without a label. */
+/** Prompts without a label, for the background class: they fit an image of anything. */
 export function neutralPrompts(): readonly string[] {
   const set = promptSets().get('background');
   return set !== undefined && 'prompts' in set ? set.prompts : [];
@@ -33,9 +33,9 @@ function promptSets(): ReadonlyMap<string, PromptSet> {
 }
 
 /**
- * Names of sets become their templates; templates stay as they are. Doubles count once.
+ * Replaces names of sets by their templates. Templates stay unchanged, and duplicates are removed.
  *
- * @throws LabelsError if one is neither a set nor has a placeholder
+ * @throws LabelsError if a text is not the name of a set and has no placeholder
  */
 export function expandTemplates(given: readonly string[]): string[] {
   const sets = templateSets();
@@ -53,7 +53,7 @@ export function expandTemplates(given: readonly string[]): string[] {
   return [...new Set(templates)];
 }
 
-/** Templates with a hint at what the labels are: `a photo of a {}` and food become `a photo of a {}, a type of food`. */
+/** Adds a domain to templates: `a photo of a {}` and food become `a photo of a {}, a type of food`. */
 export function templatesAbout(templates: readonly string[], domain: string | undefined): readonly string[] {
   if (domain === undefined) return templates;
   if (domain.trim() === '') throw new LabelsError('the domain is empty', 'write what the labels are, such as food');
@@ -62,15 +62,15 @@ export function templatesAbout(templates: readonly string[], domain: string | un
   );
 }
 
-/** The prompt: every placeholder of the template replaced by the label, letter for letter. */
+/** The template with every placeholder replaced by the label. */
 export function fillTemplate(template: string, label: string): string {
   return template.replace(/\{\}|<label>/gu, () => label);
 }
 
 /**
- * The texts that stand for a label: each template filled with each of its words. Doubles count once.
+ * The prompts of a label: each template filled with the label and each alias, without duplicates.
  *
- * @param templates used where the label has no prompts of its own
+ * @param templates used if the label has no prompts of its own
  */
 export function promptsOf(
   { label, aliases = [], prompts = [] }: Label,

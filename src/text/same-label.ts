@@ -1,8 +1,8 @@
-/** Characters that nobody sees: zero-width spaces, direction marks, soft hyphens, byte-order marks. */
+/** Invisible characters: zero-width spaces, direction marks, soft hyphens, byte-order marks. */
 const INVISIBLE = /[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/u;
 const AT_THE_ENDS = new RegExp(`^(?:${INVISIBLE.source}|\\s)+|(?:${INVISIBLE.source}|\\s)+$`, 'gu');
 
-/** A label for comparison: case and the Unicode normal form (é as one character or two) do not count. */
+/** A label for comparison. Case and Unicode normal form (é as one character or two) make no difference. */
 export function foldLabel(label: string): string {
   return trimLabel(label).normalize('NFC').toLowerCase();
 }

@@ -7,10 +7,10 @@ type Piece = readonly [text: string, score: number];
 const damaged = 'fetch or export the model again';
 
 /**
- * Reads spiece.model, a unigram model of SentencePiece, as the tokenizer.json that transformers makes of it. Fields are numbered
- * as in sentencepiece_model.proto: ModelProto { pieces = 1 { piece = 1, score = 2 } }.
+ * Converts spiece.model, a unigram model of SentencePiece, to the tokenizer.json that transformers would make. Field numbers are
+ * those of sentencepiece_model.proto: ModelProto { pieces = 1 { piece = 1, score = 2 } }.
  *
- * @param end the id of the end-of-text token, which every text gets
+ * @param end the id of the end-of-text token, which is appended to every text
  * @throws ModelError if the file is damaged
  */
 export async function readSentencePiece(path: string, end: string): Promise<object> {

@@ -6,7 +6,7 @@ import { exists } from '../disk/exists.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { readSentencePiece } from './sentencepiece.ts';
 
-/** Everything that a tokenizer is read from. */
+/** All files that a tokenizer can be read from. */
 export const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -16,17 +16,17 @@ export const TOKENIZER_FILES = [
   'spiece.model',
 ] as const;
 
-/** A tokenizer in the terms of tokenizer.json, and the file to name if it cannot be used. */
+/** A tokenizer in the format of tokenizer.json, and the file to name in errors. */
 export interface TokenizerSource {
   readonly path: string;
   readonly json: unknown;
 }
 
 /**
- * Reads tokenizer.json of a model folder or, without one, builds the same from the older files: vocab.json and merges.txt of
- * CLIP, vocab.txt of BERT, spiece.model of SigLIP.
+ * Reads tokenizer.json of a model folder. If there is none, builds it from the older files: vocab.json and merges.txt of CLIP,
+ * vocab.txt of BERT, or spiece.model of SigLIP.
  *
- * @throws ModelError if there is none of them
+ * @throws ModelError if there is no such file
  */
 export async function readTokenizer(folder: string): Promise<TokenizerSource> {
   const path = (file: (typeof TOKENIZER_FILES)[number]) => join(folder, file);
@@ -64,7 +64,7 @@ function parseJson(path: string, text: string): unknown {
 
 const next = 'copy the tokenizer.json of the model into the folder';
 
-/** CLIP's byte-pair encoding, as transformers puts it (CLIPTokenizer). */
+/** CLIP's byte-pair encoding, as in CLIPTokenizer of transformers. */
 function clipTokenizer(vocab: Record<string, unknown>, merges: string): object {
   const special = (content: string) => ({ id: vocab[content], content, special: true, normalized: false });
   const [start, end] = ['<|startoftext|>', '<|endoftext|>'];
@@ -115,7 +115,7 @@ function clipTokenizer(vocab: Record<string, unknown>, merges: string): object {
   };
 }
 
-/** BERT's WordPiece, one token in each line of vocab.txt, as transformers puts it (BertTokenizer). */
+/** BERT's WordPiece with one token per line of vocab.txt, as in BertTokenizer of transformers. */
 function bertTokenizer(lines: string, config: Record<string, unknown>): object {
   const tokens = lines.split(/\r?\n/u);
   if (tokens.at(-1) === '') tokens.pop();

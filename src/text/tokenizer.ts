@@ -8,28 +8,28 @@ import { readTokenizer } from './tokenizer-files.ts';
 /** The token ids of one prompt, start and end of text included. */
 export interface Tokens {
   readonly ids: readonly number[];
-  /** More tokens than the model's context: cut, with the end-of-text token kept. */
+  /** Whether the text had more tokens than the context, and was truncated. The end-of-text token stays. */
   readonly truncated: boolean;
 }
 
-/** Text → token ids, as a CLIP's text tower wants them. */
+/** Text → token ids for a text encoder. */
 export interface Tokenizer {
   encode(text: string): Tokens;
-  /** The special token that a text spells out, if it does: it would end or start the prompt in its middle. */
+  /** The special token that a text contains, if any: it would end or start the prompt in the middle. */
   specialTokenIn(text: string): string | undefined;
-  /** A pattern of it is not one of the usual ones: matching it may take for ever. */
+  /** Whether a pattern of the tokenizer is unusual: matching it may never end. */
   readonly isForeign: boolean;
 }
 
-/** The text tower that the tokens are for, and what its library does to texts around the tokenizer. */
+/** The text encoder that the tokens are for, and how its library prepares texts. */
 export interface TextShape extends Pick<TextTower, 'context' | 'vocabulary' | 'pooling'> {
   readonly cleaning: Cleaning;
   readonly padding: Padding;
 }
 
 /**
- * What stands after the tokens of a prompt that is shorter than the context: nothing, or so many of one id, given itself or as
- * the `pad_token` of tokenizer_config.json. Only a tower that sees its padding needs it.
+ * What follows the tokens of a prompt that is shorter than the context: nothing, or padding with one id, which is given or is the
+ * `pad_token` of tokenizer_config.json. Only an encoder that attends to its padding needs this.
  */
 export type Padding =
   | 'none'
@@ -43,7 +43,7 @@ export type Padding =
  */
 export async function loadTokenizer(folder: string, shape: TextShape): Promise<Tokenizer> {
   const { context, vocabulary } = shape;
-  // Where all labels are known already, neither package is loaded.
+  // If all labels are cached, neither package is loaded.
   const [{ Tokenizer: Model }, { decodeHTML }, { path, json }] = await Promise.all([
     import('@huggingface/tokenizers'),
     import('entities'),
@@ -80,13 +80,13 @@ export async function loadTokenizer(folder: string, shape: TextShape): Promise<T
   };
 }
 
-/** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py), as tokenizer.json has it. */
+/** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py) in the form of tokenizer.json. */
 const CLIP_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
 /** transformers puts these before it. */
 const CONTROL_TOKENS = '<\\|startoftext\\|>|<\\|endoftext\\|>|';
 
-/** A pattern without groups and alternatives, and with one quantifier at most, takes no more than quadratic time. */
+/** A pattern without groups and alternatives, and with at most one quantifier, takes at most quadratic time. */
 function isUsual(pattern: string): boolean {
   if (pattern.replace(CONTROL_TOKENS, '') === CLIP_PATTERN) return true;
   const bare = pattern.replace(/\\p?\{[^}]*\}|\\./gu, 'x').replace(/\[[^\]]*\]/gu, 'x');
@@ -105,7 +105,7 @@ function* patternsIn(part: unknown): Generator<string> {
 /** Letters, a digit and a sign. */
 const PROBE = 'a photo of 1 dog!';
 
-/** A CLIP reads a prompt where its end of text is: a tokenizer that does not put it there would make all labels alike. */
+/** CLIP reads a prompt at its end-of-text token. A tokenizer that does not append it would make all labels alike. */
 function checkEnd(model: HuggingFaceTokenizer, path: string, { vocabulary, pooling }: TextShape): void {
   let ids: readonly unknown[];
   try {
@@ -154,10 +154,10 @@ async function padToken(folder: string, model: HuggingFaceTokenizer): Promise<nu
   );
 }
 
-/** Ids become places in a list: one of a billion would take the memory of a billion (CWE-770). */
+/** Ids become array indices: an id of a billion would take the memory of a billion entries (CWE-770). */
 const MOST_IDS = 10_000_000;
 
-/** @throws TypeError if a tokenizer knows no word, or a token has an id that no model has */
+/** @throws TypeError if a tokenizer has no tokens, or a token has an id that is too large for any model */
 function checkVocabulary(json: unknown): void {
   const { model, added_tokens: added } = Object(json);
   const vocabulary: Record<string, unknown> = Object(Object(model).vocab);

@@ -68,7 +68,7 @@ describe('labels', () => {
   const recall = async (prompts = PROMPTS, other = {}) =>
     encodeLabelsOnce((texts, onPart) => encodeLabels(closed, texts, onPart), prompts, await cacheOf(MODEL, other));
 
-  it('are encoded once: then neither the tokenizer nor the text graph is opened', async () => {
+  it('are encoded once; later neither the tokenizer nor the text graph is opened', async () => {
     const first = await encode();
     const again = await recall();
     expect(again).toEqual(first);
@@ -76,7 +76,7 @@ describe('labels', () => {
     expect(await encode(PROMPTS, { cache: false })).toEqual(first);
   });
 
-  it('are found in any order, and beside new ones', async () => {
+  it('are found in any order, and together with new labels', async () => {
     const first = await encode();
     const [cat, dog, long] = PROMPTS as [string[], string[], string[]];
     const other = await encode([long, ['new'], dog, cat]);
@@ -100,14 +100,14 @@ describe('labels', () => {
     await expect(recall(prompts, other)).rejects.toThrow('the tokenizer was loaded');
   });
 
-  it('of another model are others, also where it has the same name', async () => {
+  it('of another model are not used, even if it has the same name', async () => {
     const first = await encode();
     const other = await encode(PROMPTS, {}, fixture('tiny-gelu-f16'));
     expect(await recall()).toEqual(first);
     expect(other).toEqual(await encode(PROMPTS, { cache: false }, fixture('tiny-gelu-f16')));
   });
 
-  it('that are damaged are made anew, and mended', async () => {
+  it('are encoded again and replaced if they are damaged', async () => {
     const first = await encode();
     await damage();
     await expect(recall()).rejects.toThrow('the tokenizer was loaded');
@@ -120,7 +120,7 @@ describe('labels', () => {
     await expect(readdir(env.CLIP_CLASSIFY_CACHE)).rejects.toThrow('ENOENT');
   });
 
-  it('cost time alone where the cache cannot be written, and that is told', async () => {
+  it('are encoded without the cache if it cannot be written, and the user is told', async () => {
     await writeFile(env.CLIP_CLASSIFY_CACHE, 'a file where the folder should be');
     const troubles: unknown[] = [];
     const rows = await encode(PROMPTS, { onCacheTrouble: (error) => troubles.push(error) });
@@ -149,7 +149,7 @@ describe('images', () => {
     return { result, provider: () => images.provider() };
   };
 
-  it('are encoded once: then the image graph is not opened, nor a process started', async () => {
+  it('are encoded once; later the image graph is not opened and no process is started', async () => {
     const first = await embed(IMAGES, { isolate: true });
     for (const [n, image] of IMAGES.entries()) {
       const { result, provider } = await recall(image);
@@ -181,14 +181,14 @@ describe('images', () => {
     await expect(recall(IMAGES[0] as string, decoding, other)).rejects.toThrow('the image graph was opened');
   });
 
-  it('are looked at again where fewer pixels are allowed than when they were encoded', async () => {
+  it('are checked again if fewer pixels are allowed than when they were encoded', async () => {
     const [first] = await embed([IMAGES[0] as string], {}, { maxPixels: 1_000_000 });
     expect((await recall(IMAGES[0] as string, { maxPixels: 2_000_000 })).result).toEqual(first);
     const [refused] = await embed([IMAGES[0] as string], {}, { maxPixels: 10 });
     expect(refused).toMatchObject({ ok: false, error: { code: 'E_PIXEL_LIMIT' } });
   });
 
-  it('that are bad are bad every time', async () => {
+  it('that are bad have an error in every run', async () => {
     const bad = join(folder, 'bad.jpg');
     await writeFile(bad, 'no image');
     for (let n = 0; n < 2; n++) {
@@ -199,13 +199,13 @@ describe('images', () => {
     }
   });
 
-  it('that are damaged are made anew', async () => {
+  it('are encoded again if their embeddings are damaged', async () => {
     const first = await embed();
     await damage();
     expect(await embed()).toEqual(first);
   });
 
-  it('are not kept unless that is asked for', async () => {
+  it('are not cached by default', async () => {
     await embed(IMAGES, { cacheImages: false });
     expect(await segments()).toEqual([]);
   });

@@ -68,7 +68,7 @@ function numbers(seed: number): (limit: number) => number {
 }
 
 describe('a store of embeddings', () => {
-  it('gives back what was put, to the last bit, and nothing else', async () => {
+  it('returns exactly the stored bits, and nothing for other keys', async () => {
     await fill(0, COUNT);
     const store = await open();
     expect(countRight(store)).toBe(COUNT);
@@ -76,14 +76,14 @@ describe('a store of embeddings', () => {
     await store.close();
   });
 
-  it('keeps facts apart', async () => {
+  it('separates embeddings with different facts', async () => {
     await fill(0, COUNT);
     const other = await open(JSON.stringify({ model: 'abd', version: 1 }));
     expect(countRight(other)).toBe(0);
     await other.close();
   });
 
-  it('does not believe a segment of other facts that lies in its folder', async () => {
+  it('ignores a segment with other facts in its folder', async () => {
     await fill(0, COUNT, '{"model":"other"}');
     const [foreign] = await segments();
     await fill(0, 1);
@@ -94,7 +94,7 @@ describe('a store of embeddings', () => {
     await store.close();
   });
 
-  it('puts many small segments together and loses none', async () => {
+  it('merges many small segments without losing an embedding', async () => {
     for (let n = 0; n < COUNT; n += 2) await fill(n, n + 2);
     expect((await segments()).length).toBeLessThan(COUNT / 2);
     const store = await open();
@@ -102,7 +102,7 @@ describe('a store of embeddings', () => {
     await store.close();
   });
 
-  it('has no embedding without direction: NaN, infinite, zero', async () => {
+  it('stores no embedding without direction: NaN, infinite, zero', async () => {
     const folder = join(parent, 'f');
     await mkdir(folder);
     const writer = await SegmentWriter.create(folder, FACTS, 4);
@@ -131,7 +131,7 @@ describe('a damaged store', () => {
     whole = await readFile(path);
   });
 
-  it.each([1, 2, 3])('is never believed: 200 places with a flipped bit (seed %i)', async (seed) => {
+  it.each([1, 2, 3])('returns no wrong embedding: 200 places with a flipped bit (seed %i)', async (seed) => {
     const next = numbers(seed);
     for (let i = 0; i < 200; i++) {
       const bytes = Buffer.from(whole);
@@ -146,7 +146,7 @@ describe('a damaged store', () => {
     }
   });
 
-  it('is never believed: cut at 200 places', async () => {
+  it('returns no wrong embedding: truncated at 200 places', async () => {
     const next = numbers(4);
     for (let i = 0; i < 200; i++) {
       await writeFile(path, whole.subarray(0, next(whole.length)));
@@ -158,7 +158,7 @@ describe('a damaged store', () => {
     }
   });
 
-  it('is mended by the next one who uses it', async () => {
+  it('is repaired by the next process that uses it', async () => {
     const bytes = Buffer.from(whole);
     bytes[bytes.length - 40] = (bytes[bytes.length - 40] as number) ^ 1;
     await writeFile(path, bytes);
@@ -170,14 +170,14 @@ describe('a damaged store', () => {
     expect(countRight(await open())).toBe(COUNT / 2);
   });
 
-  it('of an older version is left out', async () => {
+  it('is ignored if it is of an older version', async () => {
     const bytes = Buffer.from(whole);
     bytes.writeUInt32LE(0, 8);
     await writeFile(path, bytes);
     expect(countRight(await open())).toBe(0);
   });
 
-  it('may be rubbish, a folder or a link', async () => {
+  it('may contain random bytes, a folder or a link', async () => {
     await writeFile(join(path, '../rubbish.emb'), 'hello');
     await mkdir(join(path, '../folder.emb'));
     expect(countRight(await open())).toBe(COUNT / 2);
@@ -208,14 +208,14 @@ describe('processes that share a store', () => {
     });
   };
 
-  it('lose nothing to each other', async () => {
+  it('do not lose embeddings of each other', async () => {
     const children = [0, 1, 2, 3].map((n) => start(n * 10, n * 10 + 20));
     const codes = await Promise.all(children.map((child) => once(child, 'exit')));
     expect(codes.map(([code]) => code)).toEqual([0, 0, 0, 0]);
     expect(countRight(await open())).toBe(COUNT);
   });
 
-  it('keep what one had written that was killed, and drop what it was writing', async () => {
+  it('keep what a killed process has written, and drop its partial block', async () => {
     const child = start(0, 100_000);
     await once(child, 'message'); // some are written
     child.kill('SIGKILL');
@@ -232,7 +232,7 @@ describe('processes that share a store', () => {
     expect(countRight(await open())).toBe(before);
   });
 
-  it('leave alone what another is still writing', async () => {
+  it('do not touch a segment that another process is writing', async () => {
     await fill(0, 1);
     const [finished] = (await segments()) as [string];
     const growing = join(finished, '../growing.part');

@@ -62,7 +62,7 @@ describe('inferArchitecture', () => {
     });
   });
 
-  it("needs from the config only what differs from Hugging Face's defaults", () => {
+  it("needs only the fields of the config that differ from Hugging Face's defaults", () => {
     const small = {
       vision_config: { num_attention_heads: 4 },
       text_config: { num_attention_heads: 2, eos_token_id: 599 },
@@ -100,7 +100,7 @@ describe('inferArchitecture', () => {
     expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(message);
   });
 
-  it('refuses a tensor that it does not know, such as a layer scale', () => {
+  it('refuses an unknown tensor, such as a layer scale', () => {
     const scale = {
       ...checkpoint.tensor('vision_model.post_layernorm.bias'),
       name: 'vision_model.encoder.layers.0.ls_1.gamma',
@@ -138,7 +138,7 @@ describe('inferArchitecture', () => {
 });
 
 describe('withHuggingFaceNames', () => {
-  it('parts a stacked projection without copying it', async () => {
+  it('splits a stacked projection without copying it', async () => {
     const openClip = await readCheckpoint(fixture('tiny-open-clip/open_clip_model.safetensors'));
     const stacked = openClip.tensor('visual.transformer.resblocks.1.attn.in_proj_weight');
     const key = withHuggingFaceNames(openClip).tensor('vision_model.encoder.layers.1.self_attn.k_proj.weight');
@@ -153,7 +153,7 @@ describe('withHuggingFaceNames', () => {
 });
 
 describe('stages', () => {
-  it('account for every parameter but the logit scale', () => {
+  it('contain every parameter except the logit scale', () => {
     const { image, text } = stages(checkpoint, inferArchitecture(checkpoint, config));
     const parameters = [...image, ...text].reduce((sum, stage) => sum + stage.parameters, 0);
     const all = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -40,7 +40,7 @@ describe('quantizeMatrix', () => {
     }
   });
 
-  it('never lets a pair of products leave 16 bits, whatever the signs', () => {
+  it('keeps every pair of products within 16 bits, for any signs', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const [outputs, inputs] = [16, 96];
       // Few different magnitudes: sums that round up twice are common.
@@ -55,7 +55,7 @@ describe('quantizeMatrix', () => {
     }
   });
 
-  it('uses all eight bits where signs alternate, and leaves zeros zero', () => {
+  it('uses all eight bits if signs alternate, and keeps zeros', () => {
     const { steps, scales } = quantizeMatrix(Float32Array.of(1, -1, 0.5, 0, 0, 0), [2, 3]) ?? expect.fail();
     expect([...steps]).toEqual([127, 0, -127, 0, 64, 0]);
     expect([...scales]).toEqual([Math.fround(1 / 127), 0]);
@@ -73,7 +73,7 @@ describe('quantizeMatrix', () => {
 });
 
 describe('half precision', () => {
-  it('survives the way to float32 and back: all numbers of binary16', () => {
+  it('stays equal after conversion to float32 and back: all numbers of binary16', () => {
     const all = Uint16Array.from({ length: 2 ** 16 }, (_, n) => n).filter((bits) => (bits & 0x7c00) !== 0x7c00);
     const wide = widen(new Uint8Array(all.buffer, 0, all.byteLength), 'F16');
     expect(toHalves(wide)).toEqual(all);
@@ -93,7 +93,7 @@ describe('half precision', () => {
     expect([...toHalves(Float32Array.from(values))]).toEqual([0x3c00, 0x3c00, 0x3c02, 0x3c01, 0, 2, 0xae66, 0x7bff]);
   });
 
-  it('widens the tensors of checkpoints as Python reads them', async () => {
+  it('converts the tensors of checkpoints to the values that Python reads', async () => {
     // The first elements of the fixtures, whose float32 values are the stored bits with zeros behind them for BF16.
     const checkpoint = await readCheckpoint(fixture('tiny-2d-mean-bf16/model.safetensors'));
     const bytes = await readFile(checkpoint.file);

@@ -85,7 +85,7 @@ describe('readCheckpoint', () => {
     expect((error as ModelError).message).toMatch(message);
   });
 
-  it('refuses a file that is not there', async () => {
+  it('refuses a missing file', async () => {
     await expect(readCheckpoint(join(folder, 'nothing'))).rejects.toThrow(/cannot read/);
   });
 });

@@ -41,7 +41,7 @@ describe.each(['onnxruntime', 'sharp'])('where %s cannot be loaded', (library) =
     expect(stderr).toMatch(new RegExp(`E_PROVIDER: ${library}.* cannot be loaded: .*npm install`));
   });
 
-  it('--version and doctor answer', async () => {
+  it('--version and doctor work', async () => {
     expect((await run(library, ['--version'])).code).toBe(0);
     const { stdout, stderr } = await run(library, ['doctor', '--offline']);
     expect([stdout.includes(`${library}`), /^ {4}at /m.test(stderr)]).toEqual([true, false]);

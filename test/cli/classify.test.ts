@@ -21,7 +21,7 @@ const rows = (text: string) =>
     .map((line) => JSON.parse(line));
 
 describe('clip-classify', () => {
-  it('ranks labels for an image, as jsonl where standard output is no terminal', async () => {
+  it('ranks labels for an image, as jsonl if standard output is not a terminal', async () => {
     const { code, stdout, stderr } = await cli([image('rgb.png'), ...LABELS, ...MODEL]);
     expect([code, stderr]).toEqual([0, '']);
     const [row] = rows(stdout);
@@ -44,13 +44,13 @@ describe('clip-classify', () => {
     expect(await cli(['classify', image('rgb.png'), ...LABELS, ...MODEL])).toEqual(short);
   });
 
-  it('takes an image that is called like a command, by its path', async () => {
+  it('classifies an image whose name is a command if its path is given', async () => {
     await writeFile(join(folder, 'models'), await readFile(image('rgb.png')));
     const { code } = await cli([join(folder, 'models'), ...LABELS, ...MODEL]);
     expect(code).toBe(0);
   });
 
-  it('adds up labels from options and files', async () => {
+  it('uses labels from options and files together', async () => {
     await writeFile(join(folder, 'labels.txt'), '\uFEFF# animals\r\nbird\r\n\r\nbig, red truck\r\n');
     const args = [
       image('rgb.png'),
@@ -69,7 +69,7 @@ describe('clip-classify', () => {
     expect(labels.sort()).toEqual(['big, red truck', 'bird', 'cat', 'dog, wet']);
   });
 
-  it('has an error row for each bad image among good ones, goes on, and ends with 1', async () => {
+  it('has an error row for each bad image, continues, and ends with 1', async () => {
     await writeFile(join(folder, 'empty.jpg'), '');
     await writeFile(join(folder, 'text.jpg'), 'hello');
     await writeFile(join(folder, 'cut.png'), (await readFile(image('rgb.png'))).subarray(0, 3000));
@@ -87,11 +87,11 @@ describe('clip-classify', () => {
     ]);
   });
 
-  it('ends with 1 where the only image is bad', async () => {
+  it('ends with 1 if the only image is bad', async () => {
     expect(await cli([join(folder, 'nothing.jpg'), ...LABELS, ...MODEL])).toMatchObject({ code: 1, stderr: '' });
   });
 
-  it('walks folders in byte order, without hidden files, links and other files', async () => {
+  it('searches folders in byte order, without hidden files, links and other files', async () => {
     const root = join(folder, 'walk');
     await mkdir(join(root, 'a'), { recursive: true });
     await mkdir(join(root, '.hidden'));
@@ -118,7 +118,7 @@ describe('clip-classify', () => {
     expect(rows(stdout).map((row) => row.image)).toEqual(expected.map((name) => join(root, name)));
   });
 
-  it('writes paths as they were given, also through a link', async () => {
+  it('writes paths as given, also through a link', async () => {
     await mkdir(join(folder, 'real/deep'), { recursive: true });
     await mkdir(join(folder, 'real/pics'));
     await writeFile(join(folder, 'real/pics/p.png'), await readFile(image('rgb.png')));
@@ -132,7 +132,7 @@ describe('clip-classify', () => {
     expect(stderr + stdout).not.toContain('\x1b');
   });
 
-  it('takes a file whose name looks like a glob', async () => {
+  it('reads a file whose name looks like a glob', async () => {
     await writeFile(join(folder, '[0]*.png'), await readFile(image('rgb.png')));
     const [row] = rows((await cli([join(folder, '[0]*.png'), ...LABELS, ...MODEL])).stdout);
     expect(row.image).toBe(join(folder, '[0]*.png'));
@@ -163,7 +163,7 @@ describe('clip-classify', () => {
   });
 });
 
-describe('what cannot run ends with 2 and one line', () => {
+describe('a run that cannot start ends with exit code 2 and one line', () => {
   it.each([
     [[], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
     [['x.jpg'], /E_LABELS: there are no labels; set --labels, for example cat,dog/],
@@ -206,7 +206,7 @@ describe('what cannot run ends with 2 and one line', () => {
     expect(await readFile(file)).toEqual(before);
   });
 
-  it('leaves an output file alone that it would have overwritten', async () => {
+  it('does not change an existing output file', async () => {
     const file = join(folder, 'kept.csv');
     await writeFile(file, 'precious');
     expect((await cli([image('rgb.png'), '-l', 'cat,cat', ...MODEL, '-o', file])).code).toBe(2);
@@ -215,7 +215,7 @@ describe('what cannot run ends with 2 and one line', () => {
 });
 
 describe('--help and --version', () => {
-  it('go to standard output and end with 0', async () => {
+  it('print to standard output and end with 0', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(await cli(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     const help = await cli(['--help']);

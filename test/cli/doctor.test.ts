@@ -31,7 +31,7 @@ describe('doctor', () => {
     expect([code, findings.filter(({ state }) => state === 'problem')]).toEqual([0, []]);
   });
 
-  it('says it all itself: what drivers write stays in the processes that try them', async () => {
+  it('does not show the output of drivers, which run in other processes', async () => {
     const bin = join(repository, 'bin/clip-classify.js');
     const { stderr } = await promisify(execFile)(process.execPath, [bin, 'doctor', '--offline']);
     expect(stderr).toBe('');
@@ -45,7 +45,7 @@ describe('doctor', () => {
       expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it('gives each problem its fix', async () => {
+  it('names a fix for each problem', async () => {
     const { code, stdout } = await cli(['doctor', '--offline'], { env: { CLIP_CLASSIFY_CACHE: '/dev/null/cache' } });
     expect(code).toBe(1);
     expect(stdout).toMatch(/problem {2}cache folder .*\n( .*\n)* +→ set CLIP_CLASSIFY_CACHE to a writable/);
@@ -56,17 +56,17 @@ describe('doctor', () => {
 describe('--provider', async () => {
   const withCuda = await hasCudaLibrary();
 
-  it('auto says what really ran', async () => {
+  it('auto names the provider that ran', async () => {
     const { stdout } = await cli([...image, '-f', 'json'], { env });
     expect(['cpu', 'cuda', 'coreml', 'dml']).toContain(JSON.parse(stdout).provider);
   });
 
-  it('cpu runs everywhere', async () => {
+  it('cpu works on every machine', async () => {
     const { code, stdout } = await cli([...image, '-f', 'json', '--provider', 'cpu'], { env });
     expect([code, JSON.parse(stdout).provider]).toEqual([0, 'cpu']);
   });
 
-  it.skipIf(withCuda)('cuda is refused with the command that fetches its libraries, never replaced', async () => {
+  it.skipIf(withCuda)('cuda is refused with the command that downloads its libraries, and never replaced', async () => {
     const { code, stdout, stderr } = await cli([...image, '--provider', 'cuda'], { env });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(
@@ -74,7 +74,7 @@ describe('--provider', async () => {
     );
   });
 
-  it('one of another platform is refused with what there is', async () => {
+  it('a provider of another platform is refused with a list of the available ones', async () => {
     const foreign = process.platform === 'win32' ? 'coreml' : 'dml';
     const { code, stderr } = await cli([...image, '--provider', foreign], { env });
     expect([code, stderr]).toEqual([
@@ -83,7 +83,7 @@ describe('--provider', async () => {
     ]);
   });
 
-  it('an unknown one is a usage error', async () => {
+  it('an unknown provider is a usage error', async () => {
     expect(await cli([...image, '--provider', 'abacus'], { env })).toMatchObject({ code: 2, stderr: /E_USAGE/ });
   });
 });

@@ -32,7 +32,7 @@ const expectLike = (actual: readonly number[], expected: readonly number[]) => {
 };
 
 describe('embed', () => {
-  it(`gives the unit embeddings of images, as ${golden.source} has them`, async () => {
+  it(`gives the unit embeddings of images, as in ${golden.source}`, async () => {
     const { code, stdout } = await cli(['embed', ...files, '--no-exif', ...MODEL, '--quiet']);
     expect(code).toBe(0);
     for (const [n, row] of rows(stdout).entries()) {
@@ -46,7 +46,7 @@ describe('embed', () => {
     expect(rows(stdout)).toHaveLength(files.length);
   });
 
-  it('gives those of texts, as they are, commas and all', async () => {
+  it('gives the embeddings of texts, which may contain commas', async () => {
     const prompts = reference?.prompts ?? [];
     await writeFile(at('texts.txt'), prompts.slice(1).join('\n'));
     const list = (prompts[0] as string).replaceAll(',', '\\,');
@@ -58,7 +58,7 @@ describe('embed', () => {
     expect(rows(stdout)).toHaveLength(prompts.length);
   });
 
-  it('writes them for NumPy, with a file beside that says what the rows are', async () => {
+  it('writes them for NumPy, with a file next to it that names the rows', async () => {
     const bad = at('bad.jpg');
     await writeFile(bad, 'no image');
     const images = [files[0] as string, bad, files[1] as string];
@@ -95,7 +95,7 @@ describe('embed', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('refuses an empty text, and nothing at all', async () => {
+  it('refuses an empty text, and a call without inputs', async () => {
     expect(await cli(['embed', '--texts', 'a,,b', ...MODEL])).toMatchObject({
       code: 2,
       stderr: /E_LABELS: text 2 of 3/,
@@ -103,7 +103,7 @@ describe('embed', () => {
     expect(await cli(['embed', ...MODEL])).toMatchObject({ code: 2, stderr: /E_USAGE: no images/ });
   });
 
-  it('takes every text of a file that is not blank, one that begins with # too', async () => {
+  it('reads every text of a file that is not blank, also if it begins with #', async () => {
     await writeFile(at('marks.txt'), '#1 fan\n\na cat\n');
     const { stdout } = await cli(['embed', '--texts-file', at('marks.txt'), ...MODEL]);
     expect(rows(stdout).map(({ text }) => text)).toEqual(['#1 fan', 'a cat']);
@@ -124,12 +124,12 @@ describe('embed', () => {
     expect(await readFile(read, 'utf8')).toBe(`${files[0]}\n`);
   });
 
-  it('refuses what chooses images where texts are given', async () => {
+  it('refuses options for images if texts are given', async () => {
     const { code, stderr } = await cli(['embed', '--texts', 'a,b', '--shard', '1/2', ...MODEL]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/E_USAGE: --shard selects images, but texts is given/)]);
   });
 
-  it('writes to standard output if the output is called -', async () => {
+  it('writes to standard output if the output is -', async () => {
     const { code, stdout } = await cli(['embed', '--texts', 'a cat', ...MODEL, '-o', '-']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ text: 'a cat' });
@@ -147,7 +147,7 @@ describe('--from', () => {
     direct = rows((await classify(...images)).stdout);
   });
 
-  it('names no provider and dtype in JSON, for none ran', async () => {
+  it('has no provider and dtype in JSON, because no model ran', async () => {
     const { stdout } = await classify('--from', at('photos.npy'), '-f', 'json', '--provider', 'cpu');
     expect(JSON.parse(stdout)).toMatchObject({ model: 'tiny-class', provider: null, dtype: null });
   });
@@ -203,7 +203,11 @@ describe('--from', () => {
 
   it.each([
     ['cut short', (npy: Buffer) => npy.subarray(0, -1), /has \d+ bytes, but its header says/],
-    ['of doubles', (npy: Buffer) => Buffer.from(npy.toString('latin1').replace('<f4', '<f8'), 'latin1'), /not float32/],
+    [
+      'of doubles',
+      (npy: Buffer) => Buffer.from(npy.toString('latin1').replace('<f4', '<f8'), 'latin1'),
+      /neither float32/,
+    ],
     [
       'that promises more',
       (npy: Buffer) => Buffer.from(npy.toString('latin1').replace(/\((\d+),/, '(9$1,'), 'latin1'),
@@ -219,7 +223,7 @@ describe('--from', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('has an error row for an embedding that is none', async () => {
+  it('has an error row for an invalid embedding', async () => {
     const [good] = (await readFile(at('photos.jsonl'), 'utf8')).split('\n') as [string];
     const row = JSON.parse(good);
     const change = (embedding: unknown) => JSON.stringify({ ...row, embedding });
@@ -250,7 +254,7 @@ describe('the cache of embeddings', () => {
   const bin = join(repository, 'bin/clip-classify.js');
   const args = [bin, ...files.slice(0, 2), ...LABELS, ...MODEL, '--cache-images', '--quiet'];
 
-  it('gives the same rows when it is cold, warm, damaged and left out', async () => {
+  it('gives the same rows when it is empty, filled, damaged and disabled', async () => {
     const env = { ...process.env, CLIP_CLASSIFY_CACHE: at('own') };
     const cold = await run(process.execPath, args, { env });
     expect((await readdir(at('own/embeddings'))).length).toBe(2);
@@ -262,7 +266,7 @@ describe('the cache of embeddings', () => {
     expect(await run(process.execPath, [...without, '--no-cache'], { env })).toEqual(cold);
   });
 
-  it('that nobody may write costs nothing but time, and a note with --verbose', async () => {
+  it('that cannot be written costs only time, and a note with --verbose', async () => {
     const expected = await run(process.execPath, args, { env: { ...process.env, CLIP_CLASSIFY_CACHE: at('good') } });
     await mkdir(at('locked'));
     await chmod(at('locked'), 0o555);

@@ -14,8 +14,8 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rm(root, { recursive: true }));
 
-describe('eval, as a process of its own', () => {
-  it('ends with 130 on SIGINT, leaves the report of an earlier run as it was, and no process', async () => {
+describe('eval as a process', () => {
+  it('ends with 130 on SIGINT, keeps the report of an earlier run, and leaves no process', async () => {
     const file = join(root, 'report.html');
     await writeFile(file, 'precious');
     const { child, ended } = start(['eval', join(root, 'data'), ...MODEL, '-o', file]);

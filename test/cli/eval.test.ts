@@ -34,7 +34,7 @@ const csv = async (name: string, text: string) => {
 };
 
 describe('clip-classify eval', () => {
-  it('holds a folder per class against what classify says of its images', async () => {
+  it('compares the folder of each class with the rows of classify for its images', async () => {
     const { code, stderr, figures } = await evaluate(root);
     expect([code, stderr]).toEqual([0, '6 ok, 0 failed\n']);
     const paths = [
@@ -88,7 +88,7 @@ describe('clip-classify eval', () => {
     expect(same(figures)).toEqual(same((await evaluate(root)).figures));
   });
 
-  it('takes paths with commas, quotes and line breaks from a CSV, and absolute ones', async () => {
+  it('reads paths with commas, quotes and line breaks from a CSV, and absolute paths', async () => {
     const odd = 'a, "b"\nc.png';
     await copyFile(fixture('images/rgb.png'), join(folder, odd));
     const file = await csv(
@@ -98,7 +98,7 @@ describe('clip-classify eval', () => {
     expect(await evaluate(file)).toMatchObject({ code: 0, figures: { images: 2, failed: 0 } });
   });
 
-  it('counts and names failures, and ends with 1', async () => {
+  it('counts and names failures, with exit code 1', async () => {
     const file = await csv(
       'broken.csv',
       `path,label\n${fixture('images/rgb.png')},cat\nnothing.png,dog\nbroken.csv,cat\n`,
@@ -132,7 +132,7 @@ describe('clip-classify eval', () => {
     expect((await cli(['eval', root, ...MODEL], { tty: true })).stdout).toContain('\x1b[');
   });
 
-  it('ranks more labels than there are classes, and matches them without case', async () => {
+  it('ranks more labels than there are classes, and ignores letter case', async () => {
     const { code, figures } = await evaluate(root, '-l', 'Dog,bird,Cat');
     expect(code).toBe(0);
     expect(figures.labels).toEqual(['Dog', 'bird', 'Cat']);
@@ -144,7 +144,7 @@ describe('clip-classify eval', () => {
     ]);
   });
 
-  it('knows a class by an alias of its label', async () => {
+  it('finds a class by an alias of its label', async () => {
     const file = join(folder, 'words.json');
     await writeFile(file, JSON.stringify(['dog', { label: 'house cat', aliases: ['Cat'] }]));
     const { code, figures } = await evaluate(root, '--labels-file', file);
@@ -155,7 +155,7 @@ describe('clip-classify eval', () => {
     ]);
   });
 
-  it('counts an image without a label as wrong, whether a threshold of its label or an option took the label away', async () => {
+  it('counts an image without a label as wrong, with the threshold of a label or of an option', async () => {
     const file = join(folder, 'strict.json');
     await writeFile(
       file,
@@ -184,14 +184,14 @@ describe('clip-classify eval', () => {
     );
   });
 
-  it('takes a background that comes first for no label, as classify does', async () => {
+  it('gives no label if the background has the best score, like classify', async () => {
     const { figures } = await evaluate(root, '--none');
     const labels = ['-l', 'cat,dog', '--none', '-f', 'jsonl', ...MODEL];
     const rows = (await cli([join(root, 'cat'), join(root, 'dog'), ...labels])).stdout.trimEnd().split('\n');
     expect(figures.refused).toBe(rows.filter((row) => JSON.parse(row).label === null).length);
   });
 
-  it('reads SVG where it is asked to', async () => {
+  it('reads SVG with --allow-svg', async () => {
     const drawing = join(folder, 'square.svg');
     await writeFile(
       drawing,
@@ -202,7 +202,7 @@ describe('clip-classify eval', () => {
     expect((await evaluate(file, '--allow-svg')).figures.failed).toBe(0);
   });
 
-  it('follows links to the folders of classes where it is asked to', async () => {
+  it('follows links to the folders of classes with --follow', async () => {
     const linked = join(folder, 'linked');
     await mkdir(linked);
     for (const label of ['cat', 'dog']) await symlink(join(root, label), join(linked, label));
@@ -212,7 +212,7 @@ describe('clip-classify eval', () => {
     expect((await evaluate(linked, '--follow')).figures.images).toBe(6);
   });
 
-  it('leaves out what lies beside the classes, and says so', async () => {
+  it('skips files that belong to no class, and says so', async () => {
     const beside = join(folder, 'beside');
     await mkdir(join(beside, 'cat'), { recursive: true });
     await mkdir(join(beside, 'dog')); // without images, so it is not a class
@@ -236,7 +236,7 @@ describe('clip-classify eval', () => {
 });
 
 describe('eval --calibrate', () => {
-  it('proposes thresholds as a table, as JSON and as a labels file', async () => {
+  it('suggests thresholds as a table, as JSON and as a labels file', async () => {
     const file = join(folder, 'labels.json');
     const { code, figures } = await evaluate(root, '--calibrate', '--precision', '0.6', '-o', file);
     expect(code).toBe(0);
@@ -263,7 +263,7 @@ describe('eval --calibrate', () => {
     expect((await cli([join(root, 'cat/rgb.png'), '--labels-file', written, ...MODEL])).code).toBe(0);
   });
 
-  it('splits the images alike wherever they lie', async () => {
+  it('splits the images in the same way in every folder', async () => {
     const elsewhere = join(folder, 'elsewhere');
     for (const [n, name] of IMAGES.entries()) {
       const place = join(elsewhere, n % 2 === 0 ? 'cat' : 'dog', n < 4 ? '' : 'deeper');
@@ -275,7 +275,7 @@ describe('eval --calibrate', () => {
   });
 });
 
-describe('what eval cannot do ends with 2 and one line', () => {
+describe('eval refuses with exit code 2 and one line', () => {
   it.each<[string, (() => Promise<string[]>) | string[], RegExp]>([
     ['nothing to evaluate', [], /E_USAGE: <folder\|truth.csv> is missing/],
     ['a device', ['/dev/null'], /E_USAGE: \/dev\/null is not a folder and not a regular file/],

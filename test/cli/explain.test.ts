@@ -23,7 +23,7 @@ const digestOf = async (file: string) =>
     .digest('hex');
 
 describe('--explain', () => {
-  it('draws the first label beside the row, and says the range', async () => {
+  it('draws the first label next to the row, and prints the range', async () => {
     const { code, stdout, stderr } = await cli([image, ...ARGS, '--explain', at('first.png')]);
     expect(code).toBe(0);
     expect(stdout).toBe((await cli([image, ...ARGS])).stdout);
@@ -33,7 +33,7 @@ describe('--explain', () => {
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('draws the label that is named, whatever its case, and nothing else is said with --quiet', async () => {
+  it('draws the named label in any letter case, and prints nothing with --quiet', async () => {
     const named = await cli([image, ...ARGS, '--explain', at('dog.png'), '--explain-label', 'DOG']);
     expect(named.stderr).toContain('"dog"');
     const quiet = await cli([image, ...ARGS, '--explain', at('quiet.png'), '--explain-label', 'dog', '--quiet']);
@@ -51,7 +51,7 @@ describe('--explain', () => {
     expect(await digestOf(at('stdin.png'))).toBe(await digestOf(at('file.png')));
   });
 
-  it('fetches a URL once for both', async () => {
+  it('downloads a URL once for both', async () => {
     const bytes = await readFile(image);
     const server = await serve({ '/cat.png': (_, response) => response.end(bytes) });
     const url = `${server.origin}/cat.png`;
@@ -61,13 +61,13 @@ describe('--explain', () => {
     expect(await digestOf(at('fetched.png'))).toBe(await digestOf(at('dog.png')));
   });
 
-  it('draws nothing of an image that has an error row', async () => {
+  it('draws nothing for an image with an error row', async () => {
     const { code, stdout } = await cli([at('nothing.jpg'), ...ARGS, '--explain', at('nothing.png')]);
     expect([code, JSON.parse(stdout).error.code]).toEqual([1, 'E_NOT_FOUND']);
     expect(await readdir(folder)).not.toContain('nothing.png');
   });
 
-  it('tells before the work what cannot be', async () => {
+  it('reports impossible options before the work', async () => {
     await copyFile(image, at('photo.png'));
     await mkdir(at('folder.png'));
     const other = fixture('images/odd.jpg');

@@ -93,7 +93,7 @@ describe('find', () => {
     expect(rows).toMatchObject([{ image: broken, error: { code: 'E_FORMAT' } }]);
   });
 
-  it('sees a picture that was replaced since the last search', async () => {
+  it('notices a picture that was replaced since the last search', async () => {
     const [copy, a, b] = [join(folder, 'changing.png'), names[0] as string, names[1] as string];
     const search = async () => rowsOf((await cli(['find', 'cat', copy, ...MODEL])).stdout)[0].cosine;
     const old = new Date(Date.now() - 60_000);
@@ -106,7 +106,7 @@ describe('find', () => {
     expect(await search()).not.toBe(before);
   });
 
-  it('writes a page without scripts that holds a thumbnail of each picture', async () => {
+  it('writes a page without scripts, with a thumbnail of each picture', async () => {
     const page = join(folder, 'page.html');
     await cli(['find', 'cat <script>', photos, '--html', page, '-k', '3', ...MODEL]);
     const html = await readFile(page, 'utf8');

@@ -114,7 +114,7 @@ describe.skipIf(!canMount)('a disk that does not answer (needs root, FUSE and ..
     60_000,
   );
 
-  it('does not keep SIGINT from ending the run', async () => {
+  it('does not prevent SIGINT from ending the run', async () => {
     const said = await onHungDisk('MOUNT/hung.png --timeout 100', 'sleep 3; kill -INT $run');
     if (!said.includes('no FUSE')) expect(said).toBe('exit 130\n');
   });

@@ -41,7 +41,7 @@ async function unknownOf(words: readonly string[]): Promise<string[]> {
 }
 
 describe('the help of each command', () => {
-  it.each(commandLines)('"%s" ends with two examples or more, of options that there are', async (line) => {
+  it.each(commandLines)('"%s" ends with at least two examples, which use existing options', async (line) => {
     const examples = examplesOf(await helpOf(line === '' ? [] : line.split(' ')));
     expect(examples.length).toBeGreaterThanOrEqual(2);
     for (const example of examples) {
@@ -82,7 +82,7 @@ describe('the help of each command', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 
-  it('is reached from every command that the program names', async () => {
+  it('exists for every command that the program lists', async () => {
     const top = commandLines.filter((line) => line !== '' && !line.includes(' '));
     expect([...top].sort()).toEqual(Object.keys(COMMANDS).sort());
     expect(await cli(['help', 'embed'])).toEqual(await cli(['embed', '--help']));

@@ -34,7 +34,7 @@ function shell(script: string, cwd: string, ...options: string[]) {
   return promisify(execFile)('bash', words, { cwd, env: { ...process.env, LC_ALL: 'C' } });
 }
 
-describe('odd names are read, and their bytes come back', () => {
+describe('files with odd names are read, and rows have the bytes of the names', () => {
   let odd: string;
   let expected: Buffer[];
   beforeAll(async () => {
@@ -59,7 +59,7 @@ describe('odd names are read, and their bytes come back', () => {
     expect(paths.sort(Buffer.compare)).toEqual(expected);
   });
 
-  it('also when the embeddings come from disk, and through embed', async () => {
+  it('also with stored embeddings, and in rows of embed', async () => {
     const embeddings = join(folder, 'odd.jsonl');
     const cache = { CLIP_CLASSIFY_CACHE: join(folder, 'cache') };
     for (const _ of ['encoded', 'stored']) {
@@ -83,7 +83,7 @@ describe('odd names are read, and their bytes come back', () => {
     expect(names).toEqual(['image', ...expected.sort(Buffer.compare).map(String)]);
   });
 
-  it('without a control byte that reaches a terminal', async () => {
+  it('without control bytes on a terminal', async () => {
     await mkdir(join(folder, 'escapes'));
     await writeFile(join(folder, 'escapes/\x1b]0;owned\x07\x9b31m.png'), 'no image');
     for (const format of ['table', 'jsonl', 'json']) {
@@ -102,21 +102,21 @@ describe('standard input', () => {
     expect([code, rows(stdout)[0]]).toEqual([0, expect.objectContaining({ image: '-', label: expect.any(String) })]);
   });
 
-  it('without a byte, or with too many, is an error row', async () => {
+  it('is an error row if it is empty or too large', async () => {
     const empty = await cli(['-', ...MODEL]);
     expect([empty.code, rows(empty.stdout)[0].error.code]).toEqual([1, 'E_DECODE']);
     const long = await shell('head -c 200000001 /dev/zero | "$@" - || echo "{\\"code\\":$?}"', folder);
     expect(rows(long.stdout)).toMatchObject([{ error: { code: 'E_FILE_SIZE' } }, { code: 1 }]);
   });
 
-  it('may stand among other images', async () => {
+  it('may be one of several images', async () => {
     const { code, stdout } = await cli([image, '-', image, ...MODEL], { stdin: await readFile(image) });
     expect([code, rows(stdout).map((row) => row.image)]).toEqual([0, [image, '-', image]]);
   });
 });
 
 describe('a list', () => {
-  it('that trickles in is answered path by path, and nobody need close it', async () => {
+  it('that arrives slowly is answered path by path, before it is closed', async () => {
     const child = spawn(process.execPath, [bin, '--files-from', '-', ...MODEL, '--quiet']);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     for (const name of [image, 'nothing.png', fixture('images/odd.jpg')]) {
@@ -127,7 +127,7 @@ describe('a list', () => {
     expect(await once(child, 'close')).toEqual([1, null]);
   });
 
-  it('that is left open does not keep the program when its reader has gone', async () => {
+  it('that stays open does not keep the program running if the reader of the output has gone', async () => {
     const child = spawn(process.execPath, [bin, '--files-from', '-', ...MODEL, '--quiet']);
     child.stdin.write(`${image}\n`);
     await once(child.stdout, 'data');
@@ -136,13 +136,13 @@ describe('a list', () => {
     expect(await once(child, 'close')).toEqual([0, null]);
   });
 
-  it('without a path is fine', async () => {
+  it('may be empty', async () => {
     expect(await cli(['--files-from', '-', ...MODEL], { stdin: '\n' })).toEqual({ code: 0, stdout: '', stderr: '' });
     const json = await cli(['--files-from', '-', ...MODEL, '-f', 'json'], { stdin: '' });
     expect(JSON.parse(json.stdout)).toMatchObject({ model: 'tiny-class', results: [] });
   });
 
-  it('names files: a folder in it is an error row', async () => {
+  it('contains files only: a folder in it is an error row', async () => {
     const { code, stdout } = await cli(['--files-from', '-', ...MODEL], { stdin: `${folder}\n` });
     expect([code, rows(stdout)[0].error]).toEqual([
       1,
@@ -151,7 +151,7 @@ describe('a list', () => {
   });
 });
 
-it('takes links to files that a glob matches, as one that the shell expands', async () => {
+it('follows links to files that a glob matches, like a glob that the shell expands', async () => {
   const links = await mkdtemp(join(tmpdir(), 'links-'));
   await symlink(image, join(links, 'a.png'));
   await symlink('/nothing', join(links, 'b.png'));
@@ -165,7 +165,7 @@ it('takes links to files that a glob matches, as one that the shell expands', as
 });
 
 describe('URLs', () => {
-  it('are fetched, whether alone or among others, and never name a password', async () => {
+  it('are downloaded, alone or among others, and a password is never shown', async () => {
     const server = await serve({
       '/a.png': async (_, response) => response.end(await readFile(image)),
       '/no.png': (_, response) => response.writeHead(500).end(),
@@ -185,7 +185,7 @@ describe('URLs', () => {
   });
 });
 
-it('has a true row for each image that is deleted, truncated or replaced on the way', async () => {
+it('has a correct row for each image that is deleted, truncated or replaced during the run', async () => {
   const { exitCode, rows, files } = await classifyWhileChanging(300);
   const unchanged = rows[0]?.score;
   expect(exitCode).toBe(1);
@@ -201,7 +201,7 @@ it('refuses a FIFO at once, and ends', async () => {
   expect(rows(stdout).map(({ error }) => error.code)).toEqual(['E_UNREADABLE', 'E_UNREADABLE']);
 });
 
-describe('what makes no sense ends with 2 and one line', () => {
+describe('wrong usage ends with exit code 2 and one line', () => {
   it.each([
     [['-', '--files-from', '-'], /E_USAGE: standard input is used twice/],
     [['-', '-'], /E_USAGE: standard input is used twice/],

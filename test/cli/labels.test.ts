@@ -40,7 +40,7 @@ async function file(name: string, content: string): Promise<string> {
 }
 
 describe('labels files', () => {
-  it('of all three kinds add up with --labels', async () => {
+  it('of all three formats are added to --labels', async () => {
     const files = [
       await file('a.txt', 'dog\n'),
       await file('b.json', '["owl", { "label": "bee", "aliases": ["wasp"] }]'),
@@ -50,7 +50,7 @@ describe('labels files', () => {
     expect(row?.labels.map(({ label }) => label).sort()).toEqual(['bee', 'big, red truck', 'cat', 'dog', 'owl']);
   });
 
-  it('give a label prompts and aliases of its own', async () => {
+  it('give a label its own prompts and aliases', async () => {
     const scores = async (label: object) => {
       const path = await file('own.json', JSON.stringify(['dog', label]));
       const [row] = await rows(['--labels-file', path]);
@@ -64,7 +64,7 @@ describe('labels files', () => {
     expect(await scores({ label: 'cat', aliases: ['kitten'] })).not.toBe(usual);
   });
 
-  it('give a label a threshold of its own', async () => {
+  it('give a label its own threshold', async () => {
     const usual = await rows(LABELS);
     const thresholds = ['cat', 'dog', 'house'].map((label) => ({
       label,
@@ -105,7 +105,7 @@ describe('an image may have no label', () => {
     expect(found.filter(({ reason }) => reason === 'margin')).toHaveLength(2);
   });
 
-  it('with --none, where the background comes first', async () => {
+  it('with --none, if the background has the best score', async () => {
     const usual = await rows(LABELS);
     for (const [n, row] of (await rows([...LABELS, '--none'])).entries()) {
       expect(sum(row) + (row.background ?? Number.NaN)).toBeCloseTo(1, 5); // six digits of four numbers
@@ -115,26 +115,26 @@ describe('an image may have no label', () => {
     }
   });
 
-  it("with --none-prompt, which may be a label's own", async () => {
+  it('with --none-prompt, which may equal the prompt of a label', async () => {
     const [row] = await rows([...LABELS, '--none-prompt', 'a photo of a cat', '--none-prompt', 'fog']);
     expect(row?.background).toBeGreaterThanOrEqual(row?.labels.find(({ label }) => label === 'cat')?.score as number);
     const [both] = await rows([...LABELS, '--none', '--none-prompt', 'fog']);
     expect(sum(both as Row)).toBeLessThan(1 - (both?.background as number));
   });
 
-  it('and -f label prints an empty line', async () => {
+  it('and -f label then prints an empty line', async () => {
     const { code, stdout } = await cli([IMAGES[0] as string, ...LABELS, ...MODEL, '--threshold', '1', '-f', 'label']);
     expect([code, stdout]).toEqual([0, '\n']);
   });
 
-  it('and the table says why', async () => {
+  it('and the table then says why', async () => {
     const { stdout } = await cli([IMAGES[0] as string, ...LABELS, ...MODEL, '--threshold', '1', '-f', 'table']);
     expect(stdout).toContain('no label: the best score, ');
   });
 });
 
 describe('--multi-label', () => {
-  it('scores each label on its own, and marks those below their threshold', async () => {
+  it('scores each label independently, and marks labels below their threshold', async () => {
     const found = await rows([...LABELS, '--multi-label']);
     for (const row of found) {
       for (const { score, reason } of row.labels) expect(reason).toBe(score < 0.5 ? 'threshold' : undefined);
@@ -147,7 +147,7 @@ describe('--multi-label', () => {
     expect(one?.labels[0]?.score).toBeCloseTo(same as number, 5);
   });
 
-  it('shows every label that holds, whatever --top says', async () => {
+  it('lists every accepted label, even beyond --top', async () => {
     const args = [IMAGES[0] as string, ...LABELS, ...MODEL, '--multi-label', '-k', '1'];
     const count = async (threshold: string) =>
       JSON.parse((await cli([...args, '--threshold', threshold])).stdout).labels.length as number;
@@ -169,7 +169,7 @@ describe('--match', () => {
     expect(await readFile(path, 'utf8')).toBe(expected.map((one) => `${one}\n`).join(''));
   });
 
-  it('tells of images that failed on standard error, a line each', async () => {
+  it('prints images that failed on standard error, one per line', async () => {
     const bad = join(folder, 'nothing.jpg');
     const { code, stdout, stderr } = await cli([bad, ...LABELS, ...MODEL, '--match', 'cat']);
     expect([code, stdout]).toEqual([1, '']);
@@ -189,7 +189,7 @@ it('--fail-fast stops after the row of the first image that failed', async () =>
 });
 
 describe('warnings', () => {
-  it('of labels that hardly differ, once', async () => {
+  it('about nearly identical labels, once', async () => {
     const { code, stderr } = await cli([IMAGES[0] as string, '-l', 'red cat,the red cat,dog,dogs', ...MODEL]);
     expect(code).toBe(0);
     const message =
@@ -199,7 +199,7 @@ describe('warnings', () => {
     );
   });
 
-  it('of a single label, unless something else may come first', async () => {
+  it('about a single label, unless there is a background', async () => {
     const args = [IMAGES[0] as string, '-l', 'cat', ...MODEL];
     expect((await cli(args)).stderr).toContain(
       'warning: "cat" is the only label, so every image gets score 1; add labels or --background',
@@ -209,7 +209,7 @@ describe('warnings', () => {
   });
 });
 
-describe('what makes no sense ends with 2 and one line', () => {
+describe('wrong usage ends with exit code 2 and one line', () => {
   it.each([
     [['--threshold', '1.5'], /E_USAGE: .*--threshold.*use a number from 0 to 1/],
     [['--threshold', 'high'], /E_USAGE: .*--threshold.*use a number/],
@@ -228,7 +228,7 @@ describe('what makes no sense ends with 2 and one line', () => {
     expect(stderr.trimEnd()).not.toContain('\n');
   });
 
-  it('a labels file, by its name and line', async () => {
+  it('a labels file: the error has its name and line', async () => {
     const path = await file('bad.csv', 'label,threshold\ncat,0.5\ndog,2\n');
     const { code, stderr } = await cli([IMAGES[0] as string, '--labels-file', path, ...MODEL]);
     expect([code, stderr]).toEqual([
@@ -239,7 +239,7 @@ describe('what makes no sense ends with 2 and one line', () => {
 });
 
 describe('label sets', () => {
-  it('stand where labels stand, with templates of their own unless --template is given', async () => {
+  it('are used like labels, with their own templates unless --template is given', async () => {
     const own = await rows(['-l', '@pets']);
     expect(own[0]?.labels).toHaveLength(37);
     const given = await rows(['-l', '@pets', '-t', 'a photo of a {}, a type of pet.']);
@@ -253,7 +253,7 @@ describe('label sets', () => {
     expect(row?.labels.map(({ label }) => label).sort()).toEqual(['cat', 'dog', 'house']);
   });
 
-  it('are listed and shown; what is shown as json is a labels file', async () => {
+  it('are listed and shown; shown as JSON, a set is a labels file', async () => {
     const { stdout } = await cli(['labels', 'list']);
     expect(stdout).toMatch(/@photos +1\d\d +\d+ +MIT/u);
     const file = join(folder, 'pets.json');
@@ -263,7 +263,7 @@ describe('label sets', () => {
     expect((await cli(['labels', 'show', 'nothing'])).stderr).toContain('E_LABELS: there is no label set nothing');
   });
 
-  it('lint: what is odd is named with a better label, and the exit code is 1', async () => {
+  it('lint: problems are named with a better label, and the exit code is 1', async () => {
     const odd = await cli(['labels', 'lint', '-l', 'a dog,poodle,sofas,sofa,no animal', '--quiet', ...MODEL]);
     expect(odd.code).toBe(1);
     const rules = odd.stdout.trimEnd().split('\n');

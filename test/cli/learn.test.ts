@@ -43,7 +43,7 @@ const classify = async (...args: string[]) => {
 };
 
 describe('clip-classify learn', () => {
-  it('writes a file that classify and eval take for labels', async () => {
+  it('writes a file that classify and eval accept as labels', async () => {
     const file = inFolder('kinds.clf.json');
     const { code, stdout } = await learn(root, '-o', file, '--force');
     expect([code, stdout]).toEqual([0, expect.stringContaining(`wrote ${file}`)]);
@@ -55,7 +55,7 @@ describe('clip-classify learn', () => {
     expect(JSON.parse(figures)).toMatchObject({ labels: ['cat', 'dog'], images: 8, templates: ['a photo of a {}'] });
   });
 
-  it('writes a file that sort and tag take for labels', async () => {
+  it('writes a file that sort and tag accept as labels', async () => {
     const file = inFolder('shelf.clf.json');
     await learn(root, '-o', file, '--force');
     const images = join(root, 'cat');
@@ -72,7 +72,7 @@ describe('clip-classify learn', () => {
     expect(tags.map(({ added }) => added[0])).toEqual(expected.map((label) => `dc:subject=${label}`));
   });
 
-  it('with --no-text tells apart classes whose names say nothing', async () => {
+  it('with --no-text distinguishes classes with meaningless names', async () => {
     const file = inFolder('codes.clf.json');
     const codes = await fill(inFolder('codes'), { A1: IMAGES.cat, A2: IMAGES.dog });
     await learn(codes, '--no-text', '-o', file, '--force');
@@ -134,7 +134,7 @@ describe('clip-classify learn', () => {
     );
   });
 
-  it('says what is odd about the examples', async () => {
+  it('warns about odd examples', async () => {
     const odd = await fill(inFolder('odd'), { cat: ['rgb.png'], dog: ['rgb.png', 'odd.jpg'] });
     await mkdir(join(odd, 'elk'), { recursive: true });
     await writeFile(join(odd, 'dog', 'broken.png'), 'not an image');

@@ -69,7 +69,7 @@ describe('--log json', () => {
 describe('--summary', () => {
   const read = async (file: string) => JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
 
-  it('holds counts, codes, times, model, digest and versions', async () => {
+  it('contains counts, codes, times, model, digest and versions', async () => {
     const folder = await scratch('summary');
     const file = join(folder, 'summary.json');
     await writeFile(join(folder, 'bad.png'), 'no picture');
@@ -88,13 +88,13 @@ describe('--summary', () => {
     expect(summary['versions']).toEqual(expect.arrayContaining([expect.stringMatching(/^onnxruntime \d/)]));
   });
 
-  it('says what stopped the run', async () => {
+  it('contains the error that stopped the run', async () => {
     const file = join(await scratch('summary-error'), 'summary.json');
     await cli(['x.png', '-l', 'a,b', '-m', 'no-such-model', '--summary', file]);
     expect(await read(file)).toMatchObject({ exit_code: 2, ok: 0, error: { code: 'E_MODEL' } });
   });
 
-  it('counts the rows that --resume keeps apart', async () => {
+  it('counts the rows that --resume keeps separately', async () => {
     const folder = await scratch('summary-resume');
     const images = await manyImages(join(folder, 'images'), 4);
     const argv = [...TINY, '-o', join(folder, 'rows.jsonl')];
@@ -104,7 +104,7 @@ describe('--summary', () => {
     expect(await read(file)).toMatchObject({ ok: 1, failed: 0, kept: 3 });
   });
 
-  it('is refused where it would overwrite an image, a labels file or the output', async () => {
+  it('is refused if it would overwrite an image, a labels file or the output', async () => {
     const folder = await scratch('summary-refused');
     const labels = join(folder, 'labels.txt');
     await writeFile(labels, 'cat\ndog\n');
@@ -119,7 +119,7 @@ describe('--summary', () => {
     expect(await readFile(labels, 'utf8')).toBe('cat\ndog\n');
   });
 
-  it('is written whole after SIGTERM', async () => {
+  it('is written completely after SIGTERM', async () => {
     const folder = await scratch('summary-signal');
     const images = join(folder, 'images');
     await manyImages(images, 3_000);

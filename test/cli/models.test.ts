@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('models import', () => {
-  it('writes both graphs to the cache and makes the name known', async () => {
+  it('writes both graphs to the cache, and the model is found by its name', async () => {
     const { code, stdout } = await cli(['models', 'import', fixture('tiny-class')], { env });
     expect(code).toBe(0);
     const written = join(folder, 'cache', 'models', 'tiny-class');
@@ -30,14 +30,14 @@ describe('models import', () => {
     );
   });
 
-  it('gives the scores that the folder gives', async () => {
+  it('gives the same scores as the folder', async () => {
     const args = [fixture('images/rgb.png'), '-l', 'cat,dog'];
     const byFolder = await cli([...args, '-m', fixture('tiny-class')], { env });
     expect(await cli([...args, '-m', 'tiny-class'], { env })).toEqual(byFolder);
     expect(await cli(args, { env: { ...env, CLIP_CLASSIFY_MODEL: 'tiny-class' } })).toEqual(byFolder);
   });
 
-  it('never scores with graphs of another checkpoint or config', async () => {
+  it('never uses graphs of another checkpoint or config', async () => {
     const copy = join(folder, 'copy');
     const image = [fixture('images/rgb.png'), '-l', 'cat,dog'];
     await cp(fixture('tiny-class'), copy, { recursive: true });
@@ -52,7 +52,7 @@ describe('models import', () => {
     expect(await scores('changing')).not.toEqual(await scores(fixture('tiny-class')));
   });
 
-  it('says where a model was imported from that is no longer there', async () => {
+  it('names the missing source of an imported model', async () => {
     const gone = join(folder, 'gone');
     await cp(fixture('tiny-class'), gone, { recursive: true });
     await cli(['models', 'import', gone], { env });
@@ -61,7 +61,7 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/gone was imported from .*gone", which does not exist/)]);
   });
 
-  it('never believes a graph that is damaged', async () => {
+  it('never uses a damaged graph', async () => {
     const image = [fixture('images/rgb.png'), '-l', 'cat,dog'];
     expect((await cli(['models', 'import', fixture('tiny-class'), '--name', 'flipped'], { env })).code).toBe(0);
     const graph = join(folder, 'cache', 'models', 'flipped', 'text.onnx');
@@ -78,7 +78,7 @@ describe('models import', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/is not a valid model name/)]);
   });
 
-  it('refuses a checkpoint that is cut short', async () => {
+  it('refuses a truncated checkpoint', async () => {
     const cut = join(folder, 'cut');
     await cp(fixture('tiny-class'), cut, { recursive: true });
     await truncate(join(cut, 'model.safetensors'), 100_000);
@@ -117,7 +117,7 @@ describe('models inspect', () => {
     expect(stdout).toMatch(/logit bias: -1\.5/);
   });
 
-  it('prints the same as JSON', async () => {
+  it('prints the same facts as JSON', async () => {
     const { stdout } = await cli(['models', 'inspect', fixture('tiny-class'), '--json'], { env });
     expect(JSON.parse(stdout)).toMatchObject({
       architecture: { image: { patch: 8, grid: 4 } },

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
-import { leftOver, manyImages, start, TINY } from './program.ts';
+import { imagesOf, leftOver, manyImages, start, TINY } from './program.ts';
 
 const MODEL = TINY.slice(2);
 
@@ -46,7 +46,42 @@ describe('an output that another run writes', () => {
 });
 
 describe('an output', () => {
-  it('that is a FIFO without a reader does not keep a signal from ending the run', async () => {
+  it('has one writer on a system without the flock command, and is free when that writer dies', async () => {
+    const output = file('no-flock.jsonl');
+    const env = { ...process.env, PATH: '/nonexistent' };
+    const first = start([...images, ...TINY, '-o', output, '--batch', '1', '--threads', '1'], env);
+    await expect.poll(() => readFile(`${output}.run.lock`, 'utf8').catch(() => ''), { timeout: 30_000 }).not.toBe('');
+    first.child.kill('SIGSTOP');
+    const second = await start([...images, ...TINY, '-o', output], env).ended;
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining('E_OUTPUT: another run is writing')]);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    expect((await start([...images, ...TINY, '-o', output, '--resume'], env).ended).code).toBe(0);
+    expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
+  });
+
+  it.each([
+    ['folder is deleted', (folder: string) => rm(folder, { recursive: true })],
+    ['file is deleted', (folder: string) => rm(join(folder, 'out.jsonl'))],
+    [
+      'file is replaced',
+      async (folder: string) => {
+        await writeFile(join(folder, 'new'), 'other');
+        await rename(join(folder, 'new'), join(folder, 'out.jsonl'));
+      },
+    ],
+  ])('whose %s ends the run with E_OUTPUT', async (_, act) => {
+    const folder = await mkdtemp(join(root, 'vanishing-'));
+    const output = join(folder, 'out.jsonl');
+    const { child, ended } = start([...images, ...TINY, '-o', output, '--batch', '1', '--threads', '1']);
+    await expect.poll(() => readFile(output, 'utf8').catch(() => ''), { timeout: 30_000 }).not.toBe('');
+    child.kill('SIGSTOP');
+    await act(folder);
+    child.kill('SIGCONT');
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('E_OUTPUT') });
+  });
+
+  it('that is a FIFO without a reader can be interrupted by a signal', async () => {
     execFileSync('mkfifo', [file('fifo.jsonl')]);
     const { child, ended } = start([...images.slice(0, 3), ...TINY, '-o', file('fifo.jsonl')]);
     await expect.poll(() => leftOver(child).length, { timeout: 10_000 }).toBeGreaterThan(0);

@@ -43,7 +43,7 @@ const jsonRows = (text: string): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line));
 
 describe('Parquet', () => {
-  it('has the rows of classify -f jsonl, and says what they are', async () => {
+  it('has the rows of classify -f jsonl, and metadata about them', async () => {
     await cli([here('photos'), ...TINY, '-o', here('out.parquet')]);
     const { stdout } = await cli([here('photos'), ...TINY, '-f', 'jsonl']);
     const rows = await rowsOf('out.parquet');
@@ -79,7 +79,60 @@ describe('Parquet', () => {
     }
   });
 
-  it('has a row for each text too, columns without rows, and bounded groups', async () => {
+  it('is ranked by --from like JSON lines, and so are .npy files of float32 and float16', async () => {
+    const rank = async (file: string) => {
+      const { code, stdout } = await cli(['--from', here(file), ...TINY, '-f', 'jsonl', '--quiet']);
+      return { code, rows: jsonRows(stdout) };
+    };
+    for (const [file, ...more] of [
+      ['s.jsonl'],
+      ['s.npy'],
+      ['s.parquet'],
+      ['h.npy', 'float16'],
+      ['h.parquet', 'float16'],
+    ])
+      await cli([
+        'embed',
+        here('photos'),
+        ...MODEL,
+        '-o',
+        here(String(file)),
+        ...more.flatMap((type) => ['--embedding-type', type]),
+      ]);
+    const { code, rows: expected } = await rank('s.jsonl');
+    expect([code, expected.length]).toEqual([1, 4]);
+    for (const file of ['s.npy', 's.parquet']) expect(await rank(file)).toEqual({ code, rows: expected });
+    const halves = await rank('h.npy');
+    expect(await rank('h.parquet')).toEqual(halves);
+    for (const [n, row] of expected.entries()) {
+      const half = halves.rows[n];
+      expect([half?.['image'], half?.['label'], half?.['error']]).toEqual([row['image'], row['label'], row['error']]);
+      // 11 bits of each number, times the logit scale of the model.
+      if (!row['error']) expect(Math.abs(Number(half?.['score']) - Number(row['score']))).toBeLessThan(0.01);
+    }
+  });
+
+  it('is refused by --from if it holds something else, comes from another model or is damaged', async () => {
+    await writeFile(here('one.txt'), 'a cat\n');
+    await cli([here('photos'), ...TINY, '-o', here('rows.parquet')]);
+    await cli(['embed', '--texts-file', here('one.txt'), ...MODEL, '-o', here('t.parquet')]);
+    await cli(['embed', here('photos/rgb.png'), '-m', fixture('tiny-siglip'), '-o', here('other.parquet')]);
+    await cli(['embed', here('photos/rgb.png'), ...MODEL, '-o', here('good.parquet')]);
+    await writeFile(here('cut.parquet'), (await readFile(here('good.parquet'))).subarray(0, -20));
+    for (const [file, said] of [
+      ['rows', 'contains no embeddings of images'],
+      ['t', 'contains embeddings of texts'],
+      ['other', 'come from another model (tiny-siglip'],
+      ['cut', 'cannot use'],
+      ['none', 'no such file or folder'],
+    ]) {
+      const { code, stderr } = await cli(['--from', here(`${file}.parquet`), ...TINY]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(said);
+    }
+  });
+
+  it('has a row for each text, columns even without rows, and groups of limited size', async () => {
     const texts = here('texts.txt');
     await writeFile(texts, Array.from({ length: 2100 }, (_, n) => `text ${n % 40}\n`).join(''));
     await cli(['embed', '--texts-file', texts, ...MODEL, '-o', here('texts.parquet')]);
@@ -103,7 +156,7 @@ describe('--output-dir', () => {
   const tars = () => ['a', 'b', 'cut'].map((name) => here(`${name}.tar`));
   const written = (stderr: string) => /(\d+) parts? written, (\d+) done before/u.exec(stderr)?.slice(1).map(Number);
 
-  it('writes a file for each tar; a second run makes what is not done: a damaged tar, a changed one, a short file', async () => {
+  it('writes a file for each tar; a second run writes what is not done: a damaged tar, a changed tar, a truncated file', async () => {
     const run = async (...more: string[]) => cli([...tars(), ...TINY, '--output-dir', here('out'), ...more]);
     const first = await run();
     expect(first.code).toBe(1);
@@ -131,7 +184,7 @@ describe('--output-dir', () => {
     expect(other.stderr).toContain('was written with different labels');
   });
 
-  it('writes a file for every so many images, and shares of them under names of their own', async () => {
+  it('writes a file for every n images, and names the files of each shard differently', async () => {
     const run = async (...more: string[]) =>
       cli([here('photos'), ...TINY, '--output-dir', here('rows'), '--rows-per-file', '3', '-f', 'jsonl', ...more]);
     expect(written((await run()).stderr)).toEqual([2, 0]);
@@ -139,11 +192,23 @@ describe('--output-dir', () => {
     const texts = await Promise.all(names.map((name) => readFile(here(`rows/${name}`), 'utf8')));
     expect(texts.map((text) => jsonRows(text).length)).toEqual([3, 1]);
     expect(written((await run()).stderr)).toEqual([0, 2]);
-    await run('--shard', '1/2');
-    expect((await readdir(here('rows'))).filter((name) => name.includes('1of2')).length).toBeGreaterThan(0);
+    for (const shard of ['1/2', '2/2']) await run('--shard', shard);
+    const shared = (await readdir(here('rows'))).filter((name) => /of2-\d{5}\.jsonl$/u.test(name));
+    const lines = await Promise.all(shared.map((name) => readFile(here(`rows/${name}`), 'utf8')));
+    expect(
+      lines
+        .flatMap(jsonRows)
+        .map(({ image }) => image)
+        .sort(),
+    ).toEqual(
+      texts
+        .flatMap(jsonRows)
+        .map(({ image }) => image)
+        .sort(),
+    );
   });
 
-  it('refuses what names another output, images without --rows-per-file, and two tars of one name', async () => {
+  it('refuses other outputs, images without --rows-per-file, and two tars with the same name', async () => {
     const refused = async (...args: string[]) => (await cli([...args, ...TINY, '--output-dir', here('no')])).stderr;
     expect(await refused(here('a.tar'), '-o', 'x.csv')).toContain('--output does not work with --output-dir');
     expect(await refused(here('a.tar'), '--resume')).toContain('a second run skips what is done');
@@ -155,7 +220,7 @@ describe('--output-dir', () => {
 });
 
 describe('--layout clip-retrieval', () => {
-  it('writes pairs of npy and Parquet, padded names, and no pair for a part without rows', async () => {
+  it('writes pairs of npy and Parquet with padded numbers, and no pair for a part without rows', async () => {
     const args = [here('a.tar'), here('empty.tar'), here('c.tar')];
     const run = () =>
       cli(['embed', ...args, ...MODEL, '--output-dir', here('ret'), '--layout', 'clip-retrieval', '--carry', 'txt']);

@@ -12,7 +12,7 @@ const args = ['-l', 'cat,dog', '-m', fixture('tiny-class')];
 
 /** The built program, in a process of its own (npm test builds before it runs the tests). */
 describe('the program', () => {
-  it('answers $(…) with one word', async () => {
+  it('prints one word for $(…)', async () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [
       bin,
       fixture('images/rgb.png'),
@@ -24,7 +24,7 @@ describe('the program', () => {
     expect(stderr).toBe('');
   });
 
-  it('ends with 0 and prints nothing when the reader of its pipe has gone', async () => {
+  it('ends with 0 and prints no message if the reader closes the pipe', async () => {
     const images = Array.from({ length: 200 }, () => fixture('images/rgb.png'));
     const child = spawn(process.execPath, [bin, ...images, ...args, '--quiet']);
     let stderr = '';
@@ -37,7 +37,7 @@ describe('the program', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
-  it('writes the files that were asked for although nobody reads its output', async () => {
+  it('writes its files although nobody reads its output', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'unread-'));
     const run = (words: string[]) => {
       const quoted = [process.execPath, bin, ...words, ...args.slice(2)].map((word) => `'${word}'`).join(' ');
@@ -51,14 +51,14 @@ describe('the program', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('takes a long command line', async () => {
+  it('accepts a long command line', async () => {
     // 1,000 paths, over 60 KB: onnxruntime's telemetry would overflow the stack over it, were it not switched off.
     const images = Array.from({ length: 1_000 }, () => `${fixture('images')}/./././././././././././././././rgb.png`);
     const { stdout } = await promisify(execFile)(process.execPath, [bin, ...images, ...args, '-f', 'label', '--quiet']);
     expect(stdout.trimEnd().split('\n')).toHaveLength(1_000);
   });
 
-  it('survives that nobody reads its help', async () => {
+  it('ends normally if nobody reads its help', async () => {
     const command = `"${process.execPath}" "${bin}" --help | true`;
     expect(await promisify(execFile)('bash', ['-c', `set -o pipefail; ${command}`])).toEqual({
       stdout: '',
@@ -66,7 +66,7 @@ describe('the program', () => {
     });
   });
 
-  it('answers although nobody reads its warnings', async () => {
+  it('writes its rows if nobody reads its warnings', async () => {
     // The single label is warned about, to a reader that has gone by then.
     const command = [process.execPath, bin, fixture('images/rgb.png'), '-l', 'cat', ...args.slice(2), '-f', 'label'];
     const quoted = command.map((word) => `'${word}'`).join(' ');

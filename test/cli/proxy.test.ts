@@ -5,7 +5,7 @@ import { proxyTo, serve } from '../image/server.ts';
 import { fixture } from '../paths.ts';
 import { start, TINY } from './program.ts';
 
-it('says nothing on standard error under a proxy', async () => {
+it('prints nothing on standard error with a proxy', async () => {
   const image = await readFile(fixture('images/rgb.png'));
   const server = await serve({ '/a.png': (_, response) => response.end(image) });
   const proxy = await proxyTo(server);

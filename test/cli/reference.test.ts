@@ -9,10 +9,10 @@ const { stdout, stderr, stdin } = process;
 const io = { stdout, stderr, stdin: () => stdin, env: {}, interruption: new AbortController().signal };
 const written = (path: string) => readFile(`${repository}${path}`, 'utf8');
 
-it('docs/options.md is what the commands say (npm run reference writes it)', async () => {
+it('docs/options.md matches the commands (npm run reference writes it)', async () => {
   expect(await written('docs/options.md')).toBe(await optionsPage(COMMANDS, io));
 });
 
-it('the man page is what the commands say (npm run reference writes it)', async () => {
+it('the man page matches the commands (npm run reference writes it)', async () => {
   expect(await written('man/clip-classify.1')).toBe(await manPage(COMMANDS, io, packageJson.version));
 });

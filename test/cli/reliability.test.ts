@@ -17,7 +17,7 @@ afterAll(() => rm(root, { recursive: true }));
 
 const quoted = (words: readonly string[]) => words.map((word) => `'${word}'`).join(' ');
 
-describe('a batch that can be trusted', () => {
+describe('a reliable batch', () => {
   it('ends with 0 and prints nothing after | head -1', async () => {
     const command = quoted([process.execPath, bin, join(root, 'images'), ...TINY]);
     for (let n = 0; n < 3; n++) {
@@ -28,13 +28,13 @@ describe('a batch that can be trusted', () => {
     }
   });
 
-  it('loses no row to a reader that is slow to begin', async () => {
+  it('loses no row if the reader starts late', async () => {
     const command = quoted([process.execPath, bin, join(root, 'images'), ...TINY]);
     const { stdout } = await promisify(execFile)('bash', ['-c', `${command} --quiet | (sleep 3; wc -l)`]);
     expect(Number(stdout)).toBe(1500);
   });
 
-  it('gives up the images of a model whose graph never ends, and leaves no process', async () => {
+  it('times out the images of a model whose graph never ends, and leaves no process', async () => {
     const model = await endlessModel(join(root, 'endless'));
     const few = images.slice(0, 3);
     const { child, ended } = start([...few, '-l', 'cat,dog', '-m', model, '--logit-scale', '40', '--timeout', '2']);

@@ -24,7 +24,7 @@ const file = (name: string) => join(root, name);
 const resume = (output: string, ...more: string[]) => cli([folder, ...TINY, '-o', output, '--resume', ...more]);
 
 describe('--resume', () => {
-  it('goes on after kill -9 at random instants: no row lost, doubled or torn', async () => {
+  it('continues after kill -9 at random times: no row is lost, repeated or partial', async () => {
     const output = file('killed.jsonl');
     const random = dice(14);
     let kills = 0;
@@ -41,7 +41,7 @@ describe('--resume', () => {
     expect(text.length).toBe(whole.length);
   });
 
-  it.each(['jsonl', 'csv', 'tsv'])('drops a torn row and goes on (%s)', async (format) => {
+  it.each(['jsonl', 'csv', 'tsv'])('drops a partial row and continues (%s)', async (format) => {
     const output = file(`torn.${format}`);
     await cli([folder, ...TINY, '-o', output]);
     const before = await readFile(output);
@@ -50,7 +50,7 @@ describe('--resume', () => {
     expect((await readFile(output)).equals(before)).toBe(true);
   });
 
-  it('goes on where the journal is torn', async () => {
+  it('continues with a truncated journal', async () => {
     const output = file('journal.jsonl');
     await cli([folder, ...TINY, '-o', output]);
     const before = await readFile(output);
@@ -61,7 +61,7 @@ describe('--resume', () => {
     expect((await readFile(`${output}.run.rows`)).equals(journal)).toBe(true);
   });
 
-  it('classifies an image again that has changed, and keeps the rows after it', async () => {
+  it('classifies a changed image again, and keeps the rows after it', async () => {
     const output = file('changed.csv');
     const some = file('some');
     await mkdir(some);
@@ -80,7 +80,7 @@ describe('--resume', () => {
     expect(after.filter((row) => row.includes('d.png'))).toEqual(rows.filter((row) => row.includes('d.png')));
   });
 
-  it('counts the failures that it keeps', async () => {
+  it('counts the error rows that it keeps', async () => {
     const output = file('failed.jsonl');
     const args = [fixture('images/rgb.png'), file('nothing.jpg'), ...TINY, '-o', output];
     expect((await cli(args)).code).toBe(1);
@@ -108,7 +108,7 @@ describe('--resume', () => {
     expect(await readFile(output, 'utf8')).toBe(before);
   });
 
-  it('refuses a file of which nothing tells how it was made, a format that has no rows, and no file', async () => {
+  it('refuses a file without settings, a format without rows, and a missing --output', async () => {
     await writeFile(file('foreign.jsonl'), '{"image":"x"}\n');
     expect(await resume(file('foreign.jsonl'))).toMatchObject({
       code: 2,
@@ -124,7 +124,7 @@ describe('--resume', () => {
     });
   });
 
-  it('refuses rows of which no journal tells what they are of, and keeps them', async () => {
+  it('refuses rows without a journal, and keeps them', async () => {
     const output = file('unknown.csv');
     await cli([folder, ...TINY, '-o', output]);
     const before = await readFile(output, 'utf8');
@@ -139,7 +139,7 @@ describe('--resume', () => {
     expect(await readFile(output, 'utf8')).toBe(before);
   });
 
-  it('is refused while another run writes the file; a dead one leaves no lock that holds', async () => {
+  it('is refused while another run writes the file; the lock of a dead run does not count', async () => {
     const output = file('twice.jsonl');
     const { child, ended } = start([folder, ...TINY, '-o', output, '--batch', '1', '--threads', '1']);
     await expect.poll(() => readFile(output, 'utf8').catch(() => ''), { timeout: 30_000 }).toContain('\n');
@@ -158,32 +158,35 @@ describe('--resume', () => {
     expect(await readFile(`${output}.run.lock`).catch(({ code }) => code)).toBe('ENOENT');
   });
 
-  it('begins where there is nothing yet', async () => {
+  it('begins a new file if there is none', async () => {
     const output = file('new.jsonl');
     expect((await resume(output)).code).toBe(0);
     expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
   });
 });
 
-describe('a disk that fails', () => {
+describe('a failing disk', () => {
   const few = () => images.slice(0, 40);
   const shim = fileURLToPath(new URL('failing-disk.mjs', import.meta.url));
 
   // Row and journal are written in turn, after the head of each: 82 writes in all.
-  it.each([1, 2, 3, 4, 25, 26, 81, 82])('at write %i: one line, 2, whole rows, and the run goes on', async (n) => {
-    const output = file(`failing-${n}.csv`);
-    const args = [...few(), ...TINY, '-o', output];
-    const env = { ...process.env, FAILING_WRITE: String(n), NODE_OPTIONS: `--import=${shim}` };
-    const { code, stderr } = await start(args, env).ended;
-    expect([code, stderr]).toEqual([
-      2,
-      expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*read or write error[^\n]*\n$/),
-    ]);
-    expect(await readFile(output, 'utf8')).toMatch(/^$|\n$/);
-    expect((await cli([...args, '--resume'])).code).toBe(0);
-    const rows = (await cli([...few(), ...TINY, '-f', 'csv'])).stdout;
-    expect(await readFile(output, 'utf8')).toBe(rows);
-  });
+  it.each([1, 2, 3, 4, 25, 26, 81, 82])(
+    'at write %i: one line, exit code 2 and complete rows; the run can be continued',
+    async (n) => {
+      const output = file(`failing-${n}.csv`);
+      const args = [...few(), ...TINY, '-o', output];
+      const env = { ...process.env, FAILING_WRITE: String(n), NODE_OPTIONS: `--import=${shim}` };
+      const { code, stderr } = await start(args, env).ended;
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/^clip-classify: error: E_OUTPUT: [^\n]*read or write error[^\n]*\n$/),
+      ]);
+      expect(await readFile(output, 'utf8')).toMatch(/^$|\n$/);
+      expect((await cli([...args, '--resume'])).code).toBe(0);
+      const rows = (await cli([...few(), ...TINY, '-f', 'csv'])).stdout;
+      expect(await readFile(output, 'utf8')).toBe(rows);
+    },
+  );
 });
 
 const canMount = (() => {
@@ -196,7 +199,7 @@ const canMount = (() => {
 })();
 
 describe.skipIf(!canMount)('a full disk (skipped where no file system may be mounted)', () => {
-  it('ends with one line, 2 and whole rows; with more space the run goes on', async () => {
+  it('ends with one line, exit code 2 and complete rows; with more space the run continues', async () => {
     const disk = file('disk');
     await mkdir(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);

@@ -36,7 +36,7 @@ function expectSame(rows: readonly Row[], others: readonly Row[]): void {
 }
 
 describe('the same folder', () => {
-  it('gives the same rows in the same order, scores within 1e-4, whatever --batch and --threads', async () => {
+  it('gives the same rows in the same order, with scores within 1e-4, for any --batch and --threads', async () => {
     const runs: Row[][] = [];
     for (const batch of ['1', '8', '32'])
       for (const threads of ['1', '2'])

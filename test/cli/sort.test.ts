@@ -91,7 +91,7 @@ describe('sort', () => {
     expect(stdout).toBe('cat/  4 files  1.jpg, 2.jpg, 3.jpg, …\n');
   });
 
-  it('classifies the pictures with a model, leaves failed ones, and does not sort its own target again', async () => {
+  it('classifies the pictures with a model, does not move failed ones, and does not sort its own target again', async () => {
     target = join(photos, 'sorted');
     await copyFile(fixture('images/landscape.png'), join(photos, 'one.png')).catch(async () => {
       const [first] = (await readdir(fixture('images'))).filter((name) => name.endsWith('.png'));
@@ -128,7 +128,7 @@ describe('sort', () => {
     expect(stderr).toContain('5 sorted, 1 skipped (identical)');
   });
 
-  it('lets the JPEG decide for its RAW file, and leaves what may belong to two pictures', async () => {
+  it('uses the label of the JPEG for its RAW file, and does not move a file that may belong to two pictures', async () => {
     for (const name of ['R.CR2', 'R.jpg', 'S.png', 'S.webp', 'S.xmp']) await put(name);
     const rows = await rowsFile({ 'R.CR2': 'dog', 'R.jpg': 'cat', 'S.png': 'cat', 'S.webp': 'dog' });
     await cli(['sort', '--from', rows, '--to', target, '--apply', '--move']);
@@ -136,7 +136,7 @@ describe('sort', () => {
     expect(Object.keys(await snapshot(photos))).toEqual(['S.xmp']);
   });
 
-  it('puts pictures without a label into _none, or leaves them', async () => {
+  it('moves pictures without a label to _none, or does not move them', async () => {
     await put('a.jpg');
     const rows = await rowsFile({ 'a.jpg': null });
     await cli(['sort', '--from', rows, '--to', target, '--apply', '--leave']);
@@ -145,7 +145,7 @@ describe('sort', () => {
     expect(await sortedNames()).toEqual(['_none/a.jpg']);
   });
 
-  it('never takes a label for a path', async () => {
+  it('never uses a label as a path', async () => {
     const labels = ['../up', '/etc', 'con', 'a/b', 'dots...', 'é'.repeat(200)];
     const given: Record<string, string> = {};
     for (const [n, label] of labels.entries()) {
@@ -210,7 +210,7 @@ describe('sort', () => {
     expect(Object.keys(await snapshot(photos))).toEqual(['b.jpg']);
   });
 
-  it('leaves symbolic links among the sources where they are', async () => {
+  it('does not move symbolic links among the sources', async () => {
     await put('a.jpg');
     await symlink(join(photos, 'a.jpg'), join(photos, 'link.jpg'));
     await cli(['sort', '--from', await rowsFile({ 'link.jpg': 'cat' }), '--to', target, '--apply', '--move']);
@@ -235,7 +235,7 @@ describe('sort', () => {
     expect(await readdir(target)).toEqual([]);
   });
 
-  it('loses and doubles nothing when it is killed, and undo still puts everything back', async () => {
+  it('loses and repeats no file when it is killed, and undo still moves everything back', async () => {
     const labels: Record<string, string> = {};
     for (let n = 0; n < 300; n++) {
       await put(`${n % 7}/${n}.jpg`, `picture ${n} `.repeat(2000));

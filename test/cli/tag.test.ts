@@ -22,7 +22,7 @@ const rows = (text: string) =>
     .map((line) => JSON.parse(line));
 
 describe('tag', () => {
-  it('writes the first label into sidecars and leaves the pictures alone; --remove takes them away again', async () => {
+  it('writes the first label into sidecars and does not change the pictures; --remove removes it again', async () => {
     const picture = await readFile(join(folder, '0.png'));
     const { code, stdout } = await tag('--parent', 'auto');
     expect(code).toBe(0);
@@ -41,7 +41,7 @@ describe('tag', () => {
     expect(await readdir(folder)).toEqual(['0.png', '1.png']);
   });
 
-  it('has an error row for a sidecar that does not parse, and leaves it', async () => {
+  it('has an error row for a sidecar that cannot be parsed, and does not change it', async () => {
     const broken = '<x:xmpmeta>';
     await writeFile(join(folder, '0.png.xmp'), broken);
     const { code, stdout } = await tag();

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { damagedCopies } from '../inputs/damaged.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 import { imagesOf, TINY } from './program.ts';
@@ -45,7 +46,7 @@ describe('a tar on the command line', () => {
     expect(rows(fromTar.stdout)[0]).toMatchObject({ error: { code: 'E_FORMAT' } });
   });
 
-  it('comes on standard input, carries texts along, and is embedded too', async () => {
+  it('is read from standard input, with carried texts, by classify and embed', async () => {
     const stdin = await readFile(here('photos.tar'));
     const classified = await cli(['--tar', '-', '--carry', 'txt', ...TINY, '-f', 'jsonl'], { stdin });
     expect(rows(classified.stdout)[1]).toMatchObject({
@@ -62,7 +63,7 @@ describe('a tar on the command line', () => {
     expect(Math.max(...actual.map((value, n) => Math.abs(value - (expected[n] ?? Number.NaN))))).toBeLessThan(1e-6);
   });
 
-  it('keeps its rows when a run is resumed, until it has changed; with --checksum also on standard input', async () => {
+  it('keeps its rows in a resumed run if it is unchanged; with --checksum also on standard input', async () => {
     const output = here('out.jsonl');
     const args = [here('photos.tar'), ...TINY, '-o', output, '--resume'];
     await cli(args);
@@ -85,7 +86,7 @@ describe('a tar on the command line', () => {
     expect(imagesOf(before)).toHaveLength(4);
   });
 
-  it('is never the output, and standard input is used once', async () => {
+  it('cannot be the output, and standard input can be used once', async () => {
     expect((await cli([here('photos.tar'), ...TINY, '-o', here('photos.tar'), '-f', 'jsonl'])).stderr).toContain(
       'would overwrite the input',
     );
@@ -94,7 +95,7 @@ describe('a tar on the command line', () => {
     expect((await cli(['embed', '--texts', 'a cat', '--tar', '-'])).stderr).toContain('remove --tar');
   });
 
-  it('that holds no image is a usage error; a damaged one ends with its rows and an error', async () => {
+  it('without an image is a usage error; a damaged tar gives its rows and an error', async () => {
     execFileSync('tar', ['-cf', here('texts.tar'), '-C', folder, 'photos/rgb.txt']);
     expect((await cli([here('texts.tar'), ...TINY])).code).toBe(2);
     const cut = (await readFile(here('photos.tar'))).subarray(0, -20_000);
@@ -108,8 +109,22 @@ describe('a tar on the command line', () => {
   });
 });
 
+describe('damaged tars on the command line', () => {
+  it('each give their rows or an error row, and nothing is written outside the output', async () => {
+    await mkdir(here('damaged'));
+    const tars = await damagedCopies(await readFile(here('photos.tar')), here('damaged'), 30, 7);
+    const before = await readdir(folder);
+    const { code, stdout, stderr } = await cli([...tars, ...TINY, '-f', 'jsonl']);
+    expect(code).toBe(1);
+    expect(stderr).not.toMatch(/\n\s+at /u);
+    expect(rows(stdout).every(({ image }) => tars.some((tar) => String(image).startsWith(tar)))).toBe(true);
+    expect(rows(stdout).filter(({ image }) => tars.includes(String(image))).length).toBeGreaterThan(5);
+    expect(await readdir(folder)).toEqual(before);
+  });
+});
+
 describe('--max-errors', () => {
-  it('lets so many images fail', async () => {
+  it('allows this number of failed images', async () => {
     const run = async (...options: string[]) => (await cli([here('photos'), ...TINY, ...options])).code;
     expect(await run('--max-errors', '0')).toBe(1);
     expect(await run('--max-errors', '1')).toBe(0);

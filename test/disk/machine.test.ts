@@ -14,7 +14,7 @@ describe('this machine', () => {
     expect(usableMemory()).toBeLessThanOrEqual(totalmem());
   });
 
-  it('has the cores of its cgroup, where one can be made (Linux as root; elsewhere nothing is tried)', () => {
+  it('has the cores of its cgroup, if one can be made (Linux as root; otherwise nothing is tested)', () => {
     const program = `import { usableCores, usableMemory } from ${JSON.stringify(new URL('../../dist/disk/machine.js', import.meta.url).href)};
       console.log(usableCores(), usableMemory() <= 300e6)`;
     const script = `root=/sys/fs/cgroup; for one in cpu memory; do

@@ -76,7 +76,7 @@ describe('a lock', () => {
     expect(await readFile(path, 'utf8')).toBe('{}');
   });
 
-  it('is taken from an empty file that nobody writes', async () => {
+  it('is taken over from a file that stays empty', async () => {
     const path = join(folder, 'empty.lock');
     await writeFile(path, '');
     const lock = await takeLock(path);
@@ -84,7 +84,7 @@ describe('a lock', () => {
     await lock?.release();
   }, 20_000);
 
-  it('names a folder or a link at its place', async () => {
+  it('names a folder or a link with the name of the lock file', async () => {
     await mkdir(join(folder, 'folder.lock'));
     await symlink('nowhere/at/all', join(folder, 'link.lock'));
     for (const name of ['folder.lock', 'link.lock'])
@@ -92,7 +92,7 @@ describe('a lock', () => {
   });
 });
 
-describe('a process that the name of a file names', () => {
+describe('the process in the name of a file', () => {
   it('is alive, dead or unknown', async () => {
     const name = await nameOfProcess();
     const [place, pid] = name.split('-');

@@ -9,7 +9,7 @@ const rowsAt = (...degrees: number[]) => {
 };
 
 describe('nearPairs', () => {
-  it('finds what cosines find', () => {
+  it('finds the same pairs as cosines', () => {
     // A fixed sequence of a linear congruential generator; 40 rows in 8 dimensions have near pairs and far ones.
     let seed = 1;
     const data = Float32Array.from({ length: 320 }, () => {
@@ -31,11 +31,11 @@ describe('nearPairs', () => {
 describe('doubts', () => {
   const names = ['grey cat', 'dog', 'gray cat', 'owl'];
 
-  it('are none where labels differ and fit', () => {
+  it('are empty if labels differ and are short enough', () => {
     expect(doubts({ rows: rowsAt(0, 90, 30, 180), truncated: [] }, names, 77)).toEqual([]);
   });
 
-  it('name labels that are one to the model, in one warning', () => {
+  it('name labels that the model cannot tell apart, in one warning', () => {
     // cos 1.5° = 0.9997, cos 2° = 0.9994
     expect(doubts({ rows: rowsAt(0, 90, 1.5, 92), truncated: [] }, names, 77)).toEqual([
       expect.stringMatching(/^these labels are nearly identical, .*: "grey cat" and "gray cat"; keep one of each/),
@@ -62,7 +62,7 @@ describe('doubts', () => {
     expect(doubts({ rows: rowsAt(0, 90), truncated: [] }, [a, b], 77)).toEqual([]);
   });
 
-  it('name a few of many', () => {
+  it('name only a few of many', () => {
     const many = Array.from({ length: 100 }, (_, n) => `label ${n}`);
     const found = doubts({ rows: rowsAt(...many.map(() => 0)), truncated: many.map((_, n) => n) }, many, 77);
     expect(found).toHaveLength(7);

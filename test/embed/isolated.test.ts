@@ -61,8 +61,8 @@ const children = () =>
     .filter((line) => /image-encoder\.js|troubled-child/.test(line))
     .map((line) => Number.parseInt(line, 10));
 
-describe('images encoded in a child process', () => {
-  it('have the embeddings and errors that they have in this one', async () => {
+describe('images encoded in a worker process', () => {
+  it('have the same embeddings and errors as in this process', async () => {
     const images = ['rgb.png', 'odd.jpg', 'nothing.jpg', 'page.tiff', '../tiny-class/config.json', 'frame.gif'].map(
       (name) => fixture(`images/${name}`),
     );
@@ -84,7 +84,7 @@ describe('images encoded in a child process', () => {
     await clip.release();
   });
 
-  it('cost a run nothing where their process is killed from outside', async () => {
+  it('all succeed if their process is killed from outside', async () => {
     const images = await copies(60, (n) => `${n}.png`);
     const from = start();
     const results: Embedded[] = [];
@@ -113,7 +113,7 @@ describe('images encoded in a child process', () => {
     },
   );
 
-  it('are tried again alone where one of them crashes it, and only that one fails', async () => {
+  it('are tried again alone if one of them crashes the process, and only this one fails', async () => {
     const images = await copies(30, (n) => (n === 7 || n === 21 ? `${n}-killer.png` : `${n}-fine.png`));
     const results = await all(images, start({ program: TROUBLED }));
     expect(results.map(({ image }) => image)).toEqual(images);
@@ -121,7 +121,7 @@ describe('images encoded in a child process', () => {
     expect(results[7]).toMatchObject({ error: { message: expect.stringContaining('SIGSEGV') } });
   });
 
-  it('time out if they hang, and the others continue', async () => {
+  it('time out if they hang, and the other images continue', async () => {
     const images = await copies(12, (n) => (n === 5 ? `${n}-hang.png` : `${n}-calm.png`));
     const begun = performance.now();
     const results = await all(images, start({ program: TROUBLED, timeout: 1 }));
@@ -130,7 +130,7 @@ describe('images encoded in a child process', () => {
     expect((performance.now() - begun) / 1000).toBeLessThan(20);
   });
 
-  it('go on in a new process where theirs is stopped', async () => {
+  it('continue in a new process if theirs is stopped', async () => {
     const images = await copies(40, (n) => `${n}-stopped.png`);
     const results: Embedded[] = [];
     let stopped = 0;
@@ -146,7 +146,7 @@ describe('images encoded in a child process', () => {
     expect(outcomes(results).filter((code) => code !== 'ok' && code !== 'E_TIMEOUT')).toEqual([]);
   });
 
-  it('are answered one by one where they trickle in', async () => {
+  it('are answered one by one if they arrive slowly', async () => {
     const image = fixture('images/rgb.png');
     const from = start();
     let answered = 0;
@@ -163,7 +163,7 @@ describe('images encoded in a child process', () => {
     expect(answered).toBe(3);
   });
 
-  it('end the run where the model cannot be opened', async () => {
+  it('end the run if the model cannot be opened', async () => {
     const model = fixture('images');
     await expect(
       start({ model }).encode(sourceOfText(fixture('images/rgb.png')), DEFAULT_DECODE),
@@ -173,7 +173,7 @@ describe('images encoded in a child process', () => {
     await expect(encoder?.provider()).rejects.toMatchObject({ code: 'E_MODEL' });
   });
 
-  it('end with the reason of a signal, and so does what is asked for later', async () => {
+  it('end with the reason of a signal, and so do later images', async () => {
     const stop = new AbortController();
     const clip = await loadModel(MODEL, { isolate: true, threads: 1, signal: stop.signal });
     const classify = async () => {

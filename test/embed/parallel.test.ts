@@ -46,7 +46,7 @@ function children(program = 'image-encoder.js'): number {
 }
 
 describe('images encoded in processes', () => {
-  it('share two of them, and come back in order with the embeddings that one alone gives', async () => {
+  it('share two processes, and come back in order with the same embeddings as from one', async () => {
     const one = await encode(1);
     await encoder?.release();
     const two = await encode(2);
@@ -57,7 +57,7 @@ describe('images encoded in processes', () => {
         expect(Math.abs(value - (one.embeddings[n]?.[d] as number))).toBeLessThan(1e-6);
   });
 
-  it('all succeed where memory is enough for one process, and one process then does the rest', async () => {
+  it('all succeed if memory is enough for one process only, which then does the rest', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'crowded-'));
     const images = Array.from({ length: 24 }, (_, n) => join(folder, n < 16 ? `${n}-big.png` : `${n}-small.png`));
     for (const image of images) await copyFile(fixture('images/rgb.png'), image);

@@ -63,7 +63,7 @@ describe('the Hub', () => {
     expect(pin.repo).toBe('old/tiny');
   });
 
-  it('a limit that ends in 2 seconds: one more request, after 3 seconds', async () => {
+  it('a rate limit that ends in 2 seconds: one more request, after 3 seconds', async () => {
     const start = performance.now();
     hub.fault = (seen) =>
       isListing(seen) && performance.now() - start < 2000
@@ -73,7 +73,7 @@ describe('the Hub', () => {
     expect(hub.seen.filter(isListing).length).toBe(2);
   });
 
-  it('a limit that ends in 4 minutes: no second request, and the seconds are named', async () => {
+  it('a rate limit that ends in 4 minutes: no second request, and the error names the seconds', async () => {
     hub.fault = (seen) =>
       isListing(seen) ? { kind: 'status', status: 429, headers: { ratelimit: '"api";r=0;t=240' } } : undefined;
     expect(await failure()).toMatch(/E_HUB: the Hub answers 429 .*; pull again in 241 seconds/);
@@ -99,7 +99,7 @@ describe('the Hub', () => {
     expect(said).not.toContain('hf_secret');
   });
 
-  it('a token file that is out of date: it continues without, and warns', async () => {
+  it('an outdated token file: it continues without the token, and warns', async () => {
     const file = join(home.folder, 'hf', 'token');
     await mkdir(join(home.folder, 'hf'), { recursive: true });
     await writeFile(file, 'hf_of_long_ago');
@@ -115,7 +115,7 @@ describe('the Hub', () => {
     );
   });
 
-  it.each([true, false])('a small file that is compressed on the way, with its packed length: %s', async (length) => {
+  it.each([true, false])('a small file that is sent compressed, with its compressed length: %s', async (length) => {
     hub.fault = (seen) => (isConfig(seen) ? { kind: 'gzip', length } : undefined);
     await pull();
     expect(hub.seen.filter(isConfig).length).toBe(1);
@@ -131,7 +131,7 @@ describe('the Hub', () => {
     );
   });
 
-  it('a failure that has gone at the second request', async () => {
+  it('a failure of the first request only', async () => {
     let left = 1;
     hub.fault = (seen) => (isWeights(seen) && left-- > 0 ? { kind: 'status', status: 503 } : undefined);
     const troubles: string[] = [];
@@ -139,7 +139,7 @@ describe('the Hub', () => {
     expect(troubles).toEqual([`the Hub answers 503 for ${REPO}/model.safetensors`]);
   });
 
-  it('a first byte that comes later than usual, but in the time that HF_HUB_DOWNLOAD_TIMEOUT allows', async () => {
+  it('a late first byte, within the time of HF_HUB_DOWNLOAD_TIMEOUT', async () => {
     hub.fault = (seen) => (isConfig(seen) ? { kind: 'late', ms: hasty.stallMs * 2 } : undefined);
     await pull({ HF_HUB_DOWNLOAD_TIMEOUT: '20' });
     expect(hub.seen.filter(isConfig).length).toBe(1);
@@ -150,7 +150,7 @@ describe('the Hub', () => {
 describe('the CDN', () => {
   const isCdn = ({ server }: Seen) => server === 'cdn';
 
-  it('refuses: its host is named, and no terms', async () => {
+  it('refuses: the error names its host, and no licence terms', async () => {
     hub.fault = (seen) => (isCdn(seen) ? { kind: 'status', status: 403 } : undefined);
     const said = await failure();
     expect(said).toContain(
@@ -159,7 +159,7 @@ describe('the CDN', () => {
     expect(said).not.toMatch(/terms|token/);
   });
 
-  it('breaks at half: it continues at a new address', async () => {
+  it('closes the connection in the middle: the download continues at a new address', async () => {
     let left = 1;
     hub.fault = (seen) => (isCdn(seen) && left-- > 0 ? { kind: 'short', bytes: weights.length >> 1 } : undefined);
     const { pin } = await pull();
@@ -171,13 +171,13 @@ describe('the CDN', () => {
 });
 
 describe('a mirror', () => {
-  it('follows the redirect itself: the ETag of the CDN refuses nothing', async () => {
+  it('follows the redirect itself: the ETag of the CDN does not refuse the file', async () => {
     hub.large = 'direct';
     const { pin } = await pull();
     expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
   });
 
-  it('has no tree and no sizes, redirects small files, and its CDN refuses HEAD', async () => {
+  it('has neither tree nor sizes, redirects small files, and its CDN refuses HEAD', async () => {
     hub.blobs = false;
     hub.small = 'redirect';
     hub.fault = ({ server, method, url }) => {
@@ -199,7 +199,7 @@ describe('a mirror', () => {
     expect(pin.files['config.json']?.size).toBe(tiny.files.get('config.json')?.length);
   });
 
-  it('redirects every request to the Hub, which gets no token of the mirror', async () => {
+  it('redirects every request to the Hub, which does not get the token of the mirror', async () => {
     const mirror = await startMirror(hub);
     try {
       await pull({ ...token, HF_ENDPOINT: mirror.endpoint });
@@ -210,7 +210,7 @@ describe('a mirror', () => {
     expect(hub.seen.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
   });
 
-  it('asks for a name and a password: HF_ENDPOINT has them, and no message shows them', async () => {
+  it('requires the user and password of HF_ENDPOINT, and no message shows them', async () => {
     const { host } = new URL(hub.endpoint);
     await pull({ HF_ENDPOINT: `http://me:p%40ss@${host}` });
     expect(
@@ -228,7 +228,7 @@ describe('a mirror', () => {
 describe("the Hub's cache without links", () => {
   const snapshot = () => join(home.hub, 'models--acme--tiny-clip/snapshots', tiny.commit);
 
-  it('is used offline: the files themselves are in the snapshot', async () => {
+  it('is used offline: the snapshot contains the files themselves', async () => {
     await cp(fixture('tiny-class'), snapshot(), { recursive: true });
     await mkdir(join(home.hub, 'models--acme--tiny-clip/refs'), { recursive: true });
     await writeFile(join(home.hub, 'models--acme--tiny-clip/refs/main'), tiny.commit);
@@ -240,13 +240,13 @@ describe("the Hub's cache without links", () => {
     expect((await pull()).fetched).toBe(tiny.files.get('config.json')?.length);
   });
 
-  it('is written where HF_HUB_DISABLE_SYMLINKS asks for it', async () => {
+  it('is written with HF_HUB_DISABLE_SYMLINKS', async () => {
     await pull({ HF_HUB_DISABLE_SYMLINKS: '1' });
     const files = [...tiny.files.keys()].map((path) => `models--acme--tiny-clip/snapshots/${tiny.commit}/${path}`);
     expect(await treeOf(home.hub)).toEqual([...files, 'models--acme--tiny-clip/refs/main'].sort());
   });
 
-  it('loses nothing that another repository links to when a model is removed', async () => {
+  it('keeps files that another repository links to when a model is removed', async () => {
     await pull();
     const pool = join(home.hub, 'blobs', 'ab');
     await mkdir(pool, { recursive: true });

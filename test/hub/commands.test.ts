@@ -27,7 +27,7 @@ const modelOf = async (env: Record<string, string> = {}) => {
 };
 
 describe('models list', () => {
-  it('tells what is there from what is only known', async () => {
+  it('distinguishes downloaded models from known ones', async () => {
     await run('models', 'import', fixture('tiny-class'), '--name', 'mine');
     await run('models', 'pull', TINY);
     const models = await json('list');
@@ -41,7 +41,7 @@ describe('models list', () => {
 });
 
 describe('models use', () => {
-  it('is the default until another is chosen; the variable and --model go first', async () => {
+  it('sets the default model; the variable and --model have priority', async () => {
     await run('models', 'pull', TINY);
     expect(await run('models', 'use', TINY)).toMatchObject({ code: 0, stdout: 'tiny-clip is now the default model\n' });
     expect(await modelOf()).toBe('tiny-clip');
@@ -52,7 +52,7 @@ describe('models use', () => {
     expect((await json('list'))[0]).toMatchObject({ name: 'starter', default: true });
   });
 
-  it('refuses what is not there, and fetches nothing', async () => {
+  it('refuses a model that is not here, and downloads nothing', async () => {
     const { code, stderr } = await run('models', 'use', 'ViT-L/14');
     expect([code, stderr]).toEqual([2, expect.stringMatching(/E_MODEL: .*clip-classify models pull clip-vit-l-14/)]);
     expect(hub.seen).toEqual([]);
@@ -60,7 +60,7 @@ describe('models use', () => {
 });
 
 describe('models path', () => {
-  it('is the folder that holds the files', async () => {
+  it('prints the folder of the files', async () => {
     await run('models', 'pull', TINY);
     const { stdout } = await run('models', 'path', 'tiny-clip');
     expect(await readFile(join(stdout.trim(), 'config.json'))).toEqual(
@@ -71,7 +71,7 @@ describe('models path', () => {
 });
 
 describe('models rm', () => {
-  it('deletes what was pulled, and what was imported of it, but no other snapshot', async () => {
+  it('deletes a downloaded model and its import, but no other snapshot', async () => {
     await run('models', 'pull', TINY);
     await run('models', 'use', 'tiny-clip');
     const other = repositoryOf(fixture('tiny-class'), { 'config.json': '{"another": "commit"}' });
@@ -92,7 +92,7 @@ describe('models rm', () => {
     expect((await json('list')).map(({ state }: { state: string }) => state)).not.toContain('pulled');
   });
 
-  it('forgets an import, and leaves its checkpoint', async () => {
+  it('removes an import, and keeps its checkpoint', async () => {
     await run('models', 'import', fixture('tiny-class'), '--name', 'mine');
     expect(await json('rm', 'mine')).toEqual({ removed: 'mine', imported: true, pulled: false });
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', fixture('tiny-class'))).code).toBe(0);
@@ -112,7 +112,7 @@ it.each(['list', 'use', 'pull', 'import', 'inspect', 'verify', 'path', 'rm'])(
   },
 );
 
-it('names the variable to set where the cache cannot be written', async () => {
+it('names the variable to set if the cache cannot be written', async () => {
   const { code, stderr } = await cli(['models', 'pull', TINY], { env: { ...home.env, HF_HUB_CACHE: '/dev/null/x' } });
   expect([code, stderr]).toEqual([
     2,

@@ -125,7 +125,7 @@ const FAULTS: readonly [string, (seen: Seen) => boolean, Fault, RegExp, number][
   ['a redirect to nowhere', isWeightsOnHub, { kind: 'redirect', to: 'http://[' }, /redirected .*not an address/, 1],
 ];
 
-describe('a pull where something always goes wrong', () => {
+describe('a pull with a fault in every request', () => {
   it.each(FAULTS)('%s: a named error, and nothing at the final path', async (_, which, fault, said, tries) => {
     break_(which, fault, Number.POSITIVE_INFINITY);
     if (said.source === 'none') {
@@ -141,21 +141,21 @@ describe('a pull where something always goes wrong', () => {
   });
 });
 
-describe('a pull where something goes wrong once', () => {
+describe('a pull with a fault in one request', () => {
   const passing = FAULTS.filter(([what, , , , tries]) => tries > 1 && !what.startsWith('a redirect'));
-  it.each(passing)('%s: the next try brings the file', async (_, which, fault) => {
+  it.each(passing)('%s: the next request downloads the file', async (_, which, fault) => {
     break_(which, fault, 1);
     await expectWhole();
   });
 
-  it.each(FAULTS)('%s: the next pull brings the file', async (_, which, fault) => {
+  it.each(FAULTS)('%s: the next pull downloads the file', async (_, which, fault) => {
     break_(which, fault, 5);
     await failure();
     hub.fault = () => undefined;
     await expectWhole();
   });
 
-  it('goes on where a stall was cut, within the time', async () => {
+  it('continues after a connection that stalled, within the time limit', async () => {
     break_(isWeights, { kind: 'stall', bytes: 60_000 }, 1);
     const start = performance.now();
     await expectWhole();
@@ -164,7 +164,7 @@ describe('a pull where something goes wrong once', () => {
     expect(ranges).toEqual([undefined, 'bytes=60000-']);
   });
 
-  it('starts over where Range is not known', async () => {
+  it('starts again if the server does not support Range', async () => {
     let requests = 0;
     hub.fault = (seen) => {
       if (!isWeights(seen)) return undefined;
@@ -174,7 +174,7 @@ describe('a pull where something goes wrong once', () => {
     expect(hub.seen.filter(isWeights).map(({ sent }) => sent)).toEqual([60_000, 150_000]);
   });
 
-  it('starts over where the rest is of another file', async () => {
+  it('starts again if the rest belongs to another file', async () => {
     let requests = 0;
     hub.fault = (seen) => {
       if (!isWeights(seen)) return undefined;
@@ -198,14 +198,14 @@ describe('a pull where something goes wrong once', () => {
 describe('the token', () => {
   const sentTo = (server: Seen['server']) => hub.seen.filter((seen) => seen.server === server);
 
-  it('goes to the endpoint, and to no other host', async () => {
+  it('is sent to the endpoint only', async () => {
     await pull({ env: { ...home.env, HF_TOKEN: 'hf_secret' } });
     expect(new Set(sentTo('hub').map(({ authorization }) => authorization))).toEqual(new Set(['Bearer hf_secret']));
     expect(sentTo('cdn').length).toBe(1);
     expect(sentTo('cdn')[0]?.authorization).toBeUndefined();
   });
 
-  it('is not sent where a listing or a small file is redirected to another host', async () => {
+  it('is not sent if a listing or a small file is redirected to another host', async () => {
     hub.fault = (seen) =>
       seen.server === 'hub' && isConfig(seen) ? { kind: 'redirect', to: `${hub.cdn}/elsewhere` } : undefined;
     await pull({ env: { ...home.env, HF_TOKEN: 'hf_secret' } }).catch(() => {});

@@ -26,7 +26,7 @@ const failure = (what: string) =>
     (error) => `${error.code}: ${error.message}`,
   );
 
-describe('a name that would leave its folder', () => {
+describe('a name that leads out of its folder', () => {
   it.each([
     '../x',
     'x/..',
@@ -124,7 +124,7 @@ describe('a name that would leave its folder', () => {
   });
 });
 
-it('1,000 names made of what is dangerous write nothing, as a repository, a revision or a file of a listing', async () => {
+it('1,000 dangerous names of repositories, revisions or files in a listing write nothing', async () => {
   const next = random(30);
   const parts = [
     '..',

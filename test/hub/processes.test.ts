@@ -56,7 +56,7 @@ const leftovers = async () =>
   (await treeOf(home.folder)).filter((path) => /\.incomplete$|\.lock$|\.lock\.[0-9a-f]|\.tmp$/.test(path));
 
 describe('a pull in several processes', () => {
-  it('goes on after kill -9, at ten points, without fetching anything twice', async () => {
+  it('continues after kill -9 at ten points, without downloading anything twice', async () => {
     for (let point = 0; point < 10; point++) {
       // A tenth each time, then silence: what is in flight when a process dies is no fault of it.
       const piece = point === 0 ? 1 : Math.floor(SIZE / 10);
@@ -76,7 +76,7 @@ describe('a pull in several processes', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it('makes one good file where six pull at once, and sends it once', async () => {
+  it('makes one good file if six processes pull at once, and downloads it once', async () => {
     hub.fault = ({ server }) => (server === 'cdn' ? { kind: 'slow', bytes: 65_536, everyMs: 2 } : undefined);
     const codes = await Promise.all(Array.from({ length: 6 }, async () => (await once(pull(), 'exit'))[0]));
     expect(codes).toEqual([0, 0, 0, 0, 0, 0]);
@@ -86,7 +86,7 @@ describe('a pull in several processes', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it('makes one good file even where no lock holds', async () => {
+  it('makes one good file even if locks do not work', async () => {
     const locks = join(home.hub, '.locks/models--acme--big');
     const thief = setInterval(async () => {
       for (const name of await readdir(locks).catch(() => [])) await rm(join(locks, name), { force: true });
@@ -98,7 +98,7 @@ describe('a pull in several processes', () => {
     expect(sha256((await read(join(blobs, sha256(weights)))) as Uint8Array)).toBe(sha256(weights));
   });
 
-  it("takes a dead process's lock within five seconds", async () => {
+  it('takes over the lock of a dead process within five seconds', async () => {
     const locks = join(home.hub, '.locks/models--acme--big');
     await mkdir(locks, { recursive: true });
     const { pid } = spawnSync(process.execPath, ['-e', '']); // it has ended

@@ -46,11 +46,11 @@ it.each(['http_proxy', 'HTTP_PROXY', 'ALL_PROXY'])('goes through %s', async (nam
   expect(new Set(tunnels)).toEqual(new Set([new URL(hub.endpoint).host, new URL(hub.cdn).host]));
 });
 
-it('goes past it to where no_proxy says', async () => {
+it('does not use the proxy for hosts in no_proxy', async () => {
   await pull({ http_proxy: address(), no_proxy: '127.0.0.1' });
   expect(tunnels).toEqual([]);
 });
 
-it('says so where it holds no URL', async () => {
+it('reports a variable that is not a URL', async () => {
   await expect(pull({ https_proxy: 'proxy port 3128' })).rejects.toThrow('a proxy variable is not a URL');
 });

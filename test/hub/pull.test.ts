@@ -50,7 +50,7 @@ const atCard = async (name: string, { files }: Repository): Promise<[string, Rep
 const run = (...argv: string[]) => cli(argv, { env: home.env });
 
 describe('models pull', () => {
-  it('makes a repository a model that classifies, as the folder does', async () => {
+  it('downloads a repository that gives the same scores as the folder', async () => {
     const { code, stdout, stderr } = await run('models', 'pull', TINY);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain(`tiny-clip: ${TINY} at ${tiny.commit.slice(0, 12)}, 0.3 MB downloaded`);
@@ -63,7 +63,7 @@ describe('models pull', () => {
     }
   });
 
-  it('lays the cache out as huggingface_hub does', async () => {
+  it('writes the cache in the layout of huggingface_hub', async () => {
     await run('models', 'pull', TINY);
     const repo = 'models--acme--tiny-clip';
     expect(await treeOf(home.hub)).toEqual(
@@ -78,14 +78,14 @@ describe('models pull', () => {
     expect(blobName(bytesOf('model.safetensors'))).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('lists the repository first, and fetches each file once', async () => {
+  it('lists the repository first, and downloads each file once', async () => {
     await run('models', 'pull', TINY);
     expect(hub.seen[0]?.url).toBe(`/api/models/${TINY}/revision/main?blobs=true`);
     const files = hub.seen.slice(1).filter(({ server }) => server === 'hub');
     expect(files.map(({ url }) => url).sort()).toEqual(PULLED.map((path) => `/${TINY}/resolve/${tiny.commit}/${path}`));
   });
 
-  it('opens no connection once the model is there, and works offline', async () => {
+  it('opens no connection if the model is downloaded, and works offline', async () => {
     await run('models', 'pull', TINY);
     hub.seen.length = 0;
     for (const offline of [{}, { HF_HUB_OFFLINE: '1' }, { TRANSFORMERS_OFFLINE: 'yes' }]) {
@@ -97,7 +97,7 @@ describe('models pull', () => {
     expect(hub.seen).toEqual([]);
   });
 
-  it('reuses what Python fetched: no file again, offline no request at all', async () => {
+  it('reuses files that Python downloaded: no file again, and no request offline', async () => {
     const repo = join(home.hub, 'models--acme--tiny-clip');
     const snapshot = join(repo, 'snapshots', tiny.commit);
     for (const folder of ['blobs', 'refs', `snapshots/${tiny.commit}`])
@@ -124,7 +124,7 @@ describe('models pull', () => {
     expect(hub.seen).toEqual([]);
   });
 
-  it('names what to pull for a model that is only known', async () => {
+  it('names the command to pull a known model', async () => {
     for (const name of ['ViT-B/32', 'openai/clip-vit-base-patch32', 'clip-vit-b-32']) {
       const { code, stderr } = await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', name);
       expect([code, stderr]).toEqual([
@@ -135,7 +135,7 @@ describe('models pull', () => {
     expect(hub.seen).toEqual([]);
   });
 
-  it('takes the next source of a card where the first holds only a pickle', async () => {
+  it('uses the next source of a card if the first has only a pickle', async () => {
     const pickle = new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]]);
     hub.repositories.set(...(await atCard('ViT-B/16', repository(pickle))));
     hub.repositories.set('Xenova/clip-vit-base-patch16', tiny);
@@ -162,7 +162,7 @@ describe('models pull', () => {
     expect(hub.seen.filter(({ url }) => url.includes('/resolve/'))).toEqual([]);
   });
 
-  it('refuses a small file that differs, although the Hub tells no sha256 of it; nothing is pinned', async () => {
+  it('refuses a small file with another checksum, although the Hub has no sha256 for it; nothing is recorded', async () => {
     const openClip = repositoryOf(fixture('tiny-open-clip'));
     const files = new Map(openClip.files).set(
       'open_clip_pytorch_model.safetensors',
@@ -179,7 +179,7 @@ describe('models pull', () => {
     expect(await readPins(home.env)).toEqual(new Map());
   });
 
-  it('warns where a file differs from a value that is not confirmed', async () => {
+  it('warns if a checksum differs from an unconfirmed value', async () => {
     hub.repositories.set(...(await atCard('laion2b-vit-b-32', tiny)));
     const { code, stderr } = await run('models', 'pull', 'laion2b-vit-b-32');
     expect([code, stderr]).toEqual([
@@ -188,7 +188,7 @@ describe('models pull', () => {
     ]);
   });
 
-  it('takes the weights of a pull request by its revision', async () => {
+  it('downloads the weights of a pull request by its revision', async () => {
     const openClip = repositoryOf(fixture('tiny-open-clip'));
     const files = new Map(openClip.files);
     files.set('open_clip_pytorch_model.safetensors', files.get('open_clip_model.safetensors') as Uint8Array);
@@ -202,7 +202,7 @@ describe('models pull', () => {
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'converted')).code).toBe(0);
   });
 
-  it('never fetches a pickle: it says what is there and what to do', async () => {
+  it('never downloads a pickle: the error names it and the next step', async () => {
     hub.repositories.set('acme/pickled', repository(new Map([['pytorch_model.bin', Buffer.from('cos\nsystem')]])));
     const { code, stderr } = await run('models', 'pull', 'acme/pickled');
     expect([code, stderr]).toEqual([
@@ -212,7 +212,7 @@ describe('models pull', () => {
     expect(hub.seen.map(({ url }) => url)).toEqual(['/api/models/acme/pickled/revision/main?blobs=true']);
   });
 
-  it('stays at the commit that is pinned, and fetches only what is damaged', async () => {
+  it('stays at the recorded commit, and downloads only damaged files', async () => {
     await run('models', 'pull', TINY);
     const config = join(home.hub, 'models--acme--tiny-clip/blobs', gitSha1(bytesOf('config.json')));
     await writeFile(config, 'damaged');
@@ -224,7 +224,7 @@ describe('models pull', () => {
     expect((await run('models', 'verify')).code).toBe(0);
   });
 
-  it('needs no tree of a mirror: the headers of each file tell its size and digest', async () => {
+  it('works with a mirror without a tree: the headers of each file have its size and digest', async () => {
     hub.blobs = false;
     hub.fault = ({ url }) => (url.includes('/tree/') ? { kind: 'status', status: 404 } : undefined);
     expect((await run('models', 'pull', TINY)).code).toBe(0);
@@ -252,7 +252,7 @@ describe('models pull', () => {
     expect(hub.seen.filter(({ url, method }) => url.includes('/tree/') || method === 'HEAD').length).toBe(2);
   });
 
-  it('shows on a terminal how far it is, and takes the line away', async () => {
+  it('shows the progress on a terminal, and removes the line at the end', async () => {
     hub.fault = ({ server }) => (server === 'cdn' ? { kind: 'slow', bytes: 50_000, everyMs: 60 } : undefined);
     const { stderr } = await cli(['models', 'pull', TINY], { env: home.env, tty: true });
     expect(stderr).toMatch(/model\.safetensors 0\.\d\/0\.3 MB, \d+\.\d MB\/s/);

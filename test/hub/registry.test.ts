@@ -11,7 +11,7 @@ const cards = await modelCards();
 const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
 
 describe('the model cards', () => {
-  it('answer to one name each, whatever the case of its letters', async () => {
+  it('are found by name in any letter case, each name by one card', async () => {
     const names = cards.flatMap((card) => [...new Set(namesOf(card).map((name) => name.toLowerCase()))]);
     expect(new Set(names).size).toBe(names.length);
     for (const card of cards) for (const name of namesOf(card)) expect(await findCard(name.toUpperCase())).toBe(card);
@@ -29,7 +29,7 @@ describe('the model cards', () => {
     expect((await findCard(alias))?.name).toBe(name);
   });
 
-  it('have the preprocessing that open_clip has, its exception too', async () => {
+  it('have the preprocessing of open_clip, including its exception', async () => {
     for (const card of cards) {
       const half = card.family === 'siglip' || card.name === 'laion2b-vit-l-14';
       expect([card.name, card.preprocessing.mean]).toEqual([card.name, half ? [0.5, 0.5, 0.5] : CLIP_MEAN]);
@@ -38,7 +38,7 @@ describe('the model cards', () => {
     }
   });
 
-  it('have an accuracy with its source, and pin what two sources agree about', () => {
+  it('have an accuracy with its source, and only checksums that two sources confirm', () => {
     for (const { name, imagenetZeroShot, sources, pullable } of cards) {
       expect(imagenetZeroShot.top1).toBeGreaterThan(0.4);
       expect(imagenetZeroShot.source).toMatch(/\w/);

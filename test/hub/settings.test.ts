@@ -43,7 +43,7 @@ describe('the variables of the hub', () => {
     expect((await settings(env)).token?.value).toBe(token);
   });
 
-  it('takes the token of HF_TOKEN_PATH, and knows where it comes from', async () => {
+  it('reads the token of HF_TOKEN_PATH, and knows its source', async () => {
     const path = { value: 'hf_of_the_path', from: join(home, 'token'), isFile: true };
     expect((await settings({ HF_TOKEN_PATH: join(home, 'token') })).token).toEqual(path);
     expect((await settings({ HF_TOKEN_PATH: '~/token' })).token).toEqual(path);
@@ -67,7 +67,7 @@ describe('the variables of the hub', () => {
     expect((await settings({ HF_ENDPOINT: 'http://mirror:8080/hf/' })).endpoint).toBe('http://mirror:8080/hf');
   });
 
-  it('takes user and password out of the endpoint, and shows neither', async () => {
+  it('takes user and password from the endpoint, and never shows them', async () => {
     const { endpoint, login } = await settings({ HF_ENDPOINT: 'https://me:p%40ss@mirror/hf' });
     expect([endpoint, login]).toEqual(['https://mirror/hf', `Basic ${btoa('me:p@ss')}`]);
     await expect(settings({ HF_ENDPOINT: 'ftp://me:secret@mirror' })).rejects.toThrow(

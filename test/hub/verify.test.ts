@@ -34,8 +34,8 @@ afterAll(async () => {
 
 const states = async () => (await verifyPin(pin)).map(({ state }) => state);
 
-describe('what is pinned', () => {
-  it('is found changed at each of 300 single flipped bits, before it is used', async () => {
+describe('a downloaded model', () => {
+  it('is refused with any of 300 single flipped bits', async () => {
     const file = blobOf('preprocessor_config.json');
     const whole = await readFile(file);
     let found = 0;
@@ -51,7 +51,7 @@ describe('what is pinned', () => {
     expect(found).toBe(300);
   });
 
-  it('is found changed at each of 20 lengths that it is cut to', async () => {
+  it('is refused if it is truncated to any of 20 lengths', async () => {
     const file = blobOf('model.safetensors');
     const { size } = await stat(file);
     for (let n = 0; n < 20; n++) {
@@ -62,7 +62,7 @@ describe('what is pinned', () => {
     }
   });
 
-  it('is found changed where two files are swapped, and missing where one is gone', async () => {
+  it('is refused if two files are swapped or one is missing', async () => {
     await rename(blobOf('config.json'), `${blobOf('config.json')}.x`);
     await copyFile(blobOf('tokenizer.json'), blobOf('config.json'));
     await copyFile(`${blobOf('config.json')}.x`, blobOf('tokenizer.json'));
@@ -72,7 +72,7 @@ describe('what is pinned', () => {
     expect(await states()).toContain('missing');
   });
 
-  it('is hashed again where it was touched, though its size and time say nothing', async () => {
+  it('is hashed again if it was touched, even with the same size and time', async () => {
     expect((await classify()).code).toBe(0);
     const file = blobOf('config.json');
     const { atime, mtime } = await stat(file);
@@ -90,7 +90,7 @@ describe('what is pinned', () => {
 });
 
 describe('models verify', () => {
-  it('says what is as pulled, and names what is not, with exit 2', async () => {
+  it('lists good and damaged files, with exit code 2 if one is damaged', async () => {
     expect(await run('models', 'verify', 'tiny-clip')).toMatchObject({
       code: 0,
       stdout: 'tiny-clip: 6 files are intact\n',
@@ -111,7 +111,7 @@ describe('models verify', () => {
     ]);
   });
 
-  it('has its damage mended by the command it names', async () => {
+  it('names a command that repairs the damage', async () => {
     await truncate(blobOf('model.safetensors'), 1000);
     hub.seen.length = 0;
     expect((await run('models', 'pull', 'tiny-clip', '--force')).code).toBe(0);
@@ -120,7 +120,7 @@ describe('models verify', () => {
     expect((await classify()).code).toBe(0);
   });
 
-  it('mends damaged files and graphs with --repair, and downloads only what is damaged', async () => {
+  it('repairs damaged files and graphs with --repair, and downloads only damaged files', async () => {
     await truncate(blobOf('model.safetensors'), 1000);
     hub.seen.length = 0;
     const { code, stdout, stderr } = await run('models', 'verify', '--repair');
@@ -143,7 +143,7 @@ describe('models verify', () => {
     await run('models', 'rm', 'broken');
   });
 
-  it('checks the graphs that were written too, of pulled and of imported models', async () => {
+  it('also checks the graphs of downloaded and imported models', async () => {
     await run('models', 'import', fixture('tiny-gelu-f16'), '--name', 'mine');
     expect((await run('models', 'verify')).stdout).toBe(
       'starter: 5 files are intact\nmine: 6 files are intact\ntiny-clip: 6 files are intact\n',
@@ -173,7 +173,7 @@ describe('models verify', () => {
     expect([code, stderr]).toEqual([2, expect.stringMatching(/E_CHECKSUM: .*model\.safetensors has changed since/)]);
   });
 
-  it('refuses a name that is neither the starter nor pulled nor imported', async () => {
+  it('refuses the name of a model that is not here', async () => {
     const { code, stderr } = await run('models', 'verify', 'clip-vit-base-patch32');
     expect([code, stderr]).toEqual([
       2,

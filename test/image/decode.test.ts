@@ -32,7 +32,7 @@ describe('decode', () => {
     expect([...(await decode(clear, 'x', DEFAULT_DECODE)).data]).toEqual([...pixels]);
   });
 
-  it('repeats grey, also of 16 bits, which Pillow would saturate', async () => {
+  it('repeats grey in three channels, also with 16 bits, which Pillow would saturate', async () => {
     const grey = await sharp(Uint8Array.from([0, 100, 255]), { raw: { width: 3, height: 1, channels: 1 } })
       .toColourspace('grey16')
       .png({ bitdepth: 16 } as object)
@@ -85,7 +85,7 @@ describe('decode', () => {
     await expect(decode(Buffer.from(bytes, 'latin1'), 'x', DEFAULT_DECODE)).rejects.toMatchObject({ code });
   });
 
-  it('refuses a JPEG that is cut short', async () => {
+  it('refuses a truncated JPEG', async () => {
     const bytes = await picture().resize(200, 200).jpeg().toBuffer();
     await expect(decode(bytes.subarray(0, bytes.length / 2), 'x', DEFAULT_DECODE)).rejects.toMatchObject({
       code: 'E_DECODE',

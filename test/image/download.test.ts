@@ -75,7 +75,7 @@ describe('an image by its URL', () => {
     expect(Buffer.compare(await direct(url(path)), image)).toBe(0);
   });
 
-  it('comes with user and password, which are for its own host alone', async () => {
+  it('is downloaded with user and password, which are sent to its own host only', async () => {
     const withLogin = url('/moved').replace('//', '//me:p%40ss@');
     server.seen.length = 0;
     await direct(withLogin);
@@ -121,7 +121,7 @@ describe('an image by its URL', () => {
     if (isSlow) expect(performance.now() - start).toBeLessThan(10_000);
   });
 
-  it('that is none, or where nobody answers, is an error', async () => {
+  it('is an error if the URL is invalid or the host does not answer', async () => {
     await expect(direct('http://')).rejects.toMatchObject({
       code: 'E_URL',
       message: 'http:// is not a valid URL; check the URL',
@@ -130,7 +130,7 @@ describe('an image by its URL', () => {
     await expect(direct('http://nothing.invalid/a.png')).rejects.toMatchObject({ code: 'E_URL' });
   });
 
-  it('is not fetched offline', async () => {
+  it('is not downloaded offline', async () => {
     const offline = imageFetcher(() => ({ offline: true, proxies: undefined }));
     server.seen.length = 0;
     await expect(offline(url('/a.png'))).rejects.toMatchObject({
@@ -148,12 +148,12 @@ describe('through a proxy', () => {
       patience,
     );
 
-  it('every host is reached', async () => {
+  it('every host can be used', async () => {
     expect(Buffer.compare(await proxied()('http://public.invalid/moved'), image)).toBe(0);
     expect(proxy.seen).toContain('public.invalid:80');
   });
 
-  it('a public host leads into no other network, and none of it is asked', async () => {
+  it('a redirect from a public host to a private network is refused, without a request to it', async () => {
     const trap = await serve({ '/': (_, response) => response.end(image) });
     const other = await serve({
       '/in': redirect(trap.origin),

@@ -34,7 +34,7 @@ describe('a JPEG that decoders warn about', () => {
     expect(b.notes).toEqual([expect.stringContaining('extraneous bytes')]);
   });
 
-  it('is refused if it is cut short, with the same text alone and among others', async () => {
+  it('is refused if it is truncated, with the same text alone and among others', async () => {
     const plain = await jpeg();
     const cut = plain.subarray(0, plain.length / 2);
     const text = (bytes: Uint8Array) =>
@@ -74,7 +74,7 @@ describe('TIFF', () => {
     await expect(read(tiff)).rejects.toMatchObject({ code: 'E_FORMAT' });
   });
 
-  it('turns luminance and colour differences to RGB by ITU-R BT.601', async () => {
+  it('converts luminance and colour differences to RGB by ITU-R BT.601', async () => {
     const strip = Uint8Array.from([76, 85, 255, 150, 44, 21, 29, 255, 107]); // red, green, blue
     const tags = picture(3, 1, { 262: [6], 530: [1, 1] });
     const { data } = await read(makeTiff([{ tags, strip }]));
@@ -144,12 +144,12 @@ describe('camera RAW', () => {
     expect(distance(image.data, pixels)).toBeLessThan(2);
   });
 
-  it('turns the JPEG as the RAW file says', async () => {
+  it('rotates the JPEG by the orientation of the RAW file', async () => {
     const image = await read(await nef(await jpeg(), 6), {}, 32);
     expect([image.width, image.height]).toEqual([HEIGHT, WIDTH]);
   });
 
-  it('refuses a file whose only JPEG is a thumbnail, or smaller than the model wants', async () => {
+  it('refuses a file whose only JPEG is a thumbnail or smaller than the input of the model', async () => {
     const thumbnail = await sharp(pixels, raw).resize(160, 120).jpeg().toBuffer();
     await expect(read(raf(thumbnail), {}, 32)).rejects.toMatchObject({ code: 'E_FORMAT' });
     await expect(read(raf(await jpeg()), {}, 224)).rejects.toMatchObject({ code: 'E_FORMAT' });

@@ -12,7 +12,7 @@ import { mutants, seeds } from './mutants.ts';
 import { outcome, PREPROCESSING } from './outcome.ts';
 
 describe('hostile images', () => {
-  it('makes of each of 1,200 mutants finite values or an error of the closed list', async () => {
+  it('gives finite values or a listed error for each of 1,200 damaged copies', async () => {
     const counts = new Map<string, number>();
     for (const mutant of mutants(await seeds(), 1200, 1)) {
       const code = await outcome(mutant);
@@ -27,7 +27,7 @@ describe('hostile images', () => {
     await expect(decode(bytes, 'x', { ...DEFAULT_DECODE, svg: true })).rejects.toMatchObject({ code: 'E_PIXEL_LIMIT' });
   });
 
-  it('keeps a lower limit for what takes more memory, also where the limit is raised or lowered', async () => {
+  it('has a lower limit for formats that need more memory, also if the limit is changed', async () => {
     const interlaced = png(7_000, 6_000, 8, 0, true);
     const [low, raised] = [41e6, 200e6];
     expect(await outcome(interlaced)).toBe('E_PIXEL_LIMIT');
@@ -36,7 +36,7 @@ describe('hostile images', () => {
     expect(await outcome(png(7_000, 6_000, 8, 0))).toBe('ok');
   });
 
-  it('decodes large images one at a time and each for itself', async () => {
+  it('decodes large images one at a time', async () => {
     const images = [png(5_000, 4_000, 8, 0), png(4_000, 5_000, 8, 0), png(4_500, 4_500, 8, 2)];
     const decoded = await Promise.all(images.map((bytes) => decode(bytes, 'x', DEFAULT_DECODE)));
     expect(decoded.map(({ width, height }) => [width, height])).toEqual([
@@ -60,13 +60,13 @@ describe('formats', () => {
     expect(['E_FORMAT', 'E_DECODE']).toContain(await outcome(Buffer.from(text, 'latin1'), { svg: true }));
   });
 
-  it('holds libvips to the loaders of its formats, even behind its own back', async () => {
+  it('allows only the libvips loaders of the supported formats, also if the bytes are of another format', async () => {
     await outcome(Buffer.from('P3 1 1 255 1 2 3'));
     await decode(readFileSync(fixture('images/rgb.png')), 'x', DEFAULT_DECODE);
     await expect(sharp(Buffer.from('P3 1 1 255 1 2 3')).metadata()).rejects.toThrow('unsupported image format');
   });
 
-  it('refuses SVG with the option that allows it', async () => {
+  it('refuses SVG and names the option that allows it', async () => {
     const bytes = Buffer.from(`<?xml version="1.0"?>\n<!-- a drawing -->\n${SVG}</svg>`);
     await expect(decode(bytes, 'x', DEFAULT_DECODE)).rejects.toMatchObject({
       code: 'E_FORMAT',
@@ -81,14 +81,14 @@ describe('formats', () => {
     expect([...data.slice(0, 3), ...data.slice(-3)]).toEqual([255, 0, 0, 255, 255, 255]);
   });
 
-  it.each(LEAKY)('draws nothing of another file that an SVG names as %s', async (_, leaky) => {
+  it.each(LEAKY)('does not draw another file that an SVG names as %s', async (_, leaky) => {
     for (const url of [fixture('images/rgb.png'), `file://${fixture('images/rgb.png')}`, 'http://127.0.0.1:9/x.png']) {
       const { data } = await decode(Buffer.from(leaky(url)), 'x', { ...DEFAULT_DECODE, svg: true });
       expect(data.every((value) => value === 255)).toBe(true);
     }
   });
 
-  it('draws no entity that stands for a file', async () => {
+  it('does not draw an entity that stands for a file', async () => {
     const code = await outcome(Buffer.from(ENTITY), { svg: true });
     if (code !== 'E_DECODE') {
       const { data } = await decode(Buffer.from(ENTITY), 'x', { ...DEFAULT_DECODE, svg: true });
@@ -103,7 +103,7 @@ describe.skipIf(!hasShared)('the hostile corpus (../shared; skipped where it is 
     ? readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(root, file)).isFile())
     : [];
 
-  it('makes of each file finite values or an error of the closed list, SVG allowed or not', async () => {
+  it('gives finite values or a listed error for each file, with SVG allowed or not', async () => {
     expect(files.length).toBeGreaterThan(900);
     for (const file of files) {
       const bytes = readFileSync(join(root, file));
@@ -117,7 +117,7 @@ describe.skipIf(!hasShared)('the hostile corpus (../shared; skipped where it is 
   const suite = files.filter((file) => /^image-png\/[a-z]\w\w[ni]\dg?\w?\d\d\.png$/.test(file));
   const suiteOutcomes = () => Promise.all(suite.map((file) => outcome(readFileSync(join(root, file)))));
 
-  it(`accepts and refuses PngSuite as it means it (${suite.length} files)`, async () => {
+  it(`accepts the good and refuses the corrupt files of PngSuite (${suite.length} files)`, async () => {
     const outcomes = await suiteOutcomes();
     for (const [n, file] of suite.entries()) {
       expect([file, outcomes[n] === 'ok']).toEqual([file, !/\/x/.test(file)]);

@@ -42,7 +42,7 @@ describe(`crops are those of ${golden.source}`, () => {
 });
 
 describe('fitImage', () => {
-  it('computes no more than the crop of a strip needs', () => {
+  it('computes only the pixels that the crop of a strip needs', () => {
     const strip = { width: 50_000, height: 1, data: new Uint8Array(150_000).fill(7) };
     const square = fitImage(strip, crop(224)); // the whole resized strip, 224 × 11,200,000 pixels, would fit no buffer
     expect(square.data.length).toBe(224 * 224 * 3);

@@ -17,7 +17,7 @@ describe('resample', () => {
     return { width, height, data: Uint8Array.from({ length: width * height * 3 }, () => next() & 255) };
   };
 
-  it('gives what plain loops give, for 300 odd sizes', () => {
+  it('equals plain loops for 300 unusual sizes', () => {
     for (let i = 0; i < 300; i++) {
       const image = picture(whole(1, 90), whole(1, 90));
       const [columns, rows, filter] = [span(), span(), i % 2 === 0 ? 'bicubic' : 'bilinear'] as const;

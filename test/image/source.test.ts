@@ -18,8 +18,8 @@ afterAll(() => rm(folder, { recursive: true }));
 const here = (name: string) => join(folder, name);
 const wrong = (code: string, message: RegExp) => ({ code, message: expect.stringMatching(message) });
 
-describe('what is no regular file', () => {
-  it('is refused at once, by its kind', async () => {
+describe('a path that is not a regular file', () => {
+  it('is refused at once, and the error names its kind', async () => {
     await promisify(execFile)('mkfifo', [here('fifo')]);
     const socket = createServer().listen(here('socket'));
     await once(socket, 'listening');
@@ -40,7 +40,7 @@ describe('what is no regular file', () => {
     socket.close();
   });
 
-  it('does not wedge, though it is swapped in between look and open', async () => {
+  it('does not hang if it replaces a file between check and open', async () => {
     await copyFile(fixture('images/rgb.png'), here('good.png'));
     await promisify(execFile)('mkfifo', [here('swap-fifo')]);
     // The name is the FIFO and the image in turn, faster than it is read.
@@ -68,7 +68,7 @@ describe('what is no regular file', () => {
 });
 
 describe('a file', () => {
-  it('that is empty, dangling or in a loop says so', async () => {
+  it('that is empty, a broken link or a link in a loop has its own error', async () => {
     await writeFile(here('empty.png'), '');
     await symlink('nowhere/at all.png', here('dangling.png'));
     await symlink('loop.png', here('loop.png'));
@@ -94,7 +94,7 @@ describe('a file', () => {
     );
   });
 
-  it.skipIf(getuid?.() !== 0)('that one may not read says so (run as root, who may; else skipped)', async () => {
+  it.skipIf(getuid?.() !== 0)('that may not be read has its own error (run as root, otherwise skipped)', async () => {
     await copyFile(fixture('images/rgb.png'), here('locked.png'));
     await chmod(here('locked.png'), 0o000);
     const script = `const { readSource, sourceOfText } = await import(process.argv[1]);
@@ -114,7 +114,7 @@ describe('a file', () => {
     expect(stdout).toMatch(/^E_UNREADABLE cannot read .*locked.png: permission denied/);
   });
 
-  it('that grows and shrinks while it is read is whole, or an error, never garbage', async () => {
+  it('that grows and shrinks while it is read gives a complete image or an error', async () => {
     // All its bytes are 7, its size goes up in steps of 64 KB and down at once.
     const change = `const fs = require('fs'); const file = fs.openSync('changing.bin', 'w'); console.log('begun');
       for (;;) { for (let n = 0; n < 64; n++) fs.writeSync(file, Buffer.alloc(65536, 7), 0, 65536, n * 65536);
@@ -144,7 +144,7 @@ describe('a file', () => {
     ).toEqual([]);
   });
 
-  it('that is replaced by a rename while it is read is the old one', async () => {
+  it('that is replaced by a rename while it is read gives the old image', async () => {
     await writeFile(here('old.bin'), Buffer.alloc(5_000_000, 1));
     await writeFile(here('new.bin'), Buffer.alloc(5_000_000, 2));
     const read = readSource(sourceOfText(here('old.bin')));
@@ -153,8 +153,8 @@ describe('a file', () => {
   });
 });
 
-describe('what images are called', () => {
-  it('is their path, or the name that was given', () => {
+describe('the name of an image', () => {
+  it('is its path, or the given name', () => {
     expect(sourceOfText('a/b.png').name).toBe('a/b.png');
     expect(identityOf({ kind: 'bytes', name: 'x', bytes: Buffer.of(1) })).toEqual({ image: 'x' });
     const path = Buffer.from('61ff', 'hex');
@@ -173,7 +173,7 @@ describe('what images are called', () => {
   });
 });
 
-it('reads bytes, and what brings them when it is their turn', async () => {
+it('reads bytes, and streams when they are needed', async () => {
   const bytes = Buffer.from('bytes');
   expect(await readSource({ kind: 'bytes', name: 'x', bytes })).toBe(bytes);
   expect(await readSource({ kind: 'stream', name: 'x', read: async () => bytes })).toBe(bytes);

@@ -15,20 +15,20 @@ const share = (env: Record<string, string>, of?: number) => {
 };
 
 describe('--shard auto', () => {
-  it('takes any range of a Slurm array', () => {
+  it('accepts any range of a Slurm array', () => {
     expect([1, 2, 8].map((id) => share(slurm(id, 1, 8)))).toEqual(['1/8', '2/8', '8/8']);
     expect([0, 3].map((id) => share(slurm(id, 0, 3)))).toEqual(['1/4', '4/4']);
     expect([5, 10, 15, 20].map((id) => share(slurm(id, 5, 20, 5)))).toEqual(['1/4', '2/4', '3/4', '4/4']);
   });
 
-  it('refuses an array that does not tell all shares: one task run again, or a list with gaps', () => {
+  it('refuses an array that does not contain all shards: one task run again, or a list with gaps', () => {
     expect(() => share(slurm(7, 7, 7))).toThrow('the Slurm array has 1 task (7 to 7)');
     expect(() => share({ ...slurm(4, 1, 7), SLURM_ARRAY_TASK_COUNT: '3' })).toThrow('3 tasks (1 to 7)');
     expect(() => share(slurm(1, 1, 8), 9)).toThrow('which is not 9');
     expect(share(slurm(1, 1, 1), 1)).toBe('1/1');
   });
 
-  it('counts from 0 in Kubernetes, which does not tell how many, and in AWS Batch, which does', () => {
+  it('counts from 0 in Kubernetes, which does not give the number of tasks, and in AWS Batch, which does', () => {
     expect(share({ JOB_COMPLETION_INDEX: '0' }, 16)).toBe('1/16');
     expect(share({ JOB_COMPLETION_INDEX: '15' }, 16)).toBe('16/16');
     expect(() => share({ JOB_COMPLETION_INDEX: '3' })).toThrow('--shard auto/8');

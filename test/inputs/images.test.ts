@@ -26,8 +26,8 @@ async function images(args: string[], options: ImageOptions = {}): Promise<strin
 }
 const here = (name: string) => join(folder, name);
 
-describe('the images that arguments stand for', () => {
-  it('are those of a folder, named files whatever they are called, and what does not exist', async () => {
+describe('the images of the arguments', () => {
+  it('are the images of a folder, named files with any extension, and missing files', async () => {
     expect(await images([folder, here('b.txt'), here('nothing')])).toEqual([
       '[0].gif',
       'a.PNG',
@@ -37,7 +37,7 @@ describe('the images that arguments stand for', () => {
     ]);
   });
 
-  it('are those that a glob matches; a dot must be said, or asked for', async () => {
+  it('are the matches of a glob; hidden files need a dot in the pattern or an option', async () => {
     expect(await images([here('*')])).toEqual(['[0].gif', 'a.PNG', 'b.txt', 'link.png']);
     expect(await images([here('**/*.{jpg,avif}')])).toEqual(['sub/c.avif']);
     expect(await images([here('.*.jpg')])).toEqual(['.e.jpg']);
@@ -47,13 +47,13 @@ describe('the images that arguments stand for', () => {
     expect(await images([here('[0].gif')])).toEqual(['[0].gif']); // a file of that name comes first
   });
 
-  it('are URLs, though they look like globs', async () => {
+  it('are URLs, even if they look like globs', async () => {
     const urls = ['https://example.org/a.jpg?size=[1]', 'HTTP://example.org/{x}*'];
     expect(await images(urls)).toEqual(urls);
     expect(await images(['https://me:secret@example.org/a.jpg'])).toEqual(['https://example.org/a.jpg']);
   });
 
-  it('come before those of the list, where names are taken as they are', async () => {
+  it('come before the images of the list, whose names are used unchanged', async () => {
     await writeFile(here('list'), `${here('*.png')}\n-\nhttps://example.org/x.png\n`);
     expect(await images([here('a.PNG')], { filesFrom: here('list') })).toEqual([
       'a.PNG',
@@ -63,7 +63,7 @@ describe('the images that arguments stand for', () => {
     ]);
   });
 
-  it('are none: wrong usage, but not of a list', async () => {
+  it('are wrong usage if there are none, but a list may be empty', async () => {
     await expect(images([])).rejects.toThrow('no images; give image files');
     await expect(images([here('empty')])).rejects.toThrow(/empty contains no images/);
     await writeFile(here('nothing-listed'), '\n');
@@ -81,7 +81,7 @@ describe('the images that arguments stand for', () => {
     await expect(images(['-'], { stdin, filesFrom: '-' })).rejects.toThrow('standard input is used twice');
   });
 
-  it('come no more when the signal says so, though the list is open', async () => {
+  it('end when the signal is aborted, even if the list is open', async () => {
     const stdin = new Readable({ read() {} });
     stdin.push('a\n');
     const enough = new AbortController();
@@ -97,7 +97,7 @@ describe('the images that arguments stand for', () => {
 describe('shards', () => {
   const paths = Array.from({ length: 1000 }, (_, n) => `photos/${n}.jpg`);
 
-  it.each([1, 2, 3, 16])('of %d are disjoint, together whole, and of like size', async (of) => {
+  it.each([1, 2, 3, 16])('of %d are disjoint, complete, and of similar size', async (of) => {
     const parts = [];
     for (let part = 1; part <= of; part++) parts.push(await images(paths, { shard: { part, of } }));
     expect(parts.flat().sort()).toEqual([...paths].sort());
@@ -105,7 +105,7 @@ describe('shards', () => {
     for (const { length } of parts) expect(Math.abs(length - 1000 / of)).toBeLessThan(6 * Math.sqrt(1000 / of) + 1);
   });
 
-  it('are what sha256sum says', async () => {
+  it('agree with sha256sum', async () => {
     const script = 'for p; do echo $((0x$(printf %s "$p" | sha256sum | cut -c1-8) % 5 + 1)); done';
     const sample = [...paths.slice(0, 20), 'caf\u00e9', '\u{1f408}'];
     const { stdout } = await promisify(execFile)('bash', ['-c', script, 'bash', ...sample]);
@@ -114,7 +114,7 @@ describe('shards', () => {
     expect(await images(sample, { shard: { part: 3, of: 5 } })).toEqual(third);
   });
 
-  it('without an image are fine, but not where there is none at all', async () => {
+  it('may be empty, unless there is no image at all', async () => {
     const parts = await Promise.all([1, 2].map((part) => images([here('a.PNG')], { shard: { part, of: 2 } })));
     expect(parts.map(({ length }) => length).sort()).toEqual([0, 1]);
     await expect(images([here('empty')], { shard: { part: 1, of: 2 } })).rejects.toThrow('contains no images');

@@ -37,7 +37,7 @@ describe('a list of paths', () => {
     expect(await read(chunks)).toEqual(expected);
   });
 
-  it('separated by NUL holds every name', async () => {
+  it('separated by NUL can contain every name', async () => {
     const list = Buffer.concat(ODD_NAMES.flatMap((name) => [name, Buffer.from([0])]));
     for (const chunk of [1, 7, list.length]) {
       const chunks = Array.from({ length: Math.ceil(list.length / chunk) }, (_, n) =>
@@ -47,7 +47,7 @@ describe('a list of paths', () => {
     }
   });
 
-  it('says so where -0 is missing, or too much, or it is none', async () => {
+  it('has an error if -0 is missing or wrong, or if it is not a list', async () => {
     await expect(read(['a\0b\0'])).rejects.toThrow('it contains NUL bytes; add -0');
     await expect(read([Buffer.alloc(70_000, 97)], 'nul')).rejects.toThrow('remove -0');
     await expect(read([Buffer.alloc(70_000, 97)])).rejects.toThrow('it has an entry of more than 65536 bytes');
@@ -64,7 +64,7 @@ describe('a list of paths', () => {
     expect((await paths.next()).done).toBe(true);
   });
 
-  it('that is a file, or a FIFO whose writer comes late', async () => {
+  it('may be a file, or a FIFO whose writer comes late', async () => {
     await writeFile(join(folder, 'list'), 'a\nb\n');
     await promisify(execFile)('mkfifo', [join(folder, 'fifo')]);
     spawn('sh', ['-c', 'sleep 0.3; printf "a\\nb\\n" > "$1"', 'sh', join(folder, 'fifo')]);
@@ -75,7 +75,7 @@ describe('a list of paths', () => {
     }
   });
 
-  it('that is missing, or a folder, is wrong usage', async () => {
+  it('is wrong usage if it is missing or a folder', async () => {
     await expect(openList(join(folder, 'nothing'))).rejects.toMatchObject({ code: 'E_USAGE' });
     await expect(openList(folder)).rejects.toThrow(/cannot read the list .*: it is a folder; check --files-from/);
   });

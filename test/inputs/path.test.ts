@@ -8,14 +8,14 @@ describe('a path of any bytes', () => {
     expect(pathOf(sourceOf(pathOfBytes(bytes)))).toBe(pathOfBytes(bytes));
   });
 
-  it('is escaped as by Python', () => {
+  it('is escaped like in Python', () => {
     // python3 -c "import os; print(ascii(os.fsdecode(b'a\xffb\xc3(\xed\xa0\x80\xf0\x9f\x90\x88\xe2\x82')))"
     const bytes = Buffer.from('61ff62c328eda080f09f9088e282', 'hex');
     expect(pathOfBytes(bytes)).toBe('a\udcffb\udcc3(\udced\udca0\udc80\u{1f408}\udce2\udc82');
     expect(bytesOfPath(pathOfBytes(bytes))).toEqual(bytes);
   });
 
-  it('is plain text wherever that loses nothing', () => {
+  it('is plain text if no byte is lost', () => {
     expect(openable('caf\u00e9 \u{1f408} \ufffd')).toBe('caf\u00e9 \u{1f408} \ufffd');
     expect(sourceOf('a.png')).toEqual({ kind: 'file', name: 'a.png', path: 'a.png' });
     expect(sourceOf('a\udcff.png')).toEqual({

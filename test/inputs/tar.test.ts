@@ -11,8 +11,8 @@ import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
 import { LeftOut } from '../../src/inputs/left-out.ts';
 import { parseShard } from '../../src/inputs/shard.ts';
 import { sampleName } from '../../src/inputs/tar/sample.ts';
-import { dice } from '../cli/program.ts';
 import { fixture } from '../paths.ts';
+import { damagedCopies } from './damaged.ts';
 
 let folder: string;
 const here = (name: string) => join(folder, name);
@@ -73,7 +73,7 @@ describe('the images in a tar', () => {
     },
   );
 
-  it('are called by the member, whatever its name: nothing is unpacked', async () => {
+  it('are named after their member, with any name: nothing is unpacked', async () => {
     const tar = pack('evil.tar', ['d/a.png'], '-P', '--transform=s,^d/,../../,');
     pack('absolute.tar', ['d/a.png'], '-P', '--transform=s,^d/,/tmp/,');
     expect(names(await imagesIn([tar, here('absolute.tar')]))).toEqual([
@@ -90,7 +90,7 @@ describe('the images in a tar', () => {
     );
   });
 
-  it('are read through gzip and zstd, whatever the tar is called, and from standard input', async () => {
+  it('are read from gzip and zstd, with any file name, and from standard input', async () => {
     const tar = await readFile(pack('plain.tar', expected));
     await writeFile(here('z.tar'), gzipSync(tar));
     execFileSync('zstd', ['-q', '-f', here('plain.tar'), '-o', here('z.tar.zst')]);
@@ -100,7 +100,7 @@ describe('the images in a tar', () => {
     expect(names(await imagesIn([], { tars: ['-'], stdin }))).toEqual(expected.map((one) => `-/${one}`));
   });
 
-  it('say what is missing: a sparse file its holes, an xz tar its program, a path its file, a folder that it is one', async () => {
+  it('have a named error for a sparse file, an xz tar, a missing file and a folder', async () => {
     execFileSync('truncate', ['-s', '1M', here('d/sparse.png')]);
     execFileSync('sh', ['-c', `echo x >> '${here('d/sparse.png')}'`]);
     for (const format of ['gnu', 'oldgnu', 'posix']) {
@@ -128,7 +128,7 @@ describe('the images in a tar', () => {
     ]);
   });
 
-  it('have the key and extension that WebDataset gives them', () => {
+  it('have the key and extension of WebDataset', () => {
     // webdataset 1.0.2, tariterators.base_plus_ext and its filters
     const golden = [
       ['img.v2.jpg', 'img', 'v2.jpg'],
@@ -141,7 +141,7 @@ describe('the images in a tar', () => {
     for (const name of ['__info__', 'd/.hidden.jpg', 'd.x/none']) expect(sampleName(name)).toBeUndefined();
   });
 
-  it('are shared out with their tar', async () => {
+  it('belong to the shard of their tar', async () => {
     const tars = [1, 2, 3, 4, 5].map((n) => pack(`share-${n}.tar`, ['d/a.png', 'd/b.PNG']));
     const shares = await Promise.all(
       ['1/2', '2/2'].map(async (shard) => names(await imagesIn(tars, { shard: parseShard(shard) }))),
@@ -158,20 +158,9 @@ describe('the images in a tar', () => {
 
   it('end with an error row where the tar is damaged, after those before it; 200 damaged copies neither hang nor crash', async () => {
     const whole = await readFile(pack('whole.tar', ['d/a.json', 'd/a.png', 'd/b.PNG', 'd/ü€.png']));
-    const packed = gzipSync(whole);
-    const random = dice(31);
-    const tar = here('damaged.tar');
+    await mkdir(here('damaged'));
     let failed = 0;
-    for (let n = 0; n < 200; n++) {
-      const bytes = Buffer.from(n % 5 === 0 ? packed : whole);
-      const kind = n % 4;
-      const at = Math.floor(random() * bytes.length);
-      if (kind === 0) await writeFile(tar, bytes.subarray(0, at));
-      else {
-        const length = kind === 1 ? 1 : Math.floor(random() * 600);
-        for (let i = at; i < Math.min(at + length, bytes.length); i++) bytes[i] = Math.floor(random() * 256);
-        await writeFile(tar, bytes);
-      }
+    for (const tar of await damagedCopies(whole, here('damaged'), 200, 31)) {
       // A tar of no bytes has no images, as one without pictures has none.
       const images = await imagesIn([tar]).catch((error: Error) => {
         expect(error.message).toContain('contains no images');
@@ -188,7 +177,7 @@ describe('the images in a tar', () => {
     expect(failed).toBeGreaterThan(60);
   });
 
-  it('come with a warning where the tar has no end, as one that was cut between two members', async () => {
+  it('come with a warning if the tar has no end mark, such as a tar truncated between two members', async () => {
     const tar = await readFile(pack('cut.tar', ['d/a.json', 'd/a.png']));
     await writeFile(here('cut.tar'), tar.subarray(0, 1024));
     const warnings: string[] = [];

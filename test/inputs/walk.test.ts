@@ -30,14 +30,14 @@ async function found(root: string, options: Partial<Walk> = {}) {
 }
 
 describe('walk', () => {
-  it('goes in byte order of the paths, as LC_ALL=C sort has it', async () => {
+  it('returns paths in byte order, like LC_ALL=C sort', async () => {
     const root = await tree('order', 'a.png', 'a/z', 'a-b/c', 'B', 'a/b/c', 'a0', '\u{1f408}', '\uffee', 'empty/');
     const paths = await found(root);
     expect(paths).toEqual(['B', 'a-b/c', 'a.png', 'a/b/c', 'a/z', 'a0', '\uffee', '\u{1f408}']);
     expect(paths).toEqual([...paths].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
   });
 
-  it('finds names of any bytes, below folders of any bytes', async () => {
+  it('finds names of any bytes in folders with names of any bytes', async () => {
     const root = await tree('odd');
     const below = Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x80, 0xfe])]);
     await mkdir(below);
@@ -49,13 +49,13 @@ describe('walk', () => {
     expect(paths).toEqual([...expected, inBelow].sort(Buffer.compare));
   });
 
-  it('takes hidden files and folders only when asked', async () => {
+  it('finds hidden files and folders only with the option', async () => {
     const root = await tree('hidden', '.a', '.b/c', 'd');
     expect(await found(root)).toEqual(['d']);
     expect(await found(root, { hidden: true })).toEqual(['.a', '.b/c', 'd']);
   });
 
-  it('passes over links unless told to follow them, and says so', async () => {
+  it('skips links unless the option follows them, and says so', async () => {
     const root = await tree('links', 'real/a');
     const outside = await tree('outside', 'secret');
     await symlink(outside, join(root, 'out'));
@@ -86,7 +86,7 @@ describe('walk', () => {
     ]);
   });
 
-  it('follows 40 links on end, as Linux does, and has a row for what is behind more', async () => {
+  it('follows a chain of 40 links, like Linux, and has an error row for a longer chain', async () => {
     const root = await tree('chain', 'real.png');
     for (let n = 1; n <= 41; n++) await symlink(n === 1 ? 'real.png' : `link${n - 1}`, join(root, `link${n}`));
     const paths = await found(root, { follow: true });
@@ -94,13 +94,13 @@ describe('walk', () => {
     expect(await found(root)).toEqual(['real.png']);
   });
 
-  it('has a row for a dangling link that it should follow', async () => {
+  it('has an error row for a broken link that it should follow', async () => {
     const root = await tree('dangling');
     await symlink('nowhere', join(root, 'a.png'));
     expect(await found(root, { follow: true })).toEqual(['a.png']);
   });
 
-  it('goes on after a folder that cannot be read, which gets a row', async () => {
+  it('continues after a folder that cannot be read, which gets an error row', async () => {
     const root = await tree('gone', 'a/x', 'b/y');
     const paths: string[] = [];
     for await (const path of walk(root, { takes: () => true })) {
@@ -111,7 +111,7 @@ describe('walk', () => {
     await chmod(root, 0o700);
   });
 
-  it('goes as deep as paths can be', async () => {
+  it('searches as deep as paths can be', async () => {
     const root = await tree('deep', `${'d/'.repeat(1500)}x`);
     expect(await found(root)).toEqual([`${'d/'.repeat(1500)}x`]);
     expect(await found(root, { depth: 1500 })).toEqual([]);

@@ -22,7 +22,7 @@ const learned: Learned = {
 };
 
 describe('a classifier file', () => {
-  it('holds everything; numbers within float32', () => {
+  it('contains everything, with numbers in float32', () => {
     const { statistics: read, ...rest } = parseLearned(learnedJson(learned));
     const { statistics: written, ...expected } = learned;
     expect(rest).toEqual(expected);

@@ -4,7 +4,7 @@ import { addStatistics, statisticsOf, withClasses } from '../../src/learn/statis
 import { madeUpPictures } from './examples.ts';
 
 describe('the statistics of pictures', () => {
-  it('are the same at once and in two parts', () => {
+  it('are the same for all pictures at once and in two parts', () => {
     const { pictures, classes } = madeUpPictures([70, 3, 5], 6);
     const part = (members: number[]) =>
       statisticsOf(
@@ -20,7 +20,7 @@ describe('the statistics of pictures', () => {
       for (const [at, value] of all[name].entries()) expect(added[name][at]).toBeCloseTo(value, 10);
   });
 
-  it('keep their order when a class goes and another comes', () => {
+  it('keep their order when a class is removed and another is added', () => {
     const { pictures, classes } = madeUpPictures([2, 3, 4], 5);
     const all = statisticsOf(pictures, classes, 3);
     const { counts, means } = withClasses(all, [2, -1, 0]);

@@ -15,7 +15,7 @@ const evidence = (words: Float64Array | undefined, pictures: Float64Array): Evid
 });
 
 describe('the weights', () => {
-  it('go to whichever knows more', () => {
+  it('are larger for the better of words and pictures', () => {
     const wordsFail = chooseWeights(evidence(logits(0, 1), logits(4, 2)), 16);
     const wordsKnow = chooseWeights(evidence(logits(4, 1), logits(0, 2)), 16);
     expect(wordsFail.words).toBeLessThan(0.3);
@@ -23,11 +23,11 @@ describe('the weights', () => {
     expect(wordsKnow.words).toBeGreaterThan(3 * wordsKnow.pictures);
   });
 
-  it('leave words out if there are none', () => {
+  it('are 0 for words if there are no words', () => {
     expect(chooseWeights(evidence(undefined, logits(4, 2)), 16).words).toBe(0);
   });
 
-  it('stay near what is assumed if no picture can be left out', () => {
+  it('stay near the prior if no picture can be left out', () => {
     const few: Evidence = { classCount: 3, classes: [0], words: Float64Array.of(2, 0, 0), pictures: [undefined] };
     const { words, pictures } = chooseWeights(few, 450);
     expect(words).toBeGreaterThan(0.8);

@@ -31,7 +31,7 @@ const floats = async (from: Checkpoint, name: string) =>
 const FC1 = 'vision_model.encoder.layers.1.mlp.fc1.weight';
 
 describe('convertedWeights', () => {
-  it('quantises the blocks but the first, and copies the rest of the image tower byte for byte', async () => {
+  it('quantises all blocks except the first, and copies the rest of the image encoder byte for byte', async () => {
     const { checkpoint: made, weights } = await convertedWeights(checkpoint, 'image', 'int8', env);
     expect(weights).toEqual({ folder: made.folder });
     const steps = new Int8Array(await tensor(made, FC1));
@@ -52,7 +52,7 @@ describe('convertedWeights', () => {
     for (const name of copied) expect(await tensor(made, name)).toEqual(await tensor(checkpoint, name));
   });
 
-  it('halves what has two dimensions for fp16: no weight moves by more than 2⁻¹¹ of itself', async () => {
+  it('rounds matrices to fp16: no weight changes by more than 2⁻¹¹ of its value', async () => {
     const { checkpoint: made } = await convertedWeights(checkpoint, 'text', 'fp16', env);
     for (const { name, dtype, shape } of made.tensors.values()) {
       expect(dtype).toBe(shape.length >= 2 ? 'F16' : 'F32');
@@ -63,7 +63,7 @@ describe('convertedWeights', () => {
     }
   });
 
-  it('knows what needs no converting', async () => {
+  it('does not convert weights that already have the requested precision', async () => {
     const half = (await readModelFolder(fixture('tiny-gelu-f16'))).checkpoint;
     expect([storageOf(half, 'image', 'fp16'), storageOf(half, 'image', 'int8')]).toEqual([undefined, 'int8']);
     expect([storageOf(checkpoint, 'text', 'int8'), storageOf(checkpoint, 'text', 'fp16')]).toEqual([undefined, 'fp16']);
@@ -81,7 +81,7 @@ describe('convertedWeights', () => {
     expect(await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'))).toEqual([basename(other.folder)]);
   });
 
-  it('keeps both precisions and both towers, and what another checkpoint has', async () => {
+  it('keeps both precisions, both encoders, and the files of other checkpoints', async () => {
     await cp(join(folder, 'model'), join(folder, 'model-2'), { recursive: true });
     const { checkpoint: second } = await readModelFolder(join(folder, 'model-2'));
     await convertedWeights(second, 'image', 'int8', env);
@@ -93,7 +93,7 @@ describe('convertedWeights', () => {
     expect(await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'))).toHaveLength(1);
   });
 
-  it('deletes what a killed process was writing, though the file itself is good', async () => {
+  it('deletes the partial file of a killed process, also if the complete file is good', async () => {
     const { checkpoint: made } = await convertedWeights(checkpoint, 'image', 'int8', env);
     await writeFile(`${made.file}.999999-0.tmp`, 'half');
     await convertedWeights(checkpoint, 'image', 'int8', env);
@@ -115,7 +115,7 @@ describe('convertedWeights', () => {
     expect(await readFile(made.file)).toEqual(good);
   });
 
-  it('tells damage when asked to verify, even behind an untouched stamp', async () => {
+  it('finds damage when it verifies, even if size and times are unchanged', async () => {
     const { checkpoint: made } = await convertedWeights(checkpoint, 'image', 'int8', env);
     expect(await verifyConverted(join(folder, 'model'), env)).toEqual([{ path: made.file, state: 'good' }]);
     expect(await verifyConverted(fixture('tiny-class'), env)).toEqual([]);
@@ -124,14 +124,14 @@ describe('convertedWeights', () => {
     expect(await verifyConverted(join(folder, 'model'), env)).toEqual([{ path: made.file, state: 'changed' }]);
   });
 
-  it('hashes what was only touched, and keeps it', async () => {
+  it('hashes a file that was only touched, and keeps it', async () => {
     const { checkpoint: made } = await convertedWeights(checkpoint, 'image', 'int8', env);
     await utimes(made.file, 1, 1);
     await convertedWeights(checkpoint, 'image', 'int8', env);
     expect((await stat(made.file)).mtimeMs).toBe(1000);
   });
 
-  it('converts in memory where the cache cannot be written, to the same bytes', async () => {
+  it('converts in memory to the same bytes if the cache cannot be written', async () => {
     await writeFile(join(folder, 'no-folder'), '');
     const troubles: unknown[] = [];
     const broken = { CLIP_CLASSIFY_CACHE: join(folder, 'no-folder/cache') };
@@ -156,7 +156,7 @@ describe('convertedWeights', () => {
     await expect(work).rejects.toThrow(FC1);
   });
 
-  it('lets four at once write one good file', async () => {
+  it('writes one good file if four processes convert at once', async () => {
     const all = await Promise.all([1, 2, 3, 4].map(() => convertedWeights(checkpoint, 'image', 'int8', env)));
     expect(new Set(all.map(({ checkpoint: { file } }) => file)).size).toBe(1);
     expect(await verifyConverted(join(folder, 'model'), env)).toEqual([

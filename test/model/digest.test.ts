@@ -23,7 +23,7 @@ const digestOf = async (folder: string, remembers = true) =>
 const memories = () => readdir(join(env.CLIP_CLASSIFY_CACHE, 'digests')).catch(() => []);
 
 describe('the digest of a model', () => {
-  it('is that of a copy elsewhere', async () => {
+  it('is equal for a copy in another folder', async () => {
     const copy = join(root, 'copy');
     await cp(MODEL, copy, { recursive: true });
     expect(await (await digestOf(copy)).compute()).toBe(await (await digestOf(MODEL)).compute());
@@ -45,14 +45,14 @@ describe('the digest of a model', () => {
     expect(await (await digestOf(other)).compute()).not.toBe(before);
   });
 
-  it('is remembered by size, inode and time stamps', async () => {
+  it('is cached by size, inode and time stamps', async () => {
     expect(await (await digestOf(MODEL)).known()).toBeUndefined();
     const digest = await (await digestOf(MODEL)).compute();
     expect((await memories()).length).toBeGreaterThan(1);
     expect(await (await digestOf(MODEL)).known()).toBe(digest);
   });
 
-  it('is not remembered of a file that has just been written, nor of one that was touched', async () => {
+  it('is not cached for a file that was just written or touched', async () => {
     const other = await mkdtemp(join(root, 'young-'));
     await cp(MODEL, other, { recursive: true });
     await utimes(join(other, 'model.safetensors'), new Date(0), new Date(0)); // ctime cannot be set back
@@ -61,7 +61,7 @@ describe('the digest of a model', () => {
     expect(await (await digestOf(other)).known()).toBeUndefined();
   });
 
-  it('is computed again where what was remembered is damaged', async () => {
+  it('is computed again if the cached digest is damaged', async () => {
     const digest = await (await digestOf(MODEL)).compute();
     for (const name of await memories()) {
       const path = join(env.CLIP_CLASSIFY_CACHE, 'digests', name);
@@ -71,7 +71,7 @@ describe('the digest of a model', () => {
     expect(await (await digestOf(MODEL)).compute()).toBe(digest);
   });
 
-  it('is neither remembered nor believed without the cache', async () => {
+  it('is neither written to the cache nor read from it without the cache', async () => {
     const digest = await (await digestOf(MODEL, false)).compute();
     expect(await memories()).toEqual([]);
     await (await digestOf(MODEL)).compute();

@@ -35,7 +35,7 @@ describe('hostile models', () => {
     120_000,
   );
 
-  it('runs the same small model where it is whole, also by the links of the hub’s cache', async () => {
+  it('runs the same small model if it is complete, also through the links of the Hub’s cache', async () => {
     const [plain, blobs, snapshot] = [join(root, 'plain'), join(root, 'hub/blobs'), join(root, 'hub/snapshots/c')];
     for (const folder of [plain, blobs, snapshot]) await mkdir(folder, { recursive: true });
     await readyMade(plain, { external: { location: 'weights.bin', offset: '0', length: '80' } });

@@ -13,7 +13,7 @@ describe('ProtoWriter', () => {
     expect(hex(new ProtoWriter().string(2, 'testing'))).toBe('120774657374696e67');
   });
 
-  it('writes a nested message, its length in four bytes: field 3, { field 1: 150 }', () => {
+  it('writes a nested message with its length in four bytes: field 3, { field 1: 150 }', () => {
     expect(hex(new ProtoWriter().message(3, (inner) => inner.int(1, 150)))).toBe('1a83808000089601');
   });
 

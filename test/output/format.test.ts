@@ -83,7 +83,7 @@ describe('writers', () => {
     },
   );
 
-  it('jsonl: one object a line', async () => {
+  it('jsonl: one object per line', async () => {
     const lines = (await write('jsonl')).split('\n');
     expect(lines.pop()).toBe('');
     expect(lines.map((line) => JSON.parse(line))).toEqual(ROWS);
@@ -93,12 +93,12 @@ describe('writers', () => {
     expect(JSON.parse(await write('json'))).toEqual({ ...RUN, provider: 'cpu', results: ROWS });
   });
 
-  it('json: valid without any row', async () => {
+  it('json: valid without rows', async () => {
     const writer = await createWriter('json', RUN, { columns: 80, color: false, terminal: false });
     expect(JSON.parse((await writer.begin()) + writer.end())).toEqual({ ...RUN, provider: 'cpu', results: [] });
   });
 
-  it('csv: quoted as RFC 4180 says', async () => {
+  it('csv: quoted as in RFC 4180', async () => {
     expect(await write('csv')).toBe(
       'image,rank,label,score,logit,cosine,reason,error\n' +
         '"a, ""b""\nc.jpg",1,cat,0.981235,27.4,0.274,,\n' +
@@ -107,16 +107,16 @@ describe('writers', () => {
     );
   });
 
-  it('tsv: tabs between, commas as they are', async () => {
+  it('tsv: separated by tabs, commas unchanged', async () => {
     expect((await write('tsv')).split('\n')[0]).toBe('image\trank\tlabel\tscore\tlogit\tcosine\treason\terror');
     expect(await write('tsv')).toContain('\t1\tcat\t0.981235\t27.4\t0.274\t\t\n');
   });
 
-  it('label: the first label of each image, an empty line for none', async () => {
+  it('label: the label of each image, or an empty line', async () => {
     expect(await write('label')).toBe('cat\n\n');
   });
 
-  it('table: bars fitted to the width, no control character', async () => {
+  it('table: bars fit the width, and there are no control characters', async () => {
     expect(await write('table')).toBe(
       'a, "b" c.jpg\n' +
         '  cat        █████████████████████████████████████▎   98.1 %\n' +
@@ -137,7 +137,7 @@ describe('writers', () => {
     ]);
   });
 
-  it('csv: the reason stands in its column', async () => {
+  it('csv: the reason is in its own column', async () => {
     expect((await writeUndecided('csv')).split('\n').slice(1, -1)).toEqual([
       '1.jpg,1,cat,0.6,2,0.2,none,',
       '1.jpg,2,dog,0.3,1,0.1,none,',
@@ -149,11 +149,11 @@ describe('writers', () => {
     ]);
   });
 
-  it('label: an empty line for an image without one', async () => {
+  it('label: an empty line for an image without a label', async () => {
     expect(await writeUndecided('label')).toBe('\n\n\ncat\ncat\n');
   });
 
-  it('table: says in words why there is no label', async () => {
+  it('table: a sentence says why there is no label', async () => {
     const lines = (await writeUndecided('table')).split('\n').filter((line) => line.includes('no label'));
     expect(lines).toEqual([
       '  no label: the background class has the best score, 71.2 %',
@@ -171,7 +171,7 @@ describe('writers', () => {
     },
   );
 
-  it('json: a path that is not UTF-8 has its bytes in a field of its own', async () => {
+  it('json: the bytes of a path that is not UTF-8 are in their own field', async () => {
     const writer = await createWriter('jsonl', RUN, { columns: 80, color: false, terminal: false });
     const [first, , , fourth] = UNDECIDED as [ImageResult, ImageResult, ImageResult, ImageResult];
     const pathBytes = Uint8Array.of(0x66, 0xff, 0x2e);
@@ -182,13 +182,13 @@ describe('writers', () => {
     expect(JSON.parse(String(writer.row(first)))).not.toHaveProperty('path_b64');
   });
 
-  it.each([20, 40, 80, 200])('table: lines of images keep within %i columns', async (columns) => {
+  it.each([20, 40, 80, 200])('table: lines of images are at most %i columns wide', async (columns) => {
     const { default: stringWidth } = await import('string-width');
     const lines = (await write('table', { columns, color: true })).split('\n').slice(1, 3);
     for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
   });
 
-  it('table: colours only where they are wanted', async () => {
+  it('table: colours only if they are enabled', async () => {
     expect(await write('table', { columns: 60, color: true })).toContain('\x1b[');
     expect(await write('table')).not.toContain('\x1b');
   });

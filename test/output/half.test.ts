@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toHalf } from '../../src/embed/half.ts';
+import { fromHalf, toHalf } from '../../src/embed/half.ts';
 
 /** The value of 16 bits, by the definition of IEEE 754 binary16. */
 function valueOfHalf(bits: number): number {
@@ -10,12 +10,27 @@ function valueOfHalf(bits: number): number {
 }
 
 describe('float16', () => {
-  it('keeps each number that it has', () => {
+  it('keeps every float16 unchanged', () => {
     for (let bits = 0; bits < 1 << 16; bits++) {
       const value = valueOfHalf(bits);
       if (!Number.isNaN(value) && toHalf(value) !== bits) expect([bits, toHalf(value)]).toEqual([bits, bits]);
     }
     expect(toHalf(Number.NaN) & 0x7fff).toBeGreaterThan(0x7c00);
+  });
+
+  it('is read like numpy 2.3 reads it', () => {
+    const known = [
+      [0x0000, 0],
+      [0x3c00, 1],
+      [0xc000, -2],
+      [0x3555, 0.333251953125],
+      [0x0001, 2 ** -24],
+      [0x83ff, -1023 * 2 ** -24],
+      [0x7bff, 65_504],
+      [0xfc00, Number.NEGATIVE_INFINITY],
+    ] as const;
+    for (const [bits, value] of known) expect(fromHalf(bits)).toBe(value);
+    expect(fromHalf(0x7e00)).toBeNaN();
   });
 
   it('rounds to the nearest, ties to even, and to infinity', () => {

@@ -32,13 +32,13 @@ function write(style: { print0?: boolean; terminal?: boolean }) {
 }
 
 describe('matchWriter', () => {
-  it('writes the paths of one label alone, as the bytes that they are', () => {
+  it('writes the paths of one label only, with their exact bytes', () => {
     const { bytes, errors } = write({});
     expect(bytes.toString('latin1')).toBe('a\nb\x1b.jpg\n\xff.j\n');
     expect(errors).toEqual(['E_DECODE']);
   });
 
-  it('ends each with a zero byte, where that is asked for', () => {
+  it('ends each path with NUL if print0 is set', () => {
     expect(write({ print0: true }).bytes.toString('latin1')).toBe('a\nb\x1b.jpg\0\xff.j\0');
   });
 

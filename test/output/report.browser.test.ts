@@ -103,7 +103,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     [360, 768, 1600].map((width) => [scheme, width] as const),
   );
 
-  it.each(SIGHTS)('%s, %i pixels wide: whole, quiet, alone', async (scheme, width) => {
+  it.each(SIGHTS)('%s, %i pixels wide: nothing is cut off, no console message, no request', async (scheme, width) => {
     const { page, console, requests } = await visit(scheme, width);
     await page.evaluate(`for (const one of document.querySelectorAll('details')) one.open = true`);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
@@ -151,7 +151,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
     },
   );
 
-  it('turns dark, and its texts keep a contrast of 4.5', async () => {
+  it('has a dark mode, in which texts have a contrast of at least 4.5', async () => {
     const grounds: string[] = [];
     for (const scheme of ['light', 'dark'] as const) {
       const { page } = await visit(scheme, 1600);

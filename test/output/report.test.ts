@@ -31,7 +31,7 @@ async function evaluation(
 const count = (text: string, part: string) => text.split(part).length - 1;
 
 describe('the report', () => {
-  it('holds no script, no address but data:, and a policy that forbids them', async () => {
+  it('has no script, only data: addresses, and a policy that forbids others', async () => {
     const page = report(
       RUN,
       await evaluation(
@@ -50,7 +50,7 @@ describe('the report', () => {
     expect(page.match(/url\((?!data:)/g)).toBeNull();
   });
 
-  it('shows names as text, whatever they hold', async () => {
+  it('shows names as text, with any characters', async () => {
     const evil = '<script>alert("1")</script>&\'"\x1b[31m\u2028';
     const one = await evaluation(
       [evil, 'dog', '"><img src=x onerror=alert(1)>'],
@@ -73,7 +73,7 @@ describe('the report', () => {
     expect(page).toContain('&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;');
   });
 
-  it('draws every plot twice, for wide and for narrow places, with a description and a table', async () => {
+  it('draws every plot twice, for wide and narrow pages, with a description and a table', async () => {
     const page = report(
       RUN,
       await evaluation(
@@ -91,7 +91,7 @@ describe('the report', () => {
     expect(count(page, '<table')).toBe(3);
   });
 
-  it('shows of 300 classes those that are confused most, and says what it leaves out', async () => {
+  it('shows the most confused of 300 classes, and names the number of others', async () => {
     const labels = Array.from({ length: 300 }, (_, n) => `class ${n}`);
     // Class 7 is taken for 8 most often; every other class now and then for the one after it.
     const one = await evaluation(
@@ -112,7 +112,7 @@ describe('the report', () => {
     expect(count(/<section id="classes"[\s\S]*?<\/section>/.exec(page)?.[0] ?? '', '<th scope="row">')).toBe(300);
   });
 
-  it('can be drawn where every image failed', async () => {
+  it('can be drawn if every image failed', async () => {
     const failed = new ImageError('E_DECODE', 'x.png is empty', 'fetch it again');
     async function* judged(): AsyncGenerator<Judged> {
       yield { result: { ok: false, image: 'x.png', error: failed }, truth: 'cat' };
@@ -122,7 +122,7 @@ describe('the report', () => {
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
   });
 
-  it('has the pictures that it is given, and says where there is none', async () => {
+  it('shows the given pictures, and says which are missing', async () => {
     const page = report(
       RUN,
       await evaluation(

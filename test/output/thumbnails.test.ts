@@ -29,7 +29,7 @@ describe('thumbnails', () => {
     expect(await size(made.get(image('rgba.png')))).toEqual([90, 60]);
   });
 
-  it('keep the limits, and leave out what cannot be read', async () => {
+  it('keep the limits, and skip images that cannot be read', async () => {
     const given = [
       named('rgb.png'),
       named('one-pixel.png'),
@@ -40,7 +40,7 @@ describe('thumbnails', () => {
     expect([...made.keys()]).toEqual([image('one-pixel.png')]);
   });
 
-  it('are made of paths that are no valid UTF-8, and told apart', async () => {
+  it('are made for different paths that are not valid UTF-8', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'thumbnails-'));
     const odd = (byte: number, name: string) => {
       const pathBytes = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([byte]), Buffer.from('.png')]);
@@ -54,7 +54,7 @@ describe('thumbnails', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('are made of URLs, from a real server', async () => {
+  it('are made for URLs, from a real server', async () => {
     const server = createServer(async (_, response) => response.end(await readFile(image('rgba.png'))));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.png`;

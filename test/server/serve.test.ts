@@ -146,7 +146,7 @@ describe('POST /v1/classify', () => {
     expect((await askFor({ input: '' })).status).toBe(400);
   });
 
-  it('makes a bad image an error of that image alone', async () => {
+  it('returns an error for a bad image only, and results for the others', async () => {
     const good = (await readFile(IMAGE)).toString('base64');
     const cut = (await readFile(IMAGE)).subarray(0, 40).toString('base64');
     const images = [{ data: cut }, { data: good }, { data: '!' }, { url: 'http://127.0.0.1:1/a.png' }, { url: IMAGE }];
@@ -188,7 +188,7 @@ describe('the guard', () => {
     expect(await askWith({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' })).toBe(200);
   });
 
-  it('wants a token where there is a token file, and logs none', async () => {
+  it('requires a token if there is a token file, and never logs it', async () => {
     const guarded = await serve(['--port', '0', '--token-file', join(folder, 'tokens'), '--log', 'json']);
     expect(await askWith({}, guarded.address)).toBe(401);
     expect(await askWith({ authorization: 'Bearer another-token-of-some-length' }, guarded.address)).toBe(401);

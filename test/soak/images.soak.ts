@@ -21,7 +21,7 @@ describe.skipIf(process.platform !== 'linux')('images (Linux; memory is read fro
     for (const seed of await seeds()) expect(await outcome(seed)).toBe('ok');
   });
 
-  it('12,000 mutants take at most a second each, and memory does not grow', async () => {
+  it('12,000 damaged copies take at most a second each, and memory does not grow', async () => {
     const whole = await seeds();
     const start = residentBytes();
     const counts: Record<string, number> = {};

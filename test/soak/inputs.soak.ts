@@ -39,7 +39,7 @@ describe('a tree of 200,000 images', () => {
     }
   }, 600_000);
 
-  it.each(trees)('(%s) is walked within 150 MB and 64 files, under ulimit -n 128', async (tree) => {
+  it.each(trees)('(%s) is searched with at most 150 MB and 64 open files, under ulimit -n 128', async (tree) => {
     const script = `import { readdirSync } from 'node:fs';
       import { imagePaths } from ${JSON.stringify(join(repository, 'dist/inputs/images.js'))};
       const before = process.memoryUsage().rss;
@@ -87,7 +87,7 @@ describe('a tree of 200,000 images', () => {
   });
 });
 
-it('5,000 images of which 500 are deleted, truncated or replaced on the way: each gets a correct row', async () => {
+it('5,000 images, of which 500 are deleted, truncated or replaced during the run: each gets a correct row', async () => {
   const { exitCode, rows, files } = await classifyWhileChanging(5000);
   const unchanged = rows[0]?.score;
   const codes = files.map(({ change }, n) => [change, rows[n]?.error?.code ?? rows[n]?.score === unchanged]);

@@ -78,7 +78,7 @@ describe.skipIf(process.platform !== 'linux')('the child can get no more memory 
 });
 
 describe('kill -9 at 50 random instants of a run of 10,000 images', () => {
-  it('loses, doubles and tears nothing', async () => {
+  it('no row is lost, repeated or partial', async () => {
     const output = join(root, 'out.jsonl');
     const random = dice(1);
     let kills = 0;
@@ -126,7 +126,7 @@ describe('| head -1, a hundred times', () => {
   }, 900_000);
 });
 
-describe('100,000 rows into a reader that sleeps', () => {
+describe('100,000 rows to a slow reader', () => {
   it('all arrive, and memory stays flat', async () => {
     const list = join(root, 'list');
     execFileSync('bash', [

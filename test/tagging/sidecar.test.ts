@@ -65,7 +65,7 @@ describe('a sidecar', () => {
     });
   });
 
-  it('keeps tags that the user added later, also into fields that this tool made', () => {
+  it('keeps tags that the user added later, also in fields that this tool made', () => {
     const { text } = addTags(EMPTY_SIDECAR, tagsFor(['cat'], undefined));
     const edited = text.replace('<rdf:li>cat</rdf:li>', '<rdf:li>cat</rdf:li>\n    <rdf:li>mine</rdf:li>');
     const after = removeTags(edited).text ?? '';
@@ -84,7 +84,7 @@ describe('a sidecar', () => {
     expect(removeTags(again.text).text).toContain('<rdf:li>cat</rdf:li>');
   });
 
-  it('begins a new hierarchical field with the tags that it would hide', () => {
+  it('starts a new hierarchical field with the existing tags, which programs would otherwise ignore', () => {
     const { added } = addTags(EMPTY_SIDECAR, tagsFor(['cat'], undefined), ['pets/mine']);
     expect(added).toEqual([
       'dc:subject=cat',
@@ -111,7 +111,7 @@ describe('a sidecar', () => {
     expect(() => decodeXmp(Buffer.from([0x3c, 0xe9, 0x3e]))).toThrow('not valid UTF-8');
   });
 
-  it('is never made worse: 500 damaged copies are refused, or come back as they were', () => {
+  it('is never damaged further: 500 damaged copies are refused or can be restored', () => {
     let seed = 7;
     const random = (below: number) => {
       seed = (seed * 1103515245 + 12345) % 2147483648;
@@ -135,7 +135,7 @@ describe('a sidecar', () => {
 });
 
 describe('tags inside a picture', () => {
-  it('are those of its XMP packet, or its IPTC keywords', () => {
+  it('are read from its XMP packet or its IPTC keywords', () => {
     const { text } = addTags(EMPTY_SIDECAR, tagsFor(['own'], 'pets'));
     expect(embeddedTags(Buffer.from(text))).toEqual(['pets/own']);
     expect(embeddedTags(Buffer.from('no XMP'))).toEqual([]);

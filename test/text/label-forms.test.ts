@@ -32,7 +32,7 @@ describe('a labels file', () => {
 });
 
 describe('labels of the command line', () => {
-  it('are separated by line ends too', () => {
+  it('are also separated by line breaks', () => {
     expect(splitLabels('cat\nrocket\n\nbig dog,bird\n')).toEqual(['cat', 'rocket', 'big dog', 'bird']);
   });
 
@@ -49,7 +49,7 @@ describe('labels of the command line', () => {
 });
 
 describe('checked labels', () => {
-  it('are one label in both Unicode forms', () => {
+  it('are the same label in both Unicode normal forms', () => {
     expect(() => checkLabels(['caf\u00e9', 'cafe\u0301'])).toThrow(/are the same label/);
   });
 
@@ -62,7 +62,7 @@ describe('checked labels', () => {
     expect(labelDoubts([`猫${comma}犬`, '鳥'])).toEqual([expect.stringContaining(comma)]);
   });
 
-  it('are doubted if they are codes', () => {
+  it('cause a warning if they are codes', () => {
     expect(labelDoubts(['n02123045', 'cat'])).toEqual([expect.stringContaining('WordNet')]);
     expect(labelDoubts(['0', '1'])).toEqual([expect.stringContaining('numbers')]);
     expect(labelDoubts(['cat', '747'])).toEqual([]);

@@ -7,7 +7,7 @@ const lint = (labels: readonly (string | Label)[], templates = ['a photo of a {}
   lintWords(checkLabels(labels), templates).map(({ rule, labels, instead }) => [rule, ...labels, instead]);
 
 describe('lintWords', () => {
-  it('says nothing of labels that are fine', () => {
+  it('finds nothing in good labels', () => {
     expect(lint(['tabby cat', 'beagle', 'wooden chair'])).toEqual([]);
   });
 
@@ -17,7 +17,7 @@ describe('lintWords', () => {
     expect(lint([{ label: 'crane', aliases: ['heron'] }, 'bridge'])).toEqual([]);
   });
 
-  it('names a parent next to its children, but not a parent that adds them up', () => {
+  it('names a general word next to its kinds, but not the parent of a label', () => {
     expect(lint(['dog', 'poodle', 'chair'])[0]?.slice(0, 3)).toEqual(['parent', 'dog', 'poodle']);
     expect(lint([{ label: 'poodle', parent: 'dog' }, 'wooden chair'])).toEqual([]);
   });
@@ -29,7 +29,7 @@ describe('lintWords', () => {
     expect(lint(['notebook', 'nonna', 'knot'])).toEqual([]);
   });
 
-  it('names words that the template says too', () => {
+  it('names words that are also in the template', () => {
     expect(lint(['a beagle', 'photo of a chair'])).toEqual([
       ['template', 'a beagle', 'write "beagle"'],
       ['template', 'photo of a chair', 'shorten the label, or use a template without "photo": --template "{}"'],

@@ -7,8 +7,8 @@ import { expandTemplates, promptsOf } from '../../src/text/prompts.ts';
 /** As many labels as the data sets have classes. */
 const CLASSES = { cifar10: 10, cifar100: 100, food101: 101, imagenet: 1000, pets: 37 } as const;
 
-describe('the ready-made label sets', () => {
-  it.each(labelSetNames())('@%s can be used, and says its source and licence', (name) => {
+describe('the built-in label sets', () => {
+  it.each(labelSetNames())('@%s can be used, and has a source and a licence', (name) => {
     const { title, source, licence, templates, labels } = labelSet(name);
     expect([title, source, licence].every((text) => text.length > 2)).toBe(true);
     expect(labelTree(checkLabels(labels)).leaves.length).toBeGreaterThan(9);
@@ -20,20 +20,20 @@ describe('the ready-made label sets', () => {
       expect([name, labelTree(checkLabels(labelSet(name).labels)).leaves.length]).toEqual([name, count]);
   });
 
-  it('group the classes of CIFAR-100 by five', () => {
+  it('group the classes of CIFAR-100 in fives', () => {
     const { nodes, leaves, members } = labelTree(checkLabels(labelSet('cifar100').labels));
     expect(nodes.length - leaves.length).toBe(20);
     expect(members.slice(100).every(({ length }) => length === 5)).toBe(true);
   });
 
-  it('bring their templates, with the domain behind them', () => {
+  it('have their own templates, with the domain at the end', () => {
     const [first] = promptedLabels(labelSet('@food101'));
     expect(promptsOf(first ?? { label: '' }, ['unused {}'])).toEqual(['a photo of apple pie, a type of food.']);
     const [bird] = promptedLabels({ ...labelSet('cifar10'), templates: ['a photo of a {}.'] }, 'animal');
     expect(promptsOf(bird ?? { label: '' }, [])).toEqual(['a photo of a airplane, a type of animal.']);
   });
 
-  it('are named if one is unknown', () => {
+  it('are listed if the name of a set is unknown', () => {
     expect(() => labelSet('@birds')).toThrow(/there is no label set @birds; use one of @cifar10, .*@scenes/u);
   });
 });

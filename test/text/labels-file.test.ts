@@ -37,14 +37,14 @@ describe('a labels file of lines', () => {
     await expect(read('l.txt', content)).rejects.toThrow(message);
   });
 
-  it('is named where it cannot be read', async () => {
+  it('is named in the error if it cannot be read', async () => {
     await expect(readLabelsFile(fixture('images/rgb.png'))).rejects.toThrow(/cannot read .*rgb.png/); // no UTF-8
     await expect(readLabelsFile(`${repository}nothing.txt`)).rejects.toThrow(/cannot read .*nothing.txt/);
   });
 });
 
 describe('a labels file in JSON', () => {
-  it('is a list of texts or objects', async () => {
+  it('is an array of strings or objects', async () => {
     const labels = [
       'cat',
       { label: 'dog', prompts: ['a {}'], aliases: ['puppy', 'a|b'], threshold: 0 },
@@ -81,7 +81,7 @@ describe('a labels file in JSON', () => {
 });
 
 describe('a labels file in CSV', () => {
-  it('has a header, quotes as RFC 4180, and bars between texts of a field', async () => {
+  it('has a header, quotes as in RFC 4180, and bars between the texts of a field', async () => {
     const text =
       '\uFEFFthreshold, label ,aliases,prompts\r\n' +
       '0.5,"big, ""red"" truck",lorry | truck,\r\n' +

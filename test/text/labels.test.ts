@@ -4,11 +4,11 @@ import { checkLabels, splitLabels } from '../../src/text/labels.ts';
 import { expandTemplates, fillTemplate, neutralPrompts, promptsOf, templateSets } from '../../src/text/prompts.ts';
 
 describe('labels', () => {
-  it('are split at commas that are not escaped', () => {
+  it('are separated by commas, unless they are escaped', () => {
     expect(splitLabels('cat, dog\\, wet,bird')).toEqual(['cat', ' dog, wet', 'bird']);
   });
 
-  it('are trimmed, and otherwise left as they are', () => {
+  it('are trimmed and otherwise unchanged', () => {
     const given = [' cat ', 'Big Dog', { label: ' élan', aliases: [' moose '], threshold: 0.5 }];
     expect(checkLabels(given)).toEqual([
       { label: 'cat' },
@@ -38,7 +38,7 @@ describe('labels', () => {
     expect(() => checkLabels(['dog', label])).toThrow(message);
   });
 
-  it('may have their own name as an alias, and share one', () => {
+  it('may have their own name as an alias, and share aliases', () => {
     const crane = { label: 'crane', aliases: ['Crane', 'bird'] };
     expect(checkLabels([crane, { label: 'heron', aliases: ['bird'] }])).toHaveLength(2);
   });
@@ -54,7 +54,7 @@ describe('templates', () => {
     expect(fillTemplate(template, label)).toBe(prompt);
   });
 
-  it('expand sets by name, once', () => {
+  it('replace the names of sets, without duplicates', () => {
     expect(expandTemplates(['photo', 'a {}', 'a photo of a {}'])).toEqual(['a photo of a {}', 'a {}']);
     expect(expandTemplates(['openai-80'])).toHaveLength(80);
     expect(expandTemplates(['openai-7'])).toHaveLength(7);
@@ -86,7 +86,7 @@ describe('the prompts of a label', () => {
     expect(promptsOf(label, TEMPLATES)).toEqual(prompts);
   });
 
-  it('of the background name nothing', () => {
+  it('background prompts have no placeholder and are not a template set', () => {
     expect(neutralPrompts().length).toBeGreaterThan(1);
     for (const prompt of neutralPrompts()) expect(prompt).not.toContain('{}');
     expect(() => expandTemplates(['background'])).toThrow(/not a prompt template/);

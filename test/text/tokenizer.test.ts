@@ -28,7 +28,7 @@ describe(`tokens are those of ${golden.source}`, async () => {
 });
 
 describe('loadTokenizer', () => {
-  it('cuts at the context and keeps the end of text', async () => {
+  it('truncates at the context and keeps the end-of-text token', async () => {
     const whole = (await loadTokenizer(fixture('tiny-class'), shape(77))).encode('cat '.repeat(30)).ids;
     const { ids, truncated } = (await loadTokenizer(fixture('tiny-class'), shape(10))).encode('cat '.repeat(30));
     expect(truncated).toBe(true);
@@ -55,7 +55,7 @@ describe('loadTokenizer', () => {
     );
   });
 
-  it('pads for a SigLIP, which sees the padding, and lower-cases', async () => {
+  it('pads and lower-cases for SigLIP, which attends to the padding', async () => {
     const siglip: TextShape = {
       ...shape(12),
       pooling: { at: 'last token' },
@@ -68,7 +68,7 @@ describe('loadTokenizer', () => {
     await expect(loadTokenizer(fixture('tiny-class'), siglip)).rejects.toThrow(/cannot read .*tokenizer_config.json/);
   });
 
-  it('refuses a tokenizer that has its end of text elsewhere', async () => {
+  it('refuses a tokenizer with another end-of-text token', async () => {
     const elsewhere: TextShape = { ...shape(77), pooling: { at: 'end of text', id: 7 } };
     await expect(loadTokenizer(fixture('tiny-class'), elsewhere)).rejects.toThrow(
       /makes \[.*\] of "a photo of 1 dog!", .* and the end of text 7 at the end/,

@@ -1,6 +1,5 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import type { Command } from 'commander';
 import type { Clip } from '../../clip.ts';
 import { writeWhole } from '../../disk/cache-files.ts';
 import { LabelsError, UsageError } from '../../errors.ts';
@@ -17,47 +16,32 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { classifierOptions, type LabelOptions } from '../options/label-options.ts';
 import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
+import type { ExplainOptions } from './explain-options.ts';
 
-/** Where the picture goes that shows what the model sees where. */
-export interface ExplainOptions {
-  readonly explain?: string;
-  readonly explainLabel?: string;
-}
-
-/** What else the run reads and writes. */
+/** The other files that the run reads and writes. */
 export interface Run {
   readonly clip: Clip;
   readonly labels: readonly Label[];
-  /** Undefined where embeddings are ranked. */
+  /** Undefined if embeddings are ranked. */
   readonly images: AsyncGenerator<ImageSource> | undefined;
-  /** Files that the picture must not be. */
+  /** Files that the heat map must not overwrite. */
   readonly read: readonly string[];
 }
 
-/** A picture that is to be drawn. */
+/** A heat map that will be drawn. */
 export interface ExplanationPlan {
-  /** The one image; it can be read twice. */
+  /** The image, in a form that can be read twice. */
   readonly images: AsyncIterable<ImageSource>;
-  /** Draws the picture and puts it in its place when it is whole. @throws ClipError */
+  /** Draws the heat map and writes its file, whole or not at all. @throws ClipError */
   draw(): Promise<void>;
 }
 
 type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly output?: string; readonly quiet?: boolean };
 
-/** The options of {@link ExplainOptions}. */
-export function withExplainOptions(command: Command): Command {
-  return command
-    .option(
-      '--explain <file.png>',
-      'also write a heat map: the similarity of each image patch to a label (one image only)',
-    )
-    .option('--explain-label <label>', 'label of the heat map of --explain (default: the first label)');
-}
-
 /**
- * Checks what can be checked before the work.
+ * Checks the options before the work.
  *
- * @returns undefined where no picture is wanted
+ * @returns undefined if no heat map is wanted
  * @throws UsageError, LabelsError or OutputError
  */
 export async function planExplanation(run: Run, options: AllOptions, io: Io): Promise<ExplanationPlan | undefined> {
@@ -119,7 +103,7 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
   };
 }
 
-/** The images, so that each can be read twice: what comes through standard input or the network is kept. */
+/** The images in a form that can be read twice: bytes from standard input or the network are kept in memory. */
 async function* readableTwice(
   images: AsyncIterable<ImageSource>,
   { offline = false }: Pick<ModelOptions, 'offline'>,
@@ -140,7 +124,7 @@ function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true
   return `${file}: "${label}" in ${grid} × ${grid} patches, cosines from ${least} (violet) to ${greatest} (yellow)`;
 }
 
-/** A wrong path is told before the work. @throws OutputError */
+/** Reports a wrong path before the work. @throws OutputError */
 async function requireWritable(file: string): Promise<void> {
   const info = await stat(file).catch(() => undefined);
   if (info !== undefined && !info.isFile()) throw cannotWrite(file, new Error('it exists and is not a regular file'));

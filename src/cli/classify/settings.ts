@@ -1,8 +1,7 @@
 import type { ImageResult } from '../../classifier.ts';
-import type { Clip } from '../../clip.ts';
 import { packageVersion } from '../../disk/package-version.ts';
-import { learnedDigest } from '../../learn/file.ts';
 import { isLearned, type Learned } from '../../learn/learned.ts';
+import type { Scoring } from '../../model/description.ts';
 import type { RunSettings } from '../../output/run-settings.ts';
 import type { RunInfo } from '../../output/writer.ts';
 import type { Label } from '../../text/labels.ts';
@@ -13,8 +12,10 @@ import { chosenShard } from '../options/input-options.ts';
 import { classifierOptions, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
 import { decodeOptions } from '../options/model-options.ts';
 import type { OutputOptions } from '../options/output-options.ts';
+import type { ServerOptions } from '../options/server-options.ts';
 import type { PartsOptions } from '../parts/options.ts';
-import type { ExplainOptions } from './explain.ts';
+import type { OpenedModel } from '../run-report.ts';
+import type { ExplainOptions } from './explain-options.ts';
 
 export interface ClassifyOptions
   extends PartsOptions,
@@ -22,17 +23,18 @@ export interface ClassifyOptions
     ScoreOptions,
     OutputOptions,
     ExplainOptions,
-    Omit<ImageRunOptions, 'quiet'> {
+    ServerOptions,
+    Omit<ImageRunOptions, 'quiet' | 'offline'> {
   readonly from?: string;
 }
 
-/** What all rows have in common. Stored embeddings are ranked without a run of the image graph. */
-export function runInfo(clip: Clip, templates: readonly string[], runsOnImages: boolean): RunInfo {
-  const provider = async () => (runsOnImages ? clip.provider() : null);
-  return { model: clip.name, provider, dtype: runsOnImages ? clip.dtype : null, templates };
+/** What all rows have in common. If stored embeddings are ranked, the image graph does not run. */
+export function runInfo(model: OpenedModel, templates: readonly string[], runsOnImages: boolean): RunInfo {
+  const provider = async () => (runsOnImages ? model.provider() : null);
+  return { model: model.name, provider, dtype: runsOnImages ? model.dtype : null, templates };
 }
 
-/** With --verbose, what decoders noticed is told before the row of the image. */
+/** With --verbose, prints the notes of the decoders before the row of the image. */
 export async function* withNotes(
   results: AsyncIterable<ImageResult>,
   verbose: boolean,
@@ -44,9 +46,9 @@ export async function* withNotes(
   }
 }
 
-/** Everything that the rows of a run depend on, but the images. */
+/** Everything that the rows of a run depend on, except the images. */
 export async function runSettings(
-  clip: Clip,
+  model: OpenedModel & Scoring,
   classes: readonly Label[] | Learned,
   templates: readonly string[],
   options: ClassifyOptions,
@@ -54,17 +56,17 @@ export async function runSettings(
 ): Promise<RunSettings> {
   return {
     labels: isLearned(classes) ? classes.labels : classes,
-    ...(isLearned(classes) && { learned: learnedDigest(classes) }),
+    ...(isLearned(classes) && { learned: (await import('../../learn/file.ts')).learnedDigest(classes) }),
     ...rowOptions(options, io),
     templates,
-    ...(await modelSettings(clip, options)),
+    ...(await modelSettings(model, options)),
   };
 }
 
-/** What the rows depend on, of the options. */
+/** The options that the rows depend on. */
 function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   const { top, carry } = options;
-  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on it
+  const shard = options.outputDir === undefined ? (chosenShard(options, io) ?? null) : undefined; // parts do not depend on the format
   return {
     ...classifierOptions(options),
     top,
@@ -74,9 +76,9 @@ function rowOptions(options: ClassifyOptions, io: Io): RunSettings {
   };
 }
 
-/** What the rows depend on, of the model. */
+/** What the rows depend on in the model. */
 async function modelSettings(
-  { name, dtype, logitScale, logitBias, digest }: Clip,
+  { name, dtype, logitScale, logitBias, digest }: OpenedModel & Scoring,
   { output, outputDir }: ClassifyOptions,
 ): Promise<RunSettings> {
   if (output === undefined && outputDir === undefined) return {};

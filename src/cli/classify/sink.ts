@@ -16,7 +16,7 @@ import {
 } from '../options/output-options.ts';
 import type { ClassifyOptions } from './settings.ts';
 
-/** Where results go, and which images still need one. */
+/** The output of results, and the images that still need a result. */
 export interface OpenSink {
   readonly sink: ResultSink<ImageResult>;
   readonly remaining: (images: AsyncIterable<ImageSource>) => AsyncIterable<ImageSource>;
@@ -39,7 +39,7 @@ export async function openSink(
   return { sink: rowSink(writer, output), remaining: (images) => output.remaining(images) };
 }
 
-/** A file of a part, which is there whole or not at all. */
+/** The file of a part. It is written whole or not at all. */
 export async function partSink(
   shape: Shape,
   file: string,
@@ -53,7 +53,7 @@ export async function partSink(
   return rowSink(writer, await openOutputFile(file, 'whole'));
 }
 
-/** The library is loaded when Parquet is asked for. */
+/** The Parquet library is loaded only here. */
 async function parquetSink(
   file: string,
   { model, dtype }: RunInfo,

@@ -17,8 +17,8 @@ Examples:
   $ clip-classify completion fish > ~/.config/fish/completions/clip-classify.fish`;
 
 /**
- * The words go to the program as they are: nothing on the command line is executed. No names outside of the function, and
- * no need for the package bash-completion. bash splits words at `=` and `:`; they are joined again.
+ * Passes the words to the program unchanged: nothing on the command line is executed. It defines no global names and does not need
+ * the package bash-completion. bash splits words at `=` and `:`, so they are joined again.
  */
 const BASH = `__clip_classify_complete() {
     local -a words=()
@@ -63,7 +63,7 @@ export const completionCommand = (io: Io, _onExit: (code: number) => void, comma
   return completion;
 };
 
-/** A line for each thing that could stand for the last word, and a line that says whether it could be a file instead. */
+/** Prints each completion of the last word on a line. The last line says whether a file name is possible, too. */
 async function suggestions(words: readonly string[], io: Io, commands: Commands): Promise<string> {
   const named = words.length > 1 && Object.hasOwn(commands, words[0] as string) ? words[0] : undefined;
   const root = new RootCommand();
@@ -77,7 +77,7 @@ async function suggestions(words: readonly string[], io: Io, commands: Commands)
       root.command(name, (await load())(io, () => {}, commands).description());
     root.option('version', 'output the version number');
   }
-  // What the library would print names no files; here they are what comes most often.
+  // The library would not offer files, but most words here are files.
   Object.defineProperty(root, 'complete', { value: () => {} });
   root.parse(named === undefined ? [...words] : words.slice(1));
   const last = words.at(-1) ?? '';
@@ -88,7 +88,7 @@ async function suggestions(words: readonly string[], io: Io, commands: Commands)
   return `${lines.join('')}:${lines.length > 0 ? ShellCompDirectiveNoFileComp : ShellCompDirectiveDefault}\n`;
 }
 
-/** Words that no command lists itself: models and template sets. */
+/** Names of models and template sets, which no command lists itself. */
 class OwnWords {
   private constructor(private readonly words: Readonly<Record<string, readonly string[]>>) {}
 

@@ -69,7 +69,7 @@ function findingLine({ topic, state, detail, fix }: Finding, io: Io): string {
   return `${head}${' '.repeat(TOPIC - topic.length)}${text.trimStart()}\n`;
 }
 
-/** What the user wants to know in the end: whether images can be classified here, and on what. */
+/** The verdict: whether images can be classified here, and on which provider. */
 function verdict(findings: readonly Finding[]): string {
   const problems = findings.filter(({ state }) => state === 'problem');
   if (problems.length > 0) return `Not ready: ${problems.map(({ topic }) => topic).join(', ')}`;

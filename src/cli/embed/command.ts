@@ -90,11 +90,11 @@ async function embed(args: readonly string[], options: EmbedOptions, io: Io): Pr
   }
 }
 
-/** What is embedded. */
+/** The images or texts to embed. */
 interface Work extends Pick<GivenImages, 'amount'>, Partial<Pick<GivenImages, 'count' | 'leftOut'>> {
   readonly kind: EmbeddingRun['kind'];
   readonly encode: (clip: Clip) => AsyncIterable<Embedded>;
-  /** Files that the output must not be. */
+  /** Input files, which the output must not overwrite. */
   readonly read: readonly string[];
 }
 
@@ -114,7 +114,7 @@ async function write(work: Work, format: EmbeddingFormat, options: EmbedOptions,
   });
 }
 
-/** @throws LabelsError if there is an empty one */
+/** @throws LabelsError if a text is empty */
 async function givenTexts({ texts, textsFile = [] }: EmbedOptions): Promise<string[] | undefined> {
   if (texts === undefined && textsFile.length === 0) return undefined;
   const files = await Promise.all(textsFile.map(readTextsFile));

@@ -1,5 +1,5 @@
-import { namesBeside } from '../../cache/stored.ts';
 import type { Embedded } from '../../embed/encoder.ts';
+import { namesBeside } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { type EmbeddingRun, embeddingLine, type NumberType } from '../../output/embeddings.ts';
 import { NpySink } from '../../output/npy-sink.ts';
@@ -14,9 +14,9 @@ export const EMBEDDING_FORMATS = ['jsonl', 'npy', 'parquet'] as const;
 export type EmbeddingFormat = (typeof EMBEDDING_FORMATS)[number];
 
 /**
- * The format that was asked for, else that of the file's extension, else jsonl.
+ * The requested format, or the format of the file's extension, or jsonl.
  *
- * @throws UsageError for .npy and .parquet on standard output: their first or last bytes say how many rows there are
+ * @throws UsageError for .npy and .parquet on standard output, because their first or last bytes contain the number of rows
  */
 export function embeddingFormat(format: EmbeddingFormat | undefined, file: string | undefined): EmbeddingFormat {
   const extension = /\.([a-z]+)$/iu.exec(file ?? '.jsonl')?.[1]?.toLowerCase();
@@ -34,19 +34,19 @@ export function embeddingFormat(format: EmbeddingFormat | undefined, file: strin
   return chosen;
 }
 
-/** The files that embeddings are written to. */
+/** The output files for embeddings. */
 export function filesWritten(format: EmbeddingFormat, file: string): string[] {
   return format === 'npy' ? [file, namesBeside(file)] : [file];
 }
 
-/** Takes embeddings and writes them in a format. @throws OutputError when it begins */
+/** Writes embeddings in a format. @throws OutputError when it begins */
 export async function embeddingSink(
   format: EmbeddingFormat,
   file: string | undefined,
   run: EmbeddingRun & ParquetRun,
   type: NumberType,
   io: Io,
-  /** Whether a file of lines is there whole or not at all. */
+  /** Whether a file of lines is written whole or not at all. */
   kind: 'lines' | 'whole' = 'lines',
 ): Promise<ResultSink<Embedded>> {
   if (format === 'npy' && file !== undefined) return new NpySink(file, run, type);

@@ -12,10 +12,10 @@ import { type PartOutput, writeParts } from '../parts/run.ts';
 import { type EmbeddingFormat, embeddingSink, filesWritten } from './output.ts';
 import { type EmbedOptions, embeddingRun } from './run.ts';
 
-/** So many digits sort as text like the numbers: 10 comes after 9. */
+/** Digits of a number in a file name, so that names sort like numbers: 10 after 9. */
 const DIGITS = 5;
 
-/** Embeds part by part, into a folder. @returns the exit code */
+/** Embeds part by part; writes the files into a folder. @returns the exit code */
 export async function embedParts(
   args: readonly string[],
   folder: string,
@@ -72,7 +72,7 @@ function plainOutput(
   };
 }
 
-/** `img_emb/img_emb_N.npy`, `metadata/metadata_N.parquet`, and `errors/errors_N.jsonl` for what failed. */
+/** `img_emb/img_emb_N.npy`, `metadata/metadata_N.parquet`, and `errors/errors_N.jsonl` for images that failed. */
 async function retrievalOutput(folder: string, run: EmbeddingRun & ParquetRun): Promise<OutputOf> {
   const { RetrievalSink } = await import('../../output/clip-retrieval.ts');
   return ({ number }) => {

@@ -43,7 +43,7 @@ export const evalCommand = (io: Io, onExit: (code: number) => void) => {
   )
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, options: EvalOptions) => {
-      // What only eval needs is loaded only by it: the start of other commands does not pay.
+      // Loaded here, so that the start of other commands does not take longer.
       const { runEval } = await import('./run.ts');
       onExit(await runEval(source, options, io));
     });

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { throwCannotWrite } from '../../output/sink.ts';
 
 /**
- * A report is written at the end, in one go; whether it can be is asked before the work.
+ * Reports are written at the end. This checks before the work that they can be written.
  *
  * @throws OutputError
  */

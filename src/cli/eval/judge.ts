@@ -6,7 +6,7 @@ import { foldLabel } from '../../text/same-label.ts';
 import type { LabelledImage } from './truth-csv.ts';
 
 /**
- * The label that each class goes by: the same word, or one of the label's aliases, compared without case.
+ * The label of each class: the same word as the label or one of its aliases, ignoring case.
  *
  * @throws LabelsError naming the classes that are not among the labels
  */
@@ -31,10 +31,10 @@ export function matchClasses(classes: readonly string[], labels: readonly Label[
 }
 
 /**
- * The classes by the labels that are ranked: a class below one of them counts as this one.
+ * The ranked label of each class: a class below a ranked label counts as this label.
  *
- * @param ranked what results can be called
- * @throws LabelsError if a class is wider than the labels that are ranked
+ * @param ranked the labels that results can have
+ * @throws LabelsError if a class is more general than the ranked labels
  */
 export function raiseClasses(
   matched: ReadonlyMap<string, string>,
@@ -54,7 +54,7 @@ export function raiseClasses(
   return new Map([...matched].map(([name, label]) => [name, raise(label)]));
 }
 
-/** Each result beside what the image truly shows; pulls no further ahead than the classifier does. */
+/** Pairs each result with the true label of the image. Reads ahead no further than the classifier. */
 export async function* judge(
   classifier: Pick<Classifier, 'classify'>,
   images: AsyncIterable<LabelledImage>,

@@ -22,15 +22,15 @@ import type { EvalOptions } from './options.ts';
 
 const DEFAULT_PRECISION = 0.95;
 
-/** What a run came to, and how to put it. */
+/** The outcome of a run, and how to write it. */
 export interface Outcome {
   readonly images: number;
   readonly failed: number;
-  /** What the user should not overlook. */
+  /** Warnings about the outcome. */
   readonly warnings: readonly string[];
   table(color: boolean): string;
   json(): string;
-  /** The contents of an output file. */
+  /** The content of the output file. */
   file(path: string): string | Promise<string>;
 }
 

@@ -2,7 +2,7 @@ import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
-import { isLearnedFile } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { writeOutput } from '../../output/open-output.ts';
 import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
@@ -20,7 +20,7 @@ import type { EvalOptions } from './options.ts';
 import { calibrated, evaluated } from './outcome.ts';
 import { openTruth } from './truth.ts';
 
-/** Labels looked at for an image: top-5 needs no more. */
+/** The number of labels for each image; top-5 accuracy needs five. */
 const TOP = 5;
 
 /** @returns the exit code */
@@ -59,7 +59,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     const ranked = labels.filter(({ label }) => isRanked.has(label));
     const raised = raiseClasses(names, labels, classifier.labels);
     const judged = judge(classify, truth.images(), raised, { ...decodeOptions(options), top: TOP });
-    const provider = await unlessInterrupted(clip.provider(), io); // opens the graph: the time of the images begins after it
+    const provider = await unlessInterrupted(clip.provider(), io); // opens the graph, so that the measured time contains images only
     const { name: model, dtype } = clip;
     const run = {
       date: new Date().toISOString().slice(0, 10),
@@ -80,7 +80,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
       throw new UsageError(`${source} contains no images`, 'use a folder with jpg, png, webp, gif, tiff or avif files');
 
     const format = options.format ?? (io.stdout.isTTY === true ? 'table' : 'json');
-    for (const file of output) await writeOutput(file, await outcome.file(file)); // first: a closed pipe costs no file
+    for (const file of output) await writeOutput(file, await outcome.file(file)); // first, so that files are written even if the pipe is closed
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
     for (const warning of outcome.warnings) warn(warning);
     if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
@@ -88,7 +88,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   });
 }
 
-/** In words, for those who read the report. */
+/** The source of the labels in words, for the report. */
 function labelsFrom({ labels = [], labelsFile = [] }: EvalOptions): string {
   if (labels.length + labelsFile.length === 0) return 'the classes of the images';
   const given = labels.filter((label) => !label.startsWith('@'));

@@ -8,17 +8,17 @@ import { messageOf, oneLine, UsageError } from '../../errors.ts';
 import { type ImageSource, sourceOfText } from '../../image/source.ts';
 import { type Delimiter, delimiterOf } from '../../text/delimiter.ts';
 
-/** An image, and what it truly shows. */
+/** An image and its true label. */
 export interface LabelledImage {
   readonly source: ImageSource;
   readonly label: string;
-  /** The path below the folder, or as the CSV has it: the same wherever the data lie. */
+  /** The path relative to the folder, or the path in the CSV. It stays the same if the data are moved. */
   readonly key: string;
   /** Its line in the CSV. */
   readonly line?: number;
 }
 
-/** How the columns of the CSV are called. */
+/** The names of the columns of the CSV. */
 export interface TruthColumns {
   /** @default path */
   readonly imageColumn?: string | undefined;
@@ -29,13 +29,13 @@ export interface TruthColumns {
 /** Extensions that are tried for ids without one, as in Kaggle's tables. */
 const EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.JPG', '.JPEG', '.PNG'] as const;
 
-/** The header of a table has at most so many bytes. */
+/** The longest header of a table, in bytes. */
 const HEADER_BYTES = 65_536;
 
-/** Longer records are a quote that is never closed. */
+/** The longest record, in bytes. A longer one is a sign of a quote that is never closed. */
 const CSV: Options = { bom: true, skip_empty_lines: true, max_record_size: 1_000_000, info: true };
 
-/** @throws UsageError with the line, if the file is no such CSV */
+/** @throws UsageError with the line number if the file is not such a CSV */
 export async function* csvImages(file: string, names: TruthColumns = {}): AsyncGenerator<LabelledImage> {
   const folder = dirname(file) === '.' && !file.startsWith('./') ? '' : `${dirname(file)}/`.replace('//', '/');
   const bytes = await openInput(file).catch((error: unknown) => {
@@ -87,7 +87,7 @@ interface CsvRecord {
   readonly info: { readonly lines: number };
 }
 
-/** The first chunk tells the delimiter; it is handed on with the others. */
+/** Finds the delimiter in the first chunk. The returned chunks include the first one. */
 async function withDelimiter(text: Readable): Promise<Delimiter & { readonly rest: AsyncIterable<Buffer> }> {
   const chunks = text[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   let start = Buffer.alloc(0);
@@ -112,7 +112,7 @@ async function* skipping(chunks: AsyncIterable<Buffer>, characters: number): Asy
   }
 }
 
-/** An id without extension stands for the picture of that name, if there is one. */
+/** The path of the picture for an id without extension, if there is such a picture. */
 async function withExtension(path: string): Promise<string> {
   if (extname(path) !== '' || (await exists(path))) return path;
   for (const extension of EXTENSIONS) if (await exists(path + extension)) return path + extension;

@@ -8,12 +8,12 @@ import { isSystemFolder, LeftOut } from '../../inputs/left-out.ts';
 import { countImages, imagePaths } from '../inputs.ts';
 import { csvImages, type LabelledImage, type TruthColumns } from './truth-csv.ts';
 
-/** How a folder is walked, and who is told about what does not count. */
+/** How a folder is searched, and who is told about skipped files. */
 export type TruthWalk = Pick<ImageOptions, 'hidden' | 'follow' | 'exclude' | 'leftOut' | 'onLoop'>;
 
-/** Who is told about what a folder holds beside its classes. */
+/** Who is told about files in the folder that belong to no class. */
 export interface TruthReport {
-  /** About an image that lies in no folder of a class. */
+  /** Called for an image that is not in a folder of a class. */
   onNoClass(path: string): unknown;
   warn(message: string): unknown;
 }
@@ -21,15 +21,15 @@ export interface TruthReport {
 export interface Truth {
   /** The classes, in byte order. */
   readonly labels: readonly string[];
-  /** In order, as they are pulled. */
+  /** The images in order, found as they are asked for. */
   images(): AsyncGenerator<LabelledImage>;
   count(): Promise<number | undefined>;
 }
 
 /**
- * A folder per class, or a CSV with the columns `path` and `label`.
+ * Labelled images: a folder with one folder for each class, or a CSV with the columns `path` and `label`.
  *
- * @throws UsageError if it is neither, or holds no class
+ * @throws UsageError if it is neither, or contains no class
  */
 export async function openTruth(
   source: string,
@@ -38,7 +38,7 @@ export async function openTruth(
   report: TruthReport,
 ): Promise<Truth> {
   const info = await stat(source).catch(cannotRead(source));
-  // A pipe could be read once only; the classes must be known before the first image.
+  // A pipe can be read only once, but the classes must be known before the first image.
   if (!info.isDirectory() && !info.isFile())
     throw new UsageError(`${source} is not a folder and not a regular file`, NEXT_STEP);
   if (info.isFile() && (await isBinary(source))) throw new UsageError(`${source} is not a CSV file`, NEXT_STEP);
@@ -49,7 +49,7 @@ export async function openTruth(
 
 const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
 
-/** Whether a file has NUL bytes near its start, as images have; UTF-16 has them too, behind its mark. */
+/** Whether a file has NUL bytes near its start, as images do. UTF-16 text has them, too, but begins with a byte-order mark. */
 async function isBinary(file: string): Promise<boolean> {
   const handle = await open(file).catch(cannotRead(file));
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4096)).finally(() => handle.close());
@@ -62,7 +62,7 @@ function cannotRead(source: string): (error: unknown) => never {
   };
 }
 
-/** Parts of a data set, as its folders are called. */
+/** Usual folder names of the splits of a data set. */
 const SPLITS: ReadonlySet<string> = new Set([
   'train',
   'training',
@@ -74,7 +74,7 @@ const SPLITS: ReadonlySet<string> = new Set([
   'dev',
 ]);
 
-/** Each folder in the root that holds images is a class; an image shows the class that it lies in, however deep. */
+/** Each folder in the root that contains images is a class. An image belongs to the class of its folder, at any depth. */
 async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }: TruthReport): Promise<Truth> {
   const entries = await readdir(root, { withFileTypes: true }).catch(cannotRead(root));
   const folders = new Set<string>();
@@ -85,7 +85,7 @@ async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }
   }
   const isExcluded = excluding(walk.exclude ?? [], root);
   const classes = new Set<string>();
-  // A scan of its own: what is left out is counted once, when the images are read.
+  // This search counts no skipped files, because they are counted when the images are read.
   const images = imagePaths([root], { ...walk, onLoop: undefined, leftOut: new LeftOut() });
   for await (const source of images) {
     const label = classIn(root, source.name);
@@ -117,7 +117,7 @@ async function folderPerClass(root: string, walk: TruthWalk, { onNoClass, warn }
   };
 }
 
-/** The path below the root. */
+/** The path relative to the root. */
 function keyIn(root: string, path: string): string {
   return path.slice(root.length).replace(/^\/+/u, '');
 }
@@ -133,7 +133,7 @@ async function leadsToFolder(link: string): Promise<boolean> {
   );
 }
 
-/** RFC 4180 with a header; a byte-order mark, CRLF, blank lines and more columns are fine. */
+/** A CSV (RFC 4180) with a header. It may have a byte-order mark, CRLF, blank lines and more columns. */
 async function csvTruth(file: string, columns: TruthColumns): Promise<Truth> {
   const labels = new Set<string>();
   const seen = new Map<string, { readonly label: string; readonly line: number }>();

@@ -61,7 +61,7 @@ export async function runFind(
   }
 }
 
-/** Searches are repeated with other texts, so embeddings of images are cached unless --no-cache is given. */
+/** Searches are often repeated with other texts, so image embeddings are cached unless --no-cache is given. */
 function keepsImages(options: FindOptions): FindOptions {
   return { ...options, cacheImages: options.cache };
 }

@@ -2,13 +2,13 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Command, Help } from 'commander';
 import type { Io } from '../io.ts';
 
-/** Below this width the text of an option stands under its name, not next to it. */
+/** Below this width, the text of an option is under its name, not next to it. */
 const NARROW = 72;
-/** Fewer columns are not enough for a text next to its name. */
+/** The fewest columns for a text next to its name. */
 const LEAST = 24;
 const INDENT = '  ';
 
-/** Columns that help may take. */
+/** The widest help, in columns. */
 export function helpWidth({ stdout }: Pick<Io, 'stdout'>): number {
   return Math.max(40, stdout.columns ?? 80);
 }
@@ -28,7 +28,7 @@ function stacked(this: Help, term: string, _termWidth: number, description: stri
   return `${INDENT}${term}${description === '' ? '' : `\n${INDENT.repeat(3)}${description}`}`;
 }
 
-/** Breaks the lines that are too long: examples with a backslash, columns under each other, other text between words. */
+/** Breaks long lines: examples with a backslash, columns below each other, other text between words. */
 export function fitted(text: string, width: number): string {
   return text
     .split('\n')
@@ -49,7 +49,7 @@ export function fitted(text: string, width: number): string {
     .join('\n');
 }
 
-/** @param hanging indent of every line but the first */
+/** @param hanging indent of all lines except the first */
 function broken(line: string, hanging: string, width: number): string[] {
   const parts = /^ *\S.*? {2,}(?=\S)/u.exec(line)?.[0] ?? /^ */u.exec(line)?.[0] ?? '';
   const words = line.slice(parts.length).match(/(?:"[^"]*"|(?<=^|\s)'[^']*'|\S)+/gu) ?? [];
@@ -68,7 +68,7 @@ function broken(line: string, hanging: string, width: number): string[] {
   return [...lines, current];
 }
 
-/** Help is written in narrow characters. string-width would take 30 ms of every start. */
+/** The width of a text. Help has narrow characters only; string-width would add 30 ms to every start. */
 function columnsOf(line: string): number {
   return stripVTControlCharacters(line).length;
 }

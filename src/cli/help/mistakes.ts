@@ -3,13 +3,13 @@ import { distance } from 'fastest-levenshtein';
 import { exists } from '../../disk/exists.ts';
 import { UsageError } from '../../errors.ts';
 
-/** Typing errors that a suggestion may correct. */
+/** The most typing errors in a word for which another word is suggested. */
 const MOST_EDITS = 2;
 
 /**
- * Refuses what is most likely a mistake before the first image is read.
+ * Refuses likely mistakes before the first image is read.
  *
- * @param words of the command line, without a command
+ * @param words the words of a command line without a command
  * @throws UsageError
  */
 export async function refuseMistakes(words: readonly string[], commands: readonly string[]): Promise<void> {
@@ -28,7 +28,7 @@ export async function refuseMistakes(words: readonly string[], commands: readonl
   }
 }
 
-/** The name that was probably meant: it has the same start, or differs by a typing error. */
+/** The name that the user probably meant: it has the same start, or differs by a typing error. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
   return (
     names.find((name) => word.length >= 3 && name.startsWith(word)) ??
@@ -70,7 +70,7 @@ function longName(text: string): string {
   return /--[a-z0-9-]+/u.exec(text)?.[0] ?? text.replace(/^(?:option|command-argument value) /u, '').replace(/'/gu, '');
 }
 
-/** commander's list of choices, as our sentence. */
+/** Rewords commander's list of choices. */
 function lower(why: string): string {
   return why.replace(/^Allowed choices are /u, 'use one of ');
 }

@@ -6,7 +6,7 @@ import { TOPICS } from './topics.ts';
 
 const PROGRAM = 'clip-classify';
 
-/** Every command with its subcommands, in the order of their names. */
+/** Every command with its subcommands, sorted by name. */
 async function allCommands(commands: Commands, io: Io): Promise<Command[]> {
   const top = await Promise.all(
     Object.entries(commands).map(async ([name, load]) =>
@@ -94,7 +94,7 @@ function sentence(text: string): string {
 const code = (text: string) => `\`${text.replaceAll('|', '\\|')}\``;
 const cell = (text: string) => text.replaceAll('|', '\\|').replace(/[<>]/gu, (c) => `\\${c}`);
 
-/** Text that roff takes as it is: hyphens that can be copied, no line that begins with a dot. */
+/** Escapes text for roff: hyphens stay hyphens when copied, and no line begins with a dot. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

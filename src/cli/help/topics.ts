@@ -1,7 +1,7 @@
 import { FORMATS } from '../../output/format.ts';
 import { templateSets } from '../../text/prompts.ts';
 
-/** Pages of help that belong to no single command. */
+/** Help pages about more than one command. */
 export const TOPICS: Readonly<Record<string, { readonly summary: string; text(): string }>> = {
   formats: { summary: 'output formats, and template sets for prompts', text: formats },
   environment: { summary: 'environment variables', text: environment },
@@ -38,6 +38,7 @@ function environment(): string {
 ${rows([
   ['CLIP_CLASSIFY_MODEL', 'default model; --model takes precedence'],
   ['CLIP_CLASSIFY_CACHE', 'folder for converted weights and cached embeddings (default: the cache folder of the user)'],
+  ['CLIP_CLASSIFY_SERVER', 'address of a service that classifies instead of this process; --server takes precedence'],
   ['HF_HUB_CACHE, HF_HOME', 'folder of the Hugging Face cache, which is shared with Python'],
   ['HF_ENDPOINT', 'address of the Hugging Face Hub or of a mirror'],
   ['HF_TOKEN, HF_TOKEN_PATH', 'token for private and gated models'],
@@ -58,7 +59,7 @@ ${rows([
 ])}
 
 Error codes of a run (exit code 2):
-  E_USAGE E_LABELS E_MODEL E_CHECKSUM E_PROVIDER E_HUB E_OFFLINE E_CACHE E_OUTPUT
+  E_USAGE E_LABELS E_MODEL E_CHECKSUM E_PROVIDER E_HUB E_OFFLINE E_CACHE E_SERVER E_OUTPUT
 
 Error codes of an image (exit code 1):
   E_NOT_FOUND E_UNREADABLE E_FORMAT E_DECODE E_PIXEL_LIMIT E_FILE_SIZE E_TIMEOUT E_CRASH E_URL

@@ -4,7 +4,7 @@ import { UsageError } from '../../errors.ts';
 import { writeHead, writeWhole } from '../../learn/graph-file.ts';
 import type { Learned } from '../../learn/learned.ts';
 
-/** @throws UsageError if a name does not say which graph is wanted */
+/** @throws UsageError if a file name is not head.onnx or whole.onnx */
 export function requireExports(files: readonly string[]): void {
   for (const file of files) kindOf(file);
 }

@@ -1,6 +1,7 @@
 import { UsageError } from '../../errors.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
-import { isLearnedFile, readLearned, writeLearned } from '../../learn/file.ts';
+import { readLearned, writeLearned } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { type Lesson, learnEmbedded, withoutClasses } from '../../learn/learn.ts';
 import type { Learned } from '../../learn/learned.ts';
 import { lessonJson, lessonText, warningsOf } from '../../output/lesson.ts';
@@ -75,7 +76,7 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
             }),
             io,
           );
-    const learned = lesson?.learned ?? (onto as Learned); // without examples there is a classifier to change
+    const learned = lesson?.learned ?? (onto as Learned); // without examples, a classifier is changed
     if (lesson !== undefined) report(lesson, options, warn);
     if (output !== undefined) await writeLearned(learned, output);
     for (const file of options.export ?? []) await exportGraph(file, learned, clip);
@@ -88,12 +89,12 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
   });
 }
 
-/** The classifier of a file without the classes that are removed. */
+/** The classifier of a file, without the removed classes. */
 async function changed(file: string, { remove = [] }: LearnCommandOptions): Promise<Learned> {
   return withoutClasses(await readLearned(file), remove);
 }
 
-/** @throws UsageError if learning does not help and nobody insists */
+/** @throws UsageError if learning does not help, unless --force is given */
 function report(lesson: Lesson, { force = false }: LearnCommandOptions, warn: (message: string) => void): void {
   for (const warning of warningsOf(lesson)) warn(warning);
   if (lesson.leftOut === null || lesson.leftOut.helps) return;

@@ -7,7 +7,7 @@ import { describeModel } from '../../model/describe.ts';
 import { storeImport } from '../../model/imports.ts';
 import type { Io } from '../io.ts';
 
-/** Imports a pulled checkpoint: its graphs go to this tool's own cache. Ready-made ONNX models are used as they are. */
+/** Imports a downloaded checkpoint: its graphs are written to the cache of this tool. ONNX models are used unchanged. */
 export async function prepare(
   { name, pin, alreadyThere }: Pulled,
   { env }: Pick<Io, 'env'>,

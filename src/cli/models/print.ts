@@ -4,8 +4,8 @@ import { Sink } from '../../output/sink.ts';
 import type { Io } from '../io.ts';
 
 /**
- * What a subcommand writes to standard output: text, or with `--json` a value. A terminal gets no control characters of names;
- * a program gets them as they are.
+ * Writes the output of a subcommand: text, or a value with `--json`. Control characters in names are removed for a terminal, but not
+ * for a program.
  */
 export async function print(io: Io, json: true | undefined, value: unknown, text: string): Promise<void> {
   await new Sink(io.stdout, 'standard output').write(
@@ -13,7 +13,7 @@ export async function print(io: Io, json: true | undefined, value: unknown, text
   );
 }
 
-/** The help of a subcommand ends with what to type. */
+/** Examples for the end of a subcommand's help. */
 export function examples(...commands: readonly string[]): string {
   return ['\nExamples:', ...commands.map((command) => `  $ clip-classify models ${command}`)].join('\n');
 }

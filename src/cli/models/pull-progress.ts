@@ -6,10 +6,10 @@ import { megabytes } from './print.ts';
 
 const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
-/** The first bytes tell too little about the rest. */
+/** Seconds before the speed is shown, because the first bytes say little about it. */
 const ESTIMATE_AFTER_MS = 2000;
 
-/** A line on a terminal's standard error: which file, how much of all, how fast, how long; and what happens while nothing arrives. */
+/** The progress line of a download: file, percentage, speed and time left, or why nothing arrives. */
 export function createProgress(io: Pick<Io, 'stderr' | 'env'>, quiet: boolean) {
   const stream: Terminal = io.stderr;
   const seen = !quiet && stream.isTTY === true;
@@ -27,7 +27,7 @@ export function createProgress(io: Pick<Io, 'stderr' | 'env'>, quiet: boolean) {
     show(progress: PullProgress): void {
       const { file, done, total } = progress;
       now = progress;
-      if (Number.isNaN(first)) first = done; // what was there before does not count as speed
+      if (Number.isNaN(first)) first = done; // bytes of an earlier download do not count for the speed
       const time = performance.now();
       if (!seen || time - last < REDRAW_MS) return;
       last = time;

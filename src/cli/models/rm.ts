@@ -29,7 +29,7 @@ export const rmCommand = (io: Io) =>
       const [name = model, pin] = (await findPulled(model, io.env)) ?? [];
       const source =
         pin === undefined ? (await findImport(name, io.env).catch(() => undefined))?.source : pinnedFolder(pin);
-      // First: the model still leads to them if this run ends here.
+      // First, because without the model these files could not be found if the run ends here.
       if (source !== undefined) await removeConverted(source, io.env);
       if (pin !== undefined) {
         const others = [...(await readPins(io.env))].filter(([other]) => other !== name).map(([, one]) => one);

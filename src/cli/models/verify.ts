@@ -39,21 +39,21 @@ export const verifyCommand = (io: Io) =>
       for (const checked of report) refuseDamage(checked, pins.get(checked.name));
     });
 
-/** A model, and what its files are now. */
+/** A model and the state of its files. */
 interface Checked {
   readonly name: string;
   readonly repo?: string;
   readonly commit?: string;
   readonly good: boolean;
-  /** What ships in the package, was pulled, or was imported from. */
+  /** Files of the package, downloaded files, or the source of an import. */
   readonly files: readonly CheckedFile[];
-  /** What an import wrote. */
+  /** Files that an import wrote. */
   readonly graphs: readonly CheckedFile[];
-  /** What was converted. */
+  /** Converted weights. */
   readonly weights: readonly CheckedFile[];
 }
 
-/** Makes a model whole again as far as that is possible from here: an import cannot be. */
+/** Repairs a model if this tool can: an imported model cannot be repaired. */
 async function mend({ name, weights }: Checked, isPulled: boolean, io: Io): Promise<void> {
   for (const { path, state } of weights) if (state !== 'good') await rm(path, { force: true });
   if (!isPulled) return;
@@ -66,7 +66,7 @@ async function check(name: string, pin: Pin | undefined, env: Io['env']): Promis
   const { graphs, sources } = await verifyImport(name, env);
   const files = [...(await ownFiles(name, pin)), ...sources];
   const folder = pin === undefined ? await importedFolder(name, env) : pinnedFolder(pin);
-  // A checkpoint that is damaged has no weights worth a look.
+  // The converted weights of a damaged checkpoint need no check.
   const isRead = folder !== undefined && files.every(({ state }) => state === 'good');
   const weights = isRead ? await verifyConverted(folder, env) : [];
   const good = [...files, ...graphs, ...weights].every(({ state }) => state === 'good');
@@ -78,7 +78,7 @@ async function ownFiles(name: string, pin: Pin | undefined): Promise<CheckedFile
   return name === STARTER ? verifyStarter() : [];
 }
 
-/** @throws ChecksumError for a file that is not good */
+/** @throws ChecksumError for a missing or damaged file */
 function refuseDamage({ name, files, graphs, weights }: Checked, pin: Pin | undefined): void {
   if (pin !== undefined) throwDamage(name, pin, files);
   if (name === STARTER) refuseDamaged(files);
@@ -98,7 +98,7 @@ function refuse(files: readonly CheckedFile[], since: string, nextStep: string):
   throw new ChecksumError(`${damaged.path} ${fact}`, nextStep);
 }
 
-/** An import whose checkpoint has gone has its graphs checked all the same. */
+/** The graphs of an import are also checked if its checkpoint is missing. */
 async function importedFolder(name: string, env: Io['env']): Promise<string | undefined> {
   return (await findImport(name, env).catch(() => undefined))?.source;
 }

@@ -4,7 +4,7 @@ import { messageOf, UsageError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 
-/** What is kept on disk for the next time. */
+/** What is cached on disk. */
 export interface CacheOptions {
   readonly cache: boolean;
   readonly cacheImages?: boolean;
@@ -17,7 +17,7 @@ export function withCacheOptions(command: Command): Command {
     .option('--no-cache', 'do not read or write cached embeddings; weights converted for --dtype stay cached');
 }
 
-/** The cache options as the library takes them. A cache that cannot be written costs time, not the run. @throws UsageError */
+/** The cache options of the library. If the cache cannot be written, the run continues without it. @throws UsageError */
 export function cacheSettings(
   { cache, cacheImages = false, verbose = false }: CacheOptions,
   io: Pick<Io, 'stderr' | 'env'>,

@@ -8,7 +8,7 @@ import { parseCarry } from '../../inputs/tar/carried.ts';
 import type { Io } from '../io.ts';
 import { collectOne } from './values.ts';
 
-/** How images are found, by every command that reads some. */
+/** How images are found, for every command that reads images. */
 export interface WalkOptions {
   readonly hidden?: boolean;
   readonly exclude?: readonly string[];
@@ -16,7 +16,7 @@ export interface WalkOptions {
   readonly offline?: boolean;
 }
 
-/** What the commands that take any images have in common. */
+/** The common options of the commands that accept any images. */
 export interface InputOptions extends WalkOptions {
   readonly filesFrom?: string;
   readonly null?: boolean;
@@ -48,7 +48,7 @@ export function withInputOptions(command: Command): Command {
   );
 }
 
-/** The options of the commands that read tars too. */
+/** The options of the commands that also read tars. */
 export function withTarOptions(command: Command): Command {
   return command
     .option(
@@ -63,7 +63,7 @@ export function withTarOptions(command: Command): Command {
     );
 }
 
-/** The share that is meant; what a scheduler says is told. */
+/** The chosen shard. A note says if it comes from a scheduler. */
 export function chosenShard(
   { shard }: Pick<InputOptions, 'shard'>,
   io: Pick<Io, 'env'>,
@@ -76,7 +76,7 @@ export function chosenShard(
 }
 
 /**
- * Refuses what names or chooses images where something else is read.
+ * Refuses options that name or choose images if the command reads something else.
  *
  * @throws UsageError
  */
@@ -91,10 +91,10 @@ export function refuseImages(args: readonly string[], options: InputOptions, ins
     throw new UsageError(`${flag} selects images, but ${instead} is given instead of images`, `remove ${flag}`);
 }
 
-/** What to say on the way. */
+/** Who is told about images that are skipped, and more. */
 export interface InputReport {
   warn(message: string): unknown;
-  /** What is no cause for doubt. */
+  /** Called with facts that are not warnings. */
   note(message: string): unknown;
   readonly leftOut: LeftOut;
   /** Whether the command reads tars. */
@@ -103,7 +103,7 @@ export interface InputReport {
 
 /**
  * @param signal aborted when no more images are wanted
- * @throws UsageError if -0 stands alone
+ * @throws UsageError if -0 is given without --files-from
  */
 export function imageOptions(options: InputOptions, io: Io, report: InputReport, signal: AbortSignal): ImageOptions {
   const { filesFrom, hidden, follow, exclude, tar, carry } = options;

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
-import { isLearnedFile } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import { labelSet, promptedLabels } from '../../text/label-sets.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
 import { collect, collectOne, share, wholeNumber } from './values.ts';
@@ -14,7 +14,7 @@ export interface LabelOptions {
   readonly level?: number;
 }
 
-/** When an image has a label. */
+/** When a label is accepted. */
 export interface ScoreOptions {
   readonly background?: boolean;
   readonly backgroundPrompt?: readonly string[];
@@ -63,7 +63,7 @@ export function withScoreOptions(command: Command): Command {
   );
 }
 
-/** The options that can only take a label away. */
+/** The options that can only reject a label. */
 export function withRefusalOptions(command: Command): Command {
   return command
     .optionsGroup('Scores:')
@@ -75,7 +75,7 @@ export function withRefusalOptions(command: Command): Command {
     .option('--min-margin <p>', 'give no label if the best score leads the second-best by less than p (0 to 1)', share);
 }
 
-/** Labels of the options, those of sets included, then those of the files. @throws LabelsError */
+/** The labels of --labels, with those of label sets, then the labels of the files. @throws LabelsError */
 export async function givenLabels({
   labels = [],
   labelsFile = [],
@@ -97,7 +97,7 @@ function isSet(label: string): boolean {
   return label.trim().startsWith('@');
 }
 
-/** The prompts of the background class: those of the label sets, otherwise the neutral ones. */
+/** The prompts of the background class: those of the label sets, or the neutral ones. */
 function backgroundOf(labels: readonly string[]): true | readonly string[] {
   const prompts = labels
     .filter((label) => isSet(label) && !isLearnedFile(label))
@@ -105,7 +105,7 @@ function backgroundOf(labels: readonly string[]): true | readonly string[] {
   return prompts.length === 0 ? true : prompts;
 }
 
-/** The options as the library takes them. */
+/** The options of the library. */
 export function classifierOptions(options: LabelOptions & ScoreOptions): ClassifierOptions {
   const { labels = [], template, about, level, threshold, minMargin, multiLabel } = options;
   const { background, backgroundPrompt = [], nonePrompt = [] } = options;

@@ -1,13 +1,13 @@
 import { UsageError } from '../../errors.ts';
-import { isLearnedFile, readLearned } from '../../learn/file.ts';
+import { isLearnedFile } from '../../learn/file-name.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { LabelOptions } from './label-options.ts';
 
 /**
- * The classifier that `--labels @kinds.clf.json` names.
+ * The learned classifier of `--labels @kinds.clf.json`.
  *
  * @returns undefined if the labels are words
- * @throws UsageError if more labels are given than the file; LabelsError if the file cannot be read
+ * @throws UsageError if other labels are given next to the file; LabelsError if the file cannot be read
  */
 export async function givenLearned({ labels = [], labelsFile = [] }: LabelOptions): Promise<Learned | undefined> {
   const path = learnedPath(labels);
@@ -17,10 +17,10 @@ export async function givenLearned({ labels = [], labelsFile = [] }: LabelOption
       `--labels @${path} is a whole classifier, and more labels are given`,
       `remove them, or add them to the file: clip-classify learn ${path} --add <folder>`,
     );
-  return readLearned(path);
+  return (await import('../../learn/file.ts')).readLearned(path);
 }
 
-/** The file that `@file.clf.json` names, of some labels. */
+/** The file name in `@file.clf.json`, if one of the labels has this form. */
 export function learnedPath(labels: readonly string[]): string | undefined {
   const named = labels.map((label) => label.trim()).find((label) => label.startsWith('@') && isLearnedFile(label));
   return named?.slice(1);

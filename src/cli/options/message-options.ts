@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Io } from '../io.ts';
 
-/** Adds `--log`, which {@link wantsJsonLog} reads before the command line is parsed: its errors are lines of JSON too. */
+/** Adds `--log`. {@link wantsJsonLog} reads it before the command line is parsed, because errors of parsing are JSON lines, too. */
 export function withLogOption(command: Command): Command {
   return command.addOption(
     new Option('--log <form>', 'lines on standard error: text, or one JSON object per line (docs/logs.md)')
@@ -26,7 +26,7 @@ export function withMessageOptions(command: Command, { report }: Pick<Io, 'repor
     });
 }
 
-/** Whether the words of a command line ask for lines of JSON. */
+/** Whether a command line contains `--log json`. */
 export function wantsJsonLog(words: readonly string[]): boolean {
   const end = words.indexOf('--');
   const options = end < 0 ? words : words.slice(0, end);

@@ -1,16 +1,12 @@
 import { type Command, Option } from 'commander';
-import { type Clip, type LoadOptions, loadModel } from '../../clip.ts';
-import { UsageError } from '../../errors.ts';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
-import { defaultModel } from '../../model/default-model.ts';
-import { PROVIDERS, type ProviderChoice } from '../../model/provider.ts';
-import { DTYPES, type Dtype } from '../../model/ready-made.ts';
-import type { Amount } from '../given-images.ts';
-import type { Io } from '../io.ts';
-import { type CacheOptions, cacheSettings } from './cache-options.ts';
+
+import { DTYPES, type Dtype, PROVIDERS, type ProviderChoice } from '../../model/choices.ts';
+import type { CacheOptions } from './cache-options.ts';
+
 import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
-/** Which model, what it runs on, and how its images are read. */
+/** The model, its provider, and how images are decoded. */
 export interface ModelOptions extends CacheOptions {
   readonly model?: string;
   readonly batch: number;
@@ -68,44 +64,9 @@ export function withModelOptions(command: Command): Command {
     );
 }
 
-/** How the options want images decoded. */
+/** How images are decoded. */
 export function decodeOptions(options: ModelOptions): Required<DecodeOptions> & { readonly allPages: boolean } {
   const { exif, maxPixels, allowSvg = false, resize, backgroundColour: background = null, page = 1 } = options;
   const allPages = page === 'all';
   return { exif, maxPixels, svg: allowSvg, resize, background, page: allPages ? 1 : page, allPages };
-}
-
-/**
- * The model that the options name, on what they say.
- *
- * @param amount how many images it will encode
- */
-export function openModel(
-  options: ModelOptions,
-  amount: Amount,
-  io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
-  more: Pick<LoadOptions, 'publicUrls'> = {},
-): Promise<Clip> {
-  const { model, batch, timeout, provider, device, dtype, logitScale, logitBias, threads, offline = false } = options;
-  if (device !== undefined && provider === 'cpu')
-    throw new UsageError('--device chooses a GPU, but --provider is cpu', 'remove --device');
-  return loadModel(model ?? defaultModel(io.env), {
-    ...cacheSettings(options, io),
-    env: io.env,
-    provider,
-    ...(device !== undefined && { device }),
-    dtype,
-    batch,
-    // A few lines of SVG take minutes to draw.
-    isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',
-    isWary: io.isWary ?? false,
-    few: amount !== 'many',
-    timeout,
-    offline,
-    signal: io.interruption,
-    ...(logitScale !== undefined && { logitScale }),
-    ...(logitBias !== undefined && { logitBias }),
-    ...(threads && { threads }),
-    ...more,
-  });
 }

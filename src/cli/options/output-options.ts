@@ -15,7 +15,7 @@ import { type Io, wantsColor } from '../io.ts';
 import { say } from '../messages.ts';
 import { outputFile, topCount } from './values.ts';
 
-/** What is written, and where. */
+/** The format of the output, and its file. */
 export interface OutputOptions {
   readonly top: number;
   readonly format?: Format;
@@ -30,7 +30,7 @@ export interface OutputOptions {
   readonly outputDir?: string;
 }
 
-/** What becomes of a result: a row of a format, or the path of an image with this label. */
+/** What is written for a result: a row of a format, or with --match the path of the image. */
 export type Shape = { readonly format: Format } | { readonly match: string };
 
 /** The options of {@link OutputOptions}. */
@@ -62,7 +62,7 @@ export function withOutputOptions(command: Command): Command {
 }
 
 /**
- * @param labels that there are
+ * @param labels the labels of the classifier
  * @throws UsageError if options contradict each other, LabelsError if there is no label to match
  */
 export function chooseShape(options: OutputOptions, labels: readonly Label[], io: Pick<Io, 'stdout'>): Shape {
@@ -97,7 +97,7 @@ export function isOnTerminal({ output }: OutputOptions, { stdout }: Pick<Io, 'st
   return output === undefined && stdout.isTTY === true;
 }
 
-/** What has a writer: a format of text, or the paths of --match. */
+/** The shapes that have a writer: a text format, or the paths of --match. */
 export type TextShape = { readonly format: TextFormat } | { readonly match: string };
 
 export function isText(shape: Shape): shape is TextShape {
@@ -116,7 +116,7 @@ export async function writerFor(shape: TextShape, run: RunInfo, options: OutputO
   return createWriter(shape.format, run, { terminal, columns, color, bom, safe, onError });
 }
 
-/** Where the rows go: a file of lines can be resumed, anything else cannot. */
+/** Where the rows go. Only a file of lines can be resumed. */
 export async function openOutput(
   shape: TextShape,
   settings: RunSettings,
@@ -140,7 +140,7 @@ export async function openOutput(
 /** The formats that can be resumed. */
 const LINES: readonly Format[] = ['jsonl', 'csv', 'tsv'];
 
-/** @throws UsageError if what is asked for cannot be resumed */
+/** @throws UsageError if the output cannot be resumed */
 export function requireResumable(
   shape: Shape,
   { output, resume, checksum, from }: OutputOptions & { readonly from?: string },

@@ -11,14 +11,14 @@ export function wholeNumber(most: number): (text: string) => number {
   };
 }
 
-/** `--top`: a whole number, or every label. */
+/** `--top`: a whole number, or "all". */
 export function topCount(text: string): number {
   return text === 'all' ? Number.POSITIVE_INFINITY : wholeNumber(1_000_000)(text);
 }
 
 const collectors = new WeakSet<object>();
 
-/** A repeatable option: each use adds what it parses to, to the list. */
+/** A repeatable option: each use adds its parsed values to the list. */
 export function collect<T>(
   parse: (text: string) => readonly T[],
 ): (text: string, previous: readonly T[] | undefined) => readonly T[] {
@@ -27,12 +27,12 @@ export function collect<T>(
   return collector;
 }
 
-/** Whether an option adds up when it is given more than once. */
+/** Whether an option may be given more than once. */
 export function isRepeatable({ parseArg }: { readonly parseArg?: object | undefined }): boolean {
   return parseArg !== undefined && collectors.has(parseArg);
 }
 
-/** A repeatable option: each use adds itself to the list. */
+/** A repeatable option: each use adds its value to the list. */
 export const collectOne = collect((text) => [text]);
 
 /** `--output`. */
@@ -41,12 +41,12 @@ export function outputFile(text: string): string {
   throw new InvalidArgumentError('the name of the file is empty.');
 }
 
-/** Names of standard output: a file of such a name would be emptied first. */
+/** Names of standard output. It must not be opened as a file, because that would truncate it. */
 export function isStandardOutput(file: unknown): boolean {
   return file === '-' || (typeof file === 'string' && /^\/(dev\/(stdout|fd\/1)|proc\/self\/fd\/1)$/u.test(file));
 }
 
-/** `--page`: a page, from 1, or all of them. */
+/** `--page`: the number of a page, from 1, or "all". */
 export function pageNumber(text: string): number | 'all' {
   return text === 'all' ? 'all' : wholeNumber(1_000_000)(text);
 }

@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
-import { LeftOut } from '../../inputs/left-out.ts';
-import { givenImages } from '../given-images.ts';
-import { exactPaths, peek } from '../inputs.ts';
+import type { LeftOut } from '../../inputs/left-out.ts';
+import { givenImages, givenInputs } from '../given-images.ts';
+import { peek } from '../inputs.ts';
 import type { Io } from '../io.ts';
-import { say } from '../messages.ts';
-import { chosenShard, type InputOptions, imageOptions } from '../options/input-options.ts';
+import { chosenShard, type InputOptions } from '../options/input-options.ts';
 import { outputFile, wholeNumber } from '../options/values.ts';
 import { imageParts, type Part, tarParts } from './plan.ts';
 
-/** One output for each part of the input. */
+/** The options that write one output for each part of the input. */
 export interface PartsOptions extends InputOptions {
   readonly outputDir?: string;
   readonly rowsPerFile?: number;
@@ -32,9 +31,9 @@ export function withPartsOptions(command: Command): Command {
 }
 
 /**
- * Refuses options that name an output of another kind.
+ * Refuses options that do not work with --output-dir.
  *
- * @param others names of options, and whether each is given
+ * @param others names of such options, and whether each is given
  * @throws UsageError
  */
 export function refuseOutputs(
@@ -52,16 +51,16 @@ export function refuseOutputs(
   throw new UsageError(`${wrong} does not work with --output-dir`, advice);
 }
 
-/** The parts that the command line names. */
+/** The parts of a command line. */
 export interface GivenParts {
   readonly amount: 'many';
   readonly parts: AsyncIterable<Part>;
   readonly leftOut: LeftOut;
-  /** No more images are wanted. */
+  /** Ends the search: no more images are needed. */
   stop(): void;
 }
 
-/** @throws UsageError if there is none */
+/** @throws UsageError if there is no image */
 export async function givenParts(
   given: readonly string[],
   options: PartsOptions,
@@ -74,17 +73,11 @@ export async function givenParts(
     const parts = imageParts(images.images, rowsPerFile, chosenShard(options, io));
     return { amount: 'many', parts: await checked(parts), leftOut: images.leftOut, stop: images.stop };
   }
-  const args = await exactPaths(given);
-  const enough = new AbortController();
-  const leftOut = new LeftOut();
-  const note = (message: string) => {
-    if (!options.quiet) say(io, 'note', message);
-  };
-  const inputs = imageOptions(options, io, { warn, note, leftOut, readsTars: true }, enough.signal);
-  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop: () => enough.abort() };
+  const { args, inputs, leftOut, stop } = await givenInputs(given, options, io, warn, true);
+  return { amount: 'many', parts: await checked(tarParts(args, inputs)), leftOut, stop };
 }
 
-/** The same parts; what is wrong with the arguments is told before the model is opened. */
+/** The same parts. The first is found now, so that wrong arguments are reported before the model is opened. */
 async function checked(parts: AsyncGenerator<Part>): Promise<AsyncIterable<Part>> {
   return (await peek(parts, 1)).all;
 }

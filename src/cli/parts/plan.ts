@@ -11,20 +11,20 @@ import { tarImages } from '../../inputs/tar/images.ts';
 import { identify } from '../../output/image-identity.ts';
 import type { PartInput } from '../../output/parts/done-marker.ts';
 
-/** A piece of the work that has files of its own. */
+/** A part of the input that has its own output files. */
 export interface Part {
-  /** Of its files, without folder and extension. */
+  /** The name of its files, without folder and extension. */
   readonly name: string;
-  /** Among all parts, those of other machines too. */
+  /** Its number among all parts, including the parts of other machines. */
   readonly number: number;
   readonly input: PartInput;
   readonly images: () => AsyncIterable<ImageSource>;
 }
 
 /**
- * A part for each tar.
+ * One part for each tar.
  *
- * @throws UsageError if there is anything else than tars, or two of them would have one name
+ * @throws UsageError if an input is not a tar, or two parts would have the same name
  */
 export async function* tarParts(args: readonly Path[], options: ImageOptions): AsyncGenerator<Part> {
   const { shard } = options;
@@ -55,12 +55,12 @@ function partName(tar: Path): string {
 
 async function tarInput(tar: Path): Promise<PartInput> {
   const info = tar === STDIN ? undefined : await stat(openable(tar), { bigint: true }).catch(() => undefined);
-  if (!info?.isFile()) return { tar, at: Date.now() }; // a stream is never the same again
+  if (!info?.isFile()) return { tar, at: Date.now() }; // a stream cannot be compared with an earlier one
   const { size, mtimeNs } = info;
   return { tar, size: Number(size), mtime: String(mtimeNs) };
 }
 
-/** A part for every so many images. Their paths are in memory, not their bytes. @throws UsageError for images in tars */
+/** One part for every n images. Their paths are in memory, not their bytes. @throws UsageError for images in tars */
 export async function* imageParts(
   images: AsyncIterable<ImageSource>,
   rows: number,
@@ -88,7 +88,7 @@ export async function* imageParts(
   if (chunk.length > 0) yield await part(chunk);
 }
 
-/** Of the paths, sizes and times of change. */
+/** A digest of the paths, sizes and times of change. */
 async function digestOf(images: readonly ImageSource[]): Promise<string> {
   const sha256 = createHash('sha256');
   for (const image of images) {

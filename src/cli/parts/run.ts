@@ -12,16 +12,16 @@ import type { Progress } from '../progress.ts';
 import type { Outcome } from '../run-report.ts';
 import type { Part } from './plan.ts';
 
-/** The files of a part, and what writes them. */
+/** The files of a part, and their sink. */
 export interface PartOutput<Result> {
-  /** The file that has the marker next to it. */
+  /** The file that the done marker is named after. */
   readonly first: string;
   /** The files that were written. */
   readonly files: () => readonly string[];
   readonly sink: () => Promise<ResultSink<Result>>;
 }
 
-/** What is done with each part. */
+/** How a part is written. */
 export interface PartWork<Result> {
   readonly settings: RunSettings;
   readonly outputOf: (part: Part) => PartOutput<Result>;
@@ -29,13 +29,13 @@ export interface PartWork<Result> {
 }
 
 /**
- * Writes one part after the other, each whole or not at all. A part that is done is skipped. Its marker comes last, so
- * whatever ends a run, the next one makes the part again.
+ * Writes one part after the other, each whole or not at all. Parts with a done marker are skipped. The marker is written last, so a
+ * part that was interrupted is written again by the next run.
  *
- * A part whose tar is damaged has its rows, but no marker: the next run tries again.
+ * A part of a damaged tar has its rows, but no marker: the next run tries again.
  *
- * @param folders that are made if they are missing
- * @returns the rows of all parts, also of those that were done before
+ * @param folders folders to create if they are missing
+ * @returns the rows of all parts, including those that were done before
  */
 export async function writeParts<Result extends Outcome>(
   parts: AsyncIterable<Part>,
@@ -79,7 +79,7 @@ function add(counts: { ok: number; failed: number }, { ok, failed }: Counts): vo
   counts.failed += failed;
 }
 
-/** The same images; notices where one stands for a tar that cannot be read any further. */
+/** The same images. Notices an error row of a tar that cannot be read to its end. */
 async function* watched(
   images: AsyncIterable<ImageSource>,
   state: { isDamaged: boolean },

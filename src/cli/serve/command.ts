@@ -41,9 +41,9 @@ export const serveCommand = (io: Io, onExit: (code: number) => void) => {
     .option('--quiet', 'print no address and no warnings')
     .option('--verbose', 'also print the causes of an error')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: ServeOptions) => {
+    .action(async (options: ServeOptions, given: Command) => {
       const { runServe } = await import('./run.ts');
-      onExit(await runServe(options, io));
+      onExit(await runServe({ ...options, isGiven: (name) => given.getOptionValueSource(name) === 'cli' }, io));
     });
 };
 

@@ -7,9 +7,10 @@ import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.
 import { readTokens } from '../../server/tokens.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
+import { openModel } from '../open-model.ts';
 import { classifierOptions, givenLabels, type LabelOptions, type ScoreOptions } from '../options/label-options.ts';
 import { givenLearned } from '../options/learned-option.ts';
-import { decodeOptions, type ModelOptions, openModel } from '../options/model-options.ts';
+import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
 
 export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly port: number;
@@ -21,17 +22,20 @@ export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly allowOrigin?: readonly string[];
   readonly allowUrls?: boolean;
   readonly quiet?: boolean;
+  /** Whether an option stands on the command line. */
+  readonly isGiven: (name: string) => boolean;
 }
 
 const OWN_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
 
-/** Runs until a signal, or `--idle-exit`, ends it. @returns the exit code */
+/** Runs until a signal or `--idle-exit` ends it. @returns the exit code */
 export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   const { socket, host, port, idleExit, tokenFile, quiet = false } = options;
   if (socket === undefined && !OWN_HOSTS.has(host) && tokenFile === undefined)
     throw new UsageError(`--host ${host} lets other machines ask, and there is no token`, 'add --token-file <file>');
+  const inherited = inheritedPlace(options, io);
   const settings = await settingsOf(options, io);
-  // A signal ends the service in order: it does not end what the model is at.
+  // After a signal, requests in progress are still answered.
   const ownIo = { ...io, interruption: new AbortController().signal };
   const load = () => openModel(options, 'many', ownIo, { publicUrls: true });
   const clip = await unlessInterrupted(load(), io);
@@ -45,8 +49,8 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   });
   try {
     if (!quiet) for (const warning of service.defaults?.warnings ?? []) say(io, 'warning', warning);
-    await unlessInterrupted(clip.provider(), io); // the model is open before the first request comes
-    const listening = await listen(service, socket === undefined ? { host, port } : { socket });
+    await unlessInterrupted(service.host.provider(), io); // the model is open before the first request comes
+    const listening = await listen(service, inherited ?? (socket === undefined ? { host, port } : { socket }));
     io.endsItself?.();
     if (!quiet) io.stdout.write(`${clip.name} answers at ${listening.address}\n`);
     await Promise.race([ended(io.interruption), ...(idleExit === undefined ? [] : [listening.idle(idleExit)])]);
@@ -56,6 +60,19 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   } finally {
     await service.host.release();
   }
+}
+
+/** Sockets that systemd hands over begin after the standard streams. */
+const FIRST_SOCKET = 3;
+
+/** The socket that systemd has opened, if it has. @throws UsageError if there are more, or options name another place */
+function inheritedPlace({ isGiven }: ServeOptions, { inheritedSockets = 0 }: Io): { readonly fd: number } | undefined {
+  if (inheritedSockets === 0) return undefined;
+  if (inheritedSockets > 1)
+    throw new UsageError(`${inheritedSockets} sockets are inherited`, 'give the service one ListenStream');
+  const named = ['port', 'host', 'socket'].find(isGiven);
+  if (named === undefined) return { fd: FIRST_SOCKET };
+  throw new UsageError(`--${named} is given, and a socket is inherited`, `remove --${named}`);
 }
 
 async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSettings> {

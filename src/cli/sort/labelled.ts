@@ -4,10 +4,10 @@ import { createInterface } from 'node:readline';
 import { messageOf, UsageError } from '../../errors.ts';
 import { pathOfBytes, sourceOf } from '../../inputs/path.ts';
 
-/** A row of classify: a picture and its first label. */
+/** A row of classify: a picture and its label. */
 export interface Row {
   readonly image: string;
-  /** null: no label was good enough; undefined: the picture failed */
+  /** null if no label was accepted; undefined if the picture failed */
   readonly label: string | null | undefined;
 }
 

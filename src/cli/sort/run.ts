@@ -71,7 +71,7 @@ function formatOf({ format }: SortOptions, io: Io): 'table' | 'jsonl' {
   return format ?? (io.stdout.isTTY === true ? 'table' : 'jsonl');
 }
 
-/** Carries the plan out; an interruption ends it between two files. */
+/** Carries out the plan. An interruption ends it between two files. */
 async function apply(
   steps: readonly Step[],
   target: Path,
@@ -125,7 +125,7 @@ async function runUndo(target: Path, args: readonly string[], options: SortOptio
   return left.length > 0 ? 1 : 0;
 }
 
-/** The pictures and their labels: by a model, or as an earlier run wrote them. */
+/** The pictures and their labels, from a model or from the rows of an earlier run. */
 async function labelledRows(
   args: readonly string[],
   target: Path,
@@ -174,7 +174,7 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
   return { rows, labels: labels.map(({ label }) => label) };
 }
 
-/** The images that do not lie in the target folder: what was sorted is not sorted again. */
+/** The images that are not in the target folder, so that sorted pictures are not sorted again. */
 async function* outside(images: AsyncIterable<ImageSource>, target: Path): AsyncGenerator<ImageSource> {
   for await (const image of images) {
     const path = resolve(pathOf(image));
@@ -183,7 +183,7 @@ async function* outside(images: AsyncIterable<ImageSource>, target: Path): Async
   }
 }
 
-/** The target without links, as far as it exists. */
+/** The target with links resolved, as far as it exists. */
 async function realTarget(target: Path): Promise<Path> {
   return realpath(target).catch(() => target);
 }

@@ -28,7 +28,7 @@ export interface TagOptions extends InputOptions, LabelOptions, ScoreOptions, Im
   readonly format?: 'table' | 'jsonl';
 }
 
-/** What became of the sidecar of a picture. */
+/** What was done with the sidecar of a picture. */
 type Tagged = { readonly image: string; readonly pathBytes?: Uint8Array } & (
   | { readonly ok: true; readonly change: Change }
   | { readonly ok: false; readonly error: { readonly code: ImageErrorCode; readonly message: string } }
@@ -58,7 +58,7 @@ async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<num
   });
 }
 
-/** Removal needs no model: the sidecars say what was added. */
+/** Removing tags needs no model, because the sidecars record what was added. */
 async function remove(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
   const rows = async function* () {
     for await (const image of given.images)
@@ -90,7 +90,7 @@ async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions)
   }
 }
 
-/** With --threshold every label that reaches it, with --multi-label every accepted one, otherwise the first. */
+/** With --threshold every label that reaches it, with --multi-label every accepted label, otherwise the best label. */
 function labelsOf(result: ImageResult & { ok: true }, { threshold, multiLabel }: TagOptions): string[] {
   if (threshold !== undefined)
     return result.reason === 'none'
@@ -100,7 +100,7 @@ function labelsOf(result: ImageResult & { ok: true }, { threshold, multiLabel }:
   return result.label === null ? [] : [result.label];
 }
 
-/** Tags inside the picture, which a new field of the sidecar would hide from some programs. */
+/** Tags inside the picture. Some programs ignore them if the sidecar has the same field. */
 async function tagsInside(picture: Path): Promise<string[]> {
   const { xmp, iptc } = await packetsIn(openable(picture));
   const tags = embeddedTags(xmp);

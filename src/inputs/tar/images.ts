@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { isAbsent } from '../../disk/error-code.ts';
 import { openInput } from '../../disk/input.ts';
 import { ImageError, messageOf } from '../../errors.ts';
 import { tooLarge } from '../../image/file.ts';
@@ -139,34 +140,38 @@ function withPath(membership: Membership, path: Path): Membership {
 
 /** What is wrong with a tar. */
 function reasonOf(tar: Path, members: number, error: unknown): ImageError {
-  const name = readable(tar);
+  const name = tar === STDIN ? 'standard input' : readable(tar);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (error instanceof OtherCompression) {
     const advice = `decompress it: ${error.program} -dc <file> | clip-classify --tar -`;
     return new ImageError('E_FORMAT', `${name} is compressed with ${error.program}`, advice, error);
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new ImageError('E_NOT_FOUND', `${name} does not exist`, 'check the path', error);
+  if (isAbsent(error)) return new ImageError('E_NOT_FOUND', `${name} does not exist`, 'check the path', error);
   if (/^E[A-Z]+$/u.test(code) || messageOf(error) === 'it is a folder')
     return new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'check the file', error);
-  if (members === 0)
-    return new ImageError('E_FORMAT', `${name} is not a tar: ${wordsOf(error)}`, 'check what the file is', error);
-  return new ImageError(
-    'E_DECODE',
-    `${name} is damaged after ${membersIn(members)}: ${wordsOf(error)}`,
-    'download or pack the tar again; the pictures before the damage have their rows',
-    error,
-  );
+  const why = wordsOf(error);
+  if (members === 0 && why !== TRUNCATED)
+    return new ImageError('E_FORMAT', `${name} is not a tar: ${why}`, 'check what the file is', error);
+  const [where, advice] =
+    members === 0
+      ? ['in its first member', 'download or pack the tar again']
+      : [
+          `after ${membersIn(members)}`,
+          'download or pack the tar again; the pictures before the damage have their rows',
+        ];
+  return new ImageError('E_DECODE', `${name} is damaged ${where}: ${why}`, advice, error);
 }
 
 function membersIn(count: number): string {
   return count === 1 ? '1 member' : `${count} members`;
 }
 
+const TRUNCATED = 'it is truncated';
+
 /** The messages of tar-stream, zlib and fzstd in our words. */
 function wordsOf(error: unknown): string {
   const message = messageOf(error);
-  if (/^unexpected end|^unexpected eof/iu.test(message)) return 'it is truncated';
+  if (/^unexpected end|^unexpected eof/iu.test(message)) return TRUNCATED;
   if (/^invalid tar header/iu.test(message)) return 'a header has the wrong checksum';
   if (/^(invalid header|header exceeds)/iu.test(message)) return 'a header is invalid';
   return message;

@@ -37,7 +37,7 @@ export function errors(values: readonly ({ readonly code: string; readonly messa
   return { name: 'error', data: dataOf(values, type), nullable: true };
 }
 
-/** What is known of a ranked label. */
+/** A ranked label. */
 export interface LabelCell {
   readonly label: string;
   readonly score: number;
@@ -52,7 +52,7 @@ export function labelLists(values: readonly (readonly LabelCell[] | null)[]): Co
   return { name: 'labels', data: dataOf(values, new List(new Field('element', element, true))), nullable: true };
 }
 
-/** Lists of numbers, or null. @param values each as long as the others */
+/** Lists of numbers, or null. @param values all have the same length */
 export function embeddings(values: readonly (Float32Array | null)[], type: NumberType): Column {
   const size = values.find((value) => value !== null)?.length ?? 0;
   const all = type === 'float32' ? new Float32Array(values.length * size) : new Uint16Array(values.length * size);

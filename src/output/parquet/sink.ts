@@ -7,19 +7,19 @@ import { type Column, type Metadata, ParquetWriter } from './writer.ts';
 /** How results become rows. */
 export interface ParquetTable<Result> {
   readonly metadata: Metadata;
-  /** The most rows of a group, which is what is in memory. */
+  /** The most rows of a group. One group is in memory. */
   readonly groupRows: number;
   readonly columns: (results: readonly Result[]) => readonly Column[];
 }
 
-/** A Parquet file, which is there whole or not at all: whatever ends the run, it has the rows that were ready. */
+/** A Parquet file, written whole or not at all. Also after an early end, it has all finished rows. */
 export class ParquetSink<Result> implements ResultSink<Result> {
   private group: Result[] = [];
   private lock: OutputLock | undefined;
   private file: WholeFile | undefined;
   private writer: ParquetWriter | undefined;
 
-  /** @param locked a lock that somebody else holds and releases: the file belongs to an output of several files */
+  /** @param locked a lock that the caller holds and releases, because the file is one of several output files */
   constructor(
     private readonly path: string,
     private readonly table: ParquetTable<Result>,

@@ -9,14 +9,14 @@ import { embeddings, errors, labelLists, numbers, texts, wholeNumbers } from './
 import type { ParquetTable } from './sink.ts';
 import type { Column } from './writer.ts';
 
-/** A change of the columns that could break a reader raises these. */
+/** Schema versions. They increase with a change of columns that could break a reader. */
 const VERSIONS = { classify: '1', embed: '1', metadata: '1' } as const;
-/** Rows of labels are short. */
+/** Rows of a group for labels, which are short. */
 const LABEL_ROWS = 8192;
 /** 2,048 embeddings of 1,024 float32 are 8 MB. */
 const EMBEDDING_ROWS = 2048;
 
-/** What a run has in common for all its rows. */
+/** What all rows of a run have in common. */
 export interface ParquetRun {
   readonly version: string;
   readonly model: string;
@@ -26,7 +26,7 @@ export interface ParquetRun {
   readonly carry?: readonly string[];
 }
 
-/** The rows of classify: `image, label, score, reason, labels, error`, then what not every run has. */
+/** The rows of classify: `image, label, score, reason, labels, error`, then optional columns. */
 export function resultTable(run: ParquetRun): ParquetTable<ImageResult> {
   return {
     metadata: metadataOf('classify', run),
@@ -68,7 +68,7 @@ export function resultTable(run: ParquetRun): ParquetTable<ImageResult> {
   };
 }
 
-/** The rows of embed: `image` (or `text`), `embedding`, `error`, then what not every run has. */
+/** The rows of embed: `image` (or `text`), `embedding`, `error`, then optional columns. */
 export function embeddingTable(run: ParquetRun & Pick<EmbeddingRun, 'kind'>, type: NumberType): ParquetTable<Embedded> {
   return {
     metadata: { ...metadataOf('embed', run), 'clip_classify.kind': run.kind },
@@ -89,7 +89,7 @@ export function embeddingTable(run: ParquetRun & Pick<EmbeddingRun, 'kind'>, typ
   };
 }
 
-/** The rows of clip-retrieval's metadata: `image_path` (for tars WebDataset's key), `caption`, then the other carried texts. */
+/** The rows of clip-retrieval's metadata: `image_path` (WebDataset's key for tars), `caption`, then the other carried texts. */
 export function metadataTable(run: ParquetRun): ParquetTable<Embedded> {
   const { carry = [] } = run;
   return {
@@ -140,7 +140,7 @@ function errorCell(one: ImageResult | Embedded): { readonly code: string; readon
   return one.ok ? null : errorField(one.error).error;
 }
 
-/** The columns are the same in each file of a version: of `--carry` alone they depend. */
+/** All files of a version have the same columns, except for `--carry`. */
 function identityColumns(results: readonly ImageIdentity[], carry: readonly string[] = []): readonly Column[] {
   return [
     wholeNumbers(
@@ -168,7 +168,7 @@ function identityColumns(results: readonly ImageIdentity[], carry: readonly stri
   ];
 }
 
-/** A text as it is; JSON as JSON. */
+/** A text unchanged; other values as JSON. */
 function carriedText({ sample }: ImageIdentity, extension: string): string | null {
   const value = sample?.carried[extension] ?? null;
   return value === null || typeof value === 'string' ? value : JSON.stringify(value);

@@ -18,12 +18,12 @@ export interface Column {
   readonly nullable: boolean;
 }
 
-/** What a file says of itself, in its key-value metadata. */
+/** The key-value metadata of a file. */
 export type Metadata = Readonly<Record<string, string>>;
 
 type Write = (bytes: Uint8Array) => Promise<void>;
 
-/** Writes groups of rows as a Parquet file: one group is in memory. */
+/** Writes groups of rows as a Parquet file. One group is in memory. */
 export class ParquetWriter {
   private readonly groups = new TransformStream<WasmBatch, WasmBatch>();
   private readonly input = this.groups.writable.getWriter();
@@ -34,7 +34,7 @@ export class ParquetWriter {
     private readonly groupRows: number,
     private readonly write: Write,
   ) {
-    this.input.closed.catch(() => {}); // told by done
+    this.input.closed.catch(() => {}); // `done` reports the error
   }
 
   /**
@@ -46,25 +46,25 @@ export class ParquetWriter {
     return new ParquetWriter(metadata, groupRows, write);
   }
 
-  /** Adds a group of rows. @throws what `write` has thrown */
+  /** Adds a group of rows. @throws the error that `write` has thrown */
   async add(columns: readonly Column[]): Promise<void> {
     if (this.done === undefined) {
       this.done = this.run();
-      this.done.catch(() => {}); // told by add and end
+      this.done.catch(() => {}); // `add` and `end` report the error
     }
     const table = toWasm(columns);
     try {
       for (const batch of table.recordBatches()) await Promise.race([this.input.write(batch), this.done]);
     } finally {
-      table.free(); // else its memory stays until a garbage collection, which does not see it
+      table.free(); // frees the WebAssembly memory, which the garbage collector does not see
     }
   }
 
   /**
    * Writes the footer.
    *
-   * @param columns the columns, without rows: a file without rows has them too
-   * @throws what `write` has thrown
+   * @param columns the columns for a file without rows
+   * @throws the error that `write` has thrown
    */
   async end(columns: readonly Column[]): Promise<void> {
     if (this.done === undefined) return this.write(writeParquet(toWasm(columns), this.properties()));
@@ -88,7 +88,7 @@ export class ParquetWriter {
   }
 }
 
-/** The rows cross as an Arrow IPC stream. */
+/** The rows are passed to WebAssembly as an Arrow IPC stream. */
 function toWasm(columns: readonly Column[]): WasmTable {
   const schema = new Schema(columns.map(({ name, data, nullable }) => new Field(name, data.type, nullable)));
   const length = columns[0]?.data.length ?? 0;

@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { createOwnFile, readPlainFile } from '../../disk/plain-file.ts';
+import { readPlainFile, replaceOwnFile } from '../../disk/plain-file.ts';
 import type { Counts } from '../result-output.ts';
 import { type RunSettings, requireSame } from '../run-settings.ts';
 import { throwCannotWrite } from '../sink.ts';
 
-/** What a part was made of: if this changes, the part is made again. Plain JSON. */
+/** The input of a part as plain JSON. If it changes, the part is written again. */
 export type PartInput = Readonly<Record<string, unknown>>;
 
-/** Next to the first file of a part that is done. */
+/** The path of the done marker, next to the first file of a part. */
 export const markerOf = (file: string) => `${file}.done.json`;
 
-/** A change that could break a reader raises it. */
+/** Schema version. It increases with a change that could break a reader. */
 const SCHEMA = 1;
 
 /**
- * Whether a part is done: its marker is whole, its input is as it was and its files have the sizes that they had.
+ * Whether a part is done: its marker is valid, its input has not changed, and its files have the recorded sizes.
  *
  * @param file the first file of the part
  * @returns the rows of the part, or undefined
@@ -41,7 +41,7 @@ export async function doneBefore(
   return { ok: marker.ok, failed: marker.failed };
 }
 
-/** Removes the marker before the part is made again. @throws OutputError */
+/** Removes the marker before the part is written again. @throws OutputError */
 export async function unmark(file: string): Promise<void> {
   await rm(markerOf(file), { force: true }).catch(throwCannotWrite(markerOf(file)));
 }
@@ -49,8 +49,8 @@ export async function unmark(file: string): Promise<void> {
 /**
  * Writes the marker, whole or not at all.
  *
- * @param first names the part
- * @param files of the part; a part without rows may have none
+ * @param first the file that the marker is named after
+ * @param files the files of the part; a part without rows may have none
  * @throws OutputError
  */
 export async function markDone(
@@ -65,19 +65,7 @@ export async function markDone(
   for (const file of files) described.push(await describe(folder, file));
   const marker = { schema: SCHEMA, ok, failed, files: described, input, settings };
   const path = markerOf(first);
-  const beside = `${path}.tmp`;
-  try {
-    const handle = await createOwnFile(beside, 0o666);
-    try {
-      await handle.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    throwCannotWrite(path)(error);
-  }
+  await replaceOwnFile(path, `${JSON.stringify(marker, null, 2)}\n`, 0o666).catch(throwCannotWrite(path));
 }
 
 interface FileRecord {
@@ -106,7 +94,7 @@ interface Marker extends Counts {
   readonly settings: unknown;
 }
 
-/** @returns undefined for what is no marker of this version */
+/** @returns undefined if the text is not a marker of this version */
 function parse(text: string): Marker | undefined {
   try {
     const { schema, ok, failed, files, input, settings } = Object(JSON.parse(text)) as Record<string, unknown>;

@@ -8,7 +8,7 @@ import { html, type Markup } from './markup.ts';
 
 const MOST_BARS = 40;
 
-/** Recall and precision of each class that has images, the worst first. */
+/** Recall and precision of each class with images, lowest recall first. */
 export function classesPart(evaluation: Evaluation): Part {
   const sorted = lowestRecall(evaluation);
   const shown = sorted.slice(0, MOST_BARS);

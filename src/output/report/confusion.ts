@@ -5,20 +5,20 @@ import { draw } from './draw.ts';
 import { type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
 import type { Markup } from './markup.ts';
 
-/** A larger matrix cannot be read. */
+/** The most classes of a drawn matrix. A larger one could not be read. */
 const MOST_CLASSES = 25;
 const MOST_PAIRS = 200;
-/** Pairs that are named. */
+/** The most pairs that are named. */
 const MOST_UNCLEAR = 5;
 
-/** As it is drawn: no label has a column of its own, the last one. */
+/** The drawn matrix. The last column stands for no label. */
 interface Cell {
   readonly truth: string;
   readonly predicted: string;
   readonly images: number;
 }
 
-/** Which class is taken for which: all classes, or those of the commonest confusions. */
+/** The confusion matrix of all classes, or of the classes with the commonest confusions. */
 export function confusionPart(evaluation: Evaluation): Part {
   const { confusion, classes } = evaluation;
   const occurring = classes.filter(({ images, predicted }) => images + predicted > 0).map(({ label }) => label);
@@ -48,7 +48,7 @@ export function confusionPart(evaluation: Evaluation): Part {
   };
 }
 
-/** What so few images cannot tell. */
+/** Pairs for which there are too few images. */
 function unclear(evaluation: Evaluation): string {
   const pairs = unclearPairs(evaluation).sort((a, b) => b.images - a.images);
   if (pairs.length === 0) return '';
@@ -59,7 +59,7 @@ function unclear(evaluation: Evaluation): string {
   return ` With so few images it is not clear that these classes are told apart better than by chance: ${named.join(', ')}${more}.`;
 }
 
-/** The commonest confusions bring in both of their classes, until there are enough; in the order of the labels. */
+/** The classes of the commonest confusions, in label order. */
 function classesToShow(evaluation: Evaluation, occurring: readonly string[]): readonly string[] {
   if (occurring.length <= MOST_CLASSES) return occurring;
   const chosen = new Set<string>();
@@ -120,7 +120,7 @@ function matrix(
   });
 }
 
-/** By the square root, so that a few mistakes among many images are seen; not so strong that a count cannot be read. */
+/** Colour by the square root, so that few mistakes among many images are visible and the counts stay readable. */
 function strength(share: number, counts: boolean): number {
   return Math.sqrt(share) * (counts ? 0.55 : 1);
 }

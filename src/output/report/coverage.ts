@@ -5,16 +5,16 @@ import { draw } from './draw.ts';
 import { legend, type Part, share, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
 
-/** What a threshold costs and brings. */
+/** Precision and coverage for each threshold. */
 export interface Coverage {
   readonly curve: readonly CoveragePoint[];
-  /** The precision that was aimed at. */
+  /** The target precision. */
   readonly target: number;
-  /** The point that --calibrate chooses for it; null if no threshold reaches it. */
+  /** The point that --calibrate chooses; null if no threshold reaches the target. */
   readonly chosen: CoveragePoint | null;
 }
 
-/** Rows of the table: more are not read. */
+/** The most rows of the table. */
 const TABLE_ROWS = 20;
 
 /** How many images get a label, and how many of these labels are right, for every threshold. */

@@ -2,7 +2,7 @@ import { percent } from '../evaluation.ts';
 import { rounded } from '../writer.ts';
 import { html, type Markup, type Piece } from './markup.ts';
 
-/** A part of the page: what it shows, drawn, and the same as a table for those who cannot see it. */
+/** A figure of the page: a caption, a drawing, and a table with the same values for screen readers. */
 export interface Part {
   readonly id: string;
   readonly title: string;
@@ -31,31 +31,31 @@ export function table(caption: string, head: readonly string[], rows: readonly (
 ${rows.map(row)}</tbody></table>`;
 }
 
-/** A share in per cent, for people, with the number that JSON has, for programs. */
+/** A share in per cent, with the exact number in an attribute for programs. */
 export function share(value: number | null): Markup {
   return value === null ? html`–` : html`<data value="${rounded(value)}">${percent(value)}</data>`;
 }
 
-/** What may be wider than the page moves in a box of its own, also by keyboard. */
+/** A box for wide content, which scrolls by mouse and keyboard. */
 export function scrolling(name: string, inside: Markup): Markup {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${name}">${inside}</div>`;
 }
 
-/** The same drawing for a wide and for a narrow place; style shows the one that fits. */
+/** The same drawing for a wide and for a narrow page. CSS shows the one that fits. */
 export function twoWidths(draw: (width: number, narrow: boolean) => Markup): Markup {
   return html`<div class="wide">${draw(WIDE, false)}</div><div class="narrow">${draw(NARROW, true)}</div>`;
 }
 
-/** Pixels of the drawings; NARROW fits a telephone of 360 with its margins. */
+/** Widths of the drawings in pixels. NARROW fits a telephone of 360 pixels with its margins. */
 const WIDE = 560;
 const NARROW = 312;
 
-/** What a colour and shape of the drawing stand for. */
+/** The legend entry of a colour and shape. */
 export function legend(entries: readonly (readonly [mark: string, meaning: string])[]): Markup {
   return html`<ul class="legend">${entries.map(([mark, text]) => html`<li><span class="${mark}"></span>${text}</li>`)}</ul>`;
 }
 
-/** A label on an axis: cut where it would take too much of the drawing. */
+/** A label on an axis, truncated if it is too long. */
 export function shortLabel(label: string, most: number): string {
   const letters = Array.from(label);
   return letters.length <= most ? label : `${letters.slice(0, most - 1).join('')}…`;

@@ -1,20 +1,20 @@
 import { escapeUTF8 } from 'entities';
 import { oneLine } from '../../errors.ts';
 
-/** Text that is HTML already; only {@link html} and {@link trusted} make it, so that no name slips in as markup. */
+/** HTML text. Only {@link html} and {@link trusted} make it, so that no name of a file or label becomes markup. */
 export class Markup {
   constructor(readonly text: string) {}
 }
 
-/** What a template may hold: text and numbers are escaped, markup stays as it is, lists are joined. */
+/** A value in a template. Texts and numbers are escaped, markup stays unchanged, arrays are joined. */
 export type Piece = Markup | string | number | readonly Piece[];
 
-/** HTML in which every value is escaped that is no markup itself: names of files and labels may hold anything. */
+/** HTML in which every value is escaped unless it is markup. Names of files and labels may contain any character. */
 export function html(strings: TemplateStringsArray, ...pieces: readonly Piece[]): Markup {
   return new Markup(String.raw({ raw: strings }, ...pieces.map(escaped)));
 }
 
-/** Markup from a library that escapes by itself, such as a drawing. */
+/** Markup from a library that escapes values itself, such as a drawing. */
 export function trusted(text: string): Markup {
   return new Markup(text);
 }

@@ -48,7 +48,7 @@ ${mistakes(evaluation, pictures)}${failures(evaluation)}`,
   );
 }
 
-/** What a reader asks first: when, with what, labels from where, and how good a guess would be. */
+/** When and how the evaluation was made, where the labels come from, and the accuracy of guessing. */
 function facts({ date, version, digest, labelsFrom }: EvaluationRun, evaluation: Evaluation): Markup {
   const run = date === undefined ? [] : [`${date}, clip-classify ${version ?? ''}`];
   const model = digest === undefined ? [] : [`model digest ${digest}`];
@@ -68,7 +68,7 @@ function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
 ${entry('top1', 'Top-1', within(share(top1), intervals.top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', within(share(precision), intervals.precision))}`}${entry('top5', 'Top-5', within(share(top5), intervals.top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
 }
 
-/** A share, and below it where it lies with 95 % confidence. */
+/** A share, and below it its 95 % interval. */
 function within(value: Markup, interval: Interval | null): Markup {
   return interval === null ? value : html`${value}<small>95 %: ${intervalText(interval)}</small>`;
 }
@@ -98,7 +98,7 @@ ${byCell(mistakes).map(
 
 type Mistakes = Evaluation['mistakes'];
 
-/** The mistakes of each cell of the confusion matrix, the fullest cell first. */
+/** The mistakes of each cell of the confusion matrix, largest cell first. */
 function byCell(mistakes: Mistakes): [Mistakes[number], ...Mistakes][] {
   const cells = new Map<string, [Mistakes[number], ...Mistakes[number][]]>();
   for (const mistake of mistakes) {

@@ -5,7 +5,7 @@ import { draw } from './draw.ts';
 import { legend, type Part, share, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
 
-/** Whether scores mean what they say: accuracy over confidence, and how many images lie where. */
+/** The reliability diagram: accuracy over confidence, and the number of images in each bin. */
 export function reliabilityPart({ bins, ece, images }: Evaluation): Part {
   return {
     id: 'reliability',

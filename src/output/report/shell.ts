@@ -1,6 +1,6 @@
 import { html, type Markup, trusted } from './markup.ts';
 
-/** A page that needs nothing else: no script, and a policy that lets the browser fetch nothing. */
+/** A complete page without script. Its content security policy forbids all requests. */
 export function page(title: string, style: string, main: Markup): string {
   return html`<!doctype html>
 <html lang="en">

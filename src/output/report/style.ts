@@ -1,6 +1,6 @@
 /**
- * The look of the page. Blue and orange are Okabe and Ito's, told apart by the colour-blind too; text has a contrast of
- * at least 4.5 on its ground, light and dark.
+ * The style sheet of the page. Blue and orange are Okabe and Ito's, which colour-blind people can distinguish. Text has a contrast of
+ * at least 4.5 to its background in light and dark mode.
  */
 export const STYLE = `
 :root {

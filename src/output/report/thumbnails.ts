@@ -5,17 +5,17 @@ import type { FetchImage } from '../../image/download.ts';
 import { type ImageIdentity, readSource, sourceOfIdentity } from '../../image/source.ts';
 import { thumbnail } from '../../image/thumbnail.ts';
 
-/** Pixels of the longer side: sharp on a dense screen at half of it. */
+/** Pixels of the longer side. The page shows it at half this size, so that it is sharp on a dense screen. */
 const SIDE = 240;
 
-/** Under which name a picture is found: two paths that are no valid UTF-8 may be shown alike. */
+/** The key of a picture. Its shown name is not enough, because two paths that are not valid UTF-8 may look the same. */
 export function pictureKey({ image, pathBytes }: ImageIdentity): string {
   return pathBytes === undefined ? image : `${image}\0${Buffer.from(pathBytes).toString('base64')}`;
 }
 
 /**
- * Images as `data:` addresses, by {@link pictureKey}; upright, under the limits that they were classified under. One that
- * cannot be read any more is left out; so is a URL that needs a password, which its name does not have.
+ * Images as `data:` addresses by {@link pictureKey}, upright, with the limits of the run. An image that can no longer be read is
+ * skipped, and so is a URL with a password, because its name does not contain the password.
  */
 export async function thumbnails(
   images: readonly ImageIdentity[],

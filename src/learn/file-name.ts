@@ -1,0 +1,4 @@
+/** Whether a path names a learned classifier. */
+export function isLearnedFile(path: string): boolean {
+  return /\.clf\.json$/iu.test(path);
+}

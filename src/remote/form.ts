@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto';
+
+/** A multipart form with options and one image (RFC 7578). */
+export interface Form {
+  readonly type: string;
+  readonly parts: readonly Uint8Array[];
+  /** What the image is called in it: a name that no message holds by chance. */
+  readonly name: string;
+}
+
+/** The service does not learn what files are called here: names may hold anything, and they are nobody else's business. */
+export function formOf(options: object, image: Uint8Array): Form {
+  const boundary = randomUUID();
+  const name = `image-${boundary}`;
+  const head = [
+    `--${boundary}`,
+    'Content-Disposition: form-data; name="options"',
+    '',
+    JSON.stringify(options),
+    `--${boundary}`,
+    `Content-Disposition: form-data; name="images"; filename="${name}"`,
+    'Content-Type: application/octet-stream',
+    '',
+    '',
+  ].join('\r\n');
+  return {
+    type: `multipart/form-data; boundary=${boundary}`,
+    parts: [Buffer.from(head), image, Buffer.from(`\r\n--${boundary}--\r\n`)],
+    name,
+  };
+}
