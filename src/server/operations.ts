@@ -16,14 +16,14 @@ const flag = { type: 'boolean' } as const;
 const FIELDS: Readonly<Record<QueryName, { readonly description: string; readonly schema: JsonSchema }>> = {
   labels: { description: 'labels to choose from, separated by commas; repeatable', schema: list(text) },
   template: { description: 'prompt template, or the name of a template set; repeatable', schema: list(text) },
+  top: {
+    description: 'how many labels an image has, 5 if absent; or all',
+    schema: { anyOf: [{ type: 'integer', minimum: 1 }, { const: 'all' }] },
+  },
   about: { description: 'what the labels are, such as food', schema: text },
   level: {
     description: 'the level of labels with parents that is ranked; 1 is the widest',
     schema: { type: 'integer', minimum: 1 },
-  },
-  top: {
-    description: 'how many labels an image has, 5 if absent; or all',
-    schema: { anyOf: [{ type: 'integer', minimum: 1 }, { const: 'all' }] },
   },
   background: { description: 'add a background class made of neutral prompts', schema: flag },
   'background-prompt': { description: 'add a background class with this prompt; repeatable', schema: list(text) },
