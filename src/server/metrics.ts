@@ -3,6 +3,9 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Upper bounds, in seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** Gauges of prom-client that are named as counters, which `promtool check metrics` refuses. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((name) => `nodejs_active_${name}_total`);
+
 /** What the service is. */
 export interface ServiceFacts {
   readonly version: string;
@@ -30,6 +33,7 @@ export class Metrics {
     { queued, kept }: { readonly queued: () => number; readonly kept: () => number },
   ) {
     collectDefaultMetrics({ register: this.registry });
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name);
     new Gauge({
       name: 'clip_classify_info',
       help: 'The version and the model; always 1.',
