@@ -52,7 +52,7 @@ export function largePhotos(photos: readonly string[], cache: string): Promise<s
   return Promise.all(Array.from({ length: 8 }, (_, n) => mosaic(first(n), 8, [504, 378], cache, `-${n}`)));
 }
 
-/** A folder of so many names for the photographs: hard links, or symbolic ones where another disk forbids them. */
+/** A folder with `count` names for the photographs: hard links, or symbolic links if they are on another disk. */
 export async function manyNames(photos: readonly string[], count: number, folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const names = Array.from({ length: count }, (_, n) => join(folder, `${String(n).padStart(6, '0')}.jpg`));

@@ -43,7 +43,7 @@ export interface ConfusionCell {
   readonly images: number;
 }
 
-/** The images whose best score lies in (from, to]; the first bin holds 0 too. */
+/** The images whose best score is in (from, to]. The first bin also contains 0. */
 export interface ReliabilityBin {
   readonly from: number;
   readonly to: number;

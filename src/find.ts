@@ -22,17 +22,17 @@ export type Found = ImageIdentity & { readonly cosine: number };
 export type Unread = ImageIdentity & { readonly error: ImageError };
 
 export interface Findings {
-  /** Greatest cosine first; of equal cosines, the image that came first. */
+  /** Greatest cosine first. With equal cosines, the earlier image comes first. */
   readonly found: readonly Found[];
   readonly failed: readonly Unread[];
   /** Images that were compared. */
   readonly compared: number;
 }
 
-/** A subtracted text weighs less than an added one: most of its embedding is what all texts have in common. */
+/** The weight of a subtracted text. It is less than 1, because most of its embedding is common to all texts. */
 const WEIGHT_OF_WITHOUT = 0.5;
 
-/** A sum shorter than this points nowhere. */
+/** A shorter sum has no direction. */
 const NOTHING = 1e-3;
 
 /**
@@ -73,7 +73,7 @@ function sumOf(parts: readonly { readonly weight: number; readonly part: UnitRow
  *
  * @param query [1, D]
  * @param top images to keep; Infinity keeps all
- * @param threshold least cosine of an image that is kept
+ * @param threshold minimum cosine of an image
  */
 export async function findImages(
   query: UnitRows,
@@ -91,7 +91,7 @@ export async function findImages(
       continue;
     }
     const { ok: _, embedding, ...identity } = one;
-    if (order === 0) cosines(embedding, query); // throws if the two are not of one space
+    if (order === 0) cosines(embedding, query); // throws if the dimensions differ
     const cosine = dot(row(embedding, 0), row(query, 0));
     if (cosine >= threshold) best.push({ ...identity, cosine, order });
     order++;

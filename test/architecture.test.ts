@@ -29,7 +29,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/tensor.ts', 'src/errors.ts', 'src/once.ts'],
 ];
 
-/** Packages that have one room each. */
+/** The files that may import each package. */
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
@@ -49,7 +49,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'apache-arrow': /^src\/output\/parquet\//,
   'parquet-wasm/esm': /^src\/output\/parquet(\/writer|\/stored|-library)\.ts$/,
   picomatch: /^src\/inputs\/glob\.ts$/,
-  // The environment, as the library's default; the platform; the process's number, in the names of what it alone writes.
+  // for the environment as the library's default, for the platform, and for the pid in the names of temporary files
   'node:process':
     /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,

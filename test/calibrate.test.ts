@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { calibrate } from '../src/calibrate.ts';
 import { labelsFile } from '../src/output/calibration.ts';
 
-/** Names whose hash is even choose, the others try. */
+/** Names with an even hash are in the calibration split, the others in the test split. */
 const name = (chooses: boolean, from: number): string => {
   for (let n = from; ; n++) {
     const even = (createHash('sha256').update(`${n}.png`).digest()[0] as number) % 2 === 0;

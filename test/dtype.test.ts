@@ -71,7 +71,7 @@ describe.each(MODELS)('%s in lower precision', (model) => {
   it('gives an image the same embedding in any batch', async () => {
     const one = await withClip(model, { dtype: 'int8', batch: 1 }, embeddings);
     const eight = await withClip(model, { dtype: 'int8', batch: 8 }, embeddings);
-    // A hundredth of what is promised: nothing but the order of fp32 sums may differ.
+    // A hundredth of the promised tolerance, because only the order of fp32 sums may differ.
     for (const [n, row] of one.entries()) expect(largestGap(row, eight[n] ?? [])).toBeLessThan(1e-6);
   });
 

@@ -31,7 +31,7 @@ describe(`evaluate agrees with ${golden.source}`, () => {
       labels.map((column) => evaluation.confusion.find((c) => c.truth === row && c.predicted === column)?.images ?? 0),
     );
     expect(matrix).toEqual(expected.confusion);
-    // scikit-learn says 0 where a class is never said; here there is no precision.
+    // scikit-learn returns 0 if a class is never predicted; here the precision is null.
     for (const [n, { precision }] of evaluation.classes.entries())
       expect(Math.abs((precision ?? 0) - (expected.precision[n] as number))).toBeLessThan(1e-12);
   });
@@ -44,7 +44,7 @@ describe('evaluate, by hand', () => {
     const { classes, confusion, bins, ...evaluation } = await evaluate(
       each([
         judged('a', 'cat', labels, [0.8, 0.1, 0.1]), // right
-        judged('b', 'cat', labels, [0.3, 0.6, 0.1]), // a cat, taken for a dog
+        judged('b', 'cat', labels, [0.3, 0.6, 0.1]), // a cat, labelled as dog
         { result: failed('c'), truth: 'cat' },
         judged('d', 'dog', labels, [0.1, 0.8, 0.1]), // right
         judged('e', 'dog', labels, [0.0, 1.0, 0.0]), // right
@@ -59,7 +59,7 @@ describe('evaluate, by hand', () => {
       top1: 0.75,
       precision: 0.75,
       top5: 1,
-      meanPerClassRecall: 0.75, // (1/2 + 2/2) / 2; there is no elk
+      meanPerClassRecall: 0.75, // (1/2 + 2/2) / 2, because no image shows an elk
       // bins (11/15, 12/15] with 2 of 2 at 0.8, (8/15, 9/15] with 0 of 1 at 0.6, (14/15, 1] with 1 of 1 at 1
       ece: expect.closeTo((Math.abs(2 - 1.6) + 0.6 + 0) / 4, 12),
       mistakes: [{ image: 'b', truth: 'cat', predicted: 'dog', score: 0.6 }],

@@ -147,7 +147,7 @@ describe('the overlay', () => {
   });
 
   it('shows what the model sees: the middle of the picture, in the grid of its patches', async () => {
-    // Left and right of the middle square, red: no patch is.
+    // Left and right of the middle square is red, which no patch contains.
     const [width, height] = [96, 32];
     const data = new Uint8Array(width * height * 3);
     for (let n = 0; n < width * height; n++)

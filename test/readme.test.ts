@@ -29,7 +29,7 @@ describe('README', () => {
     expect(code).toBe(0);
     const [actual, expected] = [parse((stdout + stderr).trimEnd()), parse(shown)];
     expect(actual.map(({ line, label }) => line ?? label)).toEqual(expected.map(({ line, label }) => line ?? label));
-    // Another processor takes sums in another order: a last digit may differ.
+    // Another processor adds in another order, so a last digit may differ.
     for (const [n, { percent }] of expected.entries()) {
       if (percent !== undefined)
         expect(Math.abs((actual[n]?.percent ?? Number.NaN) - percent)).toBeLessThanOrEqual(0.2);

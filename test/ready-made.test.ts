@@ -13,7 +13,7 @@ import { readPorts } from '../src/onnx/ports.ts';
 import { buildGraph } from '../src/onnx/towers.ts';
 import { fixture } from './paths.ts';
 
-/** The weights of tiny-class in the graphs of every common exporter: the scores must be those of the checkpoint itself. */
+/** The weights of tiny-class in the graphs of every common exporter. The scores must equal those of the checkpoint. */
 const SOURCE = fixture('tiny-class');
 const LABELS = ['cat', 'small bird', 'house & tree'];
 const IMAGES = ['rgb.png', 'turned.jpg', 'grey.png'].map((name) => fixture(`images/${name}`));
@@ -58,7 +58,7 @@ function expectNative(results: readonly ImageResult[]): void {
   }
 }
 
-/** A model folder: graphs beside a copy of the weights that they point into, and configs. */
+/** A model folder: graphs next to a copy of the weights that they point into, and configs. */
 async function folderOf(
   name: string,
   graphs: Record<string, Uint8Array>,
@@ -68,7 +68,7 @@ async function folderOf(
   for (const [path, bytes] of Object.entries(graphs)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), bytes);
-    // Graphs of exporters hold their weights; these point to a file beside them, under a name that says so.
+    // Graphs of exporters contain their weights. These point to a file next to them.
     await cp(join(SOURCE, 'model.safetensors'), join(dirname(join(folder, path)), 'weights.bin'));
   }
   for (const [path, content] of Object.entries(configs)) {

@@ -47,7 +47,7 @@ describe('docs/recipes.md', { timeout: 300_000 }, () => {
   });
   afterAll(() => Promise.all(folders.map((one) => rm(one, { recursive: true }))));
 
-  /** Runs a script in the folder; a broken image makes a run end with 1, as it should, so the exit code is given back. */
+  /** Runs a script in the folder. @returns the exit code, which is 1 because of a broken image */
   const paste = (script: string, more: Record<string, string> = {}, shell = 'bash') =>
     promisify(execFile)(shell, ['-c', script], { cwd: folder, env: { ...env, ...more } }).then(
       ({ stderr }) => ({ code: 0, stderr }),

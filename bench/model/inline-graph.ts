@@ -11,7 +11,7 @@ export type Attribute = number | readonly number[] | { readonly float: number };
 export type Port = readonly [name: string, type: 'float' | 'int64', shape: readonly (number | string)[]];
 
 /**
- * Writes an ONNX file that holds its weights itself, as torch.onnx and the repositories of transformers.js have them. A message
+ * Writes an ONNX file that contains its weights, like torch.onnx and the repositories of transformers.js. A message
  * may come in parts, which a reader of protobuf joins: each weight is a part of the graph, written when it is there.
  */
 export class InlineGraph {

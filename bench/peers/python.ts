@@ -26,7 +26,7 @@ export interface PeerSetup {
   readonly compared: readonly string[];
   readonly batch: number;
   readonly threads: number;
-  /** Processes that decode beside the inference, where a peer has such. */
+  /** Processes that decode next to the inference, for peers that have them. */
   readonly workers: number;
 }
 
@@ -81,7 +81,7 @@ export class PythonSide {
   /** The versions of its libraries; known when it is open. */
   versions: Readonly<Record<string, string>> = {};
 
-  /** @throws Error if the side cannot begin; what it says is on standard error */
+  /** @throws Error if the side cannot begin; its messages are on standard error */
   static async open(python: string, script: string, setup: PeerSetup, env: NodeJS.ProcessEnv): Promise<PythonSide> {
     const child = spawn(python, [here(script), JSON.stringify(setup)], { env, stdio: ['pipe', 'pipe', 'inherit'] });
     const side = new PythonSide(child, createInterface({ input: child.stdout }));

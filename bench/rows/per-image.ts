@@ -9,7 +9,7 @@ import { inTurn, type Ratio, ratioOf } from '../statistics.ts';
 
 const BATCH = 8;
 
-/** Many small photographs, models open and warm: what is paid beside the inference. */
+/** Many small photographs, models open and warm: the time besides the inference. */
 export const perImage: Measurement = async (setting) => {
   const { model, env, threads, quick } = setting;
   const images = quick ? 16 : 150;

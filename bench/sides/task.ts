@@ -1,4 +1,4 @@
-/** What a side of a comparison does: rank these labels, which it encodes anew, for each of these photographs. */
+/** The task of a side: encode these labels, and rank them for each of these photographs. */
 export interface Task {
   readonly photos: readonly string[];
   readonly labels: readonly string[];

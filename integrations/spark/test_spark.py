@@ -2,6 +2,7 @@
 
     npm run test:spark            2,000 images
     IMAGES=20000 npm run test:spark
+    MODEL=clip-vit-b-32 …       another model than the starter
 """
 
 import json
@@ -18,6 +19,7 @@ REPOSITORY = FOLDER.parent.parent
 COMMAND = ["node", str(REPOSITORY / "bin/clip-classify.js")]
 LABELS = ["cat", "dog", "comma, inside", f"spark-test-{os.getpid()}"]
 COUNT = int(os.environ.get("IMAGES", "2000"))
+MODEL = ["-m", os.environ.get("MODEL", "starter")]
 
 os.environ["PYSPARK_PYTHON"] = sys.executable
 sys.path.insert(0, str(FOLDER))
@@ -58,7 +60,7 @@ def main() -> None:
         .config("spark.executor.memory", "512m")
         .config("spark.executor.extraJavaOptions", f"-Dclip-test=clip-test-{os.getpid()}")
         .config("spark.ui.enabled", "false")
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "64")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "256")
         .getOrCreate()
     )
     spark.sparkContext.setLogLevel("ERROR")
@@ -75,7 +77,7 @@ def main() -> None:
 
     numbers = spark.range(0, COUNT, 1, 40)
     images = numbers.mapInPandas(with_image, "id long, content binary")
-    rows = classify(images, "content", LABELS, command=COMMAND, options=["--threads", "1", "--quiet"])
+    rows = classify(images, "content", LABELS, command=COMMAND, options=["--threads", "1", "--quiet", *MODEL])
 
     started = time.monotonic()
     killed = []
@@ -98,7 +100,7 @@ def main() -> None:
 
     assert sorted(row["id"] for row in collected) == list(range(COUNT)), "rows are lost or doubled"
     plain = subprocess.run(
-        [*COMMAND, str(REPOSITORY / "examples/cat.jpg"), str(REPOSITORY / "examples/astronaut.jpg"), "-f", "jsonl", "--quiet"]
+        [*COMMAND, str(REPOSITORY / "examples/cat.jpg"), str(REPOSITORY / "examples/astronaut.jpg"), "-f", "jsonl", "--quiet", *MODEL]
         + [word for label in LABELS for word in ("-l", label.replace(",", "\\,"))],
         capture_output=True,
         check=True,

@@ -4,15 +4,15 @@ import { packageVersion } from '../disk/package-version.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
-/** To be counted up when the same model, image or text becomes another embedding than before. */
+/** Format version. Increase it when the same model gives another embedding for the same image or text. */
 const VERSION = 2;
 
-/** What embeddings depend on beside the model and what is embedded. */
+/** What embeddings depend on, in addition to the model and the image or text. */
 export interface Circumstances {
   readonly dtype: string;
-  /** As it was asked for. */
+  /** The requested provider. */
   readonly provider: string;
-  /** What decodes images, with its version. */
+  /** The decoder of images, with its version. */
   decoder(): string;
 }
 
@@ -20,7 +20,7 @@ export interface Circumstances {
 export class EmbeddingCache {
   private readonly pending = new Set<Promise<void>>();
 
-  /** @param onTrouble told why nothing can be kept */
+  /** @param onTrouble called with the reason if nothing can be cached */
   constructor(
     private readonly digest: ModelDigest,
     private readonly circumstances: Circumstances,
@@ -29,10 +29,10 @@ export class EmbeddingCache {
   ) {}
 
   /**
-   * The store of labels or of images. Whoever opens it closes it.
+   * Opens the store of labels or images. The caller closes it.
    *
-   * @param wait whether to wait until the model has been hashed, where nobody has done so before
-   * @returns undefined where the digest of the model is not known, or there is no cache
+   * @param wait whether to wait until the model is hashed, if its digest is not known yet
+   * @returns undefined if the digest of the model is not known, or there is no cache
    */
   async open(kind: 'labels' | 'images', { wait }: { readonly wait: boolean }): Promise<EmbeddingStore | undefined> {
     try {
@@ -58,13 +58,13 @@ export class EmbeddingCache {
     }
   }
 
-  /** Work that nobody waits for until the model is released. */
+  /** Work in the background. {@link release} waits for it. */
   settle(work: Promise<void>): void {
     const settled = work.catch(this.onTrouble).finally(() => this.pending.delete(settled));
     this.pending.add(settled);
   }
 
-  /** Waits for what is under way. */
+  /** Waits for the work in progress. */
   async release(): Promise<void> {
     await Promise.all(this.pending);
   }

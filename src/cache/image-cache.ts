@@ -12,19 +12,18 @@ import type { EmbeddingCache } from './cache.ts';
 import { stampKey } from './stamp.ts';
 import type { EmbeddingStore } from './store.ts';
 
-/** Files read at once, by Node's four threads. */
+/** Files read at once by Node's four threads. */
 const READERS = 4;
-/** Readers that do not come back keep a thread each, of the 64 that such a run has. */
+/** Files read at once if a disk may not answer. A read that never ends keeps one of the 64 threads of such a run. */
 const WARY_READERS = 32;
-/** Larger files are read again by whoever decodes them; smaller ones are handed over. */
+/** Bytes of larger files are not passed on: the decoder reads the file again. */
 const LARGE_BYTES = 16_000_000;
 
 /**
- * Encodes each image once: an image whose bytes this model has met before, decoded with the same options, comes from disk.
- * Where all do, the image graph is not opened. A file whose size, inode and times have not changed is not even read.
+ * Encodes each image once: if this model has encoded the same bytes with the same options before, the embedding comes from disk. If
+ * all do, the image graph is not opened. A file with unchanged size, inode and times is not read.
  *
- * An embedding is kept together with the number of pixels that was allowed when it was made: where fewer are allowed, the
- * image is looked at again.
+ * An embedding is stored together with the pixel limit of its run. If the limit is now lower, the image is checked again.
  */
 export class CachedImages implements ImageEncoder {
   private readonly reading: LimitFunction;
@@ -33,7 +32,7 @@ export class CachedImages implements ImageEncoder {
   private encodes = false;
   private lastProvider: Provider | undefined;
 
-  /** @param patience seconds that reading a file may take, where it may lie on a disk that does not answer */
+  /** @param patience seconds that reading a file may take, if it may be on a disk that does not answer */
   constructor(
     private readonly encoder: ImageEncoder,
     private readonly cache: EmbeddingCache,
@@ -42,7 +41,7 @@ export class CachedImages implements ImageEncoder {
     this.reading = pLimit(patience === undefined ? READERS : WARY_READERS);
   }
 
-  /** What images run on, or ran on where all came from disk. */
+  /** The provider of the images, or the one that encoded them if all come from disk. */
   async provider(): Promise<Provider> {
     return this.encodes ? this.encoder.provider() : (this.lastProvider ?? this.encoder.provider());
   }
@@ -112,7 +111,7 @@ export class CachedImages implements ImageEncoder {
   }
 }
 
-/** @throws ImageError if it takes longer; the work goes on, for what waits for a disk cannot be ended */
+/** @throws ImageError if it takes longer; the work continues, because a read that waits for a disk cannot be cancelled */
 async function within<T>(seconds: number | undefined, name: string, work: Promise<T>): Promise<T> {
   if (seconds === undefined) return work;
   const gone = new AbortController();
@@ -134,7 +133,7 @@ async function read(source: ImageSource, options: DecodeOptions): Promise<{ key:
   return source.kind === 'file' && bytes.length > LARGE_BYTES ? { key } : { key, bytes };
 }
 
-/** The stamp of a file; undefined for what is not a file, or has just changed. */
+/** The stamp of a file; undefined if it is not a file, or has just changed. */
 function stampOf(source: ImageSource, options: DecodeOptions): Promise<Buffer | undefined> | undefined {
   return source.kind === 'file' ? stampKey(source.path, options) : undefined;
 }
@@ -144,7 +143,7 @@ async function isStill(key: Buffer, source: ImageSource, options: DecodeOptions)
   return keyOf(await readSource(source), options).equals(key);
 }
 
-/** Everything that an embedding of this model depends on: the bytes, and all that is said about decoding them. */
+/** Everything that an embedding of this model depends on: the bytes and all decode options. */
 function keyOf(bytes: Uint8Array, { maxPixels: _, ...decoding }: DecodeOptions): Buffer {
   const how = JSON.stringify(Object.entries(decoding).sort());
   return createHash('sha256').update(`${how.length} ${how}`).update(bytes).digest();

@@ -4,11 +4,11 @@ import { rowOf, stack, type UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
 import type { Entry } from './segment.ts';
 
-/** So many new labels take minutes to encode: then they are kept as they come, in case the process is killed. */
+/** From this number on, new labels take minutes to encode. They are then stored in parts, in case the process is killed. */
 const MANY = 1_000;
 
 /**
- * Encodes labels, but that a label whose prompts this model has met before comes from disk. Where all do, neither the
+ * Encodes labels. If this model has encoded the prompts of a label before, its embedding comes from disk. If all do, neither the
  * tokenizer nor the text graph is opened.
  *
  * @throws LabelsError as `encodeLabels`
@@ -46,14 +46,14 @@ export async function encodeLabelsOnce(
   return { rows: stack(rows as UnitRows[]), truncated: [...truncated].sort((a, b) => a - b) };
 }
 
-/** The first time that a model is used, its digest is not known before its answers are. */
+/** When a model is used for the first time, its digest may be ready only after the labels are encoded. */
 async function keepLate(cache: EmbeddingCache, entries: readonly Entry[]): Promise<void> {
   const store = await cache.open('labels', { wait: true });
   for (const entry of entries) store?.put(entry);
   await store?.close();
 }
 
-/** JSON keeps lists of texts apart, whatever is in them. */
+/** The key of the prompts. JSON makes different lists of texts different. */
 function keyOf(texts: readonly string[]): Buffer {
   return createHash('sha256').update(JSON.stringify(texts)).digest();
 }

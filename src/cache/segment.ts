@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { row, type UnitRows, unitRows } from '../tensor.ts';
 
-/** Two numbers that are kept beside an embedding; what they mean is told by whoever stores it. */
+/** Two numbers that are stored with an embedding. Their meaning is up to the caller. */
 export type Notes = readonly [number, number];
 
 /** An embedding under its key. */
@@ -16,20 +16,20 @@ export interface Entry {
   readonly notes: Notes;
 }
 
-/** What a segment holds under a key. */
+/** An entry of a segment. */
 export type Stored = Omit<Entry, 'key'>;
 
 const MAGIC = Buffer.from('CLIPEMB\n');
 const VERSION = 1;
-/** Bounds what is allocated before a digest has been checked (CWE-770). */
+/** Limits what is allocated before a digest is checked (CWE-770). */
 const [MAX_FACTS, MAX_COLUMNS, MAX_BLOCK] = [65_536, 65_536, 65_536];
 const [KEY, DIGEST, NOTES] = [32, 32, 8];
 const SLAB_ROWS = 256;
 
-/** Neither a link nor a FIFO that somebody put there. */
+/** Do not follow links, and do not wait for a FIFO. */
 const PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** A segment that is being written has another ending; whoever reads takes both. */
+/** File name endings of finished and unfinished segments. Readers use both. */
 export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 
 /*
@@ -48,9 +48,9 @@ export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 export class SegmentReader {
   /** Where each record is, by the key as latin1. */
   readonly places = new Map<string, number>();
-  /** Whether every block is there to its end. */
+  /** Whether every block is complete. */
   whole = false;
-  /** What the sha256 of a record is over, and that. */
+  /** The data of a record and its sha256. */
   private readonly scratch: Buffer;
   private slab = new Float32Array();
 
@@ -65,7 +65,7 @@ export class SegmentReader {
     this.scratch = Buffer.concat([digest, Buffer.alloc(KEY + this.recordBytes)]);
   }
 
-  /** @returns undefined if it cannot be read, is damaged at its beginning, or is of other facts */
+  /** @returns undefined if the file cannot be read, its beginning is damaged, or it has other facts */
   static open(path: string, facts: string): SegmentReader | undefined {
     let file: number | undefined;
     try {
@@ -78,7 +78,7 @@ export class SegmentReader {
         return reader;
       }
     } catch {
-      // it has gone, or may not be read
+      // it was deleted, or may not be read
     }
     if (file !== undefined) closeSync(file);
     return undefined;
@@ -105,7 +105,7 @@ export class SegmentReader {
     this.whole = true;
   }
 
-  /** @returns undefined if the record is not what was written, or no unit embedding */
+  /** @returns undefined if the record is damaged, or is not a unit embedding */
   read(key: Uint8Array, place: number): Stored | undefined {
     const { scratch } = this;
     const body = DIGEST + KEY + NOTES + 4 * this.columns;
@@ -123,7 +123,7 @@ export class SegmentReader {
     }
   }
 
-  /** Rows come out of slabs: 100,000 small allocations would cost more than all else. */
+  /** Rows share large buffers, because 100,000 small allocations would take most of the time. */
   private newRow(): Float32Array {
     if (this.slab.length < this.columns) this.slab = new Float32Array(SLAB_ROWS * this.columns);
     const data = this.slab.subarray(0, this.columns);
@@ -151,7 +151,7 @@ function readHeader(file: number, facts: string): { digest: Buffer; columns: num
   return { digest, columns, end: 16 + length + DIGEST };
 }
 
-/** A segment that grows. It is there for readers from its first block on. */
+/** A segment for writing. Readers can use it from its first block on. */
 export class SegmentWriter {
   private end = 0;
 
@@ -202,7 +202,7 @@ export class SegmentWriter {
     this.end += bytes.length;
   }
 
-  /** Gives the segment its lasting name; what a full disk left half written is cut off. */
+  /** Renames the segment to its final name. A block that is only partly written because of a full disk is truncated. */
   async close(): Promise<void> {
     try {
       await this.handle.truncate(this.end);
@@ -224,7 +224,7 @@ function digestOf(...parts: readonly Uint8Array[]): Buffer {
   return hash.digest();
 }
 
-/** Node has the short way since 20.12. */
+/** Node has a shorter function since 20.12. */
 function sha256(bytes: Uint8Array): Buffer {
   return 'hash' in crypto ? crypto.hash('sha256', bytes, 'buffer') : digestOf(bytes);
 }

@@ -4,26 +4,26 @@ import { join } from 'node:path';
 import { makeFolder } from '../disk/cache-files.ts';
 import { type Entry, FINISHED, SegmentReader, SegmentWriter, type Stored, UNFINISHED } from './segment.ts';
 
-/** Smaller segments are put together when there are more than so many. */
+/** Small segments are merged if there are more than this number. */
 const [SMALL_BYTES, MOST_SMALL] = [8_000_000, 16];
-/** An unfinished segment that has not grown for so long belongs to a process that was killed. */
+/** An unfinished segment that has not grown for this long belongs to a process that was killed. */
 const DEAD_MS = 24 * 3600 * 1000;
 /** Entries of one block of a segment. */
 const BLOCK = 1024;
-/** Where the disk cannot keep up, so many entries wait; more are not kept. */
+/** The most entries that wait for a slow disk. More entries are not stored. */
 const MOST_WAITING = 65_536;
 
-/** Where a segment holds an embedding. */
+/** The place of an embedding in a segment. */
 interface Place {
   readonly segment: SegmentReader;
   readonly at: number;
 }
 
 /**
- * Embeddings on disk, by a key of 32 bytes. All of a store are comparable: they share its facts (the model, its precision, …).
+ * Embeddings on disk, by a key of 32 bytes. All embeddings of a store share its facts (the model, its precision, …).
  *
- * Each process that writes has a segment of its own and readers take all segments, so nobody waits for anybody. Nothing that
- * is damaged is believed, and nothing that goes wrong with the disk is an error: it costs time.
+ * Each process writes its own segment, and readers use all segments, so no process waits for another. Damaged records are ignored, and
+ * disk errors cost only time.
  */
 export class EmbeddingStore {
   private readonly segments: SegmentReader[] = [];
@@ -44,7 +44,7 @@ export class EmbeddingStore {
   /**
    * @param parent the folder of all stores
    * @param facts what all its embeddings have in common, as JSON
-   * @param onTrouble told once why nothing can be written
+   * @param onTrouble called once with the reason if nothing can be written
    */
   static async open(parent: string, facts: string, onTrouble: (error: unknown) => void): Promise<EmbeddingStore> {
     const folder = join(parent, createHash('sha256').update(facts).digest('hex').slice(0, 32));
@@ -65,7 +65,7 @@ export class EmbeddingStore {
     for (const [key, at] of segment.places) this.places.set(key, { segment, at });
   }
 
-  /** @returns undefined where there is none, or a damaged one: then it is made anew */
+  /** @returns undefined if there is no embedding, or it is damaged: it is then computed again */
   get(key: Buffer): Stored | undefined {
     const place = this.places.get(key.toString('latin1'));
     if (place === undefined) return undefined;
@@ -74,7 +74,7 @@ export class EmbeddingStore {
     return stored;
   }
 
-  /** Keeps an embedding; it is written while other work goes on. */
+  /** Stores an embedding. It is written in the background. */
   put(entry: Entry): void {
     if (this.broken || this.waiting.length >= MOST_WAITING) return;
     if (this.waiting.push(entry) === 1) this.writing = this.writing.then(() => this.flush());
@@ -97,13 +97,13 @@ export class EmbeddingStore {
 
   private giveUp(error: unknown): void {
     if (!this.broken) this.onTrouble(error);
-    void this.writer?.close().catch(() => {}); // what it has written stays
+    void this.writer?.close().catch(() => {}); // the written entries stay
     this.writer = undefined;
     this.broken = true;
     this.waiting = [];
   }
 
-  /** Waits until everything is written, and mends what was found damaged. */
+  /** Waits until everything is written, and repairs damaged segments. */
   async close(): Promise<void> {
     try {
       await this.writing;
@@ -117,8 +117,8 @@ export class EmbeddingStore {
   }
 
   /**
-   * Writes what is good in damaged and in many small segments into one. Two processes that do so at once write the same twice;
-   * whoever still reads a segment that goes keeps it open.
+   * Writes the valid records of damaged and small segments into one segment. If two processes do this at once, records are written
+   * twice. A reader keeps a deleted segment open.
    */
   private async tidy(): Promise<void> {
     if (this.broken) return;
@@ -163,7 +163,7 @@ export class EmbeddingStore {
   }
 }
 
-/** Whether nobody writes to a segment any more. */
+/** Whether no process writes to a segment any more. */
 async function isFinished(path: string): Promise<boolean> {
   if (path.endsWith(FINISHED)) return true;
   const info = await stat(path).catch(() => undefined);

@@ -2,7 +2,7 @@ import type { Embedded } from '../embed/encoder.ts';
 import { ClipError, ImageError, type ImageErrorCode, ModelError, messageOf, UsageError } from '../errors.ts';
 import type { ImageIdentity } from '../image/source.ts';
 
-/** What to do about a row that cannot be used. */
+/** The next step for a row that cannot be used. */
 export const AGAIN = 'embed the image again';
 const CODES: readonly ImageErrorCode[] = [
   'E_NOT_FOUND',
@@ -21,7 +21,7 @@ export function codeOf(value: unknown): ImageErrorCode {
   return CODES.find((code) => code === value) ?? 'E_DECODE';
 }
 
-/** An embedding that is not one. */
+/** The error for an invalid embedding. */
 export function badRow(identity: ImageIdentity): Extract<Embedded, { ok: false }> {
   const { image } = identity;
   return { ok: false, ...identity, error: new ImageError('E_DECODE', `${image} has no unit-length embedding`, AGAIN) };
@@ -29,7 +29,7 @@ export function badRow(identity: ImageIdentity): Extract<Embedded, { ok: false }
 
 const EMBED = 'use a .npy, .parquet or .jsonl file that clip-classify embed wrote for images';
 
-/** @throws ModelError if embeddings are of another model than that of `digest`; UsageError if no model is named */
+/** @throws ModelError if the embeddings are from another model than that of `digest`; UsageError if no model is named */
 export function requireDigest(fields: Readonly<Record<string, unknown>>, digest: string, path: string): void {
   const { digest: own, model } = fields;
   if (own === digest) return;
@@ -40,12 +40,12 @@ export function requireDigest(fields: Readonly<Record<string, unknown>>, digest:
   );
 }
 
-/** The file holds something else. */
+/** The error for a file with other content. */
 export function notImages(path: string, isTexts: boolean): UsageError {
   return new UsageError(`${path} contains ${isTexts ? 'embeddings of texts' : 'no embeddings of images'}`, EMBED);
 }
 
-/** Whatever was thrown while the file was read. */
+/** The error for anything that was thrown while the file was read. */
 export function unreadable(path: string, error: unknown): ClipError {
   return error instanceof ClipError ? error : new UsageError(`cannot use ${path}: ${messageOf(error)}`, EMBED, error);
 }

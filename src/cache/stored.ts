@@ -10,7 +10,7 @@ import type { ImageIdentity } from '../image/source.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
 import { AGAIN, badRow, codeOf, notImages, requireDigest, unreadable } from './stored-rows.ts';
 
-/** Longer lines are no rows: a name and 4,096 numbers take a tenth of it (CWE-770). */
+/** The longest line, in bytes. A name and 4,096 numbers take a tenth of it (CWE-770). */
 const MAX_LINE = 1_000_000;
 const MAX_COLUMNS = 65_536;
 
@@ -20,7 +20,7 @@ const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 /**
  * The embeddings of images that `embed` wrote, row by row: a bad row is an error, not an exception.
  *
- * @param digest of the model that is to score them
+ * @param digest the digest of the model that will score them
  * @throws UsageError if the file cannot be read or is something else, ModelError if its rows are of another model
  */
 export async function* storedEmbeddings(path: string, digest: string): AsyncGenerator<Embedded> {
@@ -79,7 +79,7 @@ async function* npyRows(path: string, digest: string): AsyncGenerator<Embedded> 
 async function readShape(path: string, handle: FileHandle): Promise<NpyShape> {
   try {
     const info = await handle.stat();
-    if (!info.isFile()) throw new TypeError('it is no file');
+    if (!info.isFile()) throw new TypeError('it is not a regular file');
     const start = Buffer.alloc(10 + 65_535);
     const { bytesRead } = await handle.read(start, 0, start.length, 0);
     const shape = parseNpyHeader(start.subarray(0, Math.max(bytesRead, 10)));
@@ -99,7 +99,7 @@ function floatsOf(bytes: Buffer, size: 2 | 4): Float32Array {
   return Float32Array.from({ length: count }, (_, n) => read(n));
 }
 
-/** A row as JSON has it: an image that had no embedding is an error again. */
+/** A row of JSON. An image without embedding becomes an error row again. */
 type Row =
   | Extract<Embedded, { ok: false }>
   | { readonly ok: true; readonly identity: ImageIdentity; readonly fields: Readonly<Record<string, unknown>> };
@@ -128,7 +128,7 @@ function toUnitRow(value: unknown, columns: number | undefined): UnitRows | unde
   return unitRows({ rows: 1, columns: value.length, data: Float32Array.from(value) });
 }
 
-/** The first line of a .jsonl tells whether it is one. @throws UsageError */
+/** Checks the first line of a .jsonl file. @throws UsageError */
 function requireImages({ image, text }: Readonly<Record<string, unknown>>, path: string): void {
   if (typeof image !== 'string') throw notImages(path, typeof text === 'string');
 }

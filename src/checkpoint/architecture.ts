@@ -1,4 +1,4 @@
-/** What all transformers have: residual attention blocks of one width. */
+/** The hyper-parameters of all transformers: residual attention blocks of one width. */
 export interface Transformer {
   readonly width: number;
   readonly layers: number;
@@ -9,7 +9,7 @@ export interface Transformer {
   readonly epsilon: number;
 }
 
-/** What all image encoders have: a square of pixels becomes a square grid of features. */
+/** The hyper-parameters of all image encoders: a square of pixels becomes a square grid of features. */
 export interface ImageGrid {
   /** Pixels on a side of the square input. */
   readonly imageSize: number;
@@ -19,7 +19,7 @@ export interface ImageGrid {
   readonly patch: number;
 }
 
-/** The vision transformer (Dosovitskiy et al. 2021), as CLIP, SigLIP and Hugging Face's ViT have it. */
+/** The vision transformer (Dosovitskiy et al. 2021) of CLIP, SigLIP and Hugging Face's ViT. */
 export interface VisionTransformer extends Transformer, ImageGrid {
   readonly kind: 'vit';
   /** grid² patches, and the class token if there is one. */
@@ -29,15 +29,15 @@ export interface VisionTransformer extends Transformer, ImageGrid {
   /** '1d': one learned row per token; '2d': one learned map over the patches, none for the class token. */
   readonly positions: '1d' | '2d';
   /**
-   * 'class': the class token; 'mean': all tokens; 'patch mean': all but the class token; 'attention': SigLIP's learned query;
-   * 'queries': CoCa's, of which the first is taken.
+   * 'class': the class token; 'mean': the mean of all tokens; 'patch mean': the mean of all tokens except the class token; 'attention':
+   * SigLIP's learned query; 'queries': CoCa's learned queries, of which the first is used.
    */
   readonly pooling: 'class' | 'mean' | 'patch mean' | 'attention' | 'queries';
-  /** The last norm comes before the pooling; else after it. */
+  /** Whether the last norm comes before the pooling, not after it. */
   readonly normBeforePooling: boolean;
   /** Of the pooling with queries. */
   readonly poolingHeads: number;
-  /** A dense layer with tanh after the class token, as Hugging Face's ViT has it. */
+  /** A dense layer with tanh after the class token, as in Hugging Face's ViT. */
   readonly pooler: boolean;
 }
 
@@ -50,7 +50,7 @@ export interface ConvBlock {
   readonly outputs: number;
 }
 
-/** EfficientNet-Lite (Tan & Le 2019, without squeeze and excitation), and the head that puts its features into the text space. */
+/** EfficientNet-Lite (Tan & Le 2019, without squeeze and excitation), and the head that maps its features into the text space. */
 export interface EfficientNetLite extends ImageGrid {
   readonly kind: 'efficientnet-lite';
   /** Channels after the first convolution. */
@@ -58,7 +58,7 @@ export interface EfficientNetLite extends ImageGrid {
   readonly blocks: readonly ConvBlock[];
   /** Channels of the last feature map. */
   readonly features: number;
-  /** Names that its own classifier knows. */
+  /** The number of classes of its own classifier. */
   readonly classes: number;
   /** Hidden units of the correction. */
   readonly hidden: number;
@@ -88,25 +88,25 @@ export interface ConvNext extends ImageGrid {
 
 export type ImageTower = VisionTransformer | EfficientNetLite | ModifiedResNet | ConvNext;
 
-/** Which token of a prompt is read, or what is made of all of them. */
+/** How the tokens of a prompt become one vector. */
 export type TextPooling =
-  /** CLIP's end of text. */
+  /** CLIP: the end-of-text token. */
   | { readonly at: 'end of text'; readonly id: number }
   /** Early exports name the wrong end of text, 2; Hugging Face and open_clip then take the greatest id. */
   | { readonly at: 'greatest id' }
   /** SigLIP: the last token of a prompt that is padded to the context. */
   | { readonly at: 'last token' }
-  /** CoCa: a token of the model's own behind the prompt; `padding` is the id that fills prompts up. */
+  /** CoCa: the model's own token after the prompt; `padding` is the id of the padding. */
   | { readonly at: 'appended token'; readonly padding: number }
   /** BERT's first token. */
   | { readonly at: 'class token' }
   /** The mean over all tokens that are not padding. */
   | { readonly at: 'mean' };
 
-/** What all text encoders have. */
+/** The hyper-parameters of all text encoders. */
 interface TextInput {
   readonly vocabulary: number;
-  /** The most tokens of a prompt, start and end of text included. */
+  /** The most tokens of a prompt, including start and end of text. */
   readonly context: number;
   readonly pooling: TextPooling;
 }
@@ -114,20 +114,20 @@ interface TextInput {
 /** The text transformer of CLIP, SigLIP, CLIPA and CoCa. */
 export interface TextTransformer extends Transformer, TextInput {
   readonly kind: 'transformer';
-  /** A token sees itself and those before it, and no other. */
+  /** Whether attention is causal: a token attends to itself and earlier tokens only. */
   readonly causal: boolean;
 }
 
-/** BERT (Devlin et al. 2019) and its heirs: norms after each sum, and every token sees every other. */
+/** BERT (Devlin et al. 2019) and its successors: norms after each sum, and every token attends to every other. */
 export interface Bert extends Transformer, TextInput {
   readonly kind: 'bert';
-  /** The id that fills a prompt up; no token sees it. */
+  /** The id of the padding, to which no token attends. */
   readonly padding: number;
   /** The row of the first token's position: RoBERTa's positions begin after its padding id. */
   readonly firstPosition: number;
   /** A dense layer with tanh after the class token. */
   readonly pooler: boolean;
-  /** Layers between the pooled width and the shared space: none, a matrix, or two with a GELU between them. */
+  /** Layers between the pooled vector and the shared space: none, a matrix, or two layers with a GELU between them. */
   readonly projections: 0 | 1 | 2;
 }
 

@@ -18,7 +18,7 @@ export async function readModelJson(folder: string, file: string): Promise<Recor
   return value;
 }
 
-/** Reads fields of a config whose types are not trusted, and says which file, field and value is at fault. */
+/** Reads and checks fields of a config. Errors name the file, field and value. */
 export class ConfigReader {
   private readonly fields: Readonly<Record<string, unknown>>;
 
@@ -52,7 +52,7 @@ export class ConfigReader {
     throw new ModelError(`${key} in ${this.name} (${this.folder}) is ${value}; it must be a whole number`, mend);
   }
 
-  /** Whether a field is true; one that is missing is not. */
+  /** Whether a field is true. A missing field is false. */
   flag(key: string): boolean {
     return this.fields[key] === true;
   }

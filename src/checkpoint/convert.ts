@@ -4,21 +4,21 @@ import { LARGEST_HALF, toHalves, widen } from './floats.ts';
 import { quantizeMatrix } from './quantize.ts';
 import { type Checkpoint, readExactly, type TensorEntry } from './safetensors.ts';
 
-/** How the weights of a tower can be stored other than as they came. */
+/** The precisions to which weights can be converted. */
 export type Storage = 'fp16' | 'int8';
 
-/** A tower's tensors in another storage: a safetensors file, planned before any tensor is read. */
+/** The conversion of an encoder to another precision: a safetensors file, planned before any tensor is read. */
 export interface Conversion {
   /** The length of the header and the header: the first bytes of the file. */
   readonly head: Uint8Array;
-  /** Of the whole file. */
+  /** Size of the whole file. */
   readonly bytes: number;
-  /** Where everything will lie in the file. */
+  /** The entries with their offsets in the new file. */
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /**
-   * Converts tensor by tensor, so that memory holds no more than the largest matrix.
+   * Converts tensor by tensor, so that only the largest matrix has to be in memory.
    *
-   * @param write is given pieces of the file, in no order; together they cover it
+   * @param write called with all parts of the file, in any order
    * @throws ModelError if a weight is not finite or, for fp16, too large
    */
   convert(write: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void>;
@@ -30,16 +30,15 @@ const TOWERS = {
 } as const;
 
 /**
- * The matrices of attention and MLPs, which take nine tenths of the time. The first block is left out, because its errors pass
- * through all others: it makes two fifths of all error where there are six blocks (docs/performance.md). The patch
- * embedding and the projection would add another third, for little time.
+ * The matrices of attention and MLPs, which need nine tenths of the time. The first block is not quantised, because its errors pass
+ * through all other blocks: with six blocks, it would cause two fifths of the error (docs/performance.md). The patch embedding and the
+ * projection would add another third of the error and save little time.
  */
 const PRODUCTS = /\.encoder\.layers\.[1-9]\d*\..*(q_proj|k_proj|v_proj|out_proj|fc1|fc2)\.weight$/u;
 
 /**
- * How the weights of a tower have to be converted for a dtype; undefined where they stay as they are. Half precision is
- * nothing new for a tower that has it. Texts stay as they are for int8: they are encoded once and kept, and images never
- * wait for them.
+ * The conversion of an encoder for a dtype; undefined if its weights stay unchanged, for example fp16 weights with fp16. Text encoders
+ * are not converted to int8, because texts are encoded only once and cached.
  */
 export function storageOf(
   checkpoint: Checkpoint,
@@ -60,10 +59,10 @@ interface Part extends Omit<TensorEntry, 'offset'> {
   readonly source: TensorEntry;
 }
 
-/** Plans the conversion of one tower: `int8` as {@link quantizeMatrix} does it, `fp16` for all that has two dimensions. */
+/** Plans the conversion of an encoder: `int8` with {@link quantizeMatrix}, `fp16` for tensors with two dimensions. */
 export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWERS, storage: Storage): Conversion {
   const sources = towerTensors(checkpoint, tower);
-  // The widest elements first: so each lies on a multiple of its size.
+  // The widest elements come first, so that each is aligned to its size.
   const parts = sources.flatMap((entry) => partsOf(entry, storage)).sort((a, b) => width(b) - width(a));
   let end = 0;
   const list = parts.map((part) => {

@@ -1,16 +1,16 @@
 import { ModelError } from '../errors.ts';
 import type { Checkpoint } from './safetensors.ts';
 
-/** What to do about a checkpoint of another kind. */
+/** The next step for a checkpoint of another architecture. */
 export const unsupported =
   'supported are CLIP and SigLIP checkpoints with the tensor names of Hugging Face or open_clip';
 
 const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
 
-/** Tensors that no graph needs: buffers of older exports, and the scale and bias of the scores, which are read apart. */
+/** Tensors that no graph needs: buffers of older exports, and the logit scale and bias, which are read separately. */
 const UNUSED = /(^|\.)(position_ids|token_type_ids|attn_mask|num_batches_tracked|logit_scale|logit_bias)$/u;
 
-/** Checks a checkpoint against what an architecture has, tensor by tensor, and in the end that there is nothing else. */
+/** Compares a checkpoint with an architecture tensor by tensor, and checks at the end that no tensor is left over. */
 export class Expectation {
   private readonly known = new Set<string>();
 
@@ -33,7 +33,7 @@ export class Expectation {
       );
     }
     if (entry.dtype === 'I8' && shape.length === 2 && this.has(`${name}_scale`)) {
-      this.shape(`${name}_scale`, shape.slice(0, 1)); // rows in 8 bits, each with a scale
+      this.shape(`${name}_scale`, shape.slice(0, 1)); // rows of 8-bit numbers, each row with its own scale
     } else if (!FLOATS.includes(entry.dtype)) {
       throw new ModelError(`${name} is stored as ${entry.dtype}`, `save the checkpoint as one of ${FLOATS.join(', ')}`);
     }
@@ -50,7 +50,7 @@ export class Expectation {
     this.shape(`${name}.bias`, [width]);
   }
 
-  /** A batch normalisation as it is used after training. */
+  /** A batch normalisation in its form after training. */
   batchNorm(name: string, width: number): void {
     this.norm(name, width);
     for (const part of ['running_mean', 'running_var']) this.shape(`${name}.${part}`, [width]);
@@ -65,7 +65,7 @@ export class Expectation {
     this.linear(`${name}.fc2`, width, hidden);
   }
 
-  /** A tensor that is left over belongs to an architecture that would be computed wrongly without it. */
+  /** Refuses a checkpoint with an unknown tensor, because its results would be wrong without it. */
   nothingElse(): void {
     const rest = [...this.checkpoint.tensors.keys()].find((name) => !this.known.has(name) && !UNUSED.test(name));
     if (rest !== undefined) throw new ModelError(`${this.checkpoint.file} has the unknown tensor ${rest}`, unsupported);

@@ -1,6 +1,6 @@
 /** Bytes of a tensor of floats as 32-bit ones. @param dtype F32, F16 or BF16; the bytes are little-endian */
 export function widen(bytes: Uint8Array, dtype: string): Float32Array {
-  const whole = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes); // copied to where it is aligned
+  const whole = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes); // copied, so that it is aligned
   if (dtype === 'F32') return new Float32Array(whole.buffer, whole.byteOffset, whole.length / 4);
   const halves = new Uint16Array(whole.buffer, whole.byteOffset, whole.length / 2);
   const wide = new Float32Array(halves.length);
@@ -28,7 +28,7 @@ export const LARGEST_HALF = 65504;
 /**
  * Rounds floats to the nearest of IEEE 754 binary16, ties to the even one.
  *
- * @param values none beyond ±{@link LARGEST_HALF}
+ * @param values all within ±{@link LARGEST_HALF}
  */
 export function toHalves(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -41,7 +41,7 @@ export function toHalves(values: Float32Array): Uint16Array {
       // From 2⁻¹⁴: the exponent's bias goes from 127 to 15, 13 bits of fraction are rounded away.
       half = (magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13;
     } else {
-      // Below it halves are whole multiples of 2⁻²⁴.
+      // Smaller halves are whole multiples of 2⁻²⁴.
       half = roundToEven(Math.abs(values[i] as number) * 2 ** 24);
     }
     halves[i] = half | ((single >>> 16) & 0x8000);

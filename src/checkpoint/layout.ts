@@ -1,9 +1,9 @@
 import type { Checkpoint, TensorEntry } from './safetensors.ts';
 
-/** A pattern in a tensor's name and what stands there instead; a list is applied from top to bottom. */
+/** A pattern in the names of tensors and its replacement. A list is applied from top to bottom. */
 type Renames = readonly (readonly [pattern: RegExp, replacement: string])[];
 
-/** open_clip's ViT (open_clip/transformer.py), in the names of Hugging Face's CLIPModel. */
+/** open_clip's ViT (open_clip/transformer.py) with the names of Hugging Face's CLIPModel. */
 const OPEN_CLIP_VIT: Renames = [
   [/^visual\.class_embedding$/u, 'vision_model.embeddings.class_embedding'],
   [/^visual\.conv1\./u, 'vision_model.embeddings.patch_embedding.'],
@@ -16,7 +16,7 @@ const OPEN_CLIP_VIT: Renames = [
   [/^visual\.attn_pool\./u, 'vision_model.head.'],
 ];
 
-/** timm's ViT inside open_clip, as its SigLIPs have it. */
+/** timm's ViT inside open_clip, used by its SigLIPs. */
 const TIMM_VIT: Renames = [
   [/^visual\.trunk\.patch_embed\.proj\./u, 'vision_model.embeddings.patch_embedding.'],
   [/^visual\.trunk\.pos_embed$/u, 'vision_model.embeddings.position_embedding.weight'],
@@ -83,8 +83,8 @@ const HUGGING_FACE: Renames = [
 const TRANSPOSED: ReadonlySet<string> = new Set(['visual.proj', 'text_projection', 'text.text_projection']);
 
 /**
- * The same tensors under the names of Hugging Face's CLIPModel, so that one reader serves all layouts. Nothing is copied: a
- * stacked `in_proj` of query, key and value becomes three views into its bytes, a transposed projection is marked as such.
+ * The same tensors under the names of Hugging Face's CLIPModel, so that one reader works for all layouts. Nothing is copied: a stacked
+ * `in_proj` of query, key and value becomes three views into its bytes, and a transposed projection is marked as transposed.
  */
 export function withHuggingFaceNames(checkpoint: Checkpoint): Checkpoint {
   const prefix = commonPrefix([...checkpoint.tensors.keys()]);
@@ -104,10 +104,10 @@ export function withHuggingFaceNames(checkpoint: Checkpoint): Checkpoint {
   return checkpoint.withTensors(entries);
 }
 
-/** CoCa's decoder, which writes captions; scores do not need it. */
+/** CoCa's decoder, which writes captions and is not needed for scores. */
 const CAPTIONS = /^text_decoder\./u;
 
-/** What a wrapper such as DataParallel put before the name of every tensor. */
+/** The prefix that a wrapper such as DataParallel added to the name of every tensor. */
 function commonPrefix(names: readonly string[]): string {
   return PREFIXES.find((prefix) => names.length > 0 && names.every((name) => name.startsWith(prefix))) ?? '';
 }
@@ -120,7 +120,7 @@ function rename(entry: TensorEntry, renames: Renames): TensorEntry {
   return { ...entry, name, shape: [...entry.shape].reverse(), transposed: true };
 }
 
-/** Class tokens and positions of ViTs have sizes of 1 before their own, for the batch. */
+/** Removes the leading batch dimensions of size 1 from class tokens and positions of ViTs. */
 function shapeOf(name: string, shape: readonly number[]): readonly number[] {
   const own = name.endsWith('.class_embedding') ? 1 : name.endsWith('.position_embedding.weight') ? 2 : shape.length;
   return shape.slice(0, -own).every((size) => size === 1) ? shape.slice(-own) : shape;

@@ -2,13 +2,13 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ModelError, messageOf } from '../errors.ts';
 
-/** A tokenizer.json of 250,000 pieces takes 35 MB. */
+/** The largest text file of a model, in bytes. A tokenizer.json of 250,000 pieces has 35 MB. */
 const MAX_TEXT_BYTES = 256_000_000;
 
 /**
- * Opens a file of a model, whatever stands in its place: a FIFO would keep the reader waiting for ever, a device has no end.
+ * Opens a file of a model. It must be a regular file, because a FIFO would block the reader and a device has no end.
  *
- * @throws ModelError if it cannot be opened or is no file
+ * @throws ModelError if it cannot be opened or is not a regular file
  */
 export async function openModelFile(path: string, next: string): Promise<{ handle: FileHandle; size: number }> {
   let handle: FileHandle;
@@ -24,9 +24,9 @@ export async function openModelFile(path: string, next: string): Promise<{ handl
 }
 
 /**
- * Reads a text of a model, such as a config, whole.
+ * Reads a text file of a model, such as a config.
  *
- * @throws ModelError if it cannot be read, is no file or is too large
+ * @throws ModelError if it cannot be read, is not a regular file or is too large
  */
 export async function readModelText(path: string, next: string): Promise<string> {
   const { handle, size } = await openModelFile(path, next);

@@ -2,15 +2,15 @@ import { ModelError } from '../errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What open_clip's configs say, in the terms of Hugging Face's. */
+/** open_clip's config in the terms of Hugging Face's configs. */
 export interface OpenClipTerms {
-  /** As config.json has it. */
+  /** The fields of config.json. */
   readonly config: Fields;
-  /** As preprocessor_config.json has it. */
+  /** The fields of preprocessor_config.json. */
   readonly preprocessor: Fields;
 }
 
-/** The fields of open_clip's model_cfg that are understood, or change nothing; another one means another architecture. */
+/** The fields of open_clip's model_cfg that are supported or have no effect. Any other field means another architecture. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   model_cfg: [
     'embed_dim',
@@ -46,7 +46,7 @@ const RESAMPLE: ReadonlyMap<unknown, number> = new Map([
 /** open_clip's default (open_clip/model.py, CLIPVisionCfg). */
 const DEFAULT_HEAD_WIDTH = 64;
 
-/** Heads of timm's ViTs, which their tensors do not tell, by a part of the name. */
+/** Heads of timm's ViTs by a part of the name, because the tensors do not show them. */
 const TIMM_HEADS: readonly (readonly [part: string, heads: number])[] = [
   ['vit_base_', 12],
   ['vit_large_', 16],
@@ -54,10 +54,10 @@ const TIMM_HEADS: readonly (readonly [part: string, heads: number])[] = [
   ['vit_giantopt_', 16],
 ];
 
-/** Image towers of timm that are run. */
+/** The supported image encoders of timm. */
 const TIMM_MODELS = /^(vit_\w+_siglip_\d+|convnext_(tiny|small|base|large|xlarge|xxlarge))$/u;
 
-/** What open_clip takes from the name of a text model alone (its own config.json on the hub). */
+/** Hyper-parameters that open_clip gets only from the name of a text model (its config.json on the Hub). */
 const TEXT_MODELS: readonly (readonly [name: RegExp, terms: Fields])[] = [
   [/xlm-roberta|xlm-v/u, { model_type: 'xlm-roberta', layer_norm_eps: 1e-5, pooling: 'mean' }],
   [/roberta/u, { model_type: 'roberta', layer_norm_eps: 1e-5, pooling: 'mean' }],
@@ -70,13 +70,13 @@ const POOLERS: ReadonlyMap<unknown, string> = new Map([
   ['cls_last_hidden_state_pooler', 'class'],
 ]);
 
-/** open_clip's tokenizers cut prompts here, whatever the text model takes. */
+/** open_clip's tokenizers truncate prompts at this length, for any text model. */
 const DEFAULT_CONTEXT = 77;
 
 /**
- * Puts open_clip_config.json into the terms of Hugging Face's configs.
+ * Converts open_clip_config.json to the terms of Hugging Face's configs.
  *
- * @throws ModelError naming a field that stands for an architecture that is not supported
+ * @throws ModelError naming a field of an unsupported architecture
  */
 export function fromOpenClipConfig(root: Fields, folder: string): OpenClipTerms {
   const model = section(root, 'model_cfg', folder);
@@ -167,7 +167,7 @@ function bertTerms(text: Fields, folder: string): Fields {
   };
 }
 
-/** How open_clip prepares texts: with a tokenizer of its own, padded with zeros, or with one of Hugging Face. */
+/** How open_clip prepares texts: with its own tokenizer, padded with zeros, or with a tokenizer of Hugging Face. */
 function tokenizerTerms(text: Fields, folder: string): Fields {
   if (typeof text['hf_tokenizer_name'] !== 'string') return { cleaning: 'open_clip', pads_with: 0 };
   const { clean = 'whitespace' } = section(text, 'tokenizer_kwargs', folder);
@@ -183,7 +183,7 @@ function blockTerms(fields: Fields, quickGelu: boolean): Fields {
   };
 }
 
-/** Puts open_clip's preprocess_cfg into the terms of Hugging Face's preprocessor_config.json. */
+/** Converts open_clip's preprocess_cfg to the terms of Hugging Face's preprocessor_config.json. */
 export function preprocessorOfOpenClip(prepare: Fields, imageSize: unknown, folder: string): Fields {
   const side = imageSize ?? (Array.isArray(prepare['size']) ? prepare['size'][0] : prepare['size']);
   return {

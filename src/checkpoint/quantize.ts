@@ -8,22 +8,22 @@ export const LARGEST_STEP = 127;
  */
 export const LARGEST_PAIR = 128;
 
-/** A matrix in whole steps, each output channel with a step of its own: `weight[o, i] ≈ steps[i, o] · scales[o]`. */
+/** A quantised matrix with one scale per output channel: `weight[o, i] ≈ steps[i, o] · scales[o]`. */
 export interface QuantizedMatrix {
-  /** `[in, out]`, as integer products want it: within ±{@link LARGEST_STEP}, neighbours together within ±{@link LARGEST_PAIR} */
+  /** `[in, out]`, the layout for integer products: each within ±{@link LARGEST_STEP}, sums of neighbours within ±{@link LARGEST_PAIR} */
   readonly steps: Int8Array;
   /** `[out]`, the size of a step */
   readonly scales: Float32Array;
 }
 
 const ROUNDING = LARGEST_STEP + 1.5;
-/** Side of the squares that a matrix is turned in: their rows and columns stay in the first cache. */
+/** Side of the squares in which a matrix is transposed, so that they stay in the first-level cache. */
 const TILE = 64;
 
 /**
- * Quantises a matrix symmetrically, per output channel: no weight moves by more than half a step.
+ * Quantises a matrix symmetrically per output channel: no weight changes by more than half a step.
  *
- * @param weight `[out, in]`, or `[in, out]` where it is stored transposed
+ * @param weight `[out, in]`, or `[in, out]` if it is stored transposed
  * @returns undefined if a weight is not a finite number
  */
 export function quantizeMatrix(
@@ -49,7 +49,7 @@ export function quantizeMatrix(
     // Rounding may add half a step to each of a pair.
     scales[o] = Math.max(largest / LARGEST_STEP, largestPair / (LARGEST_PAIR - 1));
   }
-  // As a multiplication, by what the stored scale, a float, is the inverse of; a channel of zeros stays zero.
+  // A multiplication by the inverse of the stored scale, a float. A channel of zeros stays zero.
   const inverse = Float64Array.from(scales, (scale) => (scale === 0 ? 0 : 1 / scale));
   for (let top = 0; top < outputs; top += TILE) {
     const bottom = Math.min(top + TILE, outputs);
@@ -58,7 +58,7 @@ export function quantizeMatrix(
       for (let o = top; o < bottom; o++) {
         const stepsPerUnit = inverse[o] as number;
         for (let i = left, from = o * perOutput + left * perInput; i < right; i++, from += perInput) {
-          // Rounded to the nearest by cutting what is made positive: several times as fast as Math.round.
+          // Rounds by truncating a positive number, which is several times faster than Math.round.
           steps[i * outputs + o] = (((weight[from] as number) * stepsPerUnit + ROUNDING) | 0) - LARGEST_STEP - 1;
         }
       }

@@ -4,7 +4,7 @@ import { ModelError, messageOf } from '../errors.ts';
 import { halfToNumber } from './floats.ts';
 import { openModelFile } from './model-file.ts';
 
-/** Bytes per element of the types that the format names; of these the exporter takes F32, F16 and BF16. */
+/** Bytes per element of the types in the format. Graphs use F32, F16 and BF16. */
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   BOOL: 1,
   U8: 1,
@@ -23,12 +23,12 @@ const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   F64: 8,
 };
 
-/** The reference reader's own limit; the header of a CLIP takes some 50 KB. Bounds the first allocation (CWE-770). */
+/** The limit of the reference reader, which limits the first allocation (CWE-770). The header of a CLIP has about 50 KB. */
 const MAX_HEADER_BYTES = 100_000_000;
-/** CLIP needs four (the patch embedding); be generous, but finite. */
+/** The most dimensions of a tensor. CLIP needs four (the patch embedding). */
 const MAX_DIMENSIONS = 8;
 
-/** Where a tensor's bytes lie. */
+/** A tensor and the place of its bytes. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: string;
@@ -36,9 +36,9 @@ export interface TensorEntry {
   /** From the beginning of the file, in bytes. */
   readonly offset: number;
   readonly bytes: number;
-  /** Stored as `[in, out]`, where the shape here says `[out, in]`. */
+  /** Stored as `[in, out]`, although `shape` is `[out, in]`. */
   readonly transposed?: true;
-  /** The name of the file that holds it, if that is not the checkpoint's first. */
+  /** The name of its file, if it is not the first file of the checkpoint. */
   readonly shard?: string;
 }
 
@@ -48,16 +48,16 @@ export interface TensorEntry {
  */
 export class Checkpoint {
   constructor(
-    /** The real file, every link resolved: the graphs name it by its own name in its own folder. */
+    /** The real path with links resolved. Graphs refer to the file by its real name in its real folder. */
     readonly file: string,
     readonly tensors: ReadonlyMap<string, TensorEntry>,
-    /** The header as it stands in the file; of several files, all headers one after the other. */
+    /** The header of the file; with several files, all headers one after the other. */
     readonly header: Uint8Array,
-    /** All files that tensors lie in, in one folder: more than {@link file} if the checkpoint is sharded. */
+    /** All files with tensors, in one folder. There are several if the checkpoint is sharded. */
     readonly files: readonly string[] = [file],
   ) {}
 
-  /** The folder that graphs look for {@link location} in. */
+  /** The folder in which graphs look for {@link location}. */
   get folder(): string {
     return dirname(this.file);
   }
@@ -71,7 +71,7 @@ export class Checkpoint {
     return new Checkpoint(this.file, new Map(entries.map((entry) => [entry.name, entry])), this.header, this.files);
   }
 
-  /** The path of the file that holds a tensor. */
+  /** The path of the file of a tensor. */
   fileOf({ shard }: TensorEntry): string {
     return shard === undefined ? this.file : join(this.folder, shard);
   }
@@ -114,7 +114,7 @@ const damaged = 'the file is damaged: fetch or export it again';
  * Reads the index of a safetensors file. Every length is checked before anything of that size is allocated;
  * the tensors must cover the rest of the file exactly, as the reference reader demands.
  *
- * @throws ModelError if the file is missing, cut short, or its header lies
+ * @throws ModelError if the file is missing or truncated, or its header is wrong
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const file = await realpath(path).catch((error: unknown) => {
@@ -136,7 +136,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
 }
 
-/** What Git LFS leaves in place of a file that it has not fetched begins with `version https://git-lfs…`. */
+/** The first bytes of a Git LFS pointer, `version https://git-lfs…`, which stands for a file that was not downloaded. */
 export function lfsPointer(path: string): ModelError {
   return new ModelError(
     `${path} is a Git LFS pointer: the file itself has not been fetched`,
@@ -212,7 +212,7 @@ function decodeFloat(bytes: Buffer, entry: TensorEntry): number {
   }
 }
 
-/** An object of JSON: neither null nor a list. */
+/** Whether a value is a JSON object: not null and not an array. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,8 +4,7 @@ import { readModelJson } from './config.ts';
 import { Checkpoint, isRecord, readCheckpoint } from './safetensors.ts';
 
 /**
- * Reads the index of a checkpoint that lies in several safetensors files: model.safetensors.index.json says which file holds
- * which tensor. Nothing is copied.
+ * Reads the index of a sharded checkpoint: model.safetensors.index.json contains the file of each tensor. Nothing is copied.
  *
  * @throws ModelError if the index or a file is missing or damaged, or they contradict each other
  */

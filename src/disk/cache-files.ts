@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
 
-/** Makes temporary names of one process differ. */
+/** A counter for temporary names of this process. */
 let written = 0;
 
 /**
- * @param variable says where the cache is
- * @throws CacheError if a disk has not the space for so many bytes; where it does not tell, they are tried
+ * @param variable the environment variable with the path of the cache
+ * @throws CacheError if the disk has less free space than `bytes`; not thrown if the free space is unknown
  */
 export async function requireSpace(folder: string, bytes: number, variable = 'HF_HUB_CACHE'): Promise<void> {
   const disk = await statfs(folder).catch(() => undefined);
@@ -19,7 +19,7 @@ export async function requireSpace(folder: string, bytes: number, variable = 'HF
   );
 }
 
-/** Runs what writes to a cache; its failures become one line that names the variable to set. */
+/** Runs work that writes to a cache. Its system errors become a CacheError that names the variable to set. */
 export async function inCache<T>(folder: string, variable: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -29,7 +29,7 @@ export async function inCache<T>(folder: string, variable: string, work: () => P
   }
 }
 
-/** A file of the cache is there, or may be, and cannot be read: what it says is not known, and not taken for nothing. */
+/** The error for a file of the cache that cannot be read. It must not count as missing. */
 export function unreadableCache(path: string, error: unknown): CacheError {
   return new CacheError(
     `cannot read ${path} in the cache: ${messageOf(error)}`,
@@ -39,8 +39,8 @@ export function unreadableCache(path: string, error: unknown): CacheError {
 }
 
 /**
- * Makes a folder and those above it, for their owner alone if nothing else is said; one that is there stays as it is.
- * Node's recursive mkdir never ends where the folder above is there and yet nothing can be made in it, as in /proc.
+ * Creates a folder and its parents, by default for their owner only. An existing folder is not changed.
+ * Node's recursive mkdir never ends if a parent exists but nothing can be created in it, such as /proc.
  */
 export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   const isFolder = await stat(folder).then(
@@ -51,18 +51,18 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
   const above = dirname(folder);
   if (above !== folder) await makeFolder(above, mode);
   await mkdir(folder, { mode }).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error; // another process may have been faster
+    if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error; // another process may have created it
   });
 }
 
-/** Writes a small file so that it is there whole or not at all. */
+/** Writes a small file whole or not at all. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));
   await writeWhole(path, (temporary) => writeFile(temporary, text));
 }
 
 /**
- * Makes something under a temporary name in the same folder, then gives it its name: others see all of it or nothing.
+ * Creates something under a temporary name in the same folder, then renames it, so that other processes see all of it or nothing.
  *
  * @param write makes a file, a link or a folder at the temporary path
  */
@@ -78,7 +78,7 @@ export async function writeWhole<T>(path: string, write: (temporary: string) => 
   }
 }
 
-/** Whether there is anything of this name, even a link that leads nowhere. */
+/** Whether anything has this name, even a broken link. */
 export async function isThere(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined)) !== undefined;
 }

@@ -2,25 +2,25 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 
-/** What the hub tells of a file's bytes: sha256 for one in LFS, else the sha1 that git gives the blob. */
+/** The Hub's checksum of a file: sha256 for a file in LFS, otherwise git's sha1 of the blob. */
 export interface Digest {
   readonly algorithm: 'sha256' | 'git-sha1';
   readonly hex: string;
 }
 
-/** Of a whole file: the sha256, which is pinned, and what the hub would tell. */
+/** The checksums of a file: the sha256, which is recorded, and the checksum of the Hub. */
 export interface FileDigests {
   readonly sha256: string;
   /** In the algorithm of the {@link Digest} that is expected. */
   readonly hub: string;
 }
 
-/** Hashes a file while it passes by. */
+/** Hashes the bytes of a file in pieces. */
 export class Hasher {
   private readonly sha256: Hash = createHash('sha256');
   private readonly gitSha1: Hash | undefined;
 
-  /** @param size of the whole file in bytes: git hashes it first */
+  /** @param size of the whole file in bytes, because git's hash begins with it */
   constructor(algorithm: Digest['algorithm'], size: number) {
     if (algorithm === 'git-sha1') this.gitSha1 = createHash('sha1').update(`blob ${size}\0`);
   }
@@ -81,7 +81,7 @@ export function toDigest(value: unknown): Digest | undefined {
   return /^[0-9a-f]{40}$/u.test(value) ? { algorithm: 'git-sha1', hex: value } : undefined;
 }
 
-/** Tells whether a file has been touched: its inode, size and times of change in nanoseconds, links resolved. */
+/** Shows whether a file was touched: its inode, size and times of change in nanoseconds, with links resolved. */
 export async function stampOf(path: string): Promise<string> {
   const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
   return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;

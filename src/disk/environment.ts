@@ -16,7 +16,7 @@ export function cacheFolder(env: Env = processEnv): string {
 }
 
 /**
- * The hub's cache, which Python's tools share (huggingface_hub, constants.py):
+ * The Hub's cache, which is shared with Python's tools (huggingface_hub, constants.py):
  * `HF_HUB_CACHE`, else `HUGGINGFACE_HUB_CACHE`, else `hub` in {@link hubHome}.
  */
 export function hubCacheFolder(env: Env = processEnv): string {
@@ -29,8 +29,8 @@ export function hubHome(env: Env = processEnv): string {
 }
 
 /**
- * A `~` at the start and `$NAME` or `${NAME}` anywhere, as Python's tools expand them: unit files and .env files pass
- * such paths as they are. An unknown variable stays as it is written.
+ * Expands `~` at the start and `$NAME` or `${NAME}` anywhere, like Python's tools, because unit files and .env files do not expand them.
+ * An unknown variable stays unchanged.
  */
 export function expandPath(path: string, env: Env): string {
   const home = /^~(?=[\\/]|$)/u.test(path) ? join(env['HOME'] || homedir(), path.slice(1)) : path;

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { kill, pid } from 'node:process';
 import { hasCode } from './error-code.ts';
 
-/** Who holds a lock, as its file says. */
+/** The holder of a lock, from its file. */
 export interface Holder {
   readonly pid: number;
   readonly host: string;
@@ -16,7 +16,7 @@ export interface Holder {
   readonly space?: string;
   /** Whether the process also holds the lock of the kernel. */
   readonly kernel: boolean;
-  /** Names this lock alone. */
+  /** A unique name of this lock. */
   readonly id: string;
 }
 
@@ -64,7 +64,7 @@ export async function nameOfProcess(): Promise<string> {
   return `${await placeOf()}-${pid}-${(await startOf(pid)) ?? 0}`;
 }
 
-/** The same question as {@link stateOf}, for a name that {@link nameOfProcess} made. */
+/** {@link stateOf} for a name of {@link nameOfProcess}. */
 export async function stateOfNamed(name: string): Promise<'alive' | 'dead' | 'unknown'> {
   const [place, process, start] = name.split('-');
   if (place !== (await placeOf())) return 'unknown';
@@ -87,7 +87,7 @@ function isAlive(process: number): boolean {
   try {
     return kill(process, 0);
   } catch (error) {
-    return hasCode(error, 'EPERM'); // it is another user's
+    return hasCode(error, 'EPERM'); // it belongs to another user
   }
 }
 
@@ -101,7 +101,7 @@ export async function spaceOf(): Promise<string | undefined> {
   return readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)); the name of the command, in parentheses, may hold spaces. */
+/** Field 22 of /proc/PID/stat (proc(5)); the name of the command, in parentheses, may contain spaces. */
 async function startOf(process: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${process}/stat`, 'utf8').catch(() => '');
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];

@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream';
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Opens what the user names for reading: a file, a device, or a FIFO as process substitution gives it. A FIFO is waited
- * for without a thread of its own, so that the program can end while nobody writes.
+ * Opens an input of the user: a file, a device, or a FIFO from process substitution. Waiting for a FIFO needs no thread, so the program
+ * can end while nobody writes to it.
  *
  * @throws Error if there is no such file, or it is a folder
  */
@@ -23,7 +23,7 @@ export async function openInput(path: string | Buffer): Promise<Readable> {
 }
 
 /**
- * Reads such an input to its end, which a device may not have.
+ * Reads an input up to a limit, because a device may have no end.
  *
  * @throws Error as {@link openInput}, or if it has more than `limit` bytes
  */
@@ -33,7 +33,7 @@ export async function readInput(path: string, limit: number): Promise<Buffer> {
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw new Error(`it has more than ${limit} bytes`); // ends the stream too
+    if (size > limit) throw new Error(`it has more than ${limit} bytes`); // also ends the stream
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);

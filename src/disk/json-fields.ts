@@ -1,4 +1,4 @@
-/** The fields of a JSON object, not yet known. Each reader throws a TypeError that names the field. */
+/** Unchecked fields of a JSON object. Each reader throws a TypeError that names the field. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 export function fields(value: unknown, name: string): Fields {

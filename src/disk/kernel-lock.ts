@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 
-/** A network file system whose lock server is gone never answers. */
+/** Milliseconds to wait, because a network file system without its lock server never answers. */
 const PATIENCE_MS = 5000;
 
 /**

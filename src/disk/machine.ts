@@ -5,16 +5,16 @@ import { dirname, join } from 'node:path';
 /** Where the controllers of both versions of cgroups are mounted, and what their files are called there. */
 const ROOT = '/sys/fs/cgroup';
 
-/** The cores that this process may keep busy: those of its affinity, or the quota of its cgroup where that is less. */
+/** The cores that this process may use: those of its affinity, or the quota of its cgroup if that is less. */
 export function usableCores(): number {
   const quotas = [
     ...valuesUpwards('', 'cpu.max').map(coresOfMax),
-    ...valuesUpwards('cpu', 'cpu.cfs_quota_us').map((quota) => Number(quota) / 100_000), // the period that everyone uses
+    ...valuesUpwards('cpu', 'cpu.cfs_quota_us').map((quota) => Number(quota) / 100_000), // the usual period
   ].filter((cores) => cores > 0);
   return Math.max(1, Math.min(availableParallelism(), ...quotas.map(Math.ceil)));
 }
 
-/** The bytes of memory that this process and its children may take: what is free, or the limit of its cgroup where that is less. */
+/** The bytes of memory that this process and its children may use: the free memory, or the rest of its cgroup's limit if that is less. */
 export function usableMemory(): number {
   const limits = [...valuesUpwards('', 'memory.max'), ...valuesUpwards('memory', 'memory.limit_in_bytes')]
     .map(Number)
@@ -53,19 +53,19 @@ export function refusedThreads(): number {
     .reduce((sum, count) => sum + count, 0);
 }
 
-/** `100000 100000`: microseconds of work in so many; `max` is no limit. */
+/** `50000 100000`: 50,000 microseconds of work in 100,000; `max` is no limit. */
 function coresOfMax(text: string): number {
   const [quota, period] = text.split(' ').map(Number);
   return (quota ?? Number.NaN) / (period ?? Number.NaN);
 }
 
-/** Free memory, with what the kernel can take back from its caches. */
+/** Free memory, including what the kernel can free from its caches. */
 function availableMemory(): number {
   const [, kilobytes] = /^MemAvailable:\s*(\d+) kB$/mu.exec(read('/proc/meminfo')) ?? [];
   return kilobytes === undefined ? freemem() : Number(kilobytes) * 1024;
 }
 
-/** A file of the cgroup of this process, and of those above it, whose limits hold too. @param controller '' is version 2 */
+/** A file of the cgroup of this process and of its parents, whose limits apply, too. @param controller '' is version 2 */
 function valuesUpwards(controller: string, file: string): string[] {
   const lines = read('/proc/self/cgroup')
     .split('\n')

@@ -22,10 +22,10 @@ function joinedSharp(): string | undefined {
 }
 
 /**
- * Loads a package with a native library, when it is first needed: where the library is missing or was built for another
- * system, everything that does not need it still works.
+ * Loads a package with a native library when it is first needed. If the library is missing or was built for another system, everything
+ * else still works.
  *
- * @throws ProviderError with the command that mends it
+ * @throws ProviderError with the command that fixes it
  */
 export function requireNative(name: keyof typeof FIXES): unknown {
   try {

@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
 
-/** Something else than a regular file is at the place of a file of this tool: a FIFO would block its reader for ever. */
+/** A path of this tool leads to something that is not a regular file. A FIFO would block its reader. */
 export class NotARegularFile extends Error {
   override readonly name = 'NotARegularFile';
   readonly syscall = 'open';
@@ -18,7 +18,7 @@ export async function readPlainFile(path: string): Promise<string> {
   return (await readPlainBytes(path)).toString();
 }
 
-/** The same as bytes. */
+/** {@link readPlainFile} as bytes. */
 export async function readPlainBytes(path: string): Promise<Buffer> {
   const file = await openPlainFile(path, O_RDONLY | O_NONBLOCK);
   try {
@@ -28,7 +28,7 @@ export async function readPlainBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** The same without a promise. */
+/** {@link readPlainFile} without a promise. */
 export function readPlainFileSync(path: string): string {
   const file = openSync(path, O_RDONLY | O_NONBLOCK);
   try {
@@ -39,20 +39,20 @@ export function readPlainFileSync(path: string): string {
   }
 }
 
-/** Opens a file of this tool to read and write it; a link is not followed. @throws NotARegularFile */
+/** Opens a file of this tool for reading and writing. Links are not followed. @throws NotARegularFile */
 export function openOwnFile(path: string): Promise<FileHandle> {
   return openPlainFile(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
 }
 
-/** Makes a new file for this tool; whatever had its name is removed, and the target of a link stays as it is. */
+/** Creates a new file of this tool. An existing file or link of this name is removed; the target of the link is not changed. */
 export async function createOwnFile(path: string, mode = 0o600): Promise<FileHandle> {
   await rm(path, { force: true });
   return open(path, O_RDWR | O_CREAT | O_EXCL, mode);
 }
 
 /**
- * Writes a file of this tool under the name `<path>.tmp`, then renames it, so that it is there whole or not at all. One process at a
- * time may do this; what a killed process left under that name is removed.
+ * Writes a file of this tool as `<path>.tmp`, then renames it, so that it is written whole or not at all. Only one process at a time
+ * may do this. The partial file of a killed process is removed.
  */
 export async function replaceOwnFile(path: string, text: string, mode?: number): Promise<void> {
   const temporary = `${path}.tmp`;

@@ -7,14 +7,14 @@ import { hasCode } from './error-code.ts';
 import { describeHolder, isOfThisBoot, parseHolder, stateOf } from './holder.ts';
 import { kernelLock } from './kernel-lock.ts';
 
-/** How often a waiting process looks again, in milliseconds: first, and at most. */
+/** Milliseconds between checks of a waiting process: at first, and at most. */
 const [FIRST_POLL_MS, LAST_POLL_MS] = [50, 1000];
-/** How often the holder touches its file, and how long without a touch its lock counts as abandoned. */
+/** How often the holder touches its file, and after how long without a touch the lock counts as abandoned. */
 const BEAT_MS = 2000;
 const SILENT_MS = 12_000;
-/** A lock file is written at once after it is made; one that stays empty this long is abandoned. */
+/** A lock file that stays empty this long is abandoned. */
 const EMPTY_MS = 2000;
-/** A lock that changes hands so often is busy. */
+/** After so many changes of the holder, the lock counts as busy. */
 const MOST_TRIES = 20;
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
@@ -26,12 +26,12 @@ export interface ProcessLock {
    * did not touch its lock. A process that was stopped there for long goes on without knowing that it lost the lock.
    */
   readonly seized: boolean;
-  /** Whether the lock is still held; a process that was stopped for long may have lost it. */
+  /** Whether this process still has the lock. A process that was stopped for long may have lost it. */
   isHeld(): Promise<boolean>;
   release(): Promise<void>;
 }
 
-/** What lies at the place of a lock is something else. */
+/** The path of a lock leads to something else. */
 export class NotALock extends Error {
   override readonly name = 'NotALock';
 
@@ -41,9 +41,9 @@ export class NotALock extends Error {
 }
 
 /**
- * Runs `work` while no other process that asks for the same lock does.
+ * Runs `work` while this process has the lock.
  *
- * @throws CacheError if something else lies at the place of the lock
+ * @throws CacheError if the path of the lock leads to something else
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -64,7 +64,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 }
 
 /**
- * Takes a lock for as long as this process wants.
+ * Takes a lock until it is released.
  *
  * A file is the lock. It names its holder, and the holder keeps it open and locked in the kernel, which frees it when the process
  * dies and never before: not while it is stopped, whatever its container, its clock or its pid. A system without kernel locks
@@ -89,7 +89,7 @@ export async function takeLock(path: string): Promise<ProcessLock | undefined> {
   return undefined;
 }
 
-/** @returns undefined if the file is there, or another process locked it first */
+/** @returns undefined if the file exists, or another process locked it first */
 async function create(path: string, seized: boolean): Promise<ProcessLock | undefined> {
   let file: FileHandle;
   try {
@@ -131,7 +131,7 @@ function keep(path: string, file: FileHandle, seized: boolean, isHeld: () => Pro
   };
 }
 
-/** Looks at a lock that is there; one that is free is taken away. */
+/** Checks an existing lock file. The file of a free lock is removed. */
 async function examine(path: string): Promise<'held' | 'free' | 'silent'> {
   let file: FileHandle;
   try {
@@ -172,14 +172,14 @@ async function changesWithin(path: string, time: number): Promise<boolean> {
   return false;
 }
 
-/** Opened anew each time: a network file system then asks its server. */
+/** The file is opened again each time, so that a network file system asks its server. */
 async function traceOf(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const info = await stat(path, { bigint: true }).catch(() => undefined);
   return `${info?.ino} ${info?.mtimeNs} ${text}`;
 }
 
-/** Takes a free lock away; another one that was made in between is put back. */
+/** Removes the file of a free lock. A new file that was created in between is restored. */
 async function evict(path: string, file: FileHandle): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -192,7 +192,7 @@ async function evict(path: string, file: FileHandle): Promise<void> {
   }
 }
 
-/** Whether an open file is the one of this name. */
+/** Whether the path still leads to this open file. */
 export async function isAt(path: string, file: FileHandle): Promise<boolean> {
   const [there, open] = await Promise.all([
     stat(path, { bigint: true }).catch(() => undefined),

@@ -5,19 +5,19 @@ import { digestFile, sha256Of, stampOf } from './digest.ts';
 import { cacheFolder, type Env } from './environment.ts';
 import { readPlainFile } from './plain-file.ts';
 
-/** A file that has just been changed may change again within one tick of the clock that stamps it; then it is not remembered. */
+/** A digest is not cached if the file changed in the last milliseconds, because the file could change again with the same time stamp. */
 const YOUNG_MS = 2_000;
 
-/** What is remembered of a file. */
+/** The cached digest of a file. */
 interface Memory {
   readonly path: string;
   readonly stamp: string;
   readonly sha256: string;
-  /** Over the others: a digest with a flipped bit is not believed. */
+  /** A checksum of the other fields, which finds flipped bits. */
   readonly check: string;
 }
 
-/** The sha256 of a file that was hashed before, if its size, inode and times of change are what they were; else undefined. */
+/** The cached sha256 of a file; undefined if it was not hashed before, or its size, inode or times have changed. */
 export async function rememberedDigest(path: string, env?: Env): Promise<string | undefined> {
   try {
     const stamp = await stampOf(path);
@@ -25,11 +25,11 @@ export async function rememberedDigest(path: string, env?: Env): Promise<string 
     const digest = memory.sha256 ?? '';
     return memory.stamp === stamp && memory.check === checkOf(path, stamp, digest) ? digest : undefined;
   } catch {
-    return undefined; // nothing is remembered
+    return undefined; // no digest is cached
   }
 }
 
-/** Hashes a file, a second for each gigabyte or so, and remembers the sha256. */
+/** Hashes a file and caches the sha256. It takes about a second for each gigabyte. */
 export async function hashAndRemember(path: string, env?: Env): Promise<string> {
   const stamp = await stampOf(path);
   const { size, mtimeMs, ctimeMs } = await stat(path);
@@ -38,7 +38,7 @@ export async function hashAndRemember(path: string, env?: Env): Promise<string> 
   if (settled) {
     const memory: Memory = { path, stamp, sha256, check: checkOf(path, stamp, sha256) };
     const write = async () => replaceFile(await memoryOf(path, env), `${JSON.stringify(memory)}\n`);
-    await write().catch(() => {}); // costs time the next time, not this run
+    await write().catch(() => {}); // without the cache, the next run takes longer
   }
   return sha256;
 }

@@ -3,42 +3,42 @@ import { replaceFile } from './cache-files.ts';
 import { digestFile, stampOf } from './digest.ts';
 import { readPlainFile } from './plain-file.ts';
 
-/** What stands in the file beside a file that was written here. */
+/** The content of the seal: a file next to a file that this tool wrote. */
 interface Seal {
-  /** The file that it was made of. */
+  /** The file that it was made from. */
   readonly source: string;
   readonly sha256: string;
-  /** Of the file when it was last known to have that sha256. */
+  /** The stamp of the file at the last check of its sha256. */
   readonly stamp: string;
 }
 
-/** Notes what a file that has just been written holds, so that {@link isIntact} can tell whether it still does. */
+/** Writes the seal of a new file, with which {@link isIntact} checks it later. */
 export async function seal(path: string, source: string): Promise<void> {
   const stamp = await stampOf(path);
   await writeSeal(path, { source, sha256: await hash(path), stamp });
 }
 
-/** Whether a file is what was sealed; one that nobody has touched since is believed without hashing it again. */
+/** Whether a file still matches its seal. A file that was not touched since is not hashed again. */
 export async function isIntact(path: string): Promise<boolean> {
   try {
     const [known, stamp] = [await readSeal(path), await stampOf(path)];
     if (known === undefined || known.stamp === stamp) return known !== undefined;
     if ((await hash(path)) !== known.sha256) return false;
-    await writeSeal(path, { ...known, stamp }).catch(() => {}); // costs time the next time, not this run
+    await writeSeal(path, { ...known, stamp }).catch(() => {}); // without a new stamp, the next run takes longer
     return true;
   } catch {
-    return false; // it is not there
+    return false; // the file is missing
   }
 }
 
-/** Hashes a sealed file whatever its stamp says. @returns undefined if it was made of another file than `source` */
+/** Always hashes a sealed file. @returns undefined if it was made from another file than `source` */
 export async function verifySeal(path: string, source: string): Promise<'good' | 'changed' | undefined> {
   const known = await readSeal(path);
   if (known === undefined || known.source !== source) return undefined;
   return (await hash(path).catch(() => '')) === known.sha256 ? 'good' : 'changed';
 }
 
-/** The file that a sealed file was made of. @returns undefined if there is no seal */
+/** The file that a sealed file was made from. @returns undefined if there is no seal */
 export async function sealedSource(path: string): Promise<string | undefined> {
   return (await readSeal(path))?.source;
 }
@@ -50,7 +50,7 @@ async function readSeal(path: string): Promise<Seal | undefined> {
     const isWhole = [source, sha256, stamp].every((field) => typeof field === 'string');
     return isWhole ? { source, sha256, stamp } : undefined;
   } catch {
-    return undefined; // it is damaged itself
+    return undefined; // the seal is damaged
   }
 }
 

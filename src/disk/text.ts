@@ -1,15 +1,15 @@
 import { TextDecoder } from 'node:util';
 
 /**
- * The text of a file: UTF-8, or UTF-16 with its byte-order mark, as Windows writes it. The mark is taken away.
+ * The text of a file: UTF-8, or UTF-16 with a byte-order mark, as on Windows. The mark is removed.
  *
- * @throws TypeError if the bytes are no such text
+ * @throws TypeError if the bytes are not such a text
  */
 export function decodeText(bytes: Uint8Array): string {
   return new TextDecoder(encodingOf(bytes), { fatal: true }).decode(bytes);
 }
 
-/** Whether bytes begin with the mark of UTF-16. */
+/** Whether bytes begin with the byte-order mark of UTF-16. */
 export function isUtf16(start: Uint8Array): boolean {
   return encodingOf(start) !== 'utf-8';
 }
@@ -19,7 +19,7 @@ function encodingOf(start: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8';
 }
 
-/** The chunks of a stream as UTF-8; other bytes than UTF-16 with its mark pass unchanged, whatever they are. */
+/** The chunks of a stream as UTF-8. Only UTF-16 with a byte-order mark is converted; other bytes are unchanged. */
 export async function* asUtf8(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let start: Buffer | undefined = Buffer.alloc(0);
   let decoder: TextDecoder | undefined;

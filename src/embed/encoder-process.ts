@@ -94,7 +94,7 @@ export class EncoderProcess {
     });
   }
 
-  /** Whether answers are awaited: a child from which none is keeps nobody's process alive. */
+  /** Whether answers are awaited. If not, the worker process does not keep this process running. */
   await(isAwaited: boolean): void {
     const { child } = this;
     if (child === undefined || this.killed) return;

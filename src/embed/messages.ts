@@ -82,7 +82,7 @@ export function toPlain(error: unknown): PlainError {
   return {
     code: 'E_MODEL',
     fact: `the process that encodes images failed: ${messageOf(error)}`,
-    nextStep: 'clip-classify doctor looks at this machine',
+    nextStep: 'run clip-classify doctor to check this machine',
   };
 }
 

@@ -1,14 +1,14 @@
 /** An encoder that works next to others. */
 export interface Neighbour {
-  /** Nothing of its work is under way. */
+  /** Whether it has no work in progress. */
   isIdle(): boolean;
-  /** It may look again for what it may begin. */
+  /** Tells it to check again whether it may begin work. */
   wake(): void;
   /** Frees the memory that it does not need while it is idle. */
   makeRoom(): void;
 }
 
-/** After so many crashes that no image explains, memory is too short for processes side by side. */
+/** After so many crashes without an image as the cause, there is too little memory for several processes. */
 const UNEXPLAINED = 2;
 
 /** Lets one neighbour work while the others rest. */
@@ -40,7 +40,7 @@ export class Quiet {
     this.end(neighbour);
   }
 
-  /** Whether another one wants quiet: then nothing is begun. */
+  /** Whether another neighbour wants quiet. No work may begin then. */
   isWantedByOther(neighbour: Neighbour): boolean {
     return this.holder !== undefined && this.holder !== neighbour;
   }
@@ -58,7 +58,7 @@ export class Quiet {
     return true;
   }
 
-  /** Something has ended: whoever waits for quiet may have it now. */
+  /** Called when work has ended, because a neighbour may be waiting for quiet. */
   rested(): void {
     this.holder?.wake();
   }

@@ -63,7 +63,7 @@ export async function measureLogitScale(
   threads: number,
 ): Promise<number> {
   const { image, text, logits } = await towers();
-  if (logits === undefined) throw new ModelError('the graph puts out no logits', 'say --logit-scale');
+  if (logits === undefined) throw new ModelError('the ONNX model has no logits output', 'set `logitScale`');
   const { encode } = await tokenizer();
   const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0, once: true });
   let [products, squares] = [0, 0];

@@ -5,15 +5,15 @@ import { digestFile, type FileDigests, toDigest } from '../disk/digest.ts';
 import type { ListedFile, Listing } from './listing.ts';
 import { isCommit, isSafePath } from './names.ts';
 
-/** A file of the cache that has the right size and digest. */
+/** A file of the cache with the right size and digest. */
 export interface CachedFile {
   readonly sha256: string;
-  /** Whether it is a blob, or a file of its own in the snapshot, as caches without links have it. */
+  /** Whether it is a blob, or a file in the snapshot, as in caches without links. */
   readonly kind: 'blob' | 'file';
 }
 
 /**
- * One repository in the Hub's cache, as Python's huggingface_hub lays it out (file_download.py):
+ * One repository in the Hub's cache, in the layout of Python's huggingface_hub (file_download.py):
  * `models--ORG--NAME/blobs/<digest>`, `snapshots/<commit>/<path> -> ../../blobs/<digest>`, `refs/<revision>`.
  * In a cache without links (Windows, HF_HUB_DISABLE_SYMLINKS) the file itself is in the snapshot.
  */
@@ -36,30 +36,30 @@ export class CachedRepo {
     return join(this.folder, 'snapshots', commit);
   }
 
-  /** Where a file of a snapshot is, or belongs. */
+  /** The path of a file in a snapshot. */
   file(commit: string, path: string): string {
     return join(this.snapshot(commit), ...path.split('/'));
   }
 
-  /** Makes the folders. */
+  /** Creates the folders. */
   async create(): Promise<void> {
     for (const folder of [this.blobs, this.locks]) await makeFolder(folder, 0o777);
   }
 
-  /** The commit that a revision stood at when any tool downloaded it last. */
+  /** The commit of a revision at its last download by any tool. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
     const commit = (await readFile(this.refFile(revision), 'utf8').catch(() => '')).trim();
     return isCommit(commit) ? commit : undefined;
   }
 
-  /** Records where a branch or tag stands. */
+  /** Records the commit of a branch or tag. */
   async writeRef(revision: string, commit: string): Promise<void> {
     if (isCommit(revision)) return;
     await replaceFile(this.refFile(revision), commit);
   }
 
-  /** What the cache has of a listed file. @returns undefined if it is missing, 'damaged' if it has other bytes */
+  /** Finds a listed file in the cache. @returns undefined if it is missing, 'damaged' if it has other bytes */
   async look(commit: string, { path, size, digest }: ListedFile): Promise<CachedFile | 'damaged' | undefined> {
     const own = this.file(commit, path);
     const isFile = (await lstat(own).catch(() => undefined))?.isFile() === true;
@@ -72,7 +72,7 @@ export class CachedRepo {
     return { sha256: there.sha256, kind: isFile ? 'file' : 'blob' };
   }
 
-  /** Renames what is damaged, so that no process reads it while the right file arrives. @returns the new name */
+  /** Renames a damaged file, so that no process reads it while the file is downloaded again. @returns the new name */
   async moveAside(commit: string, { path, digest }: ListedFile): Promise<string> {
     const own = this.file(commit, path);
     const isFile = (await lstat(own).catch(() => undefined))?.isFile() === true;
@@ -82,7 +82,7 @@ export class CachedRepo {
     return aside;
   }
 
-  /** Gives a blob its name in a snapshot. Without links the blob itself moves there, or a copy of a blob that others may use. */
+  /** Links a blob into a snapshot. Without links, the blob is moved there, or copied if others may use it. */
   async place(commit: string, path: string, blob: string, { links, isNew }: { links: boolean; isNew: boolean }) {
     const name = this.file(commit, path);
     const source = join(this.blobs, blob);
@@ -100,7 +100,7 @@ export class CachedRepo {
     });
   }
 
-  /** What the cache holds of a commit: a listing made without the Hub. The names of blobs are their digests. */
+  /** Lists the files of a commit in the cache, without the Hub. The names of blobs are their digests. */
   async listing(revision: string): Promise<Listing | undefined> {
     const commit = await this.commitOf(revision);
     if (commit === undefined) return undefined;
@@ -126,7 +126,7 @@ export class CachedRepo {
     };
   }
 
-  /** Deletes files of a snapshot, the blobs that nothing else links to, and what is useless or empty then. */
+  /** Deletes files of a snapshot, the blobs without other links, and folders that are then empty. */
   async remove(commit: string, paths: readonly string[]): Promise<void> {
     const snapshot = this.snapshot(commit);
     const blobs: string[] = [];
@@ -151,7 +151,7 @@ export class CachedRepo {
     return join(this.folder, 'refs', ...revision.split('/'));
   }
 
-  /** A blob may be a link to `<cache>/blobs/<2 hex>/<xet hash>`, which repositories share: the last link takes it away. */
+  /** A blob may be a link to `<cache>/blobs/<2 hex>/<xet hash>`, which repositories share. It is deleted with its last link. */
   private async removeBlob(blob: string): Promise<void> {
     const target = await readlink(blob).catch(() => undefined);
     await rm(blob, { force: true });

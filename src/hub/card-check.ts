@@ -1,19 +1,19 @@
 import type { Preprocessing } from '../image/preprocess.ts';
 import type { ModelCard } from './registry.ts';
 
-/** What a repository's own files say, once they are here. */
+/** The values in the downloaded files of a repository. */
 export interface Facts {
   readonly preprocessing: Preprocessing;
   readonly scoring: { readonly logitScale: number; readonly logitBias?: number } | undefined;
 }
 
-/** float32, and what configs are rounded to. */
+/** Tolerance for float32 and for rounded values in configs. */
 const TOLERANCE = 1e-4;
 
 /**
- * Checks a card at the first pull: what it says of preprocessing and scores against the repository's files.
+ * Compares the preprocessing and scoring of a card with the files of the repository, at the first download.
  *
- * @returns one line for each difference; the repository's files are what counts
+ * @returns one line for each difference; the values of the files are used
  */
 export function contradictions(card: ModelCard, { preprocessing, scoring }: Facts): string[] {
   const { size, fit, interpolation, mean, std } = card.preprocessing;

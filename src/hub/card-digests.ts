@@ -11,7 +11,7 @@ export function checkListed(source: CardSource, files: readonly ListedFile[], wa
     check(source, path, { size, ...(digest.algorithm === 'sha256' && { sha256: digest.hex }) }, warn);
 }
 
-/** Compares what was downloaded with a card: of small files the Hub does not tell the sha256. @throws ChecksumError */
+/** Compares downloaded files with a card, because the Hub has no sha256 for small files. @throws ChecksumError */
 export function checkPinned(source: CardSource, files: Readonly<Record<string, PinnedFile>>, warn: Warn): void {
   for (const [path, { size, sha256, blob }] of Object.entries(files))
     if (blob !== sha256) check(source, path, { size, sha256 }, warn);

@@ -1,6 +1,6 @@
 import { type Digest, toDigest } from '../disk/digest.ts';
 
-/** The Hub's own claim about a large file. Only X-Linked-Etag is one: other servers use ETag for checksums of their own. */
+/** The Hub's checksum of a large file. Only X-Linked-Etag counts, because other servers use ETag for their own checksums. */
 export function claimedDigest(headers: Headers): Digest | undefined {
   return toDigest(unquoted(headers.get('x-linked-etag')));
 }
@@ -16,7 +16,7 @@ export function strongEtag(headers: Headers): string | undefined {
   return etag === null || etag.startsWith('W/') ? undefined : etag;
 }
 
-/** Whether the body is compressed on the way, so that its length is not that of the file. */
+/** Whether the body is sent compressed, so that its length is not the length of the file. */
 export function isEncoded(headers: Headers): boolean {
   return !/^(identity)?$/iu.test(headers.get('content-encoding')?.trim() ?? '');
 }

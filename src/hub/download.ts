@@ -5,9 +5,9 @@ import type { PartialFile } from './partial-file.ts';
 import { retry, Transient, untilStall } from './retry.ts';
 import { type Answer, connectionError, type HubConnection } from './transport.ts';
 
-/** The first line of what git stores instead of a large file. */
+/** The first line of a Git LFS pointer, which git stores in place of a large file. */
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
-/** Pointers are shorter, in bytes. */
+/** The largest pointer, in bytes. */
 const MAX_POINTER = 1024;
 
 export interface Download {
@@ -15,18 +15,18 @@ export interface Download {
   readonly url: URL;
   /** `org/name` */
   readonly repo: string;
-  /** What to call the file in messages, and how to get it again. */
+  /** The name of the file in messages, and how to download it again. */
   readonly what: string;
   readonly nextStep: string;
-  /** @param bytes that have just arrived; negative where some had to be thrown away */
+  /** @param bytes number of new bytes; negative if bytes were discarded */
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Fetches the rest of a file, going on where it broke off, until size and digest are right.
+ * Downloads the rest of a file, and continues after interruptions, until size and digest are right.
  *
  * @returns the sha256 of the file
- * @throws ChecksumError if the whole file came and has another digest, HubError for everything else that came instead
+ * @throws ChecksumError if the complete file has another digest, HubError for any other answer
  */
 export async function download(hub: HubConnection, partial: PartialFile, wanted: Download): Promise<string> {
   const { file, what } = wanted;

@@ -20,7 +20,7 @@ export interface PullProgress {
   readonly total: number;
 }
 
-/** What is to be done, and for whom. */
+/** The download and who is told about it. */
 export interface Fetch {
   /** The name of the model. */
   readonly name: string;
@@ -71,7 +71,7 @@ interface FileRequest {
   readonly onWarning: ((message: string) => void) | undefined;
 }
 
-/** Takes what is there if its bytes are right, else downloads it; what is damaged is moved aside first. */
+/** Uses an existing file if its bytes are right, and downloads it otherwise. A damaged file is renamed first. */
 async function fetchFile(
   hub: HubConnection,
   cached: CachedRepo,

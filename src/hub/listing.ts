@@ -16,7 +16,7 @@ export interface ListedFile {
   readonly digest: Digest;
 }
 
-/** What a repository holds at one commit. */
+/** The files of a repository at one commit. */
 export interface Listing {
   readonly repo: string;
   readonly revision: string;
@@ -53,9 +53,9 @@ const Tree = v.array(
 );
 
 /**
- * Asks what a repository holds, before anything is downloaded.
+ * Lists the files of a repository before anything is downloaded.
  *
- * @throws HubError if the Hub does not say, MissingRepository if there is no such repository or revision
+ * @throws HubError if the Hub does not answer, MissingRepository if there is no such repository or revision
  */
 export async function listRepository(hub: HubConnection, repo: string, revision: string): Promise<Listing> {
   const { endpoint } = hub.settings;

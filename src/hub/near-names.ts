@@ -1,10 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 import { modelCards, namesOf } from './registry.ts';
 
-/** At most so many are named. */
+/** The most names. */
 const MOST = 3;
 
-/** The names of cards that a text may mean, the nearest first: letters that were mistyped, or a part of a name. */
+/** The names of cards that a text may mean, nearest first: with typing errors, or a part of a name. */
 export async function nearNames(text: string): Promise<string[]> {
   const wanted = plain(text);
   if (wanted === '') return [];

@@ -7,19 +7,19 @@ import { nameOfProcess, stateOfNamed } from '../disk/holder.ts';
 import type { ListedFile } from './listing.ts';
 
 /**
- * Processes of other machines and containers that share a folder cannot be asked whether they live. A download writes all the
- * time: after so many milliseconds without a write its file is abandoned.
+ * Milliseconds without a write after which a partial file is abandoned. Processes on other machines and in other containers cannot be
+ * checked, but a download writes all the time.
  */
 const ABANDONED_MS = 60_000;
-/** In the name of a partial file that nobody writes, in place of the process. */
+/** Stands for the process in the name of a partial file that no process writes. */
 const NOBODY = 'free';
 const PARTIAL = /\.(free|[0-9a-f]{8}-\d+-\d+)-[0-9a-f-]+\.incomplete$/u;
 let files = 0;
 
 /**
- * A file that is still arriving: `<blob>.<process>-<n>.incomplete`, beside the blob that it will be. The name says who
- * writes it, so that no two processes write one file even where no lock holds (as huggingface_hub since its PR 4228);
- * what a dead process left is taken over by renaming it, which one process alone can do.
+ * A partial file, `<blob>.<process>-<n>.incomplete`, next to the future blob. The name contains its writer, so that two processes never
+ * write the same file even if locks do not work (like huggingface_hub since its PR 4228). The file of a dead process is taken over by a
+ * rename, which only one process can do.
  */
 export class PartialFile {
   private hasher: Hasher;
@@ -34,7 +34,7 @@ export class PartialFile {
     this.hasher = new Hasher(wanted.digest.algorithm, wanted.size);
   }
 
-  /** Takes over what is there of the blob, or begins. */
+  /** Takes over a partial file of the blob, or begins a new one. */
   static async open(folder: string, wanted: ListedFile): Promise<PartialFile> {
     const blob = wanted.digest.hex;
     const path = join(folder, `${blob}.${await nameOfProcess()}-${files++}.incomplete`);
@@ -63,32 +63,32 @@ export class PartialFile {
     this.hasher.update(bytes);
   }
 
-  /** Throws away what is there. */
+  /** Discards the bytes. */
   async reset(): Promise<void> {
     await this.handle.truncate(0);
     this.size = 0;
     this.hasher = new Hasher(this.wanted.digest.algorithm, this.wanted.size);
   }
 
-  /** The first bytes, to tell what arrived instead of the file. */
+  /** The first bytes, to recognise another content. */
   async head(length: number): Promise<string> {
     const { buffer, bytesRead } = await this.handle.read(Buffer.alloc(length), 0, length, 0);
     return buffer.toString('latin1', 0, bytesRead);
   }
 
-  /** Of the whole file, once; {@link reset} begins anew. */
+  /** The digests of the whole file. May be called once, and again after {@link reset}. */
   digests(): FileDigests {
     return this.hasher.digests();
   }
 
-  /** Puts the whole file where it belongs, on disk before it has its name. */
+  /** Renames the complete file to the blob, after its bytes are on disk. */
   async finish(): Promise<void> {
     await this.handle.sync();
     await this.handle.close();
     await rename(this.path, this.blob);
   }
 
-  /** Leaves what is there to whoever tries again. */
+  /** Keeps the bytes for a later download. */
   async leave(): Promise<void> {
     await this.handle.close();
     if (this.size === 0) await rm(this.path, { force: true });
@@ -116,7 +116,7 @@ async function takeOver(folder: string, blob: string, path: string): Promise<voi
     else
       taken = await rename(file, path).then(
         () => true,
-        () => false, // another process was faster
+        () => false, // another process has taken it
       );
   }
 }

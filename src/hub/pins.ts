@@ -9,25 +9,25 @@ import { CacheError, messageOf } from '../errors.ts';
 import { isCommit, isSafePath } from './names.ts';
 import { findCard } from './registry.ts';
 
-/** One file, as it was when it was pulled. */
+/** A downloaded file. */
 const PinnedFile = v.object({
   /** bytes */
   size: v.pipe(v.number(), v.safeInteger()),
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
   /** The name of the blob: the Hub's own digest. */
   blob: v.string(),
-  /** Of the file when its sha256 was last seen right: while it stays, the file is not hashed again before it is used. */
+  /** The stamp of the file at the last check of its sha256. While it is unchanged, the file is not hashed again. */
   stamp: v.string(),
 });
 
-/** A pulled model: what it was then is what it must be. Its names become paths. */
+/** The record of a downloaded model. Its names become paths. */
 const Pin = v.object({
   repo: v.pipe(v.string(), v.check(isSafePath)),
-  /** What was asked for: a branch, a tag or a commit. */
+  /** The requested branch, tag or commit. */
   revision: v.string(),
   commit: v.pipe(v.string(), v.check(isCommit)),
   layout: v.picklist(['safetensors', 'open_clip', 'onnx']),
-  /** The Hub's cache that it lies in. */
+  /** The folder of the Hub's cache. */
   cache: v.string(),
   files: v.record(v.pipe(v.string(), v.check(isSafePath)), PinnedFile),
 });
@@ -35,16 +35,16 @@ const Pin = v.object({
 export type PinnedFile = Readonly<v.InferOutput<typeof PinnedFile>>;
 export type Pin = Readonly<v.InferOutput<typeof Pin>>;
 
-/** Pulled models by name. */
+/** Downloaded models by name. */
 export type Pins = ReadonlyMap<string, Pin>;
 
 const VERSION = 1;
 const LockFile = v.object({ version: v.number(), models: v.record(v.string(), v.unknown()) });
 
 /**
- * The lock file, `hub.lock.json` in this tool's own cache: every pulled model with its commit and digests.
+ * Reads the lock file, `hub.lock.json` in the cache of this tool: every downloaded model with its commit and checksums.
  *
- * @throws CacheError if it is there and cannot be read
+ * @throws CacheError if it exists and cannot be read
  */
 export async function readPins(env?: Env): Promise<Pins> {
   const path = pinsFile(env);
@@ -52,7 +52,7 @@ export async function readPins(env?: Env): Promise<Pins> {
   try {
     text = await readPlainFile(path);
   } catch (error) {
-    if (isAbsent(error)) return new Map(); // nothing has been pulled
+    if (isAbsent(error)) return new Map(); // nothing has been downloaded
     throw unreadableCache(path, error);
   }
   try {
@@ -74,7 +74,7 @@ export async function readPins(env?: Env): Promise<Pins> {
   }
 }
 
-/** Changes the lock file, after all other processes that do. */
+/** Changes the lock file, one process at a time. */
 export async function updatePins(env: Env | undefined, change: (pins: Map<string, Pin>) => void): Promise<void> {
   const path = pinsFile(env);
   await inCache(dirname(path), 'CLIP_CLASSIFY_CACHE', async () => {
@@ -88,7 +88,7 @@ export async function updatePins(env: Env | undefined, change: (pins: Map<string
   });
 }
 
-/** The pulled model that a text names, by its name, an alias of its card or its repository. */
+/** Finds a downloaded model by its name, an alias of its card or its repository. */
 export async function findPulled(text: string, env?: Env): Promise<readonly [string, Pin] | undefined> {
   const pins = await readPins(env);
   const exact = findPin(pins, text);

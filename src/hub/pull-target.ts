@@ -9,16 +9,16 @@ import { NothingToLoad } from './sources.ts';
 import { AccessRefused, MissingRepository } from './status.ts';
 import type { HubConnection } from './transport.ts';
 
-/** The name of a model, and where it may come from. */
+/** The name of a model, and its possible sources. */
 export interface Target {
   readonly name: string;
   readonly sources: readonly CardSource[];
 }
 
 /**
- * What a text names: a card, by any of its names, a model that was pulled before, or a repository.
+ * Finds what a text means: a card by any of its names, a downloaded model, or a repository.
  *
- * @throws ModelError if it is none of them, UsageError if it cannot be a repository
+ * @throws ModelError if it is none of these, UsageError if it cannot be a repository
  */
 export async function resolveTarget(what: string, pins: Pins, name?: string): Promise<Target> {
   const card = await findCard(what);
@@ -47,15 +47,15 @@ export async function resolveTarget(what: string, pins: Pins, name?: string): Pr
   return { name: called, sources: [{ repo, revision, digests: [] }] };
 }
 
-/** Whether what is pinned is what a source asks for. */
+/** Whether a recorded model comes from a source. */
 export function asks({ repo, revision }: CardSource, pin: Pin): boolean {
   return repo === pin.repo && (revision === pin.revision || revision === pin.commit);
 }
 
 /**
- * Tries the sources of a model in order until one gives what can be loaded.
+ * Tries the sources of a model in order, until one has files that can be loaded.
  *
- * @throws the failure of the first source, if each of them fails
+ * @throws the error of the first source if all fail
  */
 export async function firstThatGives<T>(
   sources: readonly CardSource[],
@@ -79,7 +79,7 @@ export async function firstThatGives<T>(
   throw failure;
 }
 
-/** What a source holds; offline, what the cache holds of it. @param pin its commit counts, if it is of this source */
+/** Lists the files of a source; offline, its files in the cache. @param pin if it is from this source, its commit is used */
 export async function listSource(hub: HubConnection, source: CardSource, pin: Pin | undefined): Promise<Listing> {
   const revision = pin !== undefined && asks(source, pin) ? pin.commit : source.revision;
   const { offline, cache } = hub.settings;

@@ -16,16 +16,16 @@ import { requireIntact } from './verify.ts';
 
 export interface PullOptions {
   readonly env: Env;
-  /** Check every byte that is there, and download what differs; a pinned model stays at its commit. */
+  /** Check every byte of existing files, and download files that differ. A recorded model stays at its commit. */
   readonly force?: boolean;
-  /** Never open a connection: use what the Hub's cache holds. */
+  /** Never open a connection: use the files in the Hub's cache. */
   readonly offline?: boolean;
   /** The name of the model here. @default the card's name, else the repository's without its organisation */
   readonly name?: string;
   readonly patience?: Patience;
   readonly onProgress?: (progress: PullProgress) => void;
   readonly onWarning?: (message: string) => void;
-  /** Told while nothing arrives. */
+  /** Called while no bytes arrive. */
   readonly onTrouble?: (trouble: Trouble) => void;
 }
 
@@ -34,11 +34,11 @@ export interface Pulled {
   readonly pin: Pin;
   /** Bytes of the files that were downloaded. */
   readonly fetched: number;
-  /** Nothing was asked or checked again: the model was there, as it was pulled. */
+  /** True if the model was already downloaded and is unchanged, so that no request was sent. */
   readonly alreadyThere: boolean;
 }
 
-/** What a pull would do. */
+/** The plan of a download. */
 export interface PullPlan {
   readonly name: string;
   readonly repo: string;
@@ -61,10 +61,11 @@ export interface PlannedFile {
 }
 
 /**
- * Brings a model of the Hub into the Hub's cache and pins what came. A model that is pinned and intact needs no connection.
+ * Downloads a model into the Hub's cache, and records its commit and checksums. An unchanged model that was downloaded before needs no
+ * connection.
  *
  * @param what the name or an alias of a card, or `org/repo[@revision]`
- * @throws HubError, OfflineError, ChecksumError, CacheError, ModelError or UsageError; then nothing is pinned, and what
+ * @throws HubError, OfflineError, ChecksumError, CacheError, ModelError or UsageError; nothing is recorded then, and what
  *   came of a file is kept for the next pull
  */
 export async function pullModel(what: string, options: PullOptions): Promise<Pulled> {
@@ -119,7 +120,7 @@ export async function planPull(what: string, options: PullOptions): Promise<Pull
   );
 }
 
-/** The target, and its pin if it was pulled from one of the target's sources. */
+/** The target, and its record if it was downloaded from one of the target's sources. */
 async function targetOf(what: string, { env, name }: PullOptions) {
   const pins = await readPins(env);
   const target = await resolveTarget(what, pins, name);
@@ -143,7 +144,7 @@ async function chooseFiles(
   return { listing, choice, files: hub.settings.offline && pin !== undefined ? files.map(asPinned(pin)) : files };
 }
 
-/** Offline, a cache without links tells no digest but that of the bytes it has: what was pinned must still be there. */
+/** Offline, a cache without links has no checksums, so its files must match the record. */
 function asPinned({ files }: Pin): (file: ListedFile) => ListedFile {
   return (file) => {
     const pinned = files[file.path];

@@ -13,14 +13,14 @@ const CardDigest = v.object({
   /** bytes */
   size: v.optional(Whole),
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/u)),
-  /** True if two independent sources agree: another file is refused then. Else a difference is a warning. */
+  /** True if two independent sources agree: another file is then refused. If false, a difference causes a warning. */
   verified: v.boolean(),
 });
 
-/** A repository of the Hub that holds the weights. */
+/** A repository of the Hub with the weights. */
 const CardSource = v.object({
   repo: Text,
-  /** A commit that is known to hold the files, or `main` if no commit is known. */
+  /** A commit with the files, or `main` if no commit is known. */
   revision: Text,
   digests: v.optional(v.array(CardDigest), []),
 });
@@ -32,7 +32,7 @@ const Attention = v.object({
   mlpWidth: Whole,
 });
 
-/** The hyper-parameters of both towers, which the weights confirm once they are here. */
+/** The hyper-parameters of both encoders. They are compared with the weights after the download. */
 const Shape = v.object({
   image: v.object({ ...Attention.entries, patch: Whole }),
   text: v.object({ ...Attention.entries, vocabulary: Whole }),
@@ -40,15 +40,15 @@ const Shape = v.object({
   embedding: Whole,
 });
 
-/** What is known about a model before it is pulled: `models/cards/<name>.json`. */
+/** A model card, `models/cards/<name>.json`: what is known about a model before it is downloaded. */
 const Card = v.object({
   name: Text,
   title: Text,
   aliases: v.array(Text),
   family: v.picklist(['clip', 'siglip']),
-  /** The best first; the next one is used if a repository holds nothing that can be loaded, or refuses it. */
+  /** Best first. The next one is used if a repository has no files that can be loaded, or refuses access. */
   sources: v.pipe(v.tupleWithRest([CardSource], CardSource)),
-  /** False if no source is known to hold weights in a format that can be loaded. */
+  /** False if no known source has weights in a format that can be loaded. */
   pullable: v.optional(v.boolean(), true),
   licence: Text,
   preprocessing: v.object({
@@ -59,9 +59,9 @@ const Card = v.object({
     mean: PerChannel,
     std: PerChannel,
   }),
-  /** Of the MLPs, by Hugging Face's name; null if only the repository's config has it. */
+  /** Activation of the MLPs, by Hugging Face's name; null if only the config of the repository has it. */
   activation: v.nullable(v.picklist(['quick_gelu', 'gelu', 'gelu_pytorch_tanh'])),
-  /** Token ids of a prompt. */
+  /** The most tokens of a prompt. */
   context: Whole,
   shape: Shape,
   scoring: v.object({
@@ -71,7 +71,7 @@ const Card = v.object({
     logitBias: v.nullable(v.number()),
   }),
   imagenetZeroShot: v.object({ top1: v.number(), source: Text }),
-  /** What no source settles. */
+  /** Facts that no source confirms. */
   unverified: v.array(Text),
 });
 
@@ -82,7 +82,7 @@ export type ModelCard = Readonly<v.InferOutput<typeof Card>>;
 const CARDS = fileURLToPath(new URL('../../models/cards', import.meta.url));
 let cards: Promise<readonly ModelCard[]> | undefined;
 
-/** Every card of the package, by name; read and checked once. */
+/** Every card of the package, sorted by name. They are read and checked once. */
 export function modelCards(): Promise<readonly ModelCard[]> {
   cards ??= readdir(CARDS).then((files) =>
     Promise.all(
@@ -102,7 +102,7 @@ export async function findCard(text: string): Promise<ModelCard | undefined> {
   return all.find((card) => namesOf(card).some((name) => name.toLowerCase() === wanted));
 }
 
-/** Everything that {@link findCard} finds a card by. */
+/** All names by which {@link findCard} finds a card. */
 export function namesOf(card: ModelCard): string[] {
   return [...new Set([card.name, ...card.aliases, ...card.sources.map(({ repo }) => repo)])];
 }

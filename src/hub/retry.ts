@@ -4,17 +4,17 @@ import { type ClipError, HubError } from '../errors.ts';
 
 /** How long and how often to wait for the Hub; all times in milliseconds. */
 export interface Patience {
-  /** Requests for one thing, the first included. */
+  /** The most requests for one thing, including the first. */
   readonly tries: number;
-  /** Before the second try; doubled before each further one. */
+  /** The wait before the second try; it is doubled before each further try. */
   readonly backoffMs: number;
   /** The longest wait that the Hub may ask for. */
   readonly longestWaitMs: number;
-  /** A connection without a byte for this long is cut. */
+  /** A connection without a byte for this long is closed. */
   readonly stallMs: number;
-  /** Fewer bytes per second over {@link stallMs} count as a stall too. */
+  /** Fewer bytes per second during {@link stallMs} also count as a stall. */
   readonly leastBytesPerSecond: number;
-  /** After this long without a byte the user is told. */
+  /** After this long without a byte, the user is told. */
   readonly noticeMs: number;
 }
 
@@ -27,7 +27,7 @@ export const PATIENCE: Patience = {
   noticeMs: 5_000,
 };
 
-/** What a user may want to know while nothing arrives. */
+/** Why no bytes arrive. */
 export type Trouble =
   | { readonly kind: 'silence'; readonly ms: number }
   | {
@@ -38,16 +38,16 @@ export type Trouble =
       readonly tries: number;
     };
 
-/** Waits for something of the Hub: how long, and who is told about trouble. */
+/** The time limits of requests, and who is told about delays. */
 export interface Waiting {
   readonly patience: Patience;
   readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
 }
 
-/** A failure that may be gone at the next try. */
+/** A failure that a new try may not have. */
 export class Transient extends Error {
   constructor(
-    /** What to throw if it is not gone. */
+    /** The error to throw after the last try. */
     readonly lasting: ClipError,
     readonly waitMs?: number,
   ) {
@@ -67,8 +67,8 @@ class Stall extends Transient {
 }
 
 /**
- * Tries again after each {@link Transient}, later each time; every other error passes. The second stall without a byte in
- * between ends it: a third try would only make the user wait longer.
+ * Tries again after each {@link Transient}, with longer waits. Other errors are thrown at once. A second stall without a byte in between
+ * is also thrown, because a third try would only take longer.
  */
 export async function retry<T>({ patience, onTrouble }: Waiting, attempt: () => Promise<T>): Promise<T> {
   const { tries, backoffMs } = patience;
@@ -103,7 +103,7 @@ export async function retry<T>({ patience, onTrouble }: Waiting, attempt: () => 
   }
 }
 
-/** Cuts a request that receives too few bytes; `work` reports each chunk. */
+/** Aborts a request that receives too few bytes. `work` reports each chunk. */
 export async function untilStall<T>(
   { patience, onTrouble }: Waiting,
   stalled: () => ClipError,

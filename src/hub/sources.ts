@@ -9,7 +9,7 @@ export interface Choice {
   readonly paths: readonly string[];
 }
 
-/** A repository holds nothing that can be loaded; another one may. */
+/** The repository has no files that can be loaded. Another source may have some. */
 export class NothingToLoad extends ModelError {}
 
 /** Each part of a model may have several forms, the best first; a form needs all of its files. */
@@ -19,11 +19,11 @@ const TOKENIZER: Part = [['tokenizer.json'], ['vocab.json', 'merges.txt'], ['voc
 const CONFIG: Part = [['config.json']];
 const IMAGES: Part = [['preprocessor_config.json'], ['processor_config.json']];
 const HUGGING_FACE = [CONFIG, IMAGES, TOKENIZER];
-/** Downloaded too if they are there. */
+/** Files that are also downloaded if they exist. */
 const EXTRAS = ['tokenizer_config.json', 'special_tokens_map.json', 'processor_config.json'];
 const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/u;
 
-/** The best first; each part of a set must be there. */
+/** Best first. Each part of a set must exist. */
 const SETS: readonly { readonly layout: Layout; readonly parts: readonly Part[] }[] = [
   { layout: 'safetensors', parts: [[['model.safetensors'], ['model.safetensors.index.json']], ...HUGGING_FACE] },
   {
@@ -43,7 +43,7 @@ const SETS: readonly { readonly layout: Layout; readonly parts: readonly Part[] 
   { layout: 'onnx', parts: [[['visual/model.onnx', 'textual/model.onnx']]] },
   { layout: 'onnx', parts: [[['model.onnx']], ...HUGGING_FACE] },
 ];
-/** In the folders `visual` and `textual` of immich's exports. */
+/** The folders `visual` and `textual` of immich's exports. */
 const IMMICH_EXTRAS = [
   'config.json',
   'visual/preprocess_cfg.json',
@@ -53,10 +53,10 @@ const IMMICH_EXTRAS = [
 ];
 
 /**
- * Chooses what to download: weights that the exporter reads (safetensors), else ready-made ONNX graphs.
+ * Chooses the files to download: safetensors weights, or ONNX files if there are none.
  *
- * @param paths what the repository holds
- * @throws NothingToLoad saying what is there instead; a pickle (pytorch_model.bin) can run code and is never downloaded
+ * @param paths the files of the repository
+ * @throws NothingToLoad naming the files that it has instead; a pickle (pytorch_model.bin) can run code and is never downloaded
  */
 export function chooseSource(paths: ReadonlySet<string>, repo: string): Choice {
   for (const { layout, parts } of SETS) {

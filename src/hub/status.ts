@@ -2,32 +2,32 @@ import { type ClipError, HubError, oneLine } from '../errors.ts';
 import type { HubToken } from '../network/settings.ts';
 import { Transient } from './retry.ts';
 
-/** The repository or revision does not exist, or this user may not see it; the next source of a model may do. */
+/** The repository or revision does not exist, or this user may not see it. The next source may work. */
 export class MissingRepository extends HubError {}
 
-/** A server refuses to give something that exists; the next source of a model may do. */
+/** A server refuses access to something that exists. The next source may work. */
 export class AccessRefused extends HubError {}
 
-/** Status codes that a later try may change. */
+/** Status codes that a later try may not have. */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 const MAX_MESSAGE = 300;
 
-/** An answer that is not a success, and the request that it answers. */
+/** An unsuccessful answer and its request. */
 export interface Refusal {
   readonly response: Response;
   readonly url: URL;
-  /** What was asked for, such as `openai/clip-vit-base-patch32/config.json`. */
+  /** The requested file, such as `openai/clip-vit-base-patch32/config.json`. */
   readonly what: string;
-  /** The address where people see the repository. */
+  /** The web page of the repository. */
   readonly page: string;
-  /** Whether the Hub, or the mirror that stands for it, gave the answer. */
+  /** Whether the answer comes from the Hub or its mirror. */
   readonly isHub: boolean;
   /** The token that was sent. */
   readonly token: HubToken | undefined;
 }
 
 /**
- * What a status other than success means. The Hub's own code and message count, because several reasons share a status.
+ * The error for an unsuccessful status. The Hub's own code and message are used, because several reasons share a status.
  *
  * @param longestWaitMs the longest wait that the server may ask for, in milliseconds
  */
@@ -111,7 +111,7 @@ function errorCode(headers: Headers): string | undefined {
   return /^\w{1,60}$/u.exec(headers.get('x-error-code') ?? '')?.[0];
 }
 
-/** The Hub's own words, after a colon; a token that a server repeats is not shown. */
+/** The message of the Hub, after a colon. A token in it is not shown. */
 function errorMessage({ response, token }: Refusal): string {
   const message = oneLine(response.headers.get('x-error-message') ?? '');
   const safe = token === undefined ? message : message.replaceAll(token.value, '***');

@@ -13,33 +13,33 @@ export interface Answer {
 
 export interface Request {
   readonly url: URL;
-  /** HEAD stops at the answer that makes a claim: what follows is the data. */
+  /** HEAD stops at the answer with the checksum, because the next one would be the data. */
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** `org/name`, for the address that a refusal shows. */
   readonly repo: string;
-  /** What is asked for, for messages. */
+  /** The requested file, for messages. */
   readonly what: string;
 }
 
-/** The only way to the network of this folder. */
+/** All requests of this folder go through this function. */
 export interface HubConnection extends Waiting {
   readonly settings: HubSettings;
-  /** @returns a success (2xx), 416, or a redirect that makes a claim; @throws ClipError or Transient */
+  /** @returns a success (2xx), 416, or a redirect with a checksum; @throws ClipError or Transient */
   send(request: Request): Promise<Answer>;
 }
 
-/** Who is told what a connection does that its caller cannot see. */
+/** Who is told about events of a connection. */
 export interface Listeners extends Waiting {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** huggingface_hub allows 20; no chain of the Hub and its mirrors has more than four. */
+/** The most redirects. huggingface_hub allows 20; the Hub and its mirrors use at most four. */
 const MAX_REDIRECTS = 10;
-/** A mirror may redirect to them, and gated files need the token there (huggingface_hub does the same). */
+/** Hosts that also get the token, because a mirror may redirect gated files to them (like huggingface_hub). */
 const HUB_HOSTS: ReadonlySet<string> = new Set(['https://huggingface.co', 'https://hf.co']);
-/** Failures of a connection that no second try mends at once. */
+/** Failures of a connection that a second try cannot fix. */
 const LASTING = /^(ENOTFOUND|ECONNREFUSED|CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
 const UNTRUSTED = /^(CERT_(UNTRUSTED|SIGNATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZERO)/u;
 
@@ -91,7 +91,7 @@ export async function connectHub(settings: HubSettings, listeners: Listeners): P
         if (!(error instanceof StaleToken)) throw error;
         if (token !== undefined)
           listeners.onWarning?.(`the Hub refuses the token in ${token.from}; continuing without a token`);
-        token = undefined; // public models need none, and a login of long ago must not stop them
+        token = undefined; // public models need no token, and an old login must not prevent their download
         return follow(request);
       });
     },
@@ -105,7 +105,7 @@ class StaleToken extends Error {
   }
 }
 
-/** The credentials that a host may get: a redirect to any other host goes without them. */
+/** The credentials for a host. A redirect to any other host is followed without them. */
 export function credentials(
   { endpoint, login }: Pick<HubSettings, 'endpoint' | 'login'>,
   token: HubToken | undefined,
@@ -121,7 +121,7 @@ function isHub(endpoint: string, { origin }: URL): boolean {
   return origin === new URL(endpoint).origin || HUB_HOSTS.has(origin);
 }
 
-/** What a failed connection means. */
+/** The error for a failed connection. */
 export function connectionError(url: URL, error: unknown): ClipError | Transient {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';

@@ -5,7 +5,7 @@ import { ChecksumError } from '../errors.ts';
 import { CachedRepo } from './cache.ts';
 import { findPulled, type Pin, type PinnedFile, updatePins } from './pins.ts';
 
-/** What a file of a pulled model is now. */
+/** The state of a file of a downloaded model. */
 export interface FileState extends CheckedFile {
   readonly expected: string;
   /** sha256; absent for a missing file */
@@ -13,12 +13,12 @@ export interface FileState extends CheckedFile {
   readonly stamp?: string;
 }
 
-/** The folder that a pulled model is read from. */
+/** The folder of a downloaded model. */
 export function pinnedFolder(pin: Pin): string {
   return new CachedRepo(pin.cache, pin.repo).snapshot(pin.commit);
 }
 
-/** Hashes every file of a pulled model again: no flipped bit, cut or swap passes. */
+/** Hashes every file of a downloaded model again. */
 export function verifyPin(pin: Pin): Promise<FileState[]> {
   return Promise.all(Object.entries(pin.files).map(([path, file]) => checkFile(pin, path, file)));
 }
@@ -55,11 +55,11 @@ export async function requireIntact(name: string, pin: Pin, env?: Env): Promise<
     const stamp = await stampOf(join(pinnedFolder(pin), path)).catch(() => undefined);
     if (stamp !== file.stamp) checked.push(await checkFile(pin, path, file));
   }
-  if (checked.length > 0) await restamp(name, checked, env).catch(() => {}); // costs time the next time, not this run
+  if (checked.length > 0) await restamp(name, checked, env).catch(() => {}); // without new stamps, the next run takes longer
   throwDamage(name, pin, checked);
 }
 
-/** @throws ChecksumError if one of the files is not good */
+/** @throws ChecksumError if one of the files is missing or damaged */
 export function throwDamage(name: string, pin: Pin, states: readonly (CheckedFile & Partial<FileState>)[]): void {
   const damaged = states.filter(({ state }) => state !== 'good');
   const [first] = damaged;

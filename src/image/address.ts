@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 const FILE = /^file:\/\//iu;
 
-/** The path that a `file:` address names, or the text itself; an address that names no local path stays as it is. */
+/** The path of a `file:` address. Other texts, and addresses without a local path, are unchanged. */
 export function pathOfAddress(text: string): string {
   if (!FILE.test(text)) return text;
   try {
@@ -12,7 +12,7 @@ export function pathOfAddress(text: string): string {
   }
 }
 
-/** What is needed for addresses that nothing here reads. */
+/** Advice for addresses that cannot be read. */
 const ADVICE: Readonly<Record<string, string>> = {
   s3: 'download it first, for example with aws s3 cp',
   gs: 'download it first, for example with gcloud storage cp',
@@ -27,7 +27,7 @@ export function otherScheme(text: string): { readonly scheme: string; readonly a
   return { scheme, advice: ADVICE[scheme] ?? 'download it first' };
 }
 
-/** An address for a message: no more than its beginning. */
+/** The beginning of an address, for messages. */
 export function shortAddress(text: string): string {
   return text.length > 100 ? `${text.slice(0, 60)}…` : text;
 }

@@ -2,7 +2,7 @@ import { ImageError, messageOf } from '../errors.ts';
 import { checkPixels } from './limits.ts';
 import type { RgbImage } from './resample.ts';
 
-/** How BMP calls its compressions. */
+/** The numbers of BMP's compressions. */
 const [PLAIN, RLE8, RLE4, BIT_FIELDS, ALPHA_BIT_FIELDS] = [0, 1, 2, 3, 6] as const;
 
 interface Header {
@@ -51,7 +51,7 @@ const FILE_HEADER = 14;
 const CORE_HEADER = 12;
 const INFO_HEADER = 40;
 
-/** @throws RangeError if the file ends before */
+/** @throws RangeError if the file ends too early */
 function readHeader(view: DataView): Header {
   const size = view.getUint32(FILE_HEADER, true);
   const core = size === CORE_HEADER;
@@ -76,7 +76,7 @@ function readHeader(view: DataView): Header {
   return { width, height: Math.abs(height), topDown: height < 0, bits, compression, palette, masks, pixelsAt };
 }
 
-/** Always 256 colours; those that the file lacks are black. */
+/** Always 256 colours. Colours that the file lacks are black. */
 function readPalette(view: DataView, at: number, size: number, count: number, end: number): Uint8Array {
   const palette = new Uint8Array(256 * 3);
   for (let n = 0; n < count && at + n * size + 3 <= Math.min(end, view.byteLength); n++) {

@@ -1,10 +1,10 @@
 import { oneLine } from '../errors.ts';
 
-/** Lines that repeat another one in vaguer words. */
+/** Lines that repeat another line with fewer details. */
 const VAGUE =
   /^(error in tile|read gave \d|libpng read error|libspng read error|unknown error|input buffer (has corrupt header|contains unsupported)|bad seek|warning treated as error|unable to|.*not in a known format)/iu;
 
-/** What libvips says about an image: its error and its warnings, each line once, without the names of its modules. */
+/** The error and warnings of libvips about an image, each line once, without the names of its modules. */
 export function complaintsOf(texts: readonly string[]): string[] {
   const lines = texts
     .flatMap((text) => text.split('\n'))
@@ -13,7 +13,7 @@ export function complaintsOf(texts: readonly string[]): string[] {
   return [...new Set(lines)];
 }
 
-/** Prefixes that name a module of libvips, and no part of the file. */
+/** Prefixes that name a module of libvips, not a part of the file. */
 const MODULE =
   /^\s*(vips\w*|tiff2vips|heif|source|webp2vips|gifload\w*|jpegload\w*|pngload\w*|magick\w*|nsgifload\w*):/iu;
 
@@ -36,7 +36,7 @@ export interface Reason {
 
 const AGAIN = 'fetch or export it again';
 
-/** Plain words for complaints; the first that fits. */
+/** Plain words for messages of decoders; the first match counts. */
 const WORDS: readonly (readonly [pattern: RegExp, reason: (match: RegExpExecArray) => string, nextStep: string])[] = [
   [
     /CgBI/u,
@@ -62,7 +62,7 @@ const WORDS: readonly (readonly [pattern: RegExp, reason: (match: RegExpExecArra
   [/found marker|bad huffman|extraneous bytes|inconsistent progression/iu, () => 'its data are damaged', AGAIN],
 ];
 
-/** The reason in plain words, or else the first complaint as it is. */
+/** The reason in plain words, or the first message unchanged. */
 export function reasonOf(complaints: readonly string[]): Reason {
   for (const [pattern, reason, nextStep] of WORDS) {
     for (const line of complaints) {

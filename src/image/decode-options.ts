@@ -8,13 +8,13 @@ export type Colour = readonly [red: number, green: number, blue: number];
 export interface DecodeOptions {
   /** Turn the image upright by its EXIF orientation; the reference implementations of CLIP do not. */
   readonly exif: boolean;
-  /** Images of more pixels are refused before they are decoded; formats that take much memory have a lower limit. */
+  /** Images with more pixels are refused before they are decoded. Formats that need much memory have a lower limit. */
   readonly maxPixels: number;
-  /** Draw SVG files, on white, as large as they say; they reach no file and no network. @default false */
+  /** Draw SVG files on white, in their own size. They cannot read files or use the network. @default false */
   readonly svg?: boolean;
   /**
-   * 'exact': pixels equal to Pillow's. 'fast': JPEG and WebP far larger than what is wanted are shrunk while they
-   * are decoded, which moves pixels by about one level. @default 'exact'
+   * 'exact': pixels equal Pillow's. 'fast': JPEG and WebP that are much larger than the model's input are shrunk while they are decoded,
+   * which changes pixels by about one level. @default 'exact'
    */
   readonly resize?: Resize;
   /** The colour behind transparent pixels. `null`: alpha is dropped, as in CLIP's training. @default null */
@@ -32,7 +32,7 @@ export const DEFAULT_DECODE: Required<DecodeOptions> = {
   page: 1,
 };
 
-/** Everything that decoding depends on, and nothing else. A missing option has its value of {@link DEFAULT_DECODE}. */
+/** All decode options. Missing options get their value of {@link DEFAULT_DECODE}. */
 export function completeDecode(options: Partial<DecodeOptions>): Required<DecodeOptions> {
   const { exif, maxPixels, svg, resize, background, page } = { ...DEFAULT_DECODE, ...options };
   return { exif, maxPixels, svg, resize, background, page };

@@ -64,7 +64,7 @@ function checkPage(bytes: Uint8Array, name: string, page: number): void {
   throw new ImageError('E_DECODE', `${name} has no page ${page}, only ${pages}`, 'use --page 1 or --page all');
 }
 
-/** A camera's RAW file looks like a TIFF: it is told apart by what it holds, not by its name. */
+/** A camera's RAW file begins like a TIFF. It is recognised by its content, not by its name. */
 async function decodeTiff(
   bytes: Uint8Array,
   name: string,
@@ -82,7 +82,7 @@ async function decodeTiff(
   return decodeWithLibvips({ bytes, name, format: 'TIFF', ...placeOf(picture) }, options, wanted);
 }
 
-/** Where libvips finds a page. */
+/** The page in the terms of libvips. */
 function placeOf(picture: Directory | undefined): { readonly page: number; readonly subifd?: number } {
   if (picture?.page !== undefined) return { page: picture.page };
   const { sub, parent } = picture ?? {};

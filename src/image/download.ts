@@ -13,14 +13,14 @@ import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { waitBefore } from './retry.ts';
 import { type Collector, inMemory } from './spool.ts';
 
-/** The bytes of the image that a URL names. @throws ImageError E_URL or E_FILE_SIZE */
+/** Downloads the bytes of an image. @throws ImageError E_URL or E_FILE_SIZE */
 export type FetchImage = (url: string) => Promise<Uint8Array>;
 
-/** How long a server is waited for, in milliseconds. */
+/** Time limits of a download, in milliseconds. */
 export interface DownloadPatience {
   /** Without any progress. */
   readonly stallMs: number;
-  /** In all, however it drips. */
+  /** For the whole download. */
   readonly totalMs: number;
 }
 
@@ -30,15 +30,16 @@ const TICK_MS = 1_000;
 const PUBLIC: readonly Network[] = ['public'];
 
 /**
- * Fetches images by their URLs, one request each; only http and https, at most {@link MAX_FILE_BYTES} when decompressed.
+ * Downloads images by their URLs, one request each. Only http and https are allowed, and at most {@link MAX_FILE_BYTES} after
+ * decompression.
  *
- * @param settings asked for when there is a URL
+ * @param settings called at the first URL
  */
 export function imageFetcher(settings: () => NetworkSettings, patience: DownloadPatience = PATIENCE): FetchImage {
   return fetcherInto(inMemory, settings, patience);
 }
 
-/** The same, into what `collect` makes for each image. @param publicOnly whether the URL itself must be public too */
+/** {@link imageFetcher} with another collector of bytes for each image. @param publicOnly whether the URL itself must be public, too */
 export function fetcherInto<T>(
   collect: () => Collector<T>,
   settings: () => NetworkSettings,
@@ -66,7 +67,7 @@ export function fetcherInto<T>(
   };
 }
 
-/** The answer at the end of the redirects. They lead to http and https alone, and into no network that is not public. */
+/** The answer after all redirects. Redirects may lead to http and https only, and not from a public host into another network. */
 async function follow(
   send: Send,
   name: string,
@@ -77,9 +78,9 @@ async function follow(
 ) {
   const { username, password, origin } = first;
   const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-  first.username = first.password = ''; // for the first origin alone, as a header
+  first.username = first.password = ''; // a header for the first origin only
   let url = first;
-  // Every connection is held to these networks by the address that it is made to: a name that moves meanwhile gains nothing.
+  // Each connection is checked by its address, so that a name whose address changes in between does not help an attacker.
   const own = await networksOf(first);
   if (publicOnly) requirePublic(name, own);
   const allowed: ReadonlySet<Network> = new Set([...own, ...(own.size === 0 ? PUBLIC : [])]);
@@ -108,7 +109,7 @@ async function follow(
     if (wait !== undefined) {
       for (let left = wait; left > 0; left -= TICK_MS) {
         await setTimeout(Math.min(left, TICK_MS), undefined, { signal });
-        progress(); // the server has said that it takes longer
+        progress(); // the server has announced the wait
       }
       hops--;
       continue;
@@ -129,7 +130,7 @@ function requirePublic(name: string, networks: ReadonlySet<Network>): void {
 }
 
 function checkedTarget(name: string, from: URL, raw: string | null): URL {
-  // Headers come as one character a byte; browsers and curl read UTF-8 in them.
+  // Headers have one character per byte. Browsers and curl read them as UTF-8.
   const bytes = Buffer.from(raw ?? '', 'latin1');
   const location = raw !== null && isUtf8(bytes) ? bytes.toString() : raw;
   const to = redirectTarget(from, location);
@@ -141,7 +142,7 @@ function checkedTarget(name: string, from: URL, raw: string | null): URL {
   );
 }
 
-/** A promise of too many bytes is refused before they come; what is promised less is counted as it comes, decompressed. */
+/** Refuses a Content-Length that is too large, and counts the decompressed bytes. */
 async function receive<T>(
   name: string,
   { body, headers }: Response,
@@ -165,7 +166,7 @@ async function receive<T>(
   }
 }
 
-/** Cuts work that makes no progress, or takes too long. */
+/** Aborts work that makes no progress or takes too long. */
 async function inTime<T>(
   name: string,
   { stallMs, totalMs }: DownloadPatience,
@@ -188,7 +189,7 @@ async function inTime<T>(
 
 let agent: Promise<string> | undefined;
 
-/** Name, version and address: hosts of images turn away programs that do not say who they are. */
+/** Name, version and address of this tool, because image hosts refuse programs without them. */
 function userAgent(): Promise<string> {
   agent ??= readFile(new URL('../../package.json', import.meta.url), 'utf8').then((text) => {
     const { version } = JSON.parse(text) as { version: string };
@@ -201,7 +202,7 @@ function badUrl(name: string, fact: string, nextStep: string, cause?: unknown): 
   return new ImageError('E_URL', `${name} ${fact}`, nextStep, cause);
 }
 
-/** undici says "fetch failed"; why is in the cause. */
+/** The reason of a failed fetch. undici's message is only "fetch failed"; the reason is in its cause. */
 function lowest(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';

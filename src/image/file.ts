@@ -7,20 +7,20 @@ import { otherScheme, shortAddress } from './address.ts';
 /** Larger images are refused before they are read. */
 export const MAX_FILE_BYTES = 200_000_000;
 
-/** Waits until there is memory for so many bytes. */
+/** Waits until there is memory for this number of bytes. */
 export type Reserve = (bytes: number) => Promise<void>;
 
-/** Opening never waits (for the writer of a FIFO), and no terminal becomes ours. Windows has neither flag. */
+/** Opening does not wait for the writer of a FIFO, and does not take a controlling terminal. Windows has neither flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
  * The bytes of a regular file, as they were when it was opened.
  *
- * It is looked at before it is opened, for opening alone can set off a device; and again when it is open, for it may have
- * been swapped in between.
+ * It is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
+ * replaced in between.
  *
- * @param name what messages call it
- * @param reserve waits until there is memory for so many bytes
+ * @param name the name in messages
+ * @param reserve waits until there is memory for this number of bytes
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty one) or E_FILE_SIZE
  */
 export async function readImageFile(
@@ -36,7 +36,7 @@ export async function readImageFile(
     checkKind(name, before);
     const size = Number(before.size);
     await reserve(size);
-    const bytes = await readUpTo(handle, size + 1); // the one more tells whether it has grown
+    const bytes = await readUpTo(handle, size + 1); // one byte more shows whether the file has grown
     const after = await handle.stat({ bigint: true });
     if (bytes.length === size && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
     throw new ImageError('E_UNREADABLE', `${name} changed while it was read`, 'try again when the file is complete');
@@ -53,7 +53,7 @@ export function checkSize(name: string, size: number | bigint): void {
   if (Number(size) > MAX_FILE_BYTES) throw tooLarge(name, size);
 }
 
-/** What it means that an image has more than {@link MAX_FILE_BYTES}. */
+/** The error for an image with more than {@link MAX_FILE_BYTES}. */
 export function tooLarge(name: string, size: number | bigint): ImageError {
   const fact = `${name} has ${size} bytes; the limit is ${MAX_FILE_BYTES}`;
   return new ImageError('E_FILE_SIZE', fact, 'make a smaller copy of the image');

@@ -1,7 +1,7 @@
 import { ImageError } from '../errors.ts';
 import { startOf } from './format.ts';
 
-/** What files of other kinds begin with, what they are, and what to do with them. */
+/** The first bytes of other file types, their names, and advice. */
 const KINDS: readonly (readonly [magic: RegExp, what: string, nextStep: string])[] = [
   [/^version https:\/\/git-lfs\.github\.com/, 'a Git LFS pointer, not the image itself', 'run git lfs pull'],
   [/^(\.\.\/)*(\.git\/annex|\/annex\/objects)/, 'a git-annex pointer, not the image itself', 'run git annex get'],
@@ -66,7 +66,7 @@ const KINDS: readonly (readonly [magic: RegExp, what: string, nextStep: string])
 
 const OURS = 'JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, BMP or camera RAW';
 
-/** A file that is no image of ours is named for what its bytes are, whatever it is called. */
+/** The type of an unsupported file, from its bytes and not from its name. */
 export function foreignImage(bytes: Uint8Array, name: string): ImageError {
   const start = startOf(bytes);
   const known = KINDS.find(([magic]) => magic.test(start));

@@ -1,10 +1,10 @@
-/** What libvips reads for us. It knows more; only these get to it. */
+/** The formats that libvips decodes. It supports more, but gets only these. */
 export type LibvipsFormat = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF' | 'SVG';
 
-/** What this package reads. HEIF is AVIF or HEIC; RAW is a camera's file that does not begin like a TIFF. */
+/** The supported formats. HEIF is AVIF or HEIC. RAW is a camera's file that does not begin like a TIFF. */
 export type ImageFormat = Exclude<LibvipsFormat, 'AVIF'> | 'BMP' | 'HEIF' | 'RAW';
 
-/** The first bytes of each; a file's name says nothing. */
+/** The first bytes of each format. File names do not count. */
 const MAGIC: readonly (readonly [format: ImageFormat, at: number, magic: RegExp])[] = [
   ['JPEG', 0, /^\xff\xd8\xff/],
   ['PNG', 0, /^\x89PNG\r\n\x1a\n/],
@@ -18,7 +18,7 @@ const MAGIC: readonly (readonly [format: ImageFormat, at: number, magic: RegExp]
   ['SVG', 0, /^(\xef\xbb\xbf)?\s*<[\s\S]*<(\w{1,20}:)?svg[\s>/]|^(\xef\xbb\xbf)?\s*<svg[\s>/]/],
 ];
 
-/** A format must show itself in so many bytes. */
+/** The number of first bytes that are checked. */
 const SNIFFED = 1024;
 
 /** The first bytes, a character each. */
@@ -26,29 +26,28 @@ export function startOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SNIFFED)).toString('latin1');
 }
 
-/** The format that the first bytes announce, if it is one of ours. */
+/** The format of the first bytes, if it is supported. */
 export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
   const start = startOf(bytes);
   return MAGIC.find(([, at, magic]) => magic.test(start.slice(at)))?.[0];
 }
 
-/** What decides how much memory a picture takes while it is decoded. */
+/** What the memory for decoding a picture depends on. */
 export interface Header {
   readonly format: LibvipsFormat | 'BMP' | 'HEIC';
-  /** Several scans, or interlaced: the picture is whole only at the end. */
+  /** Several scans, or interlaced: the picture is complete only at the end. */
   readonly progressive: boolean;
 }
 
-/** Bytes of memory for a pixel grow two- to fivefold where libvips cannot read line by line. */
+/** If libvips cannot read line by line, the memory per pixel grows by a factor of two to five. */
 const WHOLE_PICTURE_PIXELS = 40_000_000;
 
-/** libheif holds some ten bytes a pixel; phones make pictures of 50 megapixels. */
+/** libheif needs about ten bytes per pixel. Phones make pictures of 50 megapixels. */
 const HEIC_PIXELS = 60_000_000;
 
 /**
- * How many pixels a picture may have: `maxPixels` where it is decoded line by line or in three bytes a pixel; where a
- * decoder holds more than that, 40 million (HEIC: 60 million), or four tenths of `maxPixels` if that is raised. So no picture takes
- * more than a gigabyte.
+ * The most pixels of a picture: `maxPixels` if it is decoded line by line or with three bytes per pixel. For decoders that need more
+ * memory it is 40 million (HEIC: 60 million), or 40 % of `maxPixels` if that is raised. So no picture needs more than a gigabyte.
  */
 export function pixelLimit({ format, progressive }: Header, maxPixels: number): number {
   if (format === 'HEIC') return Math.min(maxPixels, Math.max(HEIC_PIXELS, 0.4 * maxPixels));

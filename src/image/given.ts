@@ -4,14 +4,14 @@ import { ImageError, messageOf, UsageError } from '../errors.ts';
 import { checkSize } from './file.ts';
 import { type ImageSource, sourceOfText } from './source.ts';
 
-/** What the library takes as one image. Bytes without a name are called by their number: `image 1`. */
+/** One image as input of the library. Bytes without a name are named by their number: `image 1`. */
 export type ImageInput =
   /** A path, or a URL that begins with http:// or https:// (a file of such a name: `./http://…`). */
   | string
   | { readonly name: string; readonly bytes: Uint8Array }
   /** A path that is not valid UTF-8: its bytes, and a readable name. */
   | { readonly name: string; readonly path: Uint8Array }
-  /** Bytes that are read when it is their turn. */
+  /** Bytes that are read when they are needed. */
   | { readonly name: string; readonly read: () => Promise<Uint8Array> }
   | ImageSource
   /** http:, https: or file: */
@@ -27,7 +27,7 @@ export type ImageInputs = ImageInput | Iterable<ImageInput> | AsyncIterable<Imag
 
 const NEXT_STEP = 'use a path, a URL, bytes, a Blob, a stream or { name, bytes }';
 
-/** The images one by one, parsed: the rest of the library knows only {@link ImageSource}. */
+/** Parses the images one by one. The rest of the library uses only {@link ImageSource}. */
 export async function* sourcesOf(inputs: ImageInputs): AsyncGenerator<ImageSource> {
   let number = 0;
   for await (const input of isAlone(inputs) ? [inputs] : inputs) yield sourceOfInput(input, `image ${++number}`);
@@ -35,7 +35,7 @@ export async function* sourcesOf(inputs: ImageInputs): AsyncGenerator<ImageSourc
 
 function isAlone(inputs: ImageInputs): inputs is ImageInput {
   if (typeof inputs === 'string') return true;
-  if (typeof inputs !== 'object' || inputs === null) return true; // refused by sourceOfInput
+  if (typeof inputs !== 'object' || inputs === null) return true; // sourceOfInput refuses it
   if (inputs instanceof Readable) return !inputs.readableObjectMode;
   if (inputs instanceof ReadableStream || inputs instanceof Uint8Array) return true;
   return !(Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
@@ -63,7 +63,7 @@ export function sourceOfInput(input: ImageInput, number: string): ImageSource {
   throw new UsageError(`${number} is an object without name and bytes`, NEXT_STEP);
 }
 
-/** An image that cannot be read is a bad image; it does not end the run. */
+/** A source that throws becomes a bad image and does not end the run. */
 function guarded(name: string, read: () => Promise<Uint8Array>): ImageSource {
   return {
     kind: 'stream',

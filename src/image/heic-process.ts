@@ -7,12 +7,12 @@ import type { RgbImage } from './resample.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/heic-decoder.js', import.meta.url));
 
-/** A photograph of 48 megapixels takes some 10 s on a busy machine. */
+/** The time limit of a picture, in seconds. A photograph of 48 megapixels takes about 10 s on a busy machine. */
 const PATIENCE_MS = 60_000;
 
 let isWatched = false;
 
-/** Says that this process is watched and replaced by another one: it may decode HEIC itself. */
+/** Allows this process to decode HEIC itself, because it is a worker process that is watched and replaced. */
 export function decodeHeicInThisProcess(): void {
   isWatched = true;
 }
@@ -30,7 +30,7 @@ export type HeicReply =
   | { readonly ok: false; readonly code: string; readonly fact: string; readonly nextStep: string };
 
 /**
- * Decodes HEIC where it cannot harm: in a process that is watched, which this one may be, else in a child for this one picture.
+ * Decodes HEIC in a process that can be replaced: in this one if it is a worker process, otherwise in a child process for this picture.
  *
  * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT, E_CRASH or E_TIMEOUT
  */
@@ -50,7 +50,7 @@ export function decodeHeic(bytes: Uint8Array, name: string, maxPixels: number): 
     }, PATIENCE_MS);
     child.on('message', (reply: HeicReply) => {
       if (reply.ok) done({ width: reply.width, height: reply.height, data: reply.data });
-      else failed(new ImageError(reply.code as ImageErrorCode, reply.fact, reply.nextStep)); // a code that the child took from an ImageError
+      else failed(new ImageError(reply.code as ImageErrorCode, reply.fact, reply.nextStep)); // the child's code comes from an ImageError
       child.kill('SIGKILL');
     });
     child.on('error', (error) =>
@@ -58,7 +58,7 @@ export function decodeHeic(bytes: Uint8Array, name: string, maxPixels: number): 
     );
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
-      fail('E_CRASH', `crashed the process that decodes HEIC (${signal ?? `exit code ${code}`})`); // too late after an answer
+      fail('E_CRASH', `crashed the process that decodes HEIC (${signal ?? `exit code ${code}`})`); // has no effect after an answer
     });
     const request: HeicRequest = { bytes, name, maxPixels };
     child.send(request, () => {});

@@ -12,7 +12,7 @@ type Pointer = number;
 interface Handle {
   readonly $$: { readonly ptr: Pointer };
 }
-/** libheif's functions answer with a value or with such an object. */
+/** libheif's functions return a value or this object. */
 interface Failure {
   readonly code: { readonly value: number } | number;
   readonly message?: string;
@@ -29,7 +29,7 @@ interface HeifPicture {
   }[];
 }
 
-/** What is used of libheif-js 1.22 and later. */
+/** The functions of libheif-js 1.22 and later that are used here. */
 interface Heif {
   readonly HEAPU32: Uint32Array;
   heif_context_alloc(): Handle;
@@ -48,7 +48,7 @@ interface Heif {
 
 const requirePackage = createRequire(import.meta.url);
 
-/** The version of libheif-js; undefined where it is not installed. */
+/** The version of libheif-js; undefined if it is not installed. */
 export function heicVersion(): string | undefined {
   try {
     const { version } = requirePackage(`${HEIC_PACKAGE}/package.json`) as { version: string };
@@ -64,12 +64,12 @@ export function isTooOld(version: string): boolean {
   return n >= 0 && !((numbers[n] ?? 0) > (OLDEST[n] as number));
 }
 
-/** The command that installs what HEIC needs. */
+/** The command that installs the decoder. */
 export const INSTALL_HEIC = `npm install ${HEIC_PACKAGE} (with -g if clip-classify is installed with -g)`;
 
 let loaded: Promise<Heif> | undefined;
 
-/** @throws ImageError E_FORMAT where the package is missing or too old */
+/** @throws ImageError E_FORMAT if the package is missing or too old */
 async function loadHeif(name: string): Promise<Heif> {
   const version = heicVersion();
   if (version === undefined)
@@ -84,7 +84,7 @@ async function loadHeif(name: string): Promise<Heif> {
       `${name} is a HEIC image, and ${HEIC_PACKAGE} ${version} is too old to read it safely`,
       `npm install ${HEIC_PACKAGE}@latest`,
     );
-  // Made by Emscripten: a function that makes the module; compiling takes a moment and much memory.
+  // Emscripten exports a function that makes the module. Compiling it takes time and memory.
   loaded ??= (async () => requirePackage(`${HEIC_PACKAGE}/libheif-wasm/libheif-bundle.js`)() as Heif)();
   try {
     return await loaded;
@@ -100,8 +100,8 @@ async function loadHeif(name: string): Promise<Heif> {
 }
 
 /**
- * Decodes the primary picture of a HEIC file in this process. libheif applies rotation, mirroring and cropping of the file itself; EXIF orientation
- * repeats that, and is not applied again.
+ * Decodes the primary picture of a HEIC file in this process. libheif applies the rotation, mirroring and cropping of the file. EXIF
+ * orientation repeats these and is not applied again.
  *
  * @throws ImageError E_FORMAT, E_DECODE or E_PIXEL_LIMIT
  */
@@ -159,7 +159,7 @@ function broken(name: string, reason: string, cause?: unknown): ImageError {
   );
 }
 
-/** Rows of libheif are padded; its memory is used again for the next picture. */
+/** Copies the pixels: rows of libheif are padded, and its memory is used again for the next picture. */
 function withoutPadding({ channels: [pixels] }: HeifPicture, name: string): RgbImage {
   if (pixels === undefined) throw broken(name, 'it has no pixels');
   const { data: padded, stride, width, height } = pixels;

@@ -2,7 +2,7 @@
 const HEVC = /^(hei[cxms]|hev[cxms])$/u;
 const AV1 = /^(avif|avis)$/u;
 
-/** Which of the two a HEIF file announces; undefined if its brands leave it open. */
+/** AVIF or HEIC, from the brands of the file; undefined if they do not decide it. */
 export function heifKind(bytes: Uint8Array): 'HEIC' | 'AVIF' | undefined {
   const brands = brandsOf(bytes);
   const [major = ''] = brands;
@@ -23,8 +23,7 @@ function brandsOf(bytes: Uint8Array): string[] {
 }
 
 /**
- * libvips turns away the major brand of animated AVIF, and reads the file under that of a still one: its first picture is the
- * primary item.
+ * Replaces the major brand of animated AVIF, which libvips refuses, by the brand of still images. The first picture is then decoded.
  */
 export function asStill(bytes: Uint8Array): Uint8Array {
   const major = Buffer.from(bytes.buffer, bytes.byteOffset + 8, 4).toString('latin1');

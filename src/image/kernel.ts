@@ -1,7 +1,7 @@
-/** The kernels that CLIP models are trained with; all widen with the reduction, so that they antialias. */
+/** The kernels that CLIP models are trained with. They become wider when an image is reduced, which avoids aliasing. */
 export type Filter = 'bicubic' | 'bilinear' | 'lanczos';
 
-/** A range of output pixels on one axis: the part of the resized image that is wanted. */
+/** The needed range of output pixels on one axis. */
 export interface Span {
   /** The length of the whole resized axis. */
   readonly resized: number;
@@ -9,18 +9,18 @@ export interface Span {
   readonly length: number;
 }
 
-/** What each wanted output pixel of one axis is made of. */
+/** The input pixels and weights of each output pixel on one axis. */
 export interface Kernel {
   /** The first input pixel of each output pixel. */
   readonly starts: Int32Array;
-  /** How many input pixels each output pixel takes. */
+  /** The number of input pixels of each output pixel. */
   readonly lengths: Int32Array;
   /** Weights in fixed point, `stride` per output pixel. */
   readonly weights: Int32Array;
   readonly stride: number;
 }
 
-/** Weights are integers of this many fractional bits, as Pillow has them: 32 less 8 for a pixel less 2 for overshoot. */
+/** Fractional bits of the integer weights, as in Pillow: 32 minus 8 for a pixel minus 2 for overshoot. */
 const PRECISION = 22;
 
 const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
@@ -41,7 +41,7 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
 }
 
-/** The weights of the wanted output pixels; computed in double precision and in Pillow's order of operations. */
+/** The weights of the needed output pixels, computed in double precision and in Pillow's order of operations. */
 export function axisKernel(input: number, { resized, first, length }: Span, filter: Filter): Kernel {
   if (resized === input) {
     return {

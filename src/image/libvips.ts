@@ -18,17 +18,17 @@ export function sharp(): typeof sharpModule {
   return loaded;
 }
 
-/** The loaders of libvips that may run at all, by the names of their classes. */
+/** The allowed loaders of libvips, by class name. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
 
-/** Seconds that an SVG may take: a few lines of it can ask for hours of drawing. */
+/** The time limit of an SVG in seconds. A few lines of SVG can take hours to draw. */
 const SVG_SECONDS = 5;
 
 let prepared = false;
 
 /**
- * Once for the process, when the first image is decoded: libvips loses every loader but those of our formats (which
- * concerns all of a program that uses sharp), keeps nothing of an image for the next, and takes one thread an image.
+ * Configures libvips once, when the first image is decoded: only the loaders of the supported formats are allowed (for the whole program,
+ * if it uses sharp), nothing is cached between images, and each image uses one thread.
  */
 function prepareLibvips(): void {
   if (prepared) return;
@@ -44,13 +44,13 @@ export interface LibvipsPicture {
   readonly bytes: Uint8Array;
   readonly name: string;
   readonly format: LibvipsFormat;
-  /** As libvips counts pages, from 0. */
+  /** The page, counted from 0. */
   readonly page: number;
   /** The sub-directory of the page, in a TIFF. */
   readonly subifd?: number;
 }
 
-/** A decoded picture, and what is said about it with --verbose. */
+/** A decoded picture and notes about it for --verbose. */
 export interface DecodedImage extends RgbImage {
   readonly notes?: readonly string[];
 }
@@ -58,9 +58,8 @@ export interface DecodedImage extends RgbImage {
 const turns = new Turns();
 
 /**
- * Decodes with libvips. The messages of libvips belong to the process, not to an image: an image that libvips complains
- * about is decoded again while no other is, so that the messages are its own. Then warnings are accepted, unless they tell of
- * wrong pixels.
+ * Decodes with libvips. Messages of libvips belong to the process, not to an image. So an image with a message is decoded again while no
+ * other image is, and the messages are then its own. Warnings are accepted unless they mean wrong pixels.
  *
  * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT or E_TIMEOUT
  */
@@ -88,7 +87,7 @@ export async function decodeWithLibvips(
   return turns.alone(() => readWithWarnings(picture, options, wanted));
 }
 
-/** sharp looks at its own limit only between strips. What is being drawn goes on: whoever cannot have that ends the process. */
+/** A time limit for drawing, because sharp checks its own limit only between strips. The drawing itself continues in the background. */
 function svgTimeout(): Promise<never> {
   return new Promise((_, failed) => {
     setTimeout(() => failed(new Error('timeout')), SVG_SECONDS * 1000).unref();
@@ -120,7 +119,7 @@ async function readWithWarnings(
   }
 }
 
-/** An error takes the messages of libvips along; warnings leave theirs for the next error. */
+/** Clears old messages: an error contains all messages of libvips so far, including those of earlier warnings. */
 async function forgetMessages(): Promise<void> {
   await sharp()(Buffer.of(0xff, 0xd8, 0xff, 0xe0))
     .metadata()
@@ -153,7 +152,7 @@ async function read(
   return pixels > large ? inTurn(decoded) : decoded();
 }
 
-/** libvips looks at the bytes itself: what it sees must be what we saw. */
+/** libvips detects the format itself. It must be the format that was detected here. */
 function checkKind({ format: seen, compression }: Metadata, format: LibvipsFormat, name: string): void {
   if (seen !== (format === 'AVIF' ? 'heif' : format.toLowerCase())) {
     throw new ImageError('E_FORMAT', `${name} starts like ${format} but is ${seen}`, 'convert the file to JPEG or PNG');
@@ -167,7 +166,7 @@ function checkKind({ format: seen, compression }: Metadata, format: LibvipsForma
   }
 }
 
-/** What sharp says about a HEIF file: its compression, and its size after rotation. */
+/** Facts of sharp about a HEIF file: its compression, and its size after rotation. */
 export async function heifHeader(
   bytes: Uint8Array,
 ): Promise<{ readonly compression: string; readonly width: number; readonly height: number } | undefined> {
@@ -202,7 +201,7 @@ async function toPixels(
 ): Promise<RgbImage> {
   const whole = exif ? image.autoOrient() : image;
   const upright = shrunk === undefined ? whole : whole.resize({ ...shrunk, fit: 'fill', kernel: 'cubic' });
-  // An SVG has no pixels below its transparent ones: the page is white.
+  // An SVG has no pixels behind its transparent parts, so the page is white.
   const [r, g, b] = background ?? [255, 255, 255];
   const onColour = () => upright.flatten({ background: { r, g, b } });
   const opaque =
@@ -212,7 +211,7 @@ async function toPixels(
   return toRgb(data, info.width, info.height, info.channels, name);
 }
 
-/** Repeats a single grey channel; anything else than one or three is a file that libvips half understood. */
+/** Repeats a single grey channel. Another number of channels than one or three means that libvips did not understand the file. */
 function toRgb(data: Buffer, width: number, height: number, channels: number, name: string): RgbImage {
   if (channels === 3) return { width, height, data };
   if (channels !== 1) throw new ImageError('E_DECODE', `${name} has ${channels} channels`, 'convert the file to RGB');

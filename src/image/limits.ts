@@ -2,14 +2,14 @@ import { ImageError } from '../errors.ts';
 import { DEFAULT_DECODE } from './decode-options.ts';
 import { type Header, pixelLimit } from './format.ts';
 
-/** Longer lines could not be worked on in strips; no camera makes them, and only PNG and TIFF can hold them at all. */
+/** The longest line, in pixels. Longer ones, which only PNG and TIFF can have and no camera makes, could not be processed in strips. */
 const MAX_SIDE = 1_000_000;
 
-/** Of the images that may be decoded at all, those of more than a sixth of their limit are decoded one at a time. */
+/** Images with more than a sixth of their pixel limit are decoded one at a time. */
 const LARGE = 1 / 6;
 
 /**
- * How many pixels the image has, and from how many on it is large.
+ * The number of pixels of the image, and the number from which an image counts as large.
  *
  * @throws ImageError E_PIXEL_LIMIT
  */

@@ -4,8 +4,8 @@ import { allowedNodeEnvironmentFlags } from 'node:process';
 const WITHOUT_GUARD = '--disable-wasm-trap-handler';
 
 /**
- * Flags for a child process where the address space is limited (ulimit -v, batch systems): WebAssembly then reserves no 8 GB of guard region for each
- * memory, and checks bounds instead.
+ * Flags for a child process if the address space is limited (ulimit -v, batch systems). WebAssembly then does not reserve a guard region of
+ * 8 GB for each memory, and checks bounds instead.
  */
 export function limitedMemoryFlags(): string[] {
   try {

@@ -3,7 +3,7 @@ import type { RgbImage } from './resample.ts';
 /**
  * Turns a picture upright.
  *
- * @param orientation as EXIF 2.32 has it (tag 0x0112), 1 to 8; anything else changes nothing
+ * @param orientation the EXIF orientation (EXIF 2.32, tag 0x0112), 1 to 8; other values change nothing
  */
 export function turnUpright(image: RgbImage, orientation: number): RgbImage {
   const { width, height, data } = image;

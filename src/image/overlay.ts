@@ -2,26 +2,26 @@ import { sharp } from './libvips.ts';
 import { fitImage, type Preprocessing } from './preprocess.ts';
 import type { RgbImage } from './resample.ts';
 
-/** A number for each square of a grid over what a model sees. */
+/** A value for each patch of the model's input. */
 export interface GridMap {
   /** Patches on a side. */
   readonly grid: number;
-  /** Pixels of the model's input on a side of a patch; need not be whole. */
+  /** Side of a patch in pixels of the model's input; may be a fraction. */
   readonly patch: number;
   /** grid², row after row */
   readonly values: ArrayLike<number>;
 }
 
-/** Ten steps of viridis, which is even to the eye and to the colour-blind (matplotlib's, by van der Walt and Smith). */
+/** Ten steps of viridis, which looks even, also to colour-blind people (matplotlib's, by van der Walt and Smith). */
 const VIRIDIS = [
   0x440154, 0x482878, 0x3e4989, 0x31688e, 0x26828e, 0x1f9e89, 0x35b779, 0x6ece58, 0xb5de2b, 0xfde725,
 ] as const;
 
-/** The least side of the overlay; the patches then get as many pixels as make it whole. */
+/** The smallest side of the overlay. It is increased until each patch has a whole number of pixels. */
 const SIDE = 640;
-/** Lines of the scale below the picture. */
+/** Height of the colour scale below the picture. */
 const SCALE_LINES = 16;
-/** What is left of the picture below a tint, and below the lines between the patches. */
+/** The share of the picture that stays visible under the colours, and under the lines between the patches. */
 const [PICTURE_SHARE, LINE_SHARE] = [0.5, 0.25];
 
 /**
@@ -62,7 +62,7 @@ export function drawOverlay(
   return sharp()(data, { raw, limitInputPixels: false }).png().toBuffer();
 }
 
-/** Whether a cell begins at a pixel; cells of a convolution's map need not be whole pixels wide. */
+/** Whether a cell begins at a pixel. Cells of a convolution's map may have a fractional width. */
 function begins(pixel: number, cell: number): boolean {
   return pixel === 0 || Math.floor(pixel / cell) !== Math.floor((pixel - 1) / cell);
 }
@@ -75,7 +75,7 @@ function coloursOf(values: ArrayLike<number>): Colour[] {
   return list.map((value) => colourAt(greatest > least ? (value - least) / (greatest - least) : 0));
 }
 
-/** A colour of viridis, straight between its steps. @param share 0 to 1 */
+/** A colour of viridis, linear between its steps. @param share 0 to 1 */
 export function colourAt(share: number): Colour {
   const at = share * (VIRIDIS.length - 1);
   const step = Math.min(Math.floor(at), VIRIDIS.length - 2);

@@ -2,11 +2,11 @@ import { formatOf } from './format.ts';
 import { directoriesOf } from './tiff/directory.ts';
 import { fullPages } from './tiff/pages.ts';
 
-/** Pages that are counted; more are a damaged or hostile file. */
+/** The most pages that are counted. A file with more is damaged or hostile. */
 const MAX_PAGES = 100_000;
 
 /**
- * How many pages or frames a file has: of TIFF, GIF and WebP; 1 for all others. Nothing is decoded.
+ * The number of pages or frames of a TIFF, GIF or WebP; 1 for all other files. Nothing is decoded.
  *
  * @returns at least 1
  */

@@ -4,18 +4,18 @@ import { type RgbImage, resample } from './resample.ts';
 /** Three numbers, one for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number];
 
-/** How a model wants its images. */
+/** The preprocessing of a model. */
 export interface Preprocessing {
-  /** S, pixels on a side of the square that goes into the model. */
+  /** S, the side of the model's input in pixels. */
   readonly size: number;
-  /** What is resized before the middle is cut out: the short side, both sides, or nothing. */
+  /** What is resized before the crop: the short side, both sides, or nothing. */
   readonly fit: 'crop' | 'squash' | 'none';
-  /** Its length before the crop; as a rule S. What is shorter than S is padded with black. */
+  /** The length of the resized side, usually S. A shorter side than S is padded with black. */
   readonly resizeTo: number;
-  /** Of half a pixel at the beginning of the crop: down as transformers does it, or to the even pixel as torchvision and open_clip. */
+  /** How half a pixel at the start of the crop is rounded: down as in transformers, or to the even pixel as in torchvision and open_clip. */
   readonly rounding: 'down' | 'even';
   readonly filter: Filter;
-  /** Pixels are divided by this before mean and std; as a rule 255. */
+  /** Pixels are divided by this number before mean and std; usually 255. */
   readonly divisor: number;
   readonly mean: PerChannel;
   readonly std: PerChannel;
@@ -48,13 +48,13 @@ export function fitImage(
   return seen.width === side && seen.height === side ? seen : pad(seen, side, -columns.first, -rows.first);
 }
 
-/** The part of a span that there are pixels for. */
+/** The part of a span that has pixels. */
 function inside({ resized, first, length }: Span): Span {
   const start = Math.max(first, 0);
   return { resized, first: start, length: Math.min(first + length, resized) - start };
 }
 
-/** An image on a black square, so far from its left and upper edge. */
+/** An image on a black square, at the given distance from the left and upper edge. */
 function pad({ width, height, data }: RgbImage, side: number, left: number, top: number): RgbImage {
   const [x, y] = [Math.max(left, 0), Math.max(top, 0)];
   const square = new Uint8Array(side * side * 3);
@@ -64,7 +64,7 @@ function pad({ width, height, data }: RgbImage, side: number, left: number, top:
   return { width: side, height: side, data: square };
 }
 
-/** The short side of the picture that is resampled; no picture is large enough if nothing is resized. */
+/** The short side after resizing. Infinite if nothing is resized. */
 export function shortSideWanted({ fit, resizeTo }: Preprocessing): number {
   return fit === 'none' ? Number.POSITIVE_INFINITY : resizeTo;
 }
@@ -91,7 +91,7 @@ export function normalize(image: RgbImage, preprocessing: Preprocessing): Float3
 type Tables = readonly [red: Float32Array, green: Float32Array, blue: Float32Array];
 const tables = new WeakMap<Preprocessing, Tables>();
 
-/** What each byte becomes, for each channel. */
+/** The normalised value of each byte, for each channel. */
 function tablesOf(preprocessing: Preprocessing): Tables {
   const known = tables.get(preprocessing);
   if (known !== undefined) return known;

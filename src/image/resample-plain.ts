@@ -11,7 +11,7 @@ interface Pixels {
 const PRECISION = 22;
 const HALF = 1 << (PRECISION - 1);
 
-/** The two passes of {@link resample} without WebAssembly: the same bytes, some ten times slower. */
+/** The two passes of {@link resample} without WebAssembly: the same bytes, about ten times slower. */
 export function resamplePlainly(image: Pixels, across: Kernel, down: Kernel): Pixels {
   const last = down.starts.length - 1;
   const top = down.starts[0] as number;
@@ -28,7 +28,7 @@ export function resamplePlainly(image: Pixels, across: Kernel, down: Kernel): Pi
   return { width, height, data: new Uint8Array(data.buffer) };
 }
 
-/** One axis: `lines` values side by side, each a sum over `step` apart. */
+/** One axis: `lines` values next to each other, each a sum of values `step` apart. */
 function pass(
   source: Pixels['data'],
   target: Uint8ClampedArray,

@@ -10,7 +10,7 @@ export interface RgbImage {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** What wasm/resample.ts exports; every argument is a byte offset or a count. */
+/** The exports of wasm/resample.ts. Every argument is a byte offset or a count. */
 interface Passes {
   readonly columns: (...offsets: number[]) => void;
   readonly clear: (sums: number, vectors: number) => void;
@@ -23,12 +23,12 @@ interface Machine {
   readonly passes: Passes;
 }
 
-/** Bytes of the picture that are worked on at once: they stay in the processor's cache between copy and use. */
+/** Bytes of the picture that are processed at once, so that they stay in the processor's cache. */
 const STRIP = 1 << 18;
-/** Lines of a strip, where the picture is narrow. */
+/** The most lines of a strip. */
 const STRIP_LINES = 64;
 
-/** WebAssembly's memory never shrinks: a picture that needs more than this gets a machine that is thrown away after it. */
+/** WebAssembly memory never shrinks, so a picture that needs more than this gets an instance of its own. */
 const KEPT_BYTES = 1 << 24;
 const PAGE = 1 << 16;
 
@@ -100,13 +100,13 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
   return { width, height, data: unpad(memoryBytes.subarray(layout.output), narrow, width * 3, height) };
 }
 
-/** The input pixels that a kernel takes: from the first to before the last. */
+/** The input pixels of a kernel: the first, and the one after the last. */
 function extent({ starts, lengths }: Kernel): readonly [first: number, end: number] {
   const last = starts.length - 1;
   return [starts[0] as number, (starts[last] as number) + (lengths[last] as number)];
 }
 
-/** Offsets for areas of the given sizes, one behind the other; a vector may be read past the end of each. */
+/** Offsets for areas of the given sizes, one after the other. A vector may be read beyond the end of each. */
 function lay<Area extends string>(sizes: Readonly<Record<Area, number>>): [Readonly<Record<Area, number>>, number] {
   let end = 0;
   const layout: Record<Area, number> = { ...sizes };
@@ -118,8 +118,8 @@ function lay<Area extends string>(sizes: Readonly<Record<Area, number>>): [Reado
 }
 
 /**
- * A kernel as wasm/resample.ts wants it: from an even pixel, in pairs, each weight as `high · 2^11 + low`;
- * what the kernel does not fill is 0.
+ * A kernel in the form of wasm/resample.ts: starting at an even pixel, in pairs, each weight as `high · 2^11 + low`. Unused weights
+ * are 0.
  */
 function pairWeights(
   { starts, lengths, weights, stride }: Kernel,
@@ -161,7 +161,7 @@ function copyWindow(
   }
 }
 
-/** Lines of `length` bytes out of lines of `pitch` bytes. */
+/** Copies lines of `length` bytes from lines of `pitch` bytes. */
 function unpad(lines: Uint8Array, pitch: number, length: number, count: number): Uint8Array {
   const data = new Uint8Array(length * count);
   for (let y = 0; y < count; y++) data.set(lines.subarray(y * pitch, y * pitch + length), y * length);
@@ -171,7 +171,7 @@ function unpad(lines: Uint8Array, pitch: number, length: number, count: number):
 let compiled: WebAssembly.Module | undefined;
 let kept: Machine | undefined;
 
-/** @returns undefined where WebAssembly gets no memory: it reserves gigabytes of addresses, which ulimit -v forbids */
+/** @returns undefined if WebAssembly gets no memory, because it reserves gigabytes of addresses, which ulimit -v forbids */
 function machineOf(bytes: number): Machine | undefined {
   const pages = Math.ceil(bytes / PAGE);
   try {
@@ -190,6 +190,6 @@ function newMachine(pages: number): Machine {
   compiled ??= new WebAssembly.Module(Buffer.from(RESAMPLE_WASM, 'base64'));
   const memory = new WebAssembly.Memory({ initial: pages });
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-  // The compiled text is wasm/resample.ts, whose exports these are.
+  // The module is compiled from wasm/resample.ts, which has these exports.
   return { memory, passes: exports as unknown as Passes };
 }

@@ -1,14 +1,14 @@
-/** Answers that ask to come again: too many requests, unavailable (RFC 6585, RFC 9110). */
+/** Status codes after which a request is sent again: too many requests, unavailable (RFC 6585, RFC 9110). */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 const TRIES = 4;
 const LONGEST_WAIT_MS = 30_000;
 const FIRST_WAIT_MS = 1_000;
 
 /**
- * How long to wait before an address is asked again: what Retry-After says, in seconds or as a date; without it 1, 2, 4 s.
+ * The wait before the next request: the value of Retry-After, in seconds or as a date; without it 1, 2, 4 s.
  *
- * @param tries how often it was asked
- * @returns milliseconds, or undefined if it is not asked again
+ * @param tries the number of requests so far
+ * @returns milliseconds, or undefined if there is no further request
  */
 export function waitBefore(status: number, retryAfter: string | null, tries: number): number | undefined {
   if (!BUSY.has(status) || tries >= TRIES) return undefined;

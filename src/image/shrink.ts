@@ -1,25 +1,25 @@
 import type { LibvipsFormat } from './format.ts';
 
-/** A picture's width and height as it is shown. */
+/** Width and height of a picture in its upright orientation. */
 export interface Extent {
   readonly width: number;
   readonly height: number;
 }
 
 /**
- * From how many times the wanted short side on a JPEG is decoded at a half, a quarter or an eighth of its size: below,
- * libvips decodes it whole and the detour costs more than it saves.
+ * A JPEG is decoded at a half, a quarter or an eighth of its size only if its short side is at least this many times the needed one. For
+ * smaller factors, libvips decodes it completely anyway.
  */
 const WORTHWHILE = 6;
 
-/** Smaller pictures are decoded in a few milliseconds; their rounded sides would weigh most. */
+/** Smaller pictures are not shrunk, because they are decoded in milliseconds, and rounding their sides would change most. */
 const SMALL = 1000;
 
-/** What is left to the exact resampling, so that its kernel, not the decoder's, shapes the result. */
+/** The minimum reduction by the exact resampling after it, so that its kernel decides the result. */
 const LEFT = 2;
 
 /**
- * `resize: 'fast'`: the size at which a large picture is to leave the decoder, or `undefined` to decode it whole.
+ * The size for decoding a large picture with `resize: 'fast'`, or `undefined` to decode it in full size.
  *
  * @param wanted the short side that the model's preprocessing resizes to
  */

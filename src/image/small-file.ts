@@ -1,22 +1,22 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
-/** Opening never waits, and no terminal becomes ours. Windows has neither flag. */
+/** Opening does not wait, and does not take a controlling terminal. Windows has neither flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 const SMALL_BYTES = 1_000_000;
-/** What lies in the page cache is read in a tenth of it. */
+/** Milliseconds after which a read counts as slow. Files in the page cache take a tenth of it. */
 const SLOW_MS = 2;
-/** After a slow one so many files are left to readSource(), which does not block. */
+/** After a slow read, this number of files is read by readSource(), which does not block. */
 const PAUSE = 64;
 
 /**
- * Reads small files without leaving the thread: each of the seven calls of {@link readSource} takes longer to hand to another
- * thread than a file in the page cache takes to read. Where the disk is slow it stands back.
+ * Reads small files synchronously: passing each of the seven calls of {@link readSource} to another thread takes longer than reading a
+ * file from the page cache. It pauses if the disk is slow.
  */
 export class SmallFileReader {
   private readonly buffer = Buffer.allocUnsafeSlow(SMALL_BYTES + 1);
   private pause = 0;
 
-  /** @returns the bytes, until the next call; undefined for what is not small, not a file, or not to be read just now */
+  /** @returns the bytes, valid until the next call; undefined if it is not a small file, or reads are slow */
   read(path: string | Buffer): Buffer | undefined {
     if (this.pause > 0) {
       this.pause--;
@@ -26,7 +26,7 @@ export class SmallFileReader {
     try {
       return statSync(path).isFile() ? this.readFile(path) : undefined;
     } catch {
-      return undefined; // readSource() says what is the matter
+      return undefined; // readSource() reports the error
     } finally {
       if (performance.now() - start > SLOW_MS) this.pause = PAUSE;
     }

@@ -5,59 +5,59 @@ import { checkSize, type Reserve, readImageFile } from './file.ts';
 
 export { MAX_FILE_BYTES } from './file.ts';
 
-/** An image that can be read: what the user gave, parsed once. `name` is what results and messages call it. */
+/** An image that can be read: the parsed input of the user. `name` is its name in results and messages. */
 export type ImageSource = { readonly name: string } & (
   | {
       readonly kind: 'file';
-      /** As node:fs takes it; bytes if the path is not valid UTF-8. */
+      /** The path for node:fs; bytes if it is not valid UTF-8. */
       readonly path: string | Buffer;
     }
   | { readonly kind: 'url'; readonly url: string }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array; readonly member?: Membership }
   | {
       readonly kind: 'stream';
-      /** Reads the bytes when it is their turn. @throws ImageError */
+      /** Reads the bytes when they are needed. @throws ImageError */
       readonly read: () => Promise<Uint8Array>;
       readonly member?: Membership;
     }
 );
 
-/** What an archive tells about one of its images. */
+/** Facts about an image in an archive. */
 export interface Membership {
   /** WebDataset's key of the sample. */
   readonly key: string;
-  /** Tells whether the archive has been touched, and which image of it this is; absent for a stream. */
+  /** The stamp of the archive and the number of the image in it; absent for a stream. */
   readonly stamp?: string;
-  /** The path in its own bytes, where that is no valid UTF-8. */
+  /** The path as bytes, if it is not valid UTF-8. */
   readonly pathBytes?: Uint8Array;
   /** Texts of the same sample, by their extensions. */
   readonly carried?: Readonly<Record<string, unknown>>;
-  /** It stands for the archive itself, which cannot be read any further. */
+  /** True if it stands for the archive itself, which cannot be read to its end. */
   readonly isArchive?: true;
 }
 
-/** What results call an image. */
+/** The identity of an image in results. */
 export interface ImageIdentity {
   readonly image: string;
-  /** Its path, where that is no valid UTF-8 and `image` cannot hold it. */
+  /** The path as bytes, if it is not valid UTF-8 and so `image` cannot contain it. */
   readonly pathBytes?: Uint8Array;
-  /** The page or frame, if another one than the first was asked for. */
+  /** The page or frame, if it is not the first. */
   readonly page?: number;
-  /** For a member of an archive: WebDataset's key, and the texts of the same sample that were asked for. */
+  /** For a member of an archive: WebDataset's key, and the requested texts of the same sample. */
   readonly sample?: { readonly key: string; readonly carried: Readonly<Record<string, unknown>> };
-  /** What decoders noticed: the image is read all the same. */
+  /** Notes of decoders about an image that could be read. */
   readonly notes?: readonly string[];
 }
 
 const URL_SCHEME = /^https?:\/\//iu;
 
-/** The source that a text names: a URL if it begins with http:// or https://, otherwise a path or a `file:` address. */
+/** Parses a text: a URL if it begins with http:// or https://, otherwise a path or a `file:` address. */
 export function sourceOfText(text: string): ImageSource {
   const name = withoutCredentials(text);
   return URL_SCHEME.test(text) ? { kind: 'url', name, url: text } : { kind: 'file', name, path: pathOfAddress(text) };
 }
 
-/** The source that a result names. What was read from bytes or a stream has lost them: it looks like a file. */
+/** The source of a result. The bytes of a stream are gone, so it becomes a file source. */
 export function sourceOfIdentity({ image, pathBytes }: ImageIdentity): ImageSource {
   return pathBytes ? { kind: 'file', name: image, path: Buffer.from(pathBytes) } : sourceOfText(image);
 }
@@ -74,7 +74,7 @@ export function identityOf(source: ImageSource): ImageIdentity {
 /**
  * The bytes of an image. Only regular files are read, because a FIFO or a device can block or never end.
  *
- * @param reserve asked before a file is read
+ * @param reserve called before a file is read
  * @throws ImageError E_NOT_FOUND, E_UNREADABLE, E_DECODE (an empty image), E_FILE_SIZE; E_URL, because URLs are not downloaded here
  */
 export async function readSource(source: ImageSource, reserve?: Reserve): Promise<Uint8Array> {

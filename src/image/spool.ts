@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pid, platform } from 'node:process';
 
-/** Takes what comes, piece by piece. */
+/** Collects bytes in pieces. */
 export interface Collector<T> {
   add(chunk: Uint8Array): void;
   end(): T;
-  /** It is not wanted any more. */
+  /** Discards the bytes. */
   discard(): void;
 }
 
-/** What has come: in memory, or in a file that is there until it is closed. */
+/** The collected bytes: in memory, or in a file that exists until it is closed. */
 export type Spooled = { readonly bytes: Uint8Array } | { readonly path: string; readonly close: () => void };
 
-/** More bytes than these go to a file: several large images at once would fill the memory of two processes. */
+/** More bytes are written to a file, because several large images at once would fill the memory of two processes. */
 const MEMORY_BYTES = 16_000_000;
 
 /** Keeps everything in memory. */
@@ -29,8 +29,8 @@ export function inMemory(): Collector<Uint8Array> {
 }
 
 /**
- * Keeps little in memory and much in a temporary file, which on Linux has no name and ends with this process. It is written
- * at once, for undici fails where a download that is held up is closed by its server.
+ * Collects few bytes in memory and many in a temporary file, which has no name on Linux and ends with this process. Bytes are written at
+ * once, because undici fails if a server closes a download that is read too slowly.
  */
 export function spooled(): Collector<Spooled> {
   const memory: Uint8Array[] = [];

@@ -1,10 +1,10 @@
 import { UsageError } from '../errors.ts';
 import { parseShard, type Shard } from './shard.ts';
 
-/** A share that is named, or one that the scheduler names: of as many parts as it says, or as the user does. */
+/** A given shard, or the shard that the scheduler gives; the user may give the number of shards. */
 export type ShardChoice = Shard | { readonly auto: true; readonly of?: number };
 
-/** @throws UsageError if the text is none of i/n, auto and auto/n */
+/** @throws UsageError if the text is not i/n, auto or auto/n */
 export function parseShardChoice(text: string): ShardChoice {
   const [, of] = /^auto(?:\/(\d{1,6}))?$/u.exec(text) ?? [];
   if (text === 'auto') return { auto: true };
@@ -14,16 +14,16 @@ export function parseShardChoice(text: string): ShardChoice {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The share of a task of an array job, and the variable that told it. */
+/** The shard of a task of an array job, and the variable that it comes from. */
 export interface TaskShard {
   readonly shard: Shard;
   readonly told: string;
 }
 
 /**
- * The share of this task, by what its scheduler says in the environment.
+ * The shard of this task, from the variables of its scheduler.
  *
- * @throws UsageError if no scheduler says anything, or too little
+ * @throws UsageError if these variables are missing or incomplete
  */
 export function shardOfTask(env: Env, of?: number): TaskShard {
   if (isSet(env, 'SLURM_ARRAY_TASK_ID')) return ofSlurm(env, of);
@@ -46,7 +46,7 @@ function ofSlurm(env: Env, of: number | undefined): TaskShard {
   const step = isSet(env, 'SLURM_ARRAY_TASK_STEP') ? number(env, 'SLURM_ARRAY_TASK_STEP') : 1;
   const part = (id - least) / step + 1;
   const isWhole = most === least + (count - 1) * step && Number.isInteger(part) && part >= 1 && part <= count;
-  // A task that is run again by itself is an array of one.
+  // A single task that is run again is an array of one task.
   if (!isWhole || (of ?? count) !== count || (count === 1 && of === undefined))
     throw new UsageError(
       `the Slurm array has ${count} ${count === 1 ? 'task' : 'tasks'} (${least} to ${most}), which ${of === undefined ? 'does not tell all shares' : `is not ${of}`}`,

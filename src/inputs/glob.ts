@@ -2,12 +2,12 @@ import picomatch from 'picomatch';
 import type { Path } from './path.ts';
 import { type Walk, walk } from './walk.ts';
 
-/** Whether an argument that no file is called is a pattern. */
+/** Whether an argument is a pattern. Only for arguments that are not the name of a file. */
 export function isGlob(argument: string): boolean {
   return /[*?[{]/u.test(argument) && picomatch.scan(argument).isGlob;
 }
 
-/** The files that a pattern matches, whatever they are called, in byte order; hidden ones only where it says the dot itself. */
+/** The files that match a pattern, with any extension, in byte order. Hidden files match only a pattern with the dot. */
 export function expandGlob(
   argument: Path,
   options: Pick<Walk, 'hidden' | 'follow' | 'onLoop' | 'excludes'>,
@@ -18,7 +18,7 @@ export function expandGlob(
   return walk(prefix + base, {
     ...options,
     systemFolders: true,
-    linkedFiles: true, // an image that is named always gets a row
+    linkedFiles: true, // a named image always gets a row
     hidden: options.hidden === true || /(^|[/{,(])\./u.test(glob),
     depth: glob.includes('**') ? Number.POSITIVE_INFINITY : glob.split('/').length,
     takes: (path) => matches(path.replace(/^\.\//u, '')),
@@ -26,8 +26,8 @@ export function expandGlob(
 }
 
 /**
- * Which paths globs leave out: a glob without a slash is compared with the name, another one with the path, as it is shown or below the folder
- * that is searched.
+ * Makes a test for excluded paths. A glob without a slash is compared with the name. A glob with a slash is compared with the shown path and
+ * with the path relative to the searched folder.
  *
  * @returns undefined if there is no glob
  */

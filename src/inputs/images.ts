@@ -13,35 +13,35 @@ import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
 import { isTarName, tarImages } from './tar/images.ts';
 import { type Walk, walk } from './walk.ts';
 
-/** What images there are, beside the arguments, and which of them count. */
+/** The sources of images besides the arguments, and which files are used. */
 export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'> {
-  /** Globs of files and folders that walks leave out: a name, or a path if there is a slash in it. */
+  /** Globs of files and folders that are skipped: of names, or of paths if there is a slash in the glob. */
   readonly exclude?: readonly string[] | undefined;
-  /** Is told what walks leave out. */
+  /** Counts the files that are skipped. */
   readonly leftOut?: LeftOut | undefined;
-  /** A file that lists more paths or URLs; `-` is standard input. */
+  /** A file with more paths or URLs; `-` is standard input. */
   readonly filesFrom?: string | undefined;
   /** What separates the paths of the list. @default 'line' */
   readonly separator?: 'line' | 'nul';
   readonly shard?: Shard | undefined;
   /** Opens standard input, when it is read. */
   readonly stdin?: () => Readable;
-  /** Aborted when no more images are wanted: a list that is still open is closed. */
+  /** Aborted when no more images are needed. A list that is still open is then closed. */
   readonly signal?: AbortSignal;
-  /** Told about an argument among others that stands for no image. */
+  /** Called for an argument without images, if other arguments have some. */
   readonly onNothing?: ((argument: string) => unknown) | undefined;
-  /** Whether tars are read: then more of them, whatever they are called, `-` for standard input. @default tars are refused */
+  /** If tars are read: more tars, with any file name; `-` is standard input. @default tars are refused */
   readonly tars?: readonly Path[] | undefined;
-  /** Extensions of members of a tar whose texts go with the pictures. */
+  /** Extensions of members of a tar whose texts are added to the rows of the pictures. */
   readonly carry?: readonly string[] | undefined;
-  /** Told what is odd about a tar. */
+  /** Called with warnings about tars. */
   readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
 /**
- * The images that the arguments stand for, in their order: a file as it is, a folder walked recursively in byte order, a
- * glob that is no file's name expanded, a tar its pictures, a URL, `-` for the bytes on standard input. Then those of the list, each as
- * soon as it comes. What does not exist is passed on, to become an error row.
+ * The images of the arguments in their order: a file, the images of a folder and its subfolders in byte order, the matches of a glob that
+ * is not the name of a file, the pictures of a tar, a URL, or `-` for standard input. Then the images of the list, each as soon as it
+ * arrives. A missing file is also returned, and becomes an error row.
  *
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
  */
@@ -55,7 +55,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
     );
   if (forStdin === 1 && stdin === undefined) throw new UsageError('there is no standard input', 'use files');
   const isOurs = (path: Path) => shard === undefined || isInShard(path, shard);
-  // Opened first: that there is no such list is told before any work.
+  // Opened first, so that a missing list is reported before any work.
   const list = filesFrom === undefined ? undefined : filesFrom === STDIN ? stdin?.() : await openList(filesFrom);
   signal?.addEventListener('abort', () => list?.destroy(), { once: true });
   let found = false;
@@ -94,7 +94,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
   }
 }
 
-/** What a path stands for that an argument was expanded to. */
+/** The images of a path that comes from an argument. */
 async function* imagesAt(path: Path, arg: Path, options: ImageOptions): AsyncGenerator<ImageSource> {
   if (arg === STDIN && options.stdin !== undefined) yield stdinImage(options.stdin);
   else if (isTarName(path)) yield* tarImages(path, options);
@@ -106,7 +106,7 @@ function noTars(path: Path): UsageError {
 }
 
 /**
- * The tars that the arguments, `tars` and the list stand for. None is opened.
+ * The tars of the arguments, of `tars` and of the list. None is opened.
  *
  * @throws UsageError if one of them is something else
  */
@@ -154,7 +154,7 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   else yield arg;
 }
 
-/** Why an argument stands for no image. */
+/** Why an argument has no images. */
 export function nothingIn(arg: Path): string {
   return isGlob(arg) ? `the pattern ${arg} matches no file` : `${arg} contains no images`;
 }

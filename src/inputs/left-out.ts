@@ -1,7 +1,7 @@
 import { INSTALL_HEIC } from '../image/heic.ts';
 import type { Path } from './path.ts';
 
-/** Why a walk leaves a file or folder out. */
+/** Why a file or folder is skipped. */
 export type Reason = 'name' | 'link' | 'device' | 'excluded' | 'system folder' | 'pair' | 'tar link';
 
 /** Folders that other programs fill with thumbnails and deleted pictures. */
@@ -26,7 +26,7 @@ export function isSystemFolder(name: string): boolean {
   return SYSTEM_FOLDERS.has(lower) || /^\.trash-\d+$/u.test(lower);
 }
 
-/** Pictures that a walk cannot take, by their extension, and what would read them. */
+/** Extensions of pictures that cannot be read, and what would read them. */
 const KINDS: readonly (readonly [extension: RegExp, kind: string, advice: string])[] = [
   [/^(heic|heif|hif)$/u, 'HEIC', INSTALL_HEIC],
   [/^svgz?$/u, 'SVG', 'name them with --allow-svg'],
@@ -42,7 +42,7 @@ const KINDS: readonly (readonly [extension: RegExp, kind: string, advice: string
   [/^(mp4|mov|m4v|avi|mkv|webm|mts|m2ts|3gp|mpe?g|wmv|flv)$/u, 'video', 'extract frames with ffmpeg'],
 ];
 
-/** What a walk has left out, for one line at the end. */
+/** Counts skipped files, for one line at the end. */
 export class LeftOut {
   private readonly counts = new Map<string, { count: number; advice: string }>();
   private others = 0;
@@ -58,12 +58,12 @@ export class LeftOut {
     this.counts.set(what, known);
   }
 
-  /** Files that are no pictures by their names, and devices. */
+  /** Files that are not pictures by their names, and devices. */
   get otherFiles(): number {
     return this.others;
   }
 
-  /** One line, or undefined where only files were left out that are no pictures. */
+  /** One line, or undefined if only files that are not pictures were skipped. */
   summary(): string | undefined {
     if (this.counts.size === 0) return undefined;
     const parts = [...this.counts].map(

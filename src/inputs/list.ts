@@ -4,7 +4,7 @@ import { asUtf8 } from '../disk/text.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { type Path, pathOfBytes } from './path.ts';
 
-/** Longer entries are none: the separator is another one. The longest path of Linux has 4,096 bytes. */
+/** The longest entry, in bytes. A longer one means another separator, because the longest path of Linux has 4,096 bytes. */
 const LONGEST_ENTRY = 65_536;
 
 const [NUL, LF, CR] = [0, 10, 13] as const;
@@ -19,12 +19,12 @@ export async function openList(file: string): Promise<Readable> {
 }
 
 /**
- * The paths of a list, each as soon as it has come. Lines may end in CR LF, blank ones are skipped; between NULs every
- * name can stand.
+ * The paths of a list, each as soon as it arrives. Lines may end with CRLF, and blank lines are skipped. With NUL, an entry may
+ * contain any character.
  *
- * @param name of the list, for messages
- * @param signal tells that the stream is closed for no more is wanted
- * @throws UsageError if it is no such list, or cannot be read
+ * @param name the name of the list, for messages
+ * @param signal aborted when the stream is closed because no more images are needed
+ * @throws UsageError if it is not such a list, or cannot be read
  */
 export async function* readList(
   stream: Readable,

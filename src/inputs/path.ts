@@ -2,12 +2,12 @@ import { isUtf8 } from 'node:buffer';
 import { type ImageSource, sourceOfText } from '../image/source.ts';
 
 /**
- * A path as text that loses nothing: a byte that is no valid UTF-8 is the lone surrogate U+DC00 + byte, which no valid text
- * holds (Python's `surrogateescape`, PEP 383). So patterns, extensions and order work on paths of any bytes.
+ * A path as text without loss: a byte that is not valid UTF-8 becomes the lone surrogate U+DC00 + byte, which valid text never
+ * contains (Python's `surrogateescape`, PEP 383). So patterns, extensions and order work on paths of any bytes.
  */
 export type Path = string;
 
-const ESCAPED = /[\udc80-\udcff]/u; // with the u flag only lone ones match, no halves of a pair
+const ESCAPED = /[\udc80-\udcff]/u; // with the u flag only lone surrogates match, not halves of a pair
 
 export function pathOfBytes(bytes: Buffer): Path {
   if (isUtf8(bytes)) return bytes.toString();
@@ -22,12 +22,12 @@ export function pathOfBytes(bytes: Buffer): Path {
   return path;
 }
 
-/** Bytes of a UTF-8 sequence, by its first (RFC 3629); those that begin none count as one. */
+/** The length of a UTF-8 sequence from its first byte (RFC 3629). A byte that cannot begin a sequence counts as one. */
 function sequenceLength(first: number): number {
   return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
-/** The bytes that a file system knows the path by. */
+/** The bytes of the path in the file system. */
 export function bytesOfPath(path: Path): Buffer {
   if (!ESCAPED.test(path)) return Buffer.from(path);
   const pieces = path.split(/([\udc80-\udcff])/u);
@@ -36,7 +36,7 @@ export function bytesOfPath(path: Path): Buffer {
   );
 }
 
-/** The path as node:fs wants it; text where that loses nothing. */
+/** The path for node:fs: a string if no byte is lost, otherwise bytes. */
 export function openable(path: Path): string | Buffer {
   return ESCAPED.test(path) ? bytesOfPath(path) : path;
 }
@@ -54,12 +54,12 @@ export function pathOf(source: ImageSource): Path {
   return bytes === undefined || typeof bytes === 'string' ? source.name : pathOfBytes(Buffer.from(bytes));
 }
 
-/** The path as the user would write it: `..` and `./` stay, for after a link they mean something else. */
+/** The path as the user would write it. `..` and `./` stay, because after a link they mean something else. */
 export function within(folder: Path, name: string): Path {
   return folder === '' || folder.endsWith('/') ? folder + name : `${folder}/${name}`;
 }
 
-/** Sorts paths by their bytes. JavaScript's own order, by UTF-16 units, is the same where there are no surrogates. */
+/** Sorts paths by their bytes. JavaScript's own order, by UTF-16 units, is the same if there are no surrogates. */
 export function sortByBytes(paths: Path[]): Path[] {
   if (!paths.some((path) => /[\ud800-\udfff]/.test(path))) return paths.sort();
   const keyed = paths.map((path) => ({ path, bytes: bytesOfPath(path) }));

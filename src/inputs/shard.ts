@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../errors.ts';
 import { bytesOfPath, type Path } from './path.ts';
 
-/** One of n parts of the work, which n machines share without talking to each other. */
+/** One of n parts of the work. n machines can share it without communication. */
 export interface Shard {
   /** From 1 to {@link of}. */
   readonly part: number;
   readonly of: number;
 }
 
-/** @throws UsageError if the text is no `i/n` with 1 ≤ i ≤ n */
+/** @throws UsageError if the text is not `i/n` with 1 ≤ i ≤ n */
 export function parseShard(text: string): Shard {
   const [, part = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/u.exec(text) ?? []).map(Number);
   if (part >= 1 && part <= of) return { part, of };

@@ -7,15 +7,15 @@ import type { ImageSource } from '../image/source.ts';
 /** The argument, and the name in results, of the image on standard input. */
 export const STDIN = '-';
 
-/** One image on standard input; read, up to the limit, when it is its turn. */
+/** One image on standard input. It is read when it is needed, up to the limit. */
 export function stdinImage(open: () => Readable): ImageSource {
   return { kind: 'stream', name: STDIN, read: () => readAll(open()) };
 }
 
-/** Names under which a shell hands over what it has opened: /dev/stdin on a pipe, <(…). Only this process can read them. */
+/** Paths of open pipes, such as /dev/stdin and <(…). Only this process can read them. */
 const INHERITED = /^\/(dev\/(stdin|fd\/\d{1,6})|proc\/self\/fd\/\d{1,6})$/u;
 
-/** The image behind such a name; undefined for any other path. */
+/** The image of such a path; undefined for any other path. */
 export function inheritedImage(path: string): ImageSource | undefined {
   if (!INHERITED.test(path)) return undefined;
   return { kind: 'stream', name: path, read: async () => readAll(await openInherited(path), path) };

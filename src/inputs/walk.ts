@@ -3,33 +3,33 @@ import { readdir, stat } from 'node:fs/promises';
 import { isSystemFolder, type Reason } from './left-out.ts';
 import { openable, type Path, pathOfBytes, sortByBytes, within } from './path.ts';
 
-/** Which files of a folder count. */
+/** Which files of a folder are used. */
 export interface Walk {
-  /** Files and folders whose names begin with a dot are taken too. @default false */
+  /** Include files and folders whose names begin with a dot. @default false */
   readonly hidden?: boolean | undefined;
-  /** Symbolic links are followed; no folder is entered twice. @default false: they are skipped */
+  /** Follow symbolic links. No folder is searched twice. @default false: links are skipped */
   readonly follow?: boolean | undefined;
-  /** Links to files are taken, whether others are followed or not. @default false */
+  /** Include links to files, also if other links are not followed. @default false */
   readonly linkedFiles?: boolean;
-  /** Levels of folders, this one included. @default all */
+  /** Levels of folders, including this one. @default all */
   readonly depth?: number;
   readonly takes: (path: Path) => boolean;
-  /** Files and folders that do not count, whatever they hold. */
+  /** Excluded files and folders. */
   readonly excludes?: ((path: Path) => boolean) | undefined;
-  /** Of the files of a folder that are taken, those that say nothing new. */
+  /** Of the files of a folder, those that are duplicates of others. */
   readonly spare?: (names: readonly string[]) => ReadonlySet<string>;
-  /** Folders of thumbnails and deleted pictures are entered too. @default false */
+  /** Include folders of thumbnails and deleted pictures. @default false */
   readonly systemFolders?: boolean;
   readonly onPassedOver?: ((path: Path, reason: Reason) => unknown) | undefined;
-  /** Told about a folder that is not entered, for it was before, under another path. */
+  /** Called for a folder that is skipped because it was already searched under another path. */
   readonly onLoop?: ((path: Path, before: Path) => unknown) | undefined;
 }
 
 /**
- * The files below a folder, in byte order of their paths. One folder is read at a time and closed before the next; only the
- * names of those on the way down are kept. What cannot be read is yielded too, to become an error row.
+ * The files in a folder and its subfolders, in byte order of their paths. One folder is read at a time and closed before the next. Only
+ * the names in the current branch are in memory. A folder that cannot be read is also yielded, and becomes an error row.
  *
- * @param root '' is the folder that we are in
+ * @param root '' is the working directory
  */
 export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
   const { depth = Number.POSITIVE_INFINITY, follow, onLoop } = options;
@@ -37,7 +37,7 @@ export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
   const isNew = async (folder: Path) => {
     if (!follow) return true; // without links there is one way to each folder
     const info = await stat(openable(folder || '.'), { bigint: true }).catch(() => undefined);
-    if (info === undefined) return true; // the walk will tell
+    if (info === undefined) return true; // the search reports it
     const key = `${info.dev}:${info.ino}`;
     const before = entered.get(key);
     if (before === undefined) entered.set(key, folder);
@@ -68,7 +68,7 @@ export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
   }
 }
 
-/** What counts in a folder, in byte order of the paths that it leads to: folders end in a slash, and sort with it. */
+/** The files and folders in a folder, in byte order of the resulting paths: names of folders are sorted with a slash at the end. */
 async function entriesOf(folder: Path, walk: Walk): Promise<string[]> {
   const { hidden, follow, linkedFiles, takes, excludes, systemFolders, spare, onPassedOver } = walk;
   const taken: string[] = [];
@@ -93,7 +93,7 @@ async function entriesOf(folder: Path, walk: Walk): Promise<string[]> {
   return sortByBytes(spared?.size ? taken.filter((name) => !spared.has(name)) : taken);
 }
 
-/** Names that are no valid UTF-8 show as U+FFFD: only such a folder is read again, as bytes. */
+/** Names that are not valid UTF-8 contain U+FFFD. Only such a folder is read again, as bytes. */
 async function read(folder: Path): Promise<Entry[]> {
   const path = openable(folder || '.');
   const entries = await readdir(path, { withFileTypes: true });
@@ -109,7 +109,7 @@ function kindOf(entry: Pick<Dirent, 'isFile' | 'isDirectory'>): Kind {
   return entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other';
 }
 
-/** A link that leads nowhere counts as a file, to become an error row where it has an image's name. */
+/** A broken link counts as a file. If it has the name of an image, it becomes an error row. */
 async function kindBehind(link: Path): Promise<Kind> {
   const info = await stat(openable(link)).catch(() => undefined);
   return info === undefined ? 'file' : kindOf(info);

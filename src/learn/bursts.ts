@@ -10,17 +10,17 @@ export interface Examples {
 }
 
 /**
- * Two pictures of a class are shots of one moment, copies or re-encodings if they are apart by less than this share of the
- * mean distance between any two of the pictures (1 − cosine). Of different photographs of a class 2 to 4 in 100 have such a
- * neighbour; JPEG at quality 60 moves a picture by less than 0.006 (docs/learning.md).
+ * Two pictures of a class count as shots of one moment, copies or re-encodings if their distance (1 − cosine) is less than this share of
+ * the mean distance between all pictures. Of different photographs of a class, 2 to 4 in 100 have such a neighbour. JPEG at quality 60
+ * changes a picture by less than 0.006 (docs/learning.md).
  */
 const BURST = 0.05;
-/** Larger classes are not searched: the time grows with the square. */
+/** The largest class that is searched, because the time grows with the square. */
 const MOST_SEARCHED = 2_000;
 
 /**
- * Replaces each burst of near-identical pictures by their mean. Leave-one-out would otherwise find the picture that it left
- * out among the others, and call the classifier better than it is.
+ * Replaces each burst of near-identical pictures by their mean. Otherwise leave-one-out would find the left-out picture among the
+ * others, and its accuracy would be too high.
  */
 export function groupBursts({ pictures, classes }: Examples): Examples {
   const group = classes.map((_, n) => n);
@@ -47,7 +47,7 @@ export function groupBursts({ pictures, classes }: Examples): Examples {
   };
 }
 
-/** The mean of 1 − cosine over all pairs: 1 − |mean|², as rows have length 1. */
+/** The mean of 1 − cosine over all pairs: 1 − |mean|², because rows have length 1. */
 function meanDistance(pictures: UnitRows): number {
   const mean = new Float64Array(pictures.columns);
   for (let n = 0; n < pictures.rows; n++)
@@ -56,12 +56,12 @@ function meanDistance(pictures: UnitRows): number {
   return 1 - mean.reduce((sum, value) => sum + value ** 2, 0);
 }
 
-/** Two pictures are one file if their embeddings differ by no more than the order of a sum does. */
+/** The largest difference of two embeddings of the same picture, from rounding. */
 const SAME = 1e-4;
 
-/** Pairs of pictures that are the same and are said to show two classes. */
+/** Pairs of identical pictures in two classes. */
 export function contradictions({ pictures, classes }: Examples): (readonly [number, number])[] {
-  // Along one direction equal pictures are neighbours.
+  // Sorted along one direction, equal pictures are neighbours.
   const along = classes.map((_, n) => row(pictures, n).reduce((sum, value, d) => sum + value * Math.cos(d), 0));
   const order = [...classes.keys()].sort((a, b) => (along[a] as number) - (along[b] as number));
   const reach = SAME * Math.sqrt(pictures.columns);

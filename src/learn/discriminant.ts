@@ -3,28 +3,28 @@ import { cholesky, solveLower, solveUpper } from './cholesky.ts';
 import type { ClassStatistics } from './statistics.ts';
 
 /**
- * What is assumed of pictures before any is seen. It stays fixed while pictures are left out, so that
+ * The prior: assumptions about pictures before any is learned. It stays fixed while pictures are left out, so that
  * {@link leaveOneOut} is exact.
  */
 export interface Prior {
-  /** Added to the diagonal of the scatter: `freedom` imagined pictures, spread alike in all directions. */
+  /** Added to the diagonal of the scatter. It stands for `freedom` imagined pictures with the same spread in all directions. */
   readonly ridge: number;
-  /** How many pictures the ridge stands for. */
+  /** The number of pictures that the ridge stands for. */
   readonly freedom: number;
   /**
-   * A mean of n pictures moves to the mean of all classes by `shrinkage / (n + shrinkage)`: the variance of a picture within
-   * its class, divided by the variance of the class means (empirical Bayes, Efron and Morris 1973).
+   * The mean of n pictures is moved to the mean of all classes by the share `shrinkage / (n + shrinkage)`. The shrinkage is the variance of
+   * a picture within its class, divided by the variance of the class means (empirical Bayes, Efron and Morris 1973).
    */
   readonly shrinkage: number;
 }
 
-/** The share of the variance within the classes while hardly any class has two pictures, and how many pictures that counts for. */
+/** The assumed share of the variance within the classes, and the number of pictures that this assumption counts for. */
 const [WITHIN_SHARE, WITHIN_PICTURES] = [0.65, 10];
-/** The class means differ by at least this share of the variance. */
+/** The minimum share of the variance between the class means. */
 const LEAST_BETWEEN = 0.1;
 
 /**
- * The prior that fits some pictures: their variance, divided into the part within the classes and the part between them.
+ * Estimates the prior from pictures: their variance, split into the part within the classes and the part between them.
  */
 export function priorOf(statistics: ClassStatistics): Prior {
   const { width, means, scatter, counts } = statistics;
@@ -37,7 +37,7 @@ export function priorOf(statistics: ClassStatistics): Prior {
     for (let d = 0; count > 0 && d < width; d++)
       between += ((means[c * width + d] as number) - (centre[d] as number)) ** 2 / seen;
   const freedom = Math.max(0, sum(counts) - seen);
-  // The variance of a picture about the mean of all classes, each class counting alike.
+  // The variance of a picture around the mean of all classes. Each class has the same weight.
   const total = between + within / Math.max(1, sum(counts));
   const inside = (within + WITHIN_PICTURES * WITHIN_SHARE * total) / (freedom + WITHIN_PICTURES);
   const apart = Math.max(total - inside, LEAST_BETWEEN * total);
@@ -173,7 +173,7 @@ function precisionOf(counts: readonly number[], { freedom }: Prior): number {
   return sum(counts) - counts.filter((count) => count > 0).length + freedom;
 }
 
-/** The mean of the class means: each class with pictures counts alike. */
+/** The mean of the class means. Each class with pictures has the same weight. */
 function centreOf(means: Float64Array, counts: readonly number[], width: number): Float64Array {
   const centre = new Float64Array(width);
   const seen = counts.filter((count) => count > 0).length;
@@ -198,7 +198,7 @@ function shrunkMeans(
   return shrunk;
 }
 
-/** How much a mean of some pictures counts against the mean of all classes. */
+/** The weight of a class mean against the mean of all classes. */
 function shareOf(count: number, { shrinkage }: Pick<Prior, 'shrinkage'>): number {
   return count === 0 ? 0 : count / (count + shrinkage);
 }

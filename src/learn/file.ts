@@ -11,11 +11,11 @@ import { writeWholeFile } from './whole-file.ts';
 const FORMAT = 'clip-classify classifier';
 /** Increase it when the format changes. */
 const VERSION = 1;
-/** A classifier of 1,000 labels at width 1,024 has 11 MB. */
+/** The largest file, in bytes. A classifier of 1,000 labels at width 1,024 has 11 MB. */
 const LARGEST_FILE = 1 << 30;
 const WIDEST = 1 << 14;
 
-/** Writes the file so that it is there whole or not at all. @throws OutputError */
+/** Writes the file whole or not at all. @throws OutputError */
 export async function writeLearned(learned: Learned, path: string): Promise<void> {
   await writeWholeFile(path, learnedJson(learned));
 }
@@ -35,7 +35,7 @@ export async function readLearned(path: string): Promise<Learned> {
   }
 }
 
-/** Tells two classifiers apart. */
+/** A digest of a classifier. */
 export function learnedDigest(learned: Learned): string {
   return createHash('sha256').update(learnedJson(learned)).digest('hex');
 }
@@ -167,7 +167,7 @@ function toBase64(values: Float64Array): string {
   return bytes.toString('base64');
 }
 
-/** @throws RangeError if it does not hold exactly so many finite numbers */
+/** @throws RangeError if it does not contain exactly this number of finite numbers */
 function fromBase64(from: Fields, name: string, length: number): Float64Array {
   const encoded = text(from, name);
   if (encoded.length !== Math.ceil((length * 4) / 3) * 4)

@@ -57,9 +57,9 @@ export async function headGraph(learned: Learned, clip: Clip): Promise<Uint8Arra
 }
 
 /**
- * `pixel_values [B, 3, S, S] → image_embeds, logits, probabilities`. The graph of the image encoder, and after it the head: one
- * protobuf message behind another is their sum (protobuf.dev/programming-guides/encoding, "last one wins" and merging), so the
- * nodes of the head come after those of the encoder.
+ * `pixel_values [B, 3, S, S] → image_embeds, logits, probabilities`. The bytes of the image encoder's graph, followed by those of the head:
+ * protobuf merges messages that follow each other (protobuf.dev/programming-guides/encoding), so the nodes of the head come after
+ * those of the encoder.
  *
  * @param data the name of the file that will hold the weights, next to the graph
  */
@@ -75,7 +75,7 @@ async function wholeGraph(learned: Learned, clip: Clip, data: string): Promise<U
   return Buffer.concat([image, more]);
 }
 
-/** Writes the head alone. @throws OutputError */
+/** Writes only the head. @throws OutputError */
 export async function writeHead(learned: Learned, clip: Clip, file: string): Promise<void> {
   await writeWholeFile(file, await headGraph(learned, clip));
 }
@@ -83,7 +83,7 @@ export async function writeHead(learned: Learned, clip: Clip, file: string): Pro
 /**
  * Writes the whole model: the graph, and next to it `<file>.data` with its weights.
  *
- * @throws UsageError if the model is made of ONNX graphs; OutputError
+ * @throws UsageError if the model consists of ONNX files; OutputError
  */
 export async function writeWhole(learned: Learned, clip: Clip, file: string): Promise<void> {
   const { checkpoint } = requireCheckpoint(clip);

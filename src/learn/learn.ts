@@ -14,7 +14,7 @@ import { addStatistics, type ClassStatistics, statisticsOf, withClasses } from '
 import { chooseWeights, type Evidence } from './weights.ts';
 import { neutralWhereWordless } from './words.ts';
 
-/** An image, and the label that it shows. */
+/** An image and its label. */
 export interface Example {
   readonly image: ImageInput;
   readonly label: string;
@@ -23,34 +23,34 @@ export interface Example {
 export interface LearnOptions extends Partial<DecodeOptions> {
   /** Prompt templates or names of template sets. @default ['photo'] */
   readonly templates?: readonly string[];
-  /** Whether the words of the labels are used too. @default true */
+  /** Whether the words of the labels are also used. @default true */
   readonly words?: boolean;
-  /** All labels, in the order of the classifier; one without examples is known by its word alone. @default those of the examples */
+  /** All labels in the order of the classifier. A label without examples is known by its word only. @default the labels of the examples */
   readonly labels?: readonly (string | Label)[];
-  /** A classifier that the examples are added to; its pictures are not needed. */
+  /** A classifier to which the examples are added. Its own pictures are not needed. */
   readonly onto?: Learned;
 }
 
-/** A classifier, and what can be said of it. */
+/** A learned classifier and facts about its examples. */
 export interface Lesson {
   readonly learned: Learned;
   /** Images that could be read. */
   readonly images: number;
   readonly failures: readonly { readonly image: string; readonly error: ImageError }[];
-  /** Pictures after each burst became one. */
+  /** Pictures after each burst was replaced by its mean. */
   readonly distinct: number;
-  /** What leave-one-out says of each class, and in all; null if no class has two pictures. */
+  /** The leave-one-out figures; null if no class has two pictures. */
   readonly leftOut: LeftOut | null;
-  /** Pairs of images that are the same and show two classes. */
+  /** Pairs of identical images in two classes. */
   readonly contradictions: readonly (readonly [string, string])[];
 }
 
-/** Leaving out more pictures than these takes long and says nothing new. */
+/** The most pictures that are left out. More would take longer without better figures. */
 const MOST_LEFT_OUT = 2_000;
 
 /**
- * Learns a classifier from a few labelled images on frozen embeddings: zero-shot logits, and a Gaussian discriminant on the
- * images, each with a weight. Exact leave-one-out chooses these two numbers; everything else is closed form.
+ * Learns a classifier from a few labelled images on frozen embeddings. Its logits are the zero-shot logits plus those of a Gaussian
+ * discriminant on the images, each with a weight. Exact leave-one-out chooses the two weights; everything else is closed form.
  *
  * @throws LabelsError or UsageError if the labels or the examples cannot be used; ModelError if the model cannot run
  */
@@ -69,7 +69,7 @@ export async function learn(
   }
   const embedded = clip.encodeImages(images(), decoding);
   async function* labelled() {
-    for await (const one of embedded) yield { embedded: one, label: names.shift() as string }; // in order, one for each
+    for await (const one of embedded) yield { embedded: one, label: names.shift() as string }; // results are in order, one for each image
   }
   return learnEmbedded(clip, labelled(), options);
 }
@@ -144,7 +144,7 @@ async function readAll(examples: AsyncIterable<{ readonly embedded: Embedded; re
   return { rows, labels, names, failures };
 }
 
-/** The labels of a classifier that grows keep their places; new ones come after them. */
+/** The labels of the classifier that is extended stay in their order. New labels come after them. */
 function labelsOf(given: readonly (string | Label)[], words: boolean, onto: Learned | undefined): LearnedLabel[] {
   const old = onto?.labels ?? [];
   const known = new Set(old.map(({ label }) => label));
@@ -156,7 +156,7 @@ function labelsOf(given: readonly (string | Label)[], words: boolean, onto: Lear
   return [...old, ...added.map((one) => ({ ...one, pictures: 0, words }))];
 }
 
-/** Classes are learnt each on its own. */
+/** Refuses labels with parents, because each class is learned independently. */
 function withoutParent({ parent: _, ...label }: Label): Label {
   return label;
 }
@@ -168,7 +168,7 @@ function gather(examples: Examples, labels: readonly LearnedLabel[], onto: Learn
   return addStatistics(withClasses(onto.statistics, from), fresh);
 }
 
-/** What is known of the examples, each judged by a classifier that has not seen it. */
+/** The scores of each example by a classifier that has not seen it. */
 function evidenceOf(
   { pictures, classes }: Examples,
   statistics: ClassStatistics,
@@ -212,7 +212,7 @@ function evidenceOf(
   };
 }
 
-/** A classifier that no longer knows some of its classes. @throws LabelsError if it never knew one, or none would be left */
+/** The classifier without some of its classes. @throws LabelsError if it has no such class, or if no class would be left */
 export function withoutClasses(learned: Learned, names: readonly string[]): Learned {
   const unknown = names.find((name) => !learned.labels.some(({ label }) => label === name));
   if (unknown !== undefined)

@@ -5,23 +5,23 @@ import { discriminant, dot, type Prior } from './discriminant.ts';
 import type { ClassStatistics } from './statistics.ts';
 import type { Weights } from './weights.ts';
 
-/** A class that was learnt. */
+/** A learned class. */
 export interface LearnedLabel extends Label {
-  /** How many pictures of it were learnt. */
+  /** The number of its learned pictures. */
   readonly pictures: number;
-  /** Whether its word helps. If not, the class is known from pictures alone. */
+  /** Whether its word helps. If not, only its pictures are used. */
   readonly words: boolean;
 }
 
-/** How right a classifier is on pictures that it has not seen. */
+/** The quality of a classifier on pictures that it has not seen. */
 export interface Figures {
-  /** Share of the pictures with the right label first. */
+  /** Share of the pictures whose best label is right. */
   readonly accuracy: number;
   /** Expected calibration error, 15 bins. */
   readonly ece: number;
 }
 
-/** What leave-one-out says. */
+/** The leave-one-out figures. */
 export interface LeaveOneOut {
   /** Pictures that were left out, each once. */
   readonly pictures: number;
@@ -29,7 +29,7 @@ export interface LeaveOneOut {
   readonly learned: Figures;
 }
 
-/** A classifier of labels that were learnt from pictures. Kept in a `.clf.json` file. */
+/** A classifier that was learned from pictures. It is stored in a `.clf.json` file. */
 export interface Learned {
   readonly model: { readonly name: string; readonly digest: string };
   readonly labels: readonly LearnedLabel[];
@@ -45,7 +45,7 @@ export function isLearned(labels: readonly (string | Label)[] | Learned): labels
   return 'statistics' in labels;
 }
 
-/** @throws ModelError if embeddings of another model were learnt */
+/** @throws ModelError if it was learned with another model */
 export async function requireModel(
   { model }: Pick<Learned, 'model'>,
   clip: Pick<Clip, 'name' | 'digest'>,
@@ -58,9 +58,9 @@ export async function requireModel(
   );
 }
 
-/** What the pictures of each class say of an image, compared with a class without pictures such as the background. */
+/** The logits of an image from the learned pictures, relative to a class without pictures such as the background. */
 export interface PictureEvidence {
-  /** How much the zero-shot logits count. */
+  /** The weight of the zero-shot logits. */
   readonly words: number;
   /** @param image [D]; @returns [L] logits */
   logits(image: Float32Array): Float64Array;

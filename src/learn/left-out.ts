@@ -3,7 +3,7 @@ import { softmax, topK } from '../tensor.ts';
 import type { Figures, LearnedLabel } from './learned.ts';
 import { type Evidence, logitsOf, logLoss, type Weights } from './weights.ts';
 
-/** A class whose pictures are mostly taken for another one. */
+/** A class whose pictures mostly get another label. */
 export interface Swallowed {
   readonly label: string;
   readonly by: string;
@@ -15,19 +15,19 @@ export interface LeftOut {
   readonly pictures: number;
   readonly zeroShot: Figures;
   readonly learned: Figures;
-  /** Whether the learnt classifier is more often right, or as often and surer of the truth. */
+  /** Whether the learned classifier has a higher accuracy, or the same accuracy and a lower log loss. */
   readonly helps: boolean;
   readonly swallowed: readonly Swallowed[];
 }
 
-/** Words alone, at the model's own scale. */
+/** Words only, with the model's own scale. */
 const ZERO_SHOT: Weights = { words: 1, pictures: 0 };
 
 /**
- * Holds the scores of pictures that were left out against the truth.
+ * Compares the scores of left-out pictures with their true labels.
  *
- * @param tested the pictures of `evidence` that a discriminant without them has scored
- * @returns null if there is none
+ * @param tested the pictures of `evidence` that were scored by a discriminant without them
+ * @returns null if there is no such picture
  */
 export async function judgeLeftOut(
   evidence: Evidence,
@@ -78,7 +78,7 @@ function meanLoss(evidence: Evidence, tested: readonly number[], weights: Weight
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 
-/** Classes of which more than half of at least three pictures go to one other class. */
+/** Classes with at least three pictures, of which more than half get the same other label. */
 function swallowedClasses({ confusion, classes }: Evaluation): Swallowed[] {
   const images = new Map(classes.map(({ label, images }) => [label, images]));
   return confusion.flatMap(({ truth, predicted, images: taken }) => {

@@ -1,6 +1,6 @@
 import { row, type UnitRows } from '../tensor.ts';
 
-/** What is kept of pictures: enough for a discriminant, and enough to add more pictures later. */
+/** The statistics of the learned pictures: enough for a discriminant, and for adding more pictures later. */
 export interface ClassStatistics {
   /** D */
   readonly width: number;
@@ -91,7 +91,7 @@ function addTile(scatter: Float64Array, block: Float64Array, width: number, i: n
 }
 
 /**
- * The statistics of all pictures of both, as if they had been learnt at once (Chan, Golub and LeVeque 1979).
+ * The statistics of both sets of pictures together, as if they had been learned at once (Chan, Golub and LeVeque 1979).
  *
  * @param more has the classes of `before`, in the same order
  */

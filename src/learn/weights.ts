@@ -1,11 +1,11 @@
-/** How much words and pictures count: `logit = words · (logitScale · cosine) + pictures · discriminant`. */
+/** The weights of words and pictures: `logit = words · (logitScale · cosine) + pictures · discriminant`. */
 export interface Weights {
   /** 1 is the model's own scale; 0 if words are not used. Its inverse is the temperature of the zero-shot scores. */
   readonly words: number;
   readonly pictures: number;
 }
 
-/** What is known of pictures whose class is known. */
+/** The scores of labelled pictures. */
 export interface Evidence {
   readonly classCount: number;
   /** [N] */
@@ -17,22 +17,21 @@ export interface Evidence {
 }
 
 /**
- * What is believed before any picture is seen, in units that hold for every width: a discriminant takes its D directions for
- * independent and so counts each picture D / 5 times too often. If words turn out to be too sure of themselves, pictures are
- * expected to count more. Measured on six sets with 1 to 3 pictures a class (docs/learning.md).
+ * The prior of the weights, relative to the width D: a discriminant assumes D independent directions, and so counts each picture D / 5
+ * times too often. If the scores of words are too confident, pictures are expected to have more weight. Measured on six sets with 1 to
+ * 3 pictures per class (docs/learning.md).
  */
 const DIRECTIONS = 5;
-/** The same if there are no words to agree with. */
+/** The same number if words are not used. */
 const DIRECTIONS_ALONE = 15;
-/** One standard deviation of the logarithms of both weights. */
+/** The standard deviation of the logarithms of both weights. */
 const SPREAD = 1;
 /** The search ends when a weight changes by less than this share. */
 const PRECISION = 0.01;
 
 /**
- * The weights that explain the pictures best: least log loss of scores that have not seen them, and a prior for few pictures
- * (the mode of the posterior). A fitted weight of the words is low if words fail here; then pictures count more from the
- * start. The scores need no further temperature: the weights are it.
+ * The weights with the lowest log loss of the left-out scores plus the prior (the mode of the posterior). If words fail here, their
+ * weight is low, and pictures have more weight from the start. No other temperature is needed, because the weights contain it.
  *
  * @param width D
  */
@@ -56,7 +55,7 @@ export function chooseWeights(evidence: Evidence, width: number): Weights {
   return { words: alone ? 0 : Math.exp(best.words), pictures: Math.exp(best.pictures) };
 }
 
-/** One weight up or down, or both. */
+/** The steps of the search: one weight up or down, or both. */
 const ALONG: readonly (readonly [number, number])[] = [
   [1, 0],
   [-1, 0],
@@ -66,7 +65,7 @@ const ALONG: readonly (readonly [number, number])[] = [
   [-1, -1],
 ];
 
-/** The logits of one picture. @returns undefined if nothing is known that has not seen it */
+/** The logits of one picture. @returns undefined if there are no scores from a classifier that has not seen it */
 export function logitsOf(
   { words, pictures, classCount }: Evidence,
   n: number,
@@ -80,7 +79,7 @@ export function logitsOf(
   );
 }
 
-/** Sum of the log losses. A picture that no other picture can judge counts by words alone. */
+/** Sum of the log losses. For a picture without other pictures of its class, only words count. */
 function lossOf({ classCount, classes, words, pictures }: Evidence, weights: Weights): number {
   const logits = new Float64Array(classCount);
   let total = 0;
@@ -97,7 +96,7 @@ function lossOf({ classCount, classes, words, pictures }: Evidence, weights: Wei
   return total;
 }
 
-/** Minus the logarithm of the probability that the softmax gives the truth. */
+/** Minus the logarithm of the softmax probability of the true class. */
 export function logLoss(logits: ArrayLike<number>, truth: number): number {
   let greatest = Number.NEGATIVE_INFINITY;
   for (let c = 0; c < logits.length; c++) greatest = Math.max(greatest, logits[c] as number);

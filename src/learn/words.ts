@@ -2,8 +2,8 @@ import { l2Normalize, row, type UnitRows } from '../tensor.ts';
 import type { LearnedLabel } from './learned.ts';
 
 /**
- * Text embeddings in which a label whose word does not help has the mean of all words that do, which is no nearer to its
- * pictures than to others.
+ * Replaces the text embedding of each label whose word does not help by the mean of the other words, which is equally near to all
+ * pictures.
  *
  * @param rows [C, D]
  */

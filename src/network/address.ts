@@ -5,7 +5,7 @@ import ipaddr from 'ipaddr.js';
 /** What kind of network an address belongs to (IANA's special-purpose registries, RFC 6890). */
 export type Network = 'public' | 'loopback' | 'private' | 'link-local' | 'reserved' | 'documentation' | 'translated';
 
-/** The ranges of ipaddr.js that are not reserved; every range that stands in neither list is. */
+/** The ranges of ipaddr.js that are not reserved. Every range that is in neither list is reserved. */
 const NETWORKS: Readonly<Record<string, Network>> = {
   unicast: 'public',
   loopback: 'loopback',
@@ -13,7 +13,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   carrierGradeNat: 'private',
   uniqueLocal: 'private',
   linkLocal: 'link-local',
-  // Each holds an IPv4 address, which somebody else translates: what it stands for is not known here.
+  // Each contains an IPv4 address that a gateway translates, so its target is not known here.
   rfc6145: 'translated',
   rfc6052: 'translated',
   '6to4': 'translated',
@@ -21,7 +21,7 @@ const NETWORKS: Readonly<Record<string, Network>> = {
   amt: 'translated',
 };
 
-/** What ipaddr.js has no name for. Examples in manuals are a network of their own: they lead to nothing reserved. */
+/** Ranges without a name in ipaddr.js. Addresses for documentation count as a separate network. */
 const UNNAMED: readonly (readonly [range: readonly [ipaddr.IPv4 | ipaddr.IPv6, number], network: Network])[] = (
   [
     ['192.0.2.0/24', 'documentation'],
@@ -35,7 +35,7 @@ const UNNAMED: readonly (readonly [range: readonly [ipaddr.IPv4 | ipaddr.IPv6, n
   ] as const
 ).map(([range, network]) => [ipaddr.parseCIDR(range), network]);
 
-/** NAT64's well-known prefix: in a network without IPv4 every public IPv4 host is reached through it. */
+/** NAT64's well-known prefix. In a network without IPv4, every public IPv4 host is reached through it. */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
 
 /** @param address an IPv4 or IPv6 address; an IPv4 address that is mapped into IPv6 counts as itself */
@@ -58,7 +58,7 @@ function isIsatap({ parts }: ipaddr.IPv6): boolean {
   return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200);
 }
 
-/** The networks that a host's addresses belong to; none where its name is not known here, but perhaps to a proxy. */
+/** The networks of a host's addresses. Empty if its name cannot be resolved here; a proxy may know it. */
 export async function networksOf({ hostname }: URL): Promise<ReadonlySet<Network>> {
   const host = hostname.replace(/^\[(.*)\]$/u, '$1');
   if (isIP(host) !== 0) return new Set([networkOf(host)]);

@@ -5,12 +5,12 @@ import { type Network, networkOf } from './address.ts';
 import { openProxied } from './proxy.ts';
 import type { NetworkSettings } from './settings.ts';
 
-/** Sends one request; redirects are the caller's. */
+/** Sends one request. The caller follows redirects. */
 export type Send = (url: URL, init: RequestInit, allowed: ReadonlySet<Network>) => Promise<Response>;
 
 /**
- * Opens connections, through a proxy where one is set. A host outside of the allowed networks is
- * refused when its address is known, so that a name that changes its address between check and use gains nothing.
+ * Opens connections, through a proxy if one is set. A host outside of the allowed networks is refused by the address of the
+ * connection, so that a name whose address changes after a check does not help an attacker.
  */
 export async function openConnections({ proxies }: NetworkSettings): Promise<Send> {
   const { Agent, fetch } = await import('undici');

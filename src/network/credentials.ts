@@ -1,10 +1,10 @@
-/** What may begin a URL in any spelling that a parser of URLs (WHATWG) accepts. */
+/** The start of a URL in any spelling that a URL parser (WHATWG) accepts. */
 const START = /^\s*(?:https?:[\\/]*|[a-z][a-z0-9+.-]*:[\\/]{2,})/iu;
 
 /**
- * A URL as it was given, without user and password: they are shown nowhere. Text that is no URL stays as it is.
+ * A URL without user and password, for messages. Text that is not a URL is unchanged.
  *
- * In a text that no parser accepts, a password may hold any character: everything up to the last @ is left out.
+ * If no parser accepts the text, a password may contain any character, so everything up to the last @ is removed.
  */
 export function withoutCredentials(url: string): string {
   const start = START.exec(url)?.[0];

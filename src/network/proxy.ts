@@ -4,8 +4,8 @@ import type { NetworkSettings } from './settings.ts';
 type Proxies = NonNullable<NetworkSettings['proxies']>;
 
 /**
- * What sends a request for a URL: the proxy of its scheme (that of http for https too, where there is no other), or none
- * where `no_proxy` says so. undici's own EnvHttpProxyAgent does the same, and warns on standard error that it is experimental.
+ * The dispatcher for a URL: the proxy of its scheme (the http proxy also for https, if there is no other), or a direct connection
+ * for hosts in `no_proxy`. undici's own EnvHttpProxyAgent does the same, but prints a warning that it is experimental.
  */
 export async function openProxied(proxies: Proxies, options: Agent.Options = {}): Promise<(url: URL) => Dispatcher> {
   const { Agent, ProxyAgent } = await import('undici');
@@ -20,9 +20,9 @@ export async function openProxied(proxies: Proxies, options: Agent.Options = {})
 }
 
 /**
- * Whether a URL goes past the proxy.
+ * Whether a URL is requested without the proxy.
  *
- * @param noProxy hosts, with or without a port, between commas or spaces; `.host` and `*.host` are all below it, `*` is all
+ * @param noProxy hosts, with or without a port, separated by commas or spaces; `.host` and `*.host` match subdomains, `*` matches all
  */
 export function goesPast({ protocol, hostname, port }: URL, noProxy: string): boolean {
   const itsPort = port || (protocol === 'https:' ? '443' : '80');

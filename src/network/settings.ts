@@ -22,7 +22,7 @@ export interface HubSettings extends NetworkSettings {
 export interface HubToken {
   readonly value: string;
   readonly from: string;
-  /** A token from a file may be one that a login left there long ago. */
+  /** True for a token from a file, which may be from a login long ago. */
   readonly isFile: boolean;
 }
 
@@ -64,7 +64,7 @@ export function networkSettings(env: Env, offline = false): NetworkSettings {
 /** Node's fetch refuses a URL with credentials, so they become a header. */
 function parseEndpoint(text: string): Pick<HubSettings, 'endpoint' | 'login'> {
   if (!URL.canParse(text) || !/^https?:$/u.test(new URL(text).protocol)) {
-    // Whatever stands before the last @ may be a password, however it is written.
+    // Everything before the last @ may be a password, in any spelling.
     const shown = text.replace(/^([a-z][a-z\d+.-]*:[\\/]+)?.*@/isu, '$1***@');
     throw new UsageError(
       `HF_ENDPOINT is ${JSON.stringify(shown)}, not an HTTP URL`,
@@ -93,7 +93,7 @@ async function readToken(env: Env): Promise<HubToken | undefined> {
   return { value, from, isFile: variable === undefined };
 }
 
-/** Both variables are seconds without data; the longer one counts, because one rule serves listings and files here. */
+/** Both variables are seconds without data. The longer one counts, because listings and files have the same limit here. */
 function stallMs(env: Env): number | undefined {
   const times = ['HF_HUB_ETAG_TIMEOUT', 'HF_HUB_DOWNLOAD_TIMEOUT'].flatMap((name) => {
     const text = env[name];
@@ -106,7 +106,7 @@ function stallMs(env: Env): number | undefined {
   return times.length === 0 ? undefined : Math.max(...times);
 }
 
-/** `proxy:3128` is a proxy too, as for curl and Python. */
+/** `proxy:3128` is also a proxy, like for curl and Python. */
 function proxyUrl(text: string): string {
   const url = text === '' || text.includes('://') ? text : `http://${text}`;
   if (url === '') return '';
@@ -121,10 +121,10 @@ function proxyUrl(text: string): string {
   return url;
 }
 
-/** Tokens have some forty characters; a longer file is not a token file (CWE-770). */
+/** The largest token file, in bytes. Tokens have about forty characters (CWE-770). */
 const MAX_TOKEN_BYTES = 65_536;
 
-/** @returns '' if nobody has logged in */
+/** @returns '' if there is no token file */
 async function readTokenFile(path: string): Promise<string> {
   try {
     return (await readInput(path, MAX_TOKEN_BYTES)).toString();

@@ -2,18 +2,18 @@ import type { Transformer } from '../checkpoint/architecture.ts';
 import type { GraphBuilder, Shape, Value } from './graph.ts';
 import { quantizedLinear, type Range } from './quantized-linear.ts';
 
-/** The shape `[B, T, width]` that parts the rows `[B·T, width]` by image or prompt; `by` is its value where T varies too. */
+/** The shape `[B, T, width]` that splits the rows `[B·T, width]` by image or prompt. `by` is its value in the graph if T varies, too. */
 export interface Split {
   readonly shape: Shape;
   readonly by?: Value;
 }
 
-/** How the tokens of a residual attention block lie in its matrix. */
+/** The layout of the tokens in the matrix of a residual attention block. */
 export interface Tokens {
   readonly split: Split;
-  /** A token sees itself and those before it, and no other. */
+  /** Causal attention: a token attends to itself and earlier tokens only. */
   readonly causal: boolean;
-  /** `[B, T]`, 1 for each token that others see and 0 for padding; all are seen if absent. */
+  /** `[B, T]`, the attention mask: 1 for tokens and 0 for padding. Absent if there is no padding. */
   readonly seen?: Value;
 }
 
@@ -25,7 +25,7 @@ export function block(g: GraphBuilder, layer: string, x: Value, tower: Transform
 }
 
 /**
- * The last block where a single token is read: every token gives a key and a value, one asks.
+ * The last block if only one token is read: all tokens have a key and a value, but only one has a query.
  *
  * @param index of the token, -1 for the last
  * @returns `[B, width]`
@@ -53,10 +53,10 @@ export function oneTokenBlock(
 }
 
 /**
- * The last block where one token of each prompt is read, each prompt's own: every token asks, so that none sees what
- * follows it, and the rest of the block is for the one alone.
+ * The last block if one token of each prompt is read, at a different position in each: all tokens have a query because of the causal
+ * mask, but the rest of the block is computed for the one token only.
  *
- * @param read takes its row, `[B, T, width] → [B, width]`
+ * @param read selects its row, `[B, T, width] → [B, width]`
  */
 export function readTokenBlock(
   g: GraphBuilder,
@@ -80,9 +80,9 @@ export function tokenRow(g: GraphBuilder, x: Value, index: 0 | -1, width: number
 /**
  * Multi-head attention with its four projections, on rows.
  *
- * @param asking rows of the tokens that ask: all of them, or `count` for each image
- * @param rows `[B·T, width]`, the tokens that are seen
- * @param read takes rows of what they get, `[B, T, width]`; all of them if absent
+ * @param asking rows of the queries: all tokens, or `count` for each image
+ * @param rows `[B·T, width]`, the tokens of keys and values
+ * @param read selects rows of the result `[B, T, width]`; all rows if absent
  */
 export function attention(
   g: GraphBuilder,
@@ -109,7 +109,7 @@ export function attention(
   return linear(g, `${name}.out_proj`, got);
 }
 
-/** What attention gives to whoever looks at one token alone: its weight is then 1, whatever query and key say. */
+/** Attention to a single token: its weight is 1 for any query and key, so only its value counts. */
 export function attentionTo(g: GraphBuilder, name: string, rows: Value): Value {
   return linear(g, `${name}.out_proj`, linear(g, `${name}.v_proj`, rows));
 }
@@ -119,14 +119,14 @@ export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tra
   return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
 }
 
-/** The least value of each activation, rounded down; above, none has a bound. */
+/** The lowest value of each activation, rounded down. They have no upper bound. */
 const LEAST: Readonly<Record<Transformer['activation'], number>> = {
   quick_gelu: -0.1637,
   gelu: -0.17,
   gelu_pytorch_tanh: -0.1701,
 };
 
-/** Two layers with the tower's activation between them. */
+/** Two layers with the activation of the encoder between them. */
 export function mlp(g: GraphBuilder, name: string, x: Value, tower: Transformer): Value {
   const hidden = activate(g, linear(g, `${name}.fc1`, x), tower.activation);
   return linear(g, `${name}.fc2`, hidden, { least: LEAST[tower.activation] });
@@ -144,9 +144,9 @@ function activate(g: GraphBuilder, x: Value, activation: Transformer['activation
 }
 
 /**
- * `x · weightᵀ + bias` on the checkpoint's own matrix; a projection has no bias.
+ * `x · weightᵀ + bias` on the checkpoint's own matrix. A projection has no bias.
  *
- * @param range of `x`, where its values have a bound: a quantised matrix wants to know
+ * @param range the range of `x`, if it is limited; a quantised matrix needs it
  */
 export function linear(g: GraphBuilder, name: string, x: Value, range: Range = 'symmetric', output?: Value): Value {
   const weight = `${name}.weight`;
@@ -163,7 +163,7 @@ export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Transf
 }
 
 /**
- * `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that parts them.
+ * `ids [B, T]` → token and position embeddings as rows `[B·T, width]`, and the shape that splits them.
  *
  * @param first the row of the first token's position
  */

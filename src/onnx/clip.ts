@@ -18,7 +18,7 @@ const MODEL = 'vision_model';
 const HEAD = `${MODEL}.head`;
 
 /**
- * CLIP's image tower as an ONNX graph: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length
+ * CLIP's image encoder as an ONNX graph: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length
  * (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
  *
  * Between the attention parts tokens are rows of one matrix, `[B·T, width]`, so that every product is a `Gemm`
@@ -43,7 +43,7 @@ export function clipImageTower(g: GraphBuilder, image: VisionTransformer, pixels
   clipProjection(g, image, pool(g, image, x, split), output);
 }
 
-/** What is left of the tokens after the last block, `[B, width]`. */
+/** The pooled tokens after the last block, `[B, width]`. */
 function pool(g: GraphBuilder, image: VisionTransformer, x: Value, split: Split): Value {
   const last = `${MODEL}.encoder.layers.${image.layers - 1}`;
   if (image.pooling === 'class') return oneTokenBlock(g, last, x, image, split, 0);
@@ -57,8 +57,8 @@ function pool(g: GraphBuilder, image: VisionTransformer, x: Value, split: Split)
 }
 
 /**
- * CoCa's attention pooling: learned queries attend to all tokens, and the first of them stands for the image (Yu et al. 2022,
- * section 3.2, as open_clip has it).
+ * CoCa's attention pooling: learned queries attend to all tokens, and the first query stands for the image (Yu et al. 2022, section 3.2,
+ * as in open_clip).
  */
 function firstQuery(g: GraphBuilder, image: VisionTransformer, rows: Value, split: Split): Value {
   const [, width = 0] = g.checkpoint.tensor(`${HEAD}.query`).shape;
@@ -82,7 +82,7 @@ export function clipProjection(g: GraphBuilder, image: VisionTransformer, pooled
   linear(g, 'visual_projection', read, 'symmetric', output);
 }
 
-/** The class token and the patches of each image as the last block gets them, and the shape that parts the rows. */
+/** The class token and the patches of each image before the last block, and the shape that splits the rows. */
 export function clipTokens(
   g: GraphBuilder,
   image: VisionTransformer,
@@ -111,9 +111,9 @@ export function clipTokens(
 }
 
 /**
- * The text tower of CLIP, SigLIP, CLIPA and CoCa as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length.
- * Of CLIP's, T is any up to the context: a token sees itself and those before it, so what follows the end of text never
- * matters. Where the last token is read, every token sees every other, the padding too: prompts are padded to the context.
+ * The text encoder of CLIP, SigLIP, CLIPA and CoCa as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length.
+ * For CLIP, T may be any length up to the context: attention is causal, so tokens after the end of text have no effect. If the last token
+ * is read (SigLIP), every token attends to all tokens including the padding, so prompts are padded to the context.
  */
 export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('clip text tower', checkpoint);
@@ -153,8 +153,8 @@ function readToken(g: GraphBuilder, ids: Value, { pooling, width }: TextTransfor
 }
 
 /**
- * CoCa: a class token of the model's own comes behind the prompt, with the last position. It does not see padding, by a mask that
- * open_clip shifts by one token; its weights are trained with that: a token is seen if the one before it is not padding.
+ * CoCa: the model's own class token follows the prompt, at the last position. A mask hides padding from it. open_clip shifts this mask by
+ * one token, and the weights are trained with that: a token is visible if the token before it is not padding.
  */
 function withAppendedToken(
   g: GraphBuilder,

@@ -61,7 +61,7 @@ export function convNextHead(g: GraphBuilder, { projection, epsilon }: ConvNext,
   else linear(g, `${HEAD}.mlp.fc2`, g.node('Gelu', [linear(g, `${HEAD}.mlp.fc1`, normed)]), 'symmetric', output);
 }
 
-/** A linear layer on the last axis of a map: a 1 × 1 convolution, or a linear layer, as the checkpoint has it. */
+/** A linear layer on the last axis of a map. The checkpoint stores it as a 1 × 1 convolution or as a linear layer. */
 function product(g: GraphBuilder, name: string, x: Value): Value {
   const { shape } = g.checkpoint.tensor(`${name}.weight`);
   const [outputs = 0, inputs = 0] = shape;
@@ -69,7 +69,7 @@ function product(g: GraphBuilder, name: string, x: Value): Value {
     shape.length === 2
       ? g.weight(`${name}.weight`)
       : g.node('Reshape', [g.weight(`${name}.weight`), g.int64s(outputs, inputs)]);
-  const transposed = g.node('Transpose', [weight], { perm: { ints: [1, 0] } }); // a constant: done once
+  const transposed = g.node('Transpose', [weight], { perm: { ints: [1, 0] } }); // a constant, computed once
   return g.node('Add', [g.node('MatMul', [x, transposed]), g.weight(`${name}.bias`)]);
 }
 

@@ -1,11 +1,11 @@
 import type { GraphBuilder, Value } from './graph.ts';
 
-/** How a convolution is laid over its map. */
+/** Stride, padding and groups of a convolution. */
 export interface Strides {
   readonly stride?: number;
-  /** The same on all four sides, or TensorFlow's: as much as keeps `ceil(side / stride)`, the odd pixel below and to the right. */
+  /** The same on all four sides, or TensorFlow's: the output has `ceil(side / stride)` pixels, and an odd pixel is added below and right. */
   readonly padding?: number | 'same';
-  /** Each channel has a kernel of its own. */
+  /** Each channel has its own kernel. */
   readonly depthwise?: boolean;
 }
 

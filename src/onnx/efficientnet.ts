@@ -6,7 +6,7 @@ import { GraphBuilder, type Value } from './graph.ts';
 
 const TRUNK = 'visual.trunk';
 const HEAD = 'visual.head';
-/** TensorFlow's, which timm's `tf_` models keep. */
+/** TensorFlow's padding, which timm's `tf_` models use. */
 const EPSILON = 1e-3;
 
 /** EfficientNet-Lite as image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. */
@@ -26,8 +26,8 @@ export function efficientNetGraph(
 }
 
 /**
- * Features `f [N, features]` → the text space, `output [N, D]`: what the trunk's own classifier sees, as the mean of the texts
- * of its classes by their probabilities (Norouzi et al. 2014), and a correction that was learnt from other names:
+ * Features `f [N, features]` → the text space, `output [N, D]`: the mean of the text embeddings of the trunk's own classes, weighted by
+ * their probabilities (Norouzi et al. 2014), plus a correction that was learned from other names:
  * `s · unit(softmax(classifier(f)) · T) + W₂ gelu(W₁ f)`.
  */
 export function efficientNetHead(g: GraphBuilder, features: Value, output: Value): void {

@@ -24,7 +24,7 @@ export interface GraphPort {
 /** The name of a value that flows through the graph. */
 export type Value = string;
 
-/** What the rows of a tensor that is stored in 8 bits are multiplied with. */
+/** The scales of the rows of a tensor that is stored in 8 bits. */
 function scaleOf(name: string): string {
   return `${name}_scale`;
 }
@@ -71,11 +71,11 @@ export class GraphBuilder {
   }
 
   /**
-   * The same numbers in another shape, of which one size may vary and has a name. onnxruntime cannot infer that size, and
-   * its planner then takes no two buffers for equally long: it looks through all that are free for every node, which for
-   * a quantised ViT-B/32 takes 50 ms. So the shape is declared too.
+   * The same numbers in another shape, in which one size may vary and has a name. onnxruntime cannot infer that size. Its planner then
+   * assumes that no two buffers have the same length and searches all free buffers for every node, which takes 50 ms for a quantised
+   * ViT-B/32. So the shape is declared, too.
    *
-   * @param by the shape as a value of the graph, where a second size varies
+   * @param by the shape as a value of the graph, if a second size varies
    */
   reshape(x: Value, shape: Shape, by?: Value): Value {
     const sizes = shape.map((size) => (typeof size === 'number' ? size : -1));
@@ -96,7 +96,7 @@ export class GraphBuilder {
     });
   }
 
-  /** Some rows of a checkpoint tensor in fp32: only these are widened. `rows [...] → [..., columns]` */
+  /** Some rows of a checkpoint tensor in fp32. Only these rows are cast. `rows [...] → [..., columns]` */
   weightRows(name: string, rows: Value): Value {
     const stored = this.node('Gather', [this.storedWeight(name), rows]);
     if (this.storedType(name) === 'F32') return stored;
@@ -106,7 +106,7 @@ export class GraphBuilder {
     return this.node('Mul', [wide, this.node('Unsqueeze', [scales, this.int64s(-1)])]);
   }
 
-  /** What several nodes use is made once. @param key tells it from everything else that is made so */
+  /** Makes a value once for several nodes. @param key a unique name of the value */
   once(key: string, make: () => Value): Value {
     const known = this.made.get(key);
     if (known !== undefined) return known;

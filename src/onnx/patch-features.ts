@@ -13,9 +13,9 @@ export const PATCH_EMBEDS = 'patch_embeds';
 
 /**
  * The features of an image's patches as an ONNX graph: `pixel_values [1, 3, S, S] → patch_embeds [grid², D]`, row after row of
- * the grid, not yet unit length. Each is what the image's embedding would be if the pooling looked at this patch alone, so
- * that it lies in the space of the labels: of attention that falls on one token only its value is left, as in MaskCLIP
- * (Zhou et al. 2022). docs/explain.md says where that misleads.
+ * the grid, not yet unit length. Each row is the embedding that the image would have if the pooling used this patch only, so it can be
+ * compared with labels. With attention to one token, only the value of the token counts, as in MaskCLIP (Zhou et al. 2022).
+ * docs/explain.md says when that misleads.
  */
 export function patchFeatureGraph(checkpoint: Checkpoint, { image, embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('patch features', checkpoint);
@@ -48,7 +48,7 @@ const FEATURES: Readonly<Record<VisionTransformer['pooling'], (g: GraphBuilder, 
   queries: queryFeatures,
 };
 
-/** The class token of the last block, which sees this patch alone: not itself either. */
+/** The class token of the last block, which attends to this patch only, not even to itself. */
 function classFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const layer = `vision_model.encoder.layers.${image.layers - 1}`;
   const { x } = clipTokens(g, image, PATCH_PIXELS);
@@ -67,7 +67,7 @@ function meanFeatures(g: GraphBuilder, image: VisionTransformer): void {
   clipProjection(g, image, normed, PATCH_EMBEDS);
 }
 
-/** CoCa's first query, which sees this patch alone. */
+/** CoCa's first query, which attends to this patch only. */
 function queryFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x, split } = clipTokens(g, image, PATCH_PIXELS);
   const last = block(g, `vision_model.encoder.layers.${image.layers - 1}`, x, image, { split, causal: false });
@@ -75,18 +75,18 @@ function queryFeatures(g: GraphBuilder, image: VisionTransformer): void {
   clipProjection(g, image, attentionTo(g, `${HEAD}.attention`, patches), PATCH_EMBEDS);
 }
 
-/** SigLIP's probe, which sees this patch alone. */
+/** SigLIP's probe, which attends to this patch only. */
 function attentionFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x } = siglipTokens(g, image, PATCH_PIXELS);
   siglipHead(g, image, attentionTo(g, `${HEAD}.attention`, x), PATCH_EMBEDS);
 }
 
-/** The cells of the one map, row after row: `[1, features, grid, grid] → [grid², features]` */
+/** The cells of the map, row after row: `[1, features, grid, grid] → [grid², features]` */
 function cells(g: GraphBuilder, map: Value, { grid }: ImageGrid, features: number): Value {
   return g.node('Transpose', [g.reshape(map, [features, grid ** 2])], { perm: { ints: [1, 0] } });
 }
 
-/** Some of the tokens of the one image. */
+/** Some of the tokens of the image. */
 function rows(g: GraphBuilder, x: Value, start: number, end: number): Value {
   return g.node('Slice', [x, g.int64s(start), g.int64s(end)]);
 }

@@ -5,21 +5,21 @@ import { ModelError } from '../errors.ts';
 /** An input or output of a graph. */
 export interface Port {
   readonly name: string;
-  /** As TensorProto.DataType counts: 1 float32, 2 uint8, 6 int32, 7 int64, 10 float16; 0 where it is no tensor. */
+  /** The number in TensorProto.DataType: 1 float32, 2 uint8, 6 int32, 7 int64, 10 float16; 0 if it is not a tensor. */
   readonly elementType: number;
   /** Numbers are fixed; names, or an empty text, may vary. */
   readonly shape: readonly (number | string)[];
 }
 
-/** What an ONNX file says of itself. */
+/** The inputs, outputs and facts of an ONNX file. */
 export interface GraphPorts {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** It quantises activations while it runs, by their range over the whole batch: what an item gets depends on the others. */
+  /** True if it quantises activations by their range over the whole batch: a result then depends on the other items. */
   readonly batchDependent?: true;
 }
 
-/** A field of a message: where its bytes lie, or its number. */
+/** A field of a message: the place of its bytes, or its number. */
 interface Field {
   readonly number: number;
   readonly start: number;
@@ -27,23 +27,22 @@ interface Field {
   readonly value: number;
 }
 
-/** Operators come from ONNX itself and from onnxruntime; a file that wants others would run code from elsewhere. */
+/** The allowed domains of operators: those of ONNX and onnxruntime. Other operators would need code from elsewhere. */
 const DOMAINS: readonly string[] = ['', 'ai.onnx', 'ai.onnx.ml', 'com.microsoft'];
 
-/** Operators that take one range for all of their input. */
+/** Operators that use one range for their whole input. */
 const BATCH_RANGE: ReadonlySet<string> = new Set(['DynamicQuantizeLinear', 'DynamicQuantizeMatMul']);
 
 const WINDOW = 65_536;
-/** Longer names and larger shapes are no graph of this field; bounds what is read at once (CWE-770). */
+/** Limits of names and shapes, far above real graphs (CWE-770). */
 const MAX_TEXT = 10_000;
 /** A joint fp32 CLIP has some 5,000 nodes and initializers. */
 const MAX_FIELDS = 1_000_000;
 
 /**
- * Reads the inputs and outputs of an ONNX file without loading it: weights are stepped over. Fields are numbered as in
- * onnx/onnx.proto.
+ * Reads the inputs and outputs of an ONNX file without loading it. Weights are skipped. Field numbers are those of onnx/onnx.proto.
  *
- * @throws ModelError if the file is cut short, is no ONNX file, or uses operators from elsewhere
+ * @throws ModelError if the file is truncated, is not an ONNX file, or uses unknown operators
  */
 export async function readPorts(path: string): Promise<GraphPorts> {
   const { handle, size } = await openModelFile(path, 'check the path and its permissions');
@@ -94,7 +93,7 @@ class PortReader {
       if (field.number === 11) inputs.push(await this.port(field));
       if (field.number === 12) outputs.push(await this.port(field));
     }
-    // Files of before 2019 list their weights among the inputs.
+    // Files from before 2019 list their weights as inputs, too.
     const ports = { inputs: inputs.filter(({ name }) => !weights.has(name)), outputs };
     return batchDependent ? { ...ports, batchDependent } : ports;
   }

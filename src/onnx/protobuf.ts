@@ -1,6 +1,6 @@
-/** Enough for the graphs of the usual models; longer ones make it grow. */
+/** The initial size, enough for the graphs of usual models. It grows for larger ones. */
 const FIRST_CAPACITY = 1 << 17;
-/** A length that is filled in later has room for 28 bits; a varint may have more bytes than its number needs. */
+/** Bytes for a length that is written later, up to 28 bits. A varint may have more bytes than its number needs. */
 const LENGTH_BYTES = 4;
 
 /**
@@ -41,7 +41,7 @@ export class ProtoWriter {
     return this;
   }
 
-  /** A message inside this one: written in place, its length filled in afterwards. @throws RangeError above 256 MB */
+  /** A nested message. It is written in place, and its length afterwards. @throws RangeError above 256 MB */
   message(field: number, write: (message: this) => void): this {
     this.varint(field * 8 + 2).reserve(LENGTH_BYTES);
     const from = this.length + LENGTH_BYTES;
@@ -58,7 +58,7 @@ export class ProtoWriter {
     return this.buffer.subarray(0, this.length);
   }
 
-  /** Seven bits a byte, the lowest first; by division, because a file offset may need more than 32 bits. */
+  /** Seven bits per byte, lowest first. It uses division, because a file offset may need more than 32 bits. */
   private varint(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} cannot be a varint here`);
     this.reserve(8); // 53 bits

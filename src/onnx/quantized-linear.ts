@@ -1,20 +1,20 @@
 import type { GraphBuilder, Value } from './graph.ts';
 
 /**
- * The eight bits of an activation. Where nothing is known of it they go from -127 to 127 steps; where it cannot be less
- * than `least`, as after a GELU, most of them are kept for what is above zero.
+ * The range of an 8-bit activation. By default it is -127 to 127 steps. If the activation has a lowest value `least`, as after a GELU,
+ * most steps are above zero.
  */
 export type Range = 'symmetric' | { readonly least: number };
 
-/** Steps below zero of an activation that has a least value: few, so that its rows are as fine as their greatest allows. */
+/** Steps below zero for an activation with a lowest value. There are few, so that positive values have a fine resolution. */
 const STEPS_BELOW = 32;
-/** What a row of zeros is divided by. */
+/** The divisor for a row of zeros. */
 const SMALLEST = 1e-30;
 
 /**
- * `x · weightᵀ + bias` in whole numbers: the weight was quantised before, `x` is now, each row in steps of its own.
- * onnxruntime's own dynamic quantisation (DynamicQuantizeMatMul) has one step for the whole of `x`, so that what an image
- * gets would depend on the other images of its batch, and a prompt's on the padding after it. Here a row is alone.
+ * `x · weightᵀ + bias` in integers: the weight is already quantised, and `x` is quantised at run time with one scale per row.
+ * onnxruntime's own dynamic quantisation (DynamicQuantizeMatMul) has one scale for the whole of `x`. The result of an image would then
+ * depend on the other images of its batch, and that of a prompt on its padding.
  *
  * @param x `[rows, in]`
  */

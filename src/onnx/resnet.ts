@@ -44,7 +44,7 @@ function bottleneck(g: GraphBuilder, name: string, x: Value, halves: boolean): V
   return relu(g, g.node('Add', [wide, shortcut]));
 }
 
-/** The mean of all cells asks every cell and itself, and what it gets is the embedding: `output [B, D]` */
+/** Attention pooling: the query is the mean of all cells, keys and values are the cells and the mean. `output [B, D]` */
 function attentionPool(g: GraphBuilder, { width, grid, heads }: ModifiedResNet, map: Value, output: Value): void {
   const features = 32 * width;
   const cells = g.node('Transpose', [g.reshape(map, ['batch', features, grid ** 2])], { perm: { ints: [0, 2, 1] } });
@@ -63,7 +63,7 @@ function attentionPool(g: GraphBuilder, { width, grid, heads }: ModifiedResNet, 
   linear(g, `${POOL}.c_proj`, g.reshape(attended, ['batch', features]), 'symmetric', output);
 }
 
-/** What the pooling gives to cells that it looks at alone, `[N, features] → [N, D]`. */
+/** The pooling with attention to one cell only, `[N, features] → [N, D]`. */
 export function resNetCells(g: GraphBuilder, { grid }: ModifiedResNet, cells: Value, output: Value): void {
   const positions = g.node('Slice', [g.weight(`${POOL}.positional_embedding`), g.int64s(1), g.int64s(grid ** 2 + 1)]);
   const values = linear(g, `${POOL}.v_proj`, g.node('Add', [cells, positions]));

@@ -30,7 +30,7 @@ export function siglipImageGraph(
   );
 }
 
-/** The patches of each image, `[B·T, width]`, as the probe sees them, and the shape that parts the rows. */
+/** The patches of each image, `[B·T, width]`, before the pooling, and the shape that splits the rows. */
 export function siglipTokens(
   g: GraphBuilder,
   image: VisionTransformer,
@@ -46,7 +46,7 @@ export function siglipTokens(
   return { x: layerNorm(g, `${MODEL}.post_layernorm`, x, image), split };
 }
 
-/** What the probe has gathered, `[N, width]`, and the residual MLP after it: `output [N, D]`; without a projection D is the width. */
+/** The pooled vector of the probe, `[N, width]`, then the residual MLP: `output [N, D]`. Without a projection, D is the width. */
 export function siglipHead(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
   const hidden = mlp(g, `${HEAD}.mlp`, layerNorm(g, `${HEAD}.layernorm`, pooled, image), image);
   if (!g.checkpoint.has('visual_projection.weight')) g.node('Add', [pooled, hidden], {}, output);

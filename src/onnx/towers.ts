@@ -32,7 +32,7 @@ export function builtPorts({ image, embedding }: Architecture): {
   };
 }
 
-/** One of the graphs of {@link buildGraphs}. @param checkpoint holds at least the tensors of that tower */
+/** One of the graphs of {@link buildGraphs}. @param checkpoint contains at least the tensors of that encoder */
 export function buildGraph(checkpoint: Checkpoint, architecture: Architecture, tower: keyof Graphs): Uint8Array {
   return tower === 'image' ? imageGraph(checkpoint, architecture) : textGraph(checkpoint, architecture);
 }

@@ -2,13 +2,13 @@ import { UsageError } from '../errors.ts';
 
 /** Where a service listens. */
 export interface ServerAddress {
-  /** As messages call it. */
+  /** The address in messages. */
   readonly name: string;
-  /** Of a Unix socket. */
+  /** The path of a Unix socket. */
   readonly socketPath?: string;
-  /** What paths are relative to. For a socket the host is `localhost`. */
+  /** The base URL of requests. For a socket, the host is `localhost`. */
   readonly url: URL;
-  /** Whether nothing leaves this machine. */
+  /** Whether the service is on this machine. */
   readonly isLocal: boolean;
 }
 

@@ -83,7 +83,7 @@ function refusalOf(status: number, { code, message }: { code: string; message: s
 /**
  * The result of an image.
  *
- * @param sentAs what the service was told to call the image; messages get its real name
+ * @param sentAs the name that was sent to the service; messages get the real name
  */
 export function resultOf(
   row: v.InferOutput<typeof CLASSIFIED>['results'][0],

@@ -5,10 +5,10 @@ import { setTimeout } from 'node:timers/promises';
 import { messageOf, ServerError } from '../errors.ts';
 import type { ServerAddress } from './address.ts';
 
-/** What a service has answered. */
+/** An answer of a service. */
 export interface Reply {
   readonly status: number;
-  /** JSON, not yet looked at; undefined if it is something else. */
+  /** Unchecked JSON; undefined if the body is not JSON. */
   readonly body: unknown;
 }
 
@@ -20,11 +20,11 @@ export interface Message {
   readonly type?: string;
   /** Parts of the body, in order. */
   readonly body?: readonly Uint8Array[];
-  /** A service that has sent nothing for so long has failed. */
+  /** Milliseconds without a byte after which a service has failed. */
   readonly silenceMs: number;
 }
 
-/** A full queue, and a service that is being replaced, are tried again for so long. */
+/** Milliseconds for further tries if the queue is full or the service is being replaced. */
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
@@ -36,7 +36,7 @@ export class ServerConnection {
   private readonly agent: Agent;
   private readonly signal: AbortSignal;
 
-  /** @param signal ends whatever is under way */
+  /** @param signal ends all requests in progress */
   constructor(
     readonly address: ServerAddress,
     private readonly token: string | undefined,

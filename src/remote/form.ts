@@ -4,11 +4,11 @@ import { randomUUID } from 'node:crypto';
 export interface Form {
   readonly type: string;
   readonly parts: readonly Uint8Array[];
-  /** What the image is called in it: a name that no message holds by chance. */
+  /** The name of the image in the form, which no message contains by chance. */
   readonly name: string;
 }
 
-/** The service does not learn what files are called here: names may hold anything, and they are nobody else's business. */
+/** File names are not sent to the service, because they may contain any character and are private. */
 export function formOf(options: object, image: Uint8Array): Form {
   const boundary = randomUUID();
   const name = `image-${boundary}`;

@@ -11,19 +11,19 @@ import { CLASSIFIED, MODELS, readAnswer, resultOf } from './answer.ts';
 import type { ServerConnection } from './connection.ts';
 import { formOf } from './form.ts';
 
-/** Images that are read at once. */
+/** The most images that are read at once. */
 const READERS = 8;
-/** Images that are with the service at once: enough for it to fill its batches. */
+/** The most images that are sent at once: enough for the service to fill its batches. */
 const AHEAD = 48;
-/** Of images that are with the service so many bytes are held, and one image more. */
+/** The most bytes of sent images in memory. One more image may be held. */
 const HELD_BYTES = 64_000_000;
-/** What a form has beside its image and its options. */
+/** Bytes of a form besides its image and options. */
 const FORM_BYTES = 1_000;
 /** Milliseconds. The first request hashes the weights; the first one with new labels encodes them. */
 const MODEL_SILENCE_MS = 60_000;
 const IMAGE_SILENCE_MS = 300_000;
 
-/** What is wanted of each image. */
+/** The parameters for each image. */
 export interface ServedRequest {
   /** Undefined for the labels of the service. */
   readonly labels?: readonly Label[];
@@ -34,14 +34,14 @@ export interface ServedRequest {
   readonly allPages: boolean;
 }
 
-/** The model of a service: it classifies as a model of this process does. */
+/** The model of a service, with the interface of a model in this process. */
 export interface ServedModel {
   readonly name: string;
   readonly version: string;
   readonly dtype: Dtype;
   readonly logitScale: number;
   readonly logitBias?: number;
-  /** Of the service, for requests without labels. */
+  /** The labels of the service, for requests without labels. */
   readonly labels: readonly string[];
   readonly templates: readonly string[];
   digest(): Promise<string>;
@@ -51,7 +51,7 @@ export interface ServedModel {
   release(): Promise<void>;
 }
 
-/** An image in memory, or why it is not. */
+/** An image in memory, or the error of reading it. */
 type Read = { readonly identity: ImageIdentity; readonly page?: number } & (
   | { readonly bytes: Uint8Array }
   | { readonly error: ImageError }
@@ -132,7 +132,7 @@ export async function openServedModel(
   };
 }
 
-/** The fields of a request, all that rows depend on: the service may have other defaults. */
+/** The fields of a request: everything that rows depend on, because the service may have other defaults. */
 function fieldsOf({ labels, classifier, top, decode }: ServedRequest): object {
   const { templates, about, level, none, nonePrompts, threshold, minMargin, multiLabel } = classifier;
   const { exif, resize, page, background } = completeDecode(decode);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Budget } from './budget.ts';
 import { badRequest, Problem, tooLarge } from './problems.ts';
 
-/** A body in memory; what it takes of the budget is given back when its request is answered. */
+/** A body in memory. Its bytes are returned to the budget when its request is answered. */
 export interface Body {
   readonly bytes: Buffer;
   release(): void;

@@ -1,4 +1,4 @@
-/** A map that keeps the entries that were used last. */
+/** A map of limited size that keeps the most recently used entries. */
 export class BoundedMap<K, V> {
   private readonly entries = new Map<K, V>();
 

@@ -5,10 +5,10 @@ import { parseForm } from './multipart.ts';
 import { fieldsOf, type Parameters, parametersOf } from './parameters.ts';
 import { badRequest, Problem, tooLarge } from './problems.ts';
 
-/** Content types of a body that is one image: none, and what curl says if it is told nothing. */
+/** Content types of a body that is one image: none, and curl's default. */
 const RAW_TYPES = ['', 'application/octet-stream', 'application/x-www-form-urlencoded'];
 
-/** Images, and what to do with them. */
+/** Images and parameters of a request. */
 export interface ClassifyRequest extends Parameters {
   readonly images: readonly GivenImage[];
 }

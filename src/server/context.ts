@@ -9,12 +9,12 @@ import type { Pictures } from './pictures.ts';
 import type { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
-/** What the routes work with. */
+/** What the routes need. */
 export interface Service {
   readonly settings: ServiceSettings;
   readonly host: ModelHost;
   readonly labels: LabelMemory;
-  /** Of the labels of the service; undefined if it has none. */
+  /** The classifier for the labels of the service; undefined if it has none. */
   readonly defaults: LabelSet | undefined;
   readonly queue: ImageQueue;
   readonly pictures: Pictures;
@@ -25,7 +25,7 @@ export interface Service {
   isStopping(): boolean;
 }
 
-/** One request, and what there is to say about it. */
+/** One request, and its values for the log. */
 export interface Exchange {
   readonly incoming: IncomingMessage;
   readonly query: URLSearchParams;
@@ -55,7 +55,7 @@ export interface Answer {
 /** What a route does. */
 export type Respond = (exchange: Exchange, service: Service) => Promise<Answer>;
 
-/** Reads the body, and gives its memory back when it has been answered. @throws Problem */
+/** Reads the body, and returns its memory to the budget after the answer. @throws Problem */
 export async function withBody<T>(
   { incoming }: Exchange,
   { settings, budget }: Service,

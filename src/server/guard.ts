@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { badRequest, Problem } from './problems.ts';
 
-/** Names of this machine for itself. */
+/** Names of this machine. */
 const LOCAL = ['localhost', '127.0.0.1', '[::1]'];
 
 /** The Host headers of a port: the names of this machine, the address that was asked for, and what is listed. */
@@ -58,7 +58,7 @@ function hostOfTarget(url: string): string[] {
 export function checkToken(authorization: string | undefined, tokens: readonly string[] | undefined): void {
   if (tokens === undefined) return;
   const given = digest(/^Bearer +(\S+) *$/iu.exec(authorization ?? '')?.[1] ?? '');
-  // Digests have one length, and every token is compared, so that the time says nothing.
+  // Digests have one length, and every token is compared, so that the time reveals nothing.
   const matches = tokens.filter((token) => timingSafeEqual(digest(token), given));
   if (matches.length > 0) return;
   const what = authorization === undefined ? 'a token is needed' : 'the token is wrong';

@@ -3,14 +3,14 @@ import { ImageError } from '../errors.ts';
 import { parsed } from './parameters.ts';
 import { badRequest } from './problems.ts';
 
-/** An image as a request gives it. */
+/** An image of a request. */
 export type GivenImage =
   | { readonly name: string; readonly bytes: Uint8Array }
   /** Kept since it was sent to /v1/pictures. */
   | { readonly name: string; readonly id: string }
   /** To be fetched. */
   | { readonly name: string; readonly url: string }
-  /** Not an image, whatever its bytes are. */
+  /** An input that cannot be an image. */
   | { readonly name: string; readonly error: ImageError };
 
 const NAME = v.pipe(v.string(), v.maxLength(4_096));

@@ -9,9 +9,9 @@ import type { Label } from '../text/labels.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { busy, tooLarge } from './problems.ts';
 
-/** Label sets that are kept whole. */
+/** The most classifiers that are kept. */
 const SETS = 64;
-/** Prompts of a label that are allowed on average. */
+/** The most prompts per label on average. */
 const PROMPTS_PER_LABEL = 10;
 
 interface KeptRow {
@@ -19,13 +19,13 @@ interface KeptRow {
   readonly truncated: boolean;
 }
 
-/** A classifier and what there is to say about its labels. */
+/** A classifier and the warnings about its labels. */
 export interface LabelSet {
   readonly classifier: Classifier;
   readonly warnings: readonly string[];
 }
 
-/** Keeps the embeddings of labels, so that a label is encoded once however many requests have it. */
+/** Keeps the embeddings of labels, so that a label in many requests is encoded once. */
 export class LabelMemory {
   private readonly rows: BoundedMap<string, KeptRow>;
   private readonly sets = new BoundedMap<string, Promise<LabelSet>>(SETS);
@@ -34,9 +34,9 @@ export class LabelMemory {
   private waiting = 0;
 
   /**
-   * @param encode encodes the prompts of labels that are new
-   * @param most rows to keep
-   * @param labels the most of one request
+   * @param encode encodes the prompts of new labels
+   * @param most the most rows to keep
+   * @param labels the most labels of one request
    */
   constructor(
     private readonly encode: (prompts: LabelPrompts) => Promise<LabelRows>,
@@ -63,7 +63,7 @@ export class LabelMemory {
     return made;
   }
 
-  /** As `Clip.encodeLabels`, for what is not kept. @throws LabelsError; Problem 413 or 429 */
+  /** `Clip.encodeLabels` for labels that are not kept. @throws LabelsError; Problem 413 or 429 */
   async encodeLabels(prompts: LabelPrompts, isOwn = false): Promise<LabelRows> {
     const count = prompts.reduce((sum, { length }) => sum + length, 0);
     if (!isOwn && count > this.mostPrompts)

@@ -18,7 +18,7 @@ export type Place =
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 60_000;
 const KEPT_MS = 15_000;
-/** Running requests have this long to finish when the service stops. */
+/** Milliseconds for running requests to finish when the service stops. */
 const GRACE_MS = 10_000;
 const CONNECTIONS = 2_048;
 /** The shortest limit for the path of a socket, that of macOS, less the folder that it is made in. */
@@ -28,13 +28,13 @@ const SOCKET_BYTES = 95;
 export interface Listening {
   /** What a client connects to. */
   readonly address: string;
-  /** Ends when no request has come for so many seconds. */
+  /** Resolves when no request has come for this number of seconds. */
   idle(seconds: number): Promise<void>;
-  /** Accepts nothing more, waits for what runs, 10 s at most. */
+  /** Accepts no more requests, and waits for running ones, at most 10 s. */
   stop(): Promise<void>;
 }
 
-/** @throws UsageError if the place is taken or not allowed */
+/** @throws UsageError if the address is in use or not allowed */
 export async function listen(service: Service, place: Place): Promise<Listening> {
   let hosts: ReadonlySet<string> | undefined = new Set<string>();
   let running = 0;

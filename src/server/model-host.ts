@@ -6,7 +6,7 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageInput } from '../image/given.ts';
 import type { Provider } from '../model/choices.ts';
 
-/** A model that failed to load is not loaded again before so many milliseconds have passed. */
+/** Milliseconds before a model that failed to load is loaded again. */
 const PAUSE_MS = 1_000;
 
 /** Keeps one model loaded. A model whose worker processes have failed for good is loaded again. */
@@ -16,9 +16,9 @@ export class ModelHost {
   private ranOn: Promise<Provider> | undefined;
 
   /**
-   * @param clip loaded
+   * @param clip the loaded model
    * @param load loads it again
-   * @param onReload told why
+   * @param onReload called with the reason
    */
   constructor(
     readonly clip: Clip,
@@ -28,7 +28,7 @@ export class ModelHost {
     this.loading = Promise.resolve(clip);
   }
 
-  /** What the model runs on; opens the image graph the first time. */
+  /** The provider of the model. Opens the image graph the first time. */
   provider(): Promise<Provider> {
     this.ranOn ??= this.clip.provider();
     return this.ranOn;
@@ -51,7 +51,7 @@ export class ModelHost {
     await (await this.loading.catch(() => undefined))?.release();
   }
 
-  /** Tries a second time with a model that has been loaded again. */
+  /** Tries a second time after loading the model again. */
   private async withClip<T>(work: (clip: Clip) => Promise<T>): Promise<T> {
     const { loading } = this;
     try {
@@ -75,6 +75,6 @@ export class ModelHost {
       },
       () => this.load(),
     );
-    this.loading.catch(() => {}); // whoever waits for it is told
+    this.loading.catch(() => {}); // the callers that wait for it get the error
   }
 }

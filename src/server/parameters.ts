@@ -62,12 +62,12 @@ export type QueryName = keyof typeof QUERY;
 
 const REPEATABLE = new Set(['labels', 'template', 'background-prompt']);
 
-/** What a request wants done with its images. */
+/** The parsed parameters of a request. */
 export interface Parameters {
-  /** Undefined if the labels of the service are to be used. */
+  /** Undefined if the labels of the service are used. */
   readonly labels?: readonly (string | Label)[];
   readonly classifier: ClassifierOptions;
-  /** Undefined if the default counts. */
+  /** Undefined for the default. */
   readonly top?: number;
   readonly decode: Partial<DecodeOptions>;
 }

@@ -1,6 +1,6 @@
 import { ClipError, ImageError, LabelsError, ModelError, ProviderError, UsageError } from '../errors.ts';
 
-/** Codes of what the service refuses. An answer can also have the codes of runs and images. */
+/** Codes of refused requests. An answer can also have the codes of runs and images. */
 export type ServiceCode =
   | 'E_REQUEST'
   | 'E_MEDIA_TYPE'
@@ -38,12 +38,12 @@ export function tooLarge(message: string): Problem {
   return new Problem(413, 'E_LIMIT', message);
 }
 
-/** There is no place; the client tries again. */
+/** The queue is full. The client can try again. */
 export function busy(what: string): Problem {
   return new Problem(429, 'E_BUSY', `${what}; send the request again in a second`, { 'retry-after': '1' });
 }
 
-/** What a client is told of whatever was thrown. What may name files of this machine is for the log alone. */
+/** The answer for anything that was thrown. Messages that may name files of this machine are only in the log. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof UsageError || error instanceof LabelsError) return new Problem(400, error.code, error.message);

@@ -2,16 +2,16 @@ import pLimit from 'p-limit';
 import { busy } from './problems.ts';
 
 /**
- * A bounded queue of images. It has no timer: the encoder takes what has come while its last batch ran. A client that leaves
- * frees the places of its images that have not begun.
+ * A limited queue of images. It has no timer: the encoder takes the images that came while its last batch ran. If a client disconnects,
+ * its images that have not begun are removed.
  */
 export class ImageQueue {
   private held = 0;
   private readonly running: ReturnType<typeof pLimit>;
 
   /**
-   * @param places of images that wait or run
-   * @param ahead how many of them are with the encoder, which fills its batches from them
+   * @param places the most images that wait or run
+   * @param ahead the most images that are passed to the encoder, which fills its batches from them
    */
   constructor(
     private readonly places: number,
@@ -28,8 +28,8 @@ export class ImageQueue {
   /**
    * Runs tasks, one for each image.
    *
-   * @param signal aborted if the client has left
-   * @throws Problem 429 if there are fewer places than tasks; then none has begun
+   * @param signal aborted if the client has disconnected
+   * @throws Problem 429 if there are fewer places than tasks; no task has begun then
    */
   async run<T>(tasks: readonly (() => Promise<T>)[], signal: AbortSignal): Promise<T[]> {
     if (this.held + tasks.length > this.places) throw busy(`the queue of ${this.places} images is full`);

@@ -10,7 +10,7 @@ import { Pictures } from './pictures.ts';
 import { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
-/** Images that are with the encoder at once: it fills its batches from them. */
+/** The most images that are passed to the encoder at once. It fills its batches from them. */
 const AHEAD = 64;
 
 /**

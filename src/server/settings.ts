@@ -4,11 +4,11 @@ import type { Learned } from '../learn/learned.ts';
 import type { Label } from '../text/labels.ts';
 import type { HeatMapSettings } from './heat-maps.ts';
 
-/** What a request and all requests together may ask for. */
+/** Limits of one request, and of all requests together. */
 export interface Limits {
-  /** Bytes of one request. */
+  /** The most bytes of one request. */
   readonly bodyBytes: number;
-  /** Bytes of all requests that are being read or answered. */
+  /** The most bytes of all requests that are being read or answered. */
   readonly bodiesBytes: number;
   /** Images of one request. */
   readonly images: number;
@@ -32,17 +32,17 @@ export const LIMITS: Limits = {
   pictures: 1_000,
 };
 
-/** Who may ask. */
+/** Who may send requests. */
 export interface Access {
   /** More Host headers that are answered; those of the address that the service listens on always are. */
   readonly hosts: readonly string[];
   /** Origins of pages that may ask, beside the page of the service. */
   readonly origins: readonly string[];
-  /** Undefined if everybody who can connect may ask. */
+  /** Undefined if no token is needed. */
   readonly tokens?: readonly string[];
 }
 
-/** Labels that are taken if a request has none. */
+/** The labels for requests without labels. */
 export interface DefaultLabels extends ClassifierOptions {
   readonly labels: readonly (string | Label)[] | Learned;
 }
@@ -64,7 +64,7 @@ export interface ServiceSettings {
   readonly limits: Limits;
   readonly access: Access;
   readonly urls: boolean;
-  /** How images are read, unless a request says otherwise. */
+  /** The default decode options of requests. */
   readonly decode: Partial<DecodeOptions>;
   readonly defaults?: DefaultLabels;
   readonly heatMaps: HeatMapSettings;

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, UsageError } from '../errors.ts';
 
-/** A shorter token can be guessed. */
+/** The minimum length of a token. A shorter one could be guessed. */
 const CHARACTERS = 16;
 
-/** The tokens in a file with one token per line. No message holds a token. @throws UsageError */
+/** Reads a file with one token per line. No message contains a token. @throws UsageError */
 export async function readTokens(file: string): Promise<readonly string[]> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new UsageError(`--token-file cannot be read: ${messageOf(error)}`, 'check the path');

@@ -8,10 +8,10 @@ import type { Step } from './plan.ts';
 import { lockTarget } from './target-lock.ts';
 import { carryOut, settleTransfer } from './transfer.ts';
 
-/** After one of these, no other file could be written either. */
+/** Errors after which no other file can be written either. */
 const FATAL: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'];
 
-/** What became of a step. */
+/** The result of a step. */
 export type Outcome =
   | { readonly step: Step; readonly state: 'done' | 'skipped' | 'stayed' }
   | { readonly step: Step; readonly state: 'failed'; readonly why: string };
@@ -29,7 +29,7 @@ export class Sorter {
   }
 
   /**
-   * Opens a target folder, which is made if it is missing, and completes what an earlier run had left half done.
+   * Opens a target folder, creates it if it is missing, and completes an interrupted transfer of an earlier run.
    *
    * @throws OutputError if it cannot be written, or another run sorts into it
    */
@@ -50,7 +50,7 @@ export class Sorter {
     }
   }
 
-  /** @throws OutputError when the disk is full or cannot be written; files that are done stay recorded */
+  /** @throws OutputError if the disk is full or cannot be written; finished files stay recorded */
   async apply(step: Step): Promise<Outcome> {
     if (step.kind !== 'transfer') return { step, state: step.kind === 'skip' ? 'skipped' : 'stayed' };
     if (!(await this.lock.isHeld()))
@@ -75,7 +75,7 @@ export class Sorter {
     await this.lock.release();
   }
 
-  /** The folder of the label is there and the intention is on disk. */
+  /** Creates the folder of the label, and records the step before it is done. */
   private async prepare(transfer: Transfer): Promise<number> {
     const folder = dirname(transfer.to);
     if (!this.made.has(folder)) {
@@ -119,7 +119,7 @@ export function cannotSort(target: Path, error: unknown): OutputError {
   );
 }
 
-/** Removes a folder that this tool made, if nothing lies in it. */
+/** Removes a folder that this tool created, if it is empty. */
 export async function removeIfEmpty(folder: Path): Promise<void> {
   await rmdir(openable(folder)).catch(() => {});
 }

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { openable, type Path, pathOfBytes, within } from '../inputs/path.ts';
 
-/** Extensions of camera RAW files, whose JPEG may lie next to them. */
+/** Extensions of camera RAW files, which may have a JPEG next to them. */
 const RAW = /\.(3fr|arw|cr2|cr3|crw|dng|erf|nef|nrw|orf|pef|raf|raw|rw2|srw)$/iu;
 /** Files that belong to a picture with the same stem: edits, sidecars, the video of a Live Photo. */
 const BY_STEM = /\.(xmp|aae|thm|mov|mp4|mp|pp3)$/iu;
-/** Files that belong to the picture whose whole name they carry: `photo.jpg.xmp`. */
+/** Files that belong to the picture whose full name they contain: `photo.jpg.xmp`. */
 const BY_NAME = /\.(xmp|pp3|json)$/iu;
-/** Google Takeout cuts `name.ext.supplemental-metadata.json` to this many characters, without the .json. */
+/** Google Takeout truncates `name.ext.supplemental-metadata.json` to this many characters, without the .json. */
 const TAKEOUT_LENGTH = 46;
 
 export function isRaw(path: Path): boolean {
@@ -22,7 +22,7 @@ export function partsOf(path: Path): { readonly folder: Path; readonly name: Pat
   return { folder: slash < 0 ? '' : path.slice(0, slash) || '/', name, stem: dot > 0 ? name.slice(0, dot) : name };
 }
 
-/** Lists folders once, to look for the files that belong to pictures. */
+/** Finds the files that belong to pictures. Each folder is listed once. */
 export class Companions {
   private readonly listings = new Map<Path, Promise<readonly Path[]>>();
 
@@ -57,7 +57,7 @@ function belongs(other: Path, name: Path, stem: Path): boolean {
   return isEdit || (sameStem && (BY_STEM.test(other) || (RAW.test(other) && !RAW.test(name))));
 }
 
-/** The metadata that Google Takeout wrote next to a picture; its name may be cut. */
+/** The metadata file of Google Takeout next to a picture. Its name may be truncated. */
 function isTakeout(other: Path, name: Path): boolean {
   const base = other.slice(0, -'.json'.length);
   return base.length >= TAKEOUT_LENGTH && `${name}.supplemental-metadata`.startsWith(base);

@@ -1,6 +1,6 @@
 import { LabelsError } from '../errors.ts';
 
-/** Bytes of a file name that file systems take; a `-12` and an extension must still fit. */
+/** The longest folder name, in bytes. File systems allow 255 bytes, and a `-12` and an extension must still fit. */
 const MAX_BYTES = 200;
 /** Characters that Windows refuses in names, and control characters. */
 const REFUSED = /[<>:"/\\|?*\p{Cc}\p{Bidi_Control}]/gu;
@@ -11,8 +11,8 @@ const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)
 export const NO_LABEL = '_none';
 
 /**
- * The folder of a label. A label never acts as a path: separators, names that a system reserves, dots at the ends and names
- * that are too long are replaced.
+ * The folder of a label. A label never acts as a path: separators, reserved names, dots at the ends and names that are too long are
+ * replaced.
  */
 export function folderNameOf(label: string): string {
   let name = label

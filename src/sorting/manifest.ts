@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openable, type Path } from '../inputs/path.ts';
 import type { FileFacts } from './same-file.ts';
 
-/** What is done with a picture. */
+/** How a file is transferred. */
 export const OPERATIONS = ['copy', 'move', 'hard', 'symbolic'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
@@ -16,7 +16,7 @@ export interface Transfer extends FileFacts {
   readonly to: Path;
 }
 
-/** A transfer in the manifest, with what became of it. */
+/** A transfer in the manifest, and its result. */
 export interface Entry extends Transfer {
   readonly id: number;
   readonly state: 'intended' | 'done' | 'void';
@@ -30,8 +30,8 @@ export function manifestPath(target: Path): Path {
 }
 
 /**
- * The record of what was done in a target folder, one JSON object on each line. A line is on disk before the action that it
- * names, so after a crash each state of a file follows from its line.
+ * The record of all actions in a target folder, one JSON object per line. A line is on disk before its action, so after a crash the
+ * state of each file follows from its line.
  */
 export class Manifest {
   private constructor(
@@ -41,7 +41,7 @@ export class Manifest {
     readonly entries: readonly Entry[],
   ) {}
 
-  /** Opens the manifest of a folder, or begins one. @throws what node:fs throws; TypeError for a file of another kind */
+  /** Opens the manifest of a folder, or begins one. @throws errors of node:fs; TypeError if the file is not a manifest */
   static async open(target: Path): Promise<Manifest> {
     const path = openable(manifestPath(target));
     const { entries, folders } = parse(await readFile(path, 'utf8').catch(absent));
@@ -49,12 +49,12 @@ export class Manifest {
     const { size } = await file.stat();
     const last = Buffer.alloc(1);
     if (size > 0) await file.read(last, 0, 1, size - 1);
-    if (size > 0 && last[0] !== 10) await file.write('\n'); // a partial line of a run that was killed
+    if (size > 0 && last[0] !== 10) await file.write('\n'); // a partial line of a killed run
     if (size === 0) await file.write(`${JSON.stringify({ version: VERSION })}\n`);
     return new Manifest(file, 1 + entries.reduce((most, { id }) => Math.max(most, id), 0), folders, entries);
   }
 
-  /** Records what is about to happen. @returns its number */
+  /** Records an action before it happens. @returns its number */
   async intend(transfer: Transfer): Promise<number> {
     const id = this.next++;
     await this.write({ id, ...transfer });
@@ -66,7 +66,7 @@ export class Manifest {
     return this.write({ [state]: id });
   }
 
-  /** Records a folder that this tool made, so that undo can remove it. */
+  /** Records a folder that this tool created, so that undo can remove it. */
   folderMade(folder: Path): Promise<void> {
     return this.write({ folder });
   }
@@ -105,7 +105,7 @@ function parse(text: string): { entries: Entry[]; folders: Path[] } {
   return { entries: [...entries.values()], folders };
 }
 
-/** The last line of a run that was killed may be partial: it names an action that had not begun. */
+/** The last line of a killed run may be partial. Its action had not begun. */
 function parseLine(line: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(line)) as Readonly<Record<string, unknown>>;
@@ -123,7 +123,7 @@ function toEntry(value: Readonly<Record<string, unknown>>): Entry | undefined {
   return { id, operation: known, from, to, size, sha256, state: 'intended' };
 }
 
-/** A manifest that somebody edited must not lead undo to files elsewhere. */
+/** Refuses paths outside of the target, because an edited manifest must not lead undo to other files. */
 function isOutside(to: Path): boolean {
   return to.startsWith('/') || to.split('/').includes('..');
 }

@@ -6,25 +6,25 @@ import { folderNames, NO_LABEL } from './folder-name.ts';
 import type { Operation, Transfer } from './manifest.ts';
 import { compareAt, type FileFacts, factsOf } from './same-file.ts';
 
-/** A picture and the label that it was given. */
+/** A picture and its label. */
 export interface Labelled {
   /** Absolute. */
   readonly path: Path;
-  /** null: no label was good enough */
+  /** null: no label was accepted */
   readonly label: string | null;
 }
 
-/** What becomes of one file. */
+/** The step for one file. */
 export type Step =
   | { readonly kind: 'transfer'; readonly label: string | null; readonly transfer: Transfer }
-  /** `skip`: the same content is there already; `stay`: the file is left where it is. */
+  /** `skip`: the target already has the same content; `stay`: the file is not moved. */
   | { readonly kind: 'skip' | 'stay'; readonly label: string | null; readonly from: Path; readonly why: string };
 
 export interface PlanOptions {
   /** Absolute. */
   readonly target: Path;
   readonly operation: Operation;
-  /** Whether pictures without a label stay where they are. */
+  /** Whether pictures without a label are not moved. */
   readonly leave: boolean;
   readonly labels: readonly string[];
 }
@@ -109,7 +109,7 @@ function renamed(name: Path, stem: Path, n: number): Path {
   return keepsStem ? `${name.slice(0, stem.length)}-${n}${name.slice(stem.length)}` : `${n}-${name}`;
 }
 
-/** What is at a place, on disk or by an earlier step of the plan; names that differ only in case count as one. */
+/** What is at a path, on disk or after an earlier step. Names that differ only in case count as the same. */
 async function compareWithPlan(
   target: Path,
   { operation, from, to, size, sha256 }: Transfer,
@@ -122,7 +122,7 @@ async function compareWithPlan(
   return leadsTo === from ? 'identical' : compareAt(path, { size, sha256 });
 }
 
-/** A group, or a file that nobody can say where it belongs. */
+/** A group, or a file that may belong to several pictures. */
 async function* groupsOf(
   pictures: readonly Labelled[],
 ): AsyncGenerator<Group | { readonly stay: Path; readonly why: string }> {

@@ -2,20 +2,20 @@ import { lstat } from 'node:fs/promises';
 import { digestFile } from '../disk/digest.ts';
 import { openable, type Path } from '../inputs/path.ts';
 
-/** What a file is: two files with the same size and sha256 are taken for identical. */
+/** The size and sha256 of a file. Two files with the same size and sha256 count as identical. */
 export interface FileFacts {
   readonly size: number;
   readonly sha256: string;
 }
 
-/** @throws what node:fs throws if the file cannot be read */
+/** @throws errors of node:fs if the file cannot be read */
 export async function factsOf(path: Path): Promise<FileFacts> {
   const { size } = await lstat(openable(path));
   const { sha256 } = await digestFile(openable(path), 'sha256', size);
   return { size, sha256 };
 }
 
-/** What lies at a path, compared with a file that is to lie there. */
+/** Compares the file at a path with a file that will be moved there. */
 export async function compareAt(path: Path, wanted: FileFacts): Promise<'free' | 'identical' | 'different'> {
   const info = await lstat(openable(path)).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

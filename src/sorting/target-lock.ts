@@ -4,9 +4,9 @@ import { OutputError } from '../errors.ts';
 import type { Path } from '../inputs/path.ts';
 
 /**
- * One run at a time sorts into a folder, or undoes what was sorted: both change the same manifest.
+ * Locks a target folder, because only one run at a time may sort into it or undo a sort: both change the manifest.
  *
- * @throws OutputError if another run works there; what node:fs throws if the folder cannot be written
+ * @throws OutputError if another run has the lock; errors of node:fs if the folder cannot be written
  */
 export async function lockTarget(target: Path): Promise<ProcessLock> {
   const path = join(target, '.clip-classify-sort.lock');

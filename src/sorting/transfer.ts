@@ -16,19 +16,19 @@ import { openable, type Path } from '../inputs/path.ts';
 import type { Transfer } from './manifest.ts';
 import { compareAt, factsOf } from './same-file.ts';
 
-/** A file system that has no hard links answers with one of these. */
+/** Error codes of file systems without hard links. */
 const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
 
-/** The name under which a copy grows until it is whole. */
+/** The temporary name of a copy. */
 export function temporaryName(target: Path, { to }: Pick<Transfer, 'to'>, id: number): Path {
   return join(target, dirname(to), `.clip-classify-${id}.tmp`);
 }
 
 /**
- * Brings one file to its place. Nothing is overwritten; the source of a move goes only when the target is whole.
+ * Moves, copies or links one file. Nothing is overwritten. The source of a move is removed only when the target is complete.
  *
  * @param target the folder that `to` is relative to
- * @throws what node:fs throws; EEXIST if something lies there
+ * @throws errors of node:fs; EEXIST if the target exists
  */
 export async function carryOut(target: Path, transfer: Transfer, id: number): Promise<void> {
   const { operation, from } = transfer;
@@ -45,7 +45,7 @@ export async function carryOut(target: Path, transfer: Transfer, id: number): Pr
   }
 }
 
-/** On one file system a move is a new link and the removal of the old name: `rename` would overwrite. */
+/** Within a file system, a move is a new hard link and the removal of the old name, because `rename` would overwrite. */
 export async function move(
   from: Path,
   to: Path,
@@ -76,7 +76,7 @@ async function renameInto(from: Path, to: Path): Promise<boolean> {
   }
 }
 
-/** Copies under a temporary name, reads the copy back, and gives it its name when it is whole. Keeps mode and times. */
+/** Copies under a temporary name, compares the copy with the source, and renames it. Keeps mode and times. */
 async function copyTo(from: Path, to: Path, facts: Pick<Transfer, 'size' | 'sha256'>, temporary: Path): Promise<void> {
   const { atimeNs, mtimeNs } = await stat(openable(from), { bigint: true });
   const copy = openable(temporary);
@@ -93,11 +93,11 @@ async function copyTo(from: Path, to: Path, facts: Pick<Transfer, 'size' | 'sha2
     });
     await syncFolder(dirname(to));
   } finally {
-    await unlink(copy).catch(() => {}); // it has another name now, or the copy failed
+    await unlink(copy).catch(() => {}); // it has been renamed, or the copy failed
   }
 }
 
-/** Node cuts times to whole microseconds; half of one more keeps a rounded number from losing one. */
+/** Node truncates times to microseconds, so half a microsecond is added to avoid losing one by rounding. */
 function secondsOf(nanoseconds: bigint): number {
   return (Number(nanoseconds / 1000n) + 0.5) / 1e6;
 }
@@ -107,12 +107,12 @@ async function sync(path: string | Buffer): Promise<void> {
   await file.sync().finally(() => file.close());
 }
 
-/** After this, the names in a folder outlive a power failure. Windows has no such call. */
+/** Syncs a folder, so that its names survive a power failure. Windows has no such call. */
 async function syncFolder(folder: Path): Promise<void> {
   await sync(openable(folder)).catch(() => {});
 }
 
-/** What became of a transfer whose run was killed: it is completed where that is possible. */
+/** Completes the transfer of a killed run if possible. */
 export async function settleTransfer(target: Path, transfer: Transfer, id: number): Promise<'done' | 'void'> {
   await unlink(openable(temporaryName(target, transfer, id))).catch(() => {});
   const to = join(target, transfer.to);
@@ -129,7 +129,7 @@ export async function settleTransfer(target: Path, transfer: Transfer, id: numbe
   return 'done';
 }
 
-/** The empty file by which a killed run had reserved a name. */
+/** Removes the empty file with which a killed run reserved a name. */
 async function removeReservation(to: Path, { from, size, operation }: Transfer): Promise<void> {
   const info = await lstat(openable(to)).catch(() => undefined);
   const source = await lstat(openable(from)).catch(() => undefined);

@@ -8,15 +8,15 @@ import { compareAt } from './same-file.ts';
 import { lockTarget } from './target-lock.ts';
 import { move, settleTransfer, temporaryName } from './transfer.ts';
 
-/** A file that could not be put back, and why. */
+/** A file that could not be moved back, and the reason. */
 export interface NotUndone {
   readonly to: Path;
   readonly why: string;
 }
 
 /**
- * Puts back everything that the manifest of a folder records, the newest first: moved files return, copies and links are
- * removed. A file that changed since then is left and reported. The manifest goes when all is back.
+ * Undoes everything in the manifest of a folder, newest first: moved files are moved back, copies and links are removed. A file that
+ * has changed since then is not touched, and is reported. The manifest is removed when everything is undone.
  *
  * @throws OutputError if the manifest cannot be read or written, or another run sorts into the folder
  */
@@ -56,7 +56,7 @@ async function undoLocked(target: Path): Promise<{ readonly undone: number; read
   return { undone, left };
 }
 
-/** @returns why a file cannot be put back, undefined if it is back */
+/** @returns why a file cannot be moved back; undefined if it was moved back */
 async function putBack(target: Path, entry: Entry): Promise<string | undefined> {
   const { operation, from } = entry;
   const to = join(target, entry.to);

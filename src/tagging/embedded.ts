@@ -12,7 +12,7 @@ export function embeddedTags(packet: Uint8Array | undefined): string[] {
       if (tags.length > 0) return tags.map((tag) => tag.split(field.separator).join('/'));
     }
   } catch {
-    // The picture itself is never changed, so what it holds can only be left out.
+    // The picture itself is never changed, so its own tags can only be skipped.
   }
   return [];
 }

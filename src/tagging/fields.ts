@@ -1,13 +1,13 @@
 import { descriptionsOf, type Element, RDF, XmpError } from './xmp.ts';
 
-/** A property that holds a list of tags. */
+/** A property with a list of tags. */
 export interface Field {
   readonly uri: string;
   readonly prefix: string;
   readonly local: string;
-  /** The form that the programs that read the property expect when it is new (digiKam and ExifTool: Seq for TagsList). */
+  /** The form of a new property that other programs expect (digiKam and ExifTool: Seq for TagsList). */
   readonly container: 'Bag' | 'Seq';
-  /** What stands between a parent and its child; absent for a flat list. */
+  /** The separator between a parent and its child. Absent for a flat list. */
   readonly separator?: '/' | '|';
 }
 
@@ -23,7 +23,7 @@ export const FIELDS = [
   },
 ] as const satisfies readonly Field[];
 
-/** What this tool has added, so that exactly that can be removed: `dc:subject=cat`. */
+/** Records the tags of this tool, so that exactly these can be removed: `dc:subject=cat`. */
 export const RECORD: Field = {
   uri: 'urn:clip-classify:tags:1',
   prefix: 'clipClassify',
@@ -33,7 +33,7 @@ export const RECORD: Field = {
 
 export const nameOfField = ({ prefix, local }: Field) => `${prefix}:${local}`;
 
-/** A property with the list that it holds. */
+/** A property and its list. */
 export interface Property {
   readonly description: Element;
   readonly element: Element;
@@ -41,12 +41,12 @@ export interface Property {
   readonly items: readonly Element[];
 }
 
-/** The property of a field, where the sidecar has it. @throws XmpError if it has a form that cannot be extended */
+/** The property of a field, if the sidecar has it. @throws XmpError if it has a form that cannot be extended */
 export function propertyOf(rdf: Element, field: Field): Property | undefined {
   let found: Property | undefined;
   for (const description of descriptionsOf(rdf)) {
     if (description.attributes.some(({ uri, local }) => uri === field.uri && local === field.local))
-      throw new XmpError(`${nameOfField(field)} is written as an attribute, which cannot hold a list`);
+      throw new XmpError(`${nameOfField(field)} is written as an attribute, which cannot contain a list`);
     for (const element of description.children) {
       if (element.uri !== field.uri || element.local !== field.local) continue;
       if (found !== undefined) throw new XmpError(`it has ${nameOfField(field)} twice`);

@@ -5,17 +5,17 @@ import { isRaw, partsOf } from '../sorting/companions.ts';
 import { addTags, EMPTY_SIDECAR, removeTags, type Tags } from './sidecar.ts';
 import { decodeXmp } from './xmp.ts';
 
-/** What is to be written to a sidecar. */
+/** The planned change of a sidecar. */
 export interface Change {
   readonly sidecar: Path;
-  /** undefined: the sidecar is removed, because it holds nothing but what this tool added */
+  /** undefined: the sidecar is removed, because it contains only what this tool added */
   readonly text: string | undefined;
   readonly changed: readonly string[];
 }
 
 /**
- * `photo.jpg.xmp`, as darktable, digiKam and Immich read it. A RAW file may have a `photo.xmp` by Lightroom instead; for other
- * pictures that name is not used, because the file may belong to the RAW file next to them.
+ * The sidecar of a picture: `photo.jpg.xmp`, which darktable, digiKam and Immich read. A RAW file may have a `photo.xmp` of Lightroom
+ * instead. Other pictures do not use that name, because the file may belong to the RAW file next to them.
  */
 export async function sidecarOf(picture: Path): Promise<Path> {
   const { folder, stem } = partsOf(picture);
@@ -31,14 +31,14 @@ async function exists(path: Path): Promise<boolean> {
   );
 }
 
-/** @throws XmpError, or what node:fs throws */
+/** @throws XmpError, or errors of node:fs */
 export async function planTags(picture: Path, tags: Tags, embedded: readonly string[]): Promise<Change> {
   const sidecar = await sidecarOf(picture);
   const { text, added } = addTags((await read(sidecar)) ?? EMPTY_SIDECAR, tags, embedded);
   return { sidecar, text, changed: added };
 }
 
-/** @throws XmpError, or what node:fs throws */
+/** @throws XmpError, or errors of node:fs */
 export async function planRemoval(picture: Path): Promise<Change> {
   const sidecar = await sidecarOf(picture);
   const before = await read(sidecar);
@@ -57,7 +57,7 @@ async function read(sidecar: Path): Promise<string | undefined> {
   return decodeXmp(await readFile(openable(sidecar)));
 }
 
-/** Writes next to the sidecar and renames, so that it is never partial. Keeps its mode. @throws what node:fs throws */
+/** Writes next to the sidecar and renames, so that it is never partial. Keeps its mode. @throws errors of node:fs */
 export async function applyChange({ sidecar, text }: Change): Promise<void> {
   if (text === undefined) {
     await rm(openable(sidecar));

@@ -2,7 +2,7 @@ import { escapeUTF8 } from 'entities';
 import { FIELDS, type Field, nameOfField, propertyOf, RECORD, tagsOf } from './fields.ts';
 import { descriptionsOf, type Element, parseXmp, RDF, XmpError } from './xmp.ts';
 
-/** What a new sidecar consists of, before tags are added. */
+/** A new sidecar without tags. */
 export const EMPTY_SIDECAR = `<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="${RDF}">
@@ -11,19 +11,19 @@ export const EMPTY_SIDECAR = `<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczk
 <?xpacket end="w"?>
 `;
 
-/** A piece of text that takes the place of another. */
+/** An edit: a piece of text that replaces another. */
 interface Edit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** The tags that a label becomes in each field. */
+/** The tags of a label in each field. */
 export type Tags = ReadonlyMap<Field, readonly string[]>;
 
 /**
- * The tags of labels: in `dc:subject` the label alone, in the other fields below a parent. A label that holds a separator
- * would become a level of its own, so the separator is replaced.
+ * The tags of labels: the label itself in `dc:subject`, and the label below a parent in the other fields. A separator in a label would
+ * add a level, so it is replaced.
  */
 export function tagsFor(labels: readonly string[], parent: string | undefined): Tags {
   const level = (text: string) => text.replace(/[/|]/gu, '-');
@@ -70,7 +70,7 @@ export function addTags(
   return { text: edited, added };
 }
 
-/** Hierarchical tags that a new field would hide from programs that read only the first field. */
+/** Hierarchical tags that programs would no longer read if a new field came first. */
 function inheritedTags(rdf: Element, embedded: readonly string[]): readonly string[] {
   for (const field of FIELDS) {
     if (!('separator' in field)) continue;
@@ -107,7 +107,7 @@ function insertions(text: string, rdf: Element, missing: ReadonlyMap<Field, read
   return edits;
 }
 
-/** New fields stand in a Description of their own, behind the others. */
+/** New fields are in their own Description, after the others. */
 function newDescription(text: string, rdf: Element, fields: readonly [Field, readonly string[]][]): Edit {
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   const descriptions = descriptionsOf(rdf);
@@ -195,7 +195,7 @@ function applyEdits(text: string, edits: readonly Edit[]): string {
   return result;
 }
 
-/** The edited text is valid, and everything but the edited fields is as before. @throws XmpError */
+/** Checks that the edited text is valid, and that everything except the edited fields is unchanged. @throws XmpError */
 function check(before: string, after: string, edited: readonly Field[]): void {
   const foreign = (text: string) => {
     const rdf = parseXmp(text);

@@ -1,17 +1,17 @@
 import { type SaxesAttributeNS, SaxesParser } from 'saxes';
 
-/** A sidecar is a few kilobytes; what is larger or deeper than this was made to be slow. */
+/** The largest size and depth of a sidecar. Real sidecars have a few kilobytes. */
 const MAX_BYTES = 8_000_000;
 const MAX_DEPTH = 100;
 
 export const RDF = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#';
 
-/** A sidecar that cannot be read, with the reason. It is left as it is. */
+/** A sidecar that cannot be read, with the reason. It is not changed. */
 export class XmpError extends Error {
   override readonly name = 'XmpError';
 }
 
-/** An element, and where its parts stand in the text, in UTF-16 units. */
+/** An element and the positions of its parts in the text, in UTF-16 units. */
 export interface Element {
   readonly uri: string;
   readonly local: string;
@@ -84,11 +84,11 @@ export function parseXmp(text: string): Element {
     element.closeStart = text.lastIndexOf('</', element.end - 1);
   });
   parser.write(text.slice(bom)).close();
-  if (rdf === undefined) throw new XmpError('it holds no rdf:RDF');
+  if (rdf === undefined) throw new XmpError('it contains no rdf:RDF');
   return rdf;
 }
 
-/** The rdf:Description elements, in which properties stand. */
+/** The rdf:Description elements, which contain the properties. */
 export function descriptionsOf(rdf: Element): Element[] {
   return rdf.children.filter(({ uri, local }) => uri === RDF && local === 'Description');
 }

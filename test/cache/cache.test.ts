@@ -38,7 +38,7 @@ async function use<T>(options: LoadOptions, work: (clip: Clip) => Promise<T>, mo
 const failOnTrouble = (error: unknown) => {
   throw error;
 };
-/** The very cache that loadModel() uses, of the model in a folder. */
+/** The cache that loadModel() uses for the model in a folder. */
 async function cacheOf(model = MODEL, other = {}): Promise<EmbeddingCache> {
   const circumstances = { dtype: 'fp32', provider: 'auto', decoder: decoderVersions, ...other };
   return new EmbeddingCache(new ModelDigest(await describeModel(model), env, true), circumstances, env, failOnTrouble);
@@ -58,7 +58,7 @@ async function damage(): Promise<void> {
 }
 
 describe('labels', () => {
-  /** What stands for tokenizer and text tower where neither may be needed. */
+  /** A text encoder that fails if the tokenizer or text graph is opened. */
   const closed: TextEncoder = {
     tokenizer: () => Promise.reject(new Error('the tokenizer was loaded')),
     withTextTower: () => Promise.reject(new Error('the text graph was opened')),
@@ -130,7 +130,7 @@ describe('labels', () => {
 });
 
 describe('images', () => {
-  /** What stands for the image graph where it may not be needed. */
+  /** An image encoder that fails if the image graph is opened. */
   const closed: ImageEncoder = {
     provider: () => Promise.reject(new Error('the image graph was opened')),
     encode: () => Promise.reject(new Error('the image graph was opened')),

@@ -4,7 +4,7 @@ import { l2Normalize, type UnitRows } from '../../src/tensor.ts';
 
 export const keyOf = (n: number) => createHash('sha256').update(`entry ${n}`).digest();
 
-/** Some direction, another for each n. */
+/** A different direction for each n. */
 export function embeddingOf(n: number, columns: number): UnitRows {
   const data = Float32Array.from({ length: columns }, (_, d) => Math.sin(1 + n * columns + d));
   return l2Normalize({ rows: 1, columns, data });

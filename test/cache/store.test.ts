@@ -47,7 +47,7 @@ async function segments(): Promise<string[]> {
   const names = await readdir(parent, { recursive: true });
   return names.filter((name) => /\.(emb|part)$/.test(name)).map((name) => join(parent, name));
 }
-/** How many of the entries are there; one that is, is what was put. */
+/** The number of entries that are found; each must equal the stored one. */
 function countRight(store: EmbeddingStore): number {
   let there = 0;
   for (let n = 0; n < COUNT; n++) {
@@ -139,7 +139,7 @@ describe('a damaged store', () => {
       bytes[at] = (bytes[at] as number) ^ (1 << next(8));
       await writeFile(path, bytes);
       const store = await open();
-      expect(countRight(store)).toBeLessThan(COUNT / 2); // noticed, and what is left is right
+      expect(countRight(store)).toBeLessThan(COUNT / 2); // the damage is noticed, and the other entries are right
       await store.close();
       await rm(join(path, '..'), { recursive: true });
       await mkdir(join(path, '..'));
@@ -225,7 +225,7 @@ describe('processes that share a store', () => {
     await truncate(left, (await readFile(left)).length - 5);
     const before = countRight(await open());
     expect(before).toBeGreaterThan(0);
-    // Not touched for a day, it is finished for its dead writer.
+    // Not touched for a day, so it is finished in place of its dead writer.
     await utimes(left, new Date(0), new Date(0));
     await (await open()).close();
     expect((await segments()).every((path) => path.endsWith('.emb'))).toBe(true);

@@ -14,7 +14,7 @@ beforeAll(async () => {
   config = JSON.parse(await readFile(fixture('tiny-class/config.json'), 'utf8'));
 });
 
-/** The checkpoint with one tensor changed or, without changes, taken away. */
+/** The checkpoint with one tensor changed or, without changes, removed. */
 function withTensor(name: string, changes?: Partial<TensorEntry>): Checkpoint {
   const tensors = new Map(checkpoint.tensors);
   if (changes === undefined) tensors.delete(name);

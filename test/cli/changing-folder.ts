@@ -13,7 +13,7 @@ type Change = 'none' | (typeof CHANGES)[number];
 export interface Outcome {
   readonly exitCode: number;
   readonly rows: readonly { readonly image: string; readonly error?: { code: string }; readonly score?: number }[];
-  /** The files, in the order of the walk, and what became of each while others were classified. */
+  /** The files in search order, and how each was changed during the run. */
   readonly files: readonly { readonly path: string; readonly change: Change }[];
 }
 
@@ -33,7 +33,7 @@ export async function classifyWhileChanging(count: number): Promise<Outcome> {
   for await (const line of createInterface({ input: child.stdout })) {
     rows.push(JSON.parse(line));
     if (changing) continue;
-    child.stdout.pause(); // what is not read holds up the work, so that the changes come in time
+    child.stdout.pause(); // unread output slows down the run, so that the changes come in time
     changing = change(folder, files).then(() => child.stdout.resume());
     await changing;
   }

@@ -25,7 +25,7 @@ const rows = (text: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 const unit = (values: readonly number[]) => values.map((value) => value / Math.hypot(...values));
-/** Within float32's own accuracy, as test/clip.test.ts holds the graphs to it. */
+/** Within the accuracy of float32, as for the graphs in test/clip.test.ts. */
 const expectLike = (actual: readonly number[], expected: readonly number[]) => {
   expect(actual.length).toBe(expected.length);
   for (const [d, value] of expected.entries()) expect(Math.abs((actual[d] as number) - value)).toBeLessThan(1e-5);
@@ -270,7 +270,7 @@ describe('the cache of embeddings', () => {
     const expected = await run(process.execPath, args, { env: { ...process.env, CLIP_CLASSIFY_CACHE: at('good') } });
     await mkdir(at('locked'));
     await chmod(at('locked'), 0o555);
-    // Root may write anywhere, unless it gives up its capabilities; wherever this checkout lies.
+    // Root may write everywhere unless it drops its capabilities.
     const humble = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : [];
     const [command = '', ...words] = [...humble, process.execPath];
     const env = { ...process.env, CLIP_CLASSIFY_CACHE: at('locked/cache') };

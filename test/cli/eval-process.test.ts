@@ -19,7 +19,7 @@ describe('eval as a process', () => {
     const file = join(root, 'report.html');
     await writeFile(file, 'precious');
     const { child, ended } = start(['eval', join(root, 'data'), ...MODEL, '-o', file]);
-    await expect.poll(() => leftOver(child).length, { timeout: 30_000 }).toBe(2); // it, and the child that encodes
+    await expect.poll(() => leftOver(child).length, { timeout: 30_000 }).toBe(2); // the process and its worker process
     child.kill('SIGINT');
     const { code, stdout } = await ended;
     expect([code, stdout]).toEqual([130, '']);

@@ -31,7 +31,7 @@ const io: Io = {
   interruption: new AbortController().signal,
 };
 
-/** What the command of a line does not know among its words; throws where an option lacks its value or has a bad one. */
+/** The unknown options in a command line. Throws if the value of an option is missing or wrong. */
 async function unknownOf(words: readonly string[]): Promise<string[]> {
   const named = commandNamed(words[0]);
   const command = (await COMMANDS[named ?? 'classify']())(io, () => {}, COMMANDS);

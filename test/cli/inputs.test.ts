@@ -28,7 +28,7 @@ const rows = (text: string) =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
 
-/** What a shell makes of it, from which alone arguments of any bytes can come; `"$@"` is the program and its options. */
+/** Runs a shell, because only a shell can pass arguments of any bytes. `"$@"` is the program and its options. */
 function shell(script: string, cwd: string, ...options: string[]) {
   const words = ['-c', script, 'bash', process.execPath, bin, ...MODEL, ...options];
   return promisify(execFile)('bash', words, { cwd, env: { ...process.env, LC_ALL: 'C' } });
@@ -52,7 +52,7 @@ describe('files with odd names are read, and rows have the bytes of the names', 
     const { stdout } = await shell(script, odd, '--quiet');
     const found = rows(stdout);
     expect(found.map(({ error }) => error)).toEqual(found.map(() => undefined));
-    // A walk writes ./ before them.
+    // A search of folders adds ./ to them.
     const paths = found
       .map(rowPath)
       .map((path) => (path.toString('latin1').startsWith('./') ? path.subarray(2) : path));
@@ -155,7 +155,7 @@ it('follows links to files that a glob matches, like a glob that the shell expan
   const links = await mkdtemp(join(tmpdir(), 'links-'));
   await symlink(image, join(links, 'a.png'));
   await symlink('/nothing', join(links, 'b.png'));
-  await symlink(dirname(image), join(links, 'c.png')); // a folder is not entered
+  await symlink(dirname(image), join(links, 'c.png')); // folders are not searched
   const { stdout } = await cli([`${links}/*.png`, ...MODEL]);
   expect(rows(stdout).map(({ error, ...row }) => [row.image, error?.code])).toEqual([
     [join(links, 'a.png'), undefined],

@@ -28,7 +28,7 @@ export async function cli(
   { tty = false, env = {} as Record<string, string>, columns = 80, stdin = '' as string | Buffer } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
-  const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // that of the tests
+  const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // the cache of the tests
   const code = await run(argv, {
     stdout,
     stderr,

@@ -162,7 +162,7 @@ describe('clip-classify learn', () => {
   });
 
   it('refuses to write a classifier that is worse than words, unless it is forced', async () => {
-    // The labels are what the words say, so pictures can only make it worse.
+    // The labels are those of the words, so pictures can only make it worse.
     const truth = inFolder('truth.csv');
     const names = [...IMAGES.cat, ...IMAGES.dog].map((name) => fixture(`images/${name}`));
     const rows = await classify(...names, '-l', 'cat,dog,elk,fox');

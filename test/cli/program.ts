@@ -32,14 +32,14 @@ export function start(
   return { child, ended };
 }
 
-/** What is left of the session of a process that {@link start} gave. */
+/** The processes that are left in the session of a process of {@link start}. */
 export function leftOver({ pid }: ChildProcess): string[] {
   try {
     return execFileSync('ps', ['-o', 'pid=,stat=,args=', '-s', String(pid)], { encoding: 'utf8' })
       .split('\n')
       .filter((line) => line.trim() !== '' && !/^\s*\d+ Z/.test(line));
   } catch {
-    return []; // ps ends with 1 where it finds none
+    return []; // ps ends with 1 if it finds no process
   }
 }
 
@@ -64,7 +64,7 @@ export function dice(seed: number): () => number {
   };
 }
 
-/** The images of the rows of JSON lines; throws where a line is torn. */
+/** The images of JSON lines. Throws if a line is partial. */
 export function imagesOf(jsonl: string): string[] {
   return jsonl
     .split('\n')

@@ -18,7 +18,7 @@ it('prints nothing on standard error with a proxy', async () => {
   for (const one of [proxy, server]) await one.close();
 });
 
-// What undici's EnvHttpProxyAgent (6.x) does of these.
+// The behaviour of undici's EnvHttpProxyAgent (6.x).
 it.each([
   ['http://host/', 'host', true],
   ['http://host/', 'other host', true],

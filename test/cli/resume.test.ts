@@ -134,7 +134,7 @@ describe('--resume', () => {
       stderr: /E_USAGE: cannot resume .*unknown.csv: its journal .*\.run\.rows is missing/,
     });
     expect(await readFile(output, 'utf8')).toBe(before);
-    await truncate(output, before.indexOf('\n') + 1); // it was ended before the first row
+    await truncate(output, before.indexOf('\n') + 1); // the run ended before the first row
     expect((await resume(output)).code).toBe(0);
     expect(await readFile(output, 'utf8')).toBe(before);
   });

@@ -174,7 +174,7 @@ describe('sort', () => {
     expect((await sortedNames()).length).toBe(4);
     const again = await rowsFile(how === '--move' ? {} : { 'a.jpg': 'cat', 'b.jpg': 'dog', 'sub/a.jpg': 'cat' });
     await cli(['sort', '--from', again, '--to', target, '--apply', how]);
-    expect((await sortedNames()).length).toBe(4); // a second run doubles nothing
+    expect((await sortedNames()).length).toBe(4); // a second run adds nothing
     expect(await cli(['sort', '--undo', target])).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('4 put back'),

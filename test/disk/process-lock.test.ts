@@ -98,7 +98,7 @@ describe('the process in the name of a file', () => {
     const [place, pid] = name.split('-');
     expect(await stateOfNamed(name)).toBe('alive');
     expect(await stateOfNamed(`${place}-${pid}-1`)).toBe('dead'); // a later process has the same pid
-    expect(await stateOfNamed(`00000000-${pid}-1`)).toBe('unknown'); // of another machine, boot or container
+    expect(await stateOfNamed(`00000000-${pid}-1`)).toBe('unknown'); // a process of another machine, boot or container
     const { pid: ended } = spawnSync(process.execPath, ['-e', '']);
     expect(await stateOfNamed(`${place}-${ended}-1`)).toBe('dead');
   });

@@ -8,7 +8,7 @@ import { fixture } from '../paths.ts';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];
 
-/** A folder of ready-made graphs whose image graph never ends: an ONNX `Loop` whose condition stays true. */
+/** A folder with an ONNX model whose image graph never ends: a `Loop` whose condition stays true. */
 export async function endlessModel(folder: string): Promise<string> {
   const source = fixture('tiny-class');
   const checkpoint = await readCheckpoint(join(source, 'model.safetensors'));

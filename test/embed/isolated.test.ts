@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterEach(() => encoder?.release());
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A real child process, built by `npm run build`. */
+/** A real worker process, built by `npm run build`. */
 function start({ timeout = 10, program = undefined as string | undefined, model = MODEL } = {}): ImageEncoder {
   encoder = new IsolatedEncoder(
     { ...SETUP, model },
@@ -126,7 +126,7 @@ describe('images encoded in a worker process', () => {
     const begun = performance.now();
     const results = await all(images, start({ program: TROUBLED, timeout: 1 }));
     expect(outcomes(results)).toEqual(images.map((path) => (path.includes('hang') ? 'E_TIMEOUT' : 'ok')));
-    // Twice the limit, for several were being decoded, and three starts of a child on a busy machine.
+    // Twice the limit, because several images were being decoded, and three starts of a process on a busy machine.
     expect((performance.now() - begun) / 1000).toBeLessThan(20);
   });
 

@@ -26,7 +26,7 @@ const IMAGES = Array.from({ length: 8 }, () => ['rgb.png', 'odd.jpg', 'frame.gif
 let encoder: ImageEncoder | undefined;
 afterEach(() => encoder?.release());
 
-/** The real child processes, built by `npm run build`, that are seen after each result. */
+/** The real worker processes, built by `npm run build`, that are found after each result. */
 async function encode(threads: number) {
   encoder = encodeInProcesses({ ...SETUP, threads }, { env: process.env, timeout: 10, weightBytes: 0 });
   const embeddings: number[][] = [];

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Lets a process have no more address space than it has, and so many bytes; Linux. @returns whether it was there to be limited */
+/** Limits the address space of a process to its present size plus `bytes` (Linux). @returns whether the process was running */
 export function starve(pid: number, bytes = 0): boolean {
   try {
     const size = Number(/VmSize:\s+(\d+)/u.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;

@@ -9,7 +9,7 @@ import { hasty, newHome, treeOf } from './cache.ts';
 import { blobName, type LoopbackHub, repositoryOf, type Seen, sha256, startHub, startMirror } from './server.ts';
 
 /**
- * The answers of huggingface.co, its CDN and its mirrors, as public records of November 2026 have them
+ * The answers of huggingface.co, its CDN and its mirrors, from public records of November 2026
  * (huggingface_hub 2.4.0, hub-docs and issues of clients).
  */
 const REPO = 'acme/tiny-clip';

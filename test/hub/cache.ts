@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { PATIENCE, type Patience } from '../../src/hub/retry.ts';
 
-/** The real rules with shorter times, in milliseconds: five tries still. */
+/** The real rules with shorter times, in milliseconds, but also with five tries. */
 export const hasty: Patience = { ...PATIENCE, backoffMs: 5, longestWaitMs: 2000, stallMs: 800, noticeMs: 100 };
 
-/** A home of its own, and the variables that point there. */
+/** An own home folder, and the variables that point there. */
 export async function newHome(endpoint: string): Promise<{
   readonly folder: string;
   readonly env: Record<string, string>;

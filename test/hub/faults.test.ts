@@ -33,7 +33,7 @@ const isWeightsOnHub = ({ url }: Seen) => url.endsWith('/model.safetensors');
 const isConfig = ({ url }: Seen) => url.endsWith('/config.json');
 const isListing = ({ url }: Seen) => url.includes('/revision/');
 
-/** Makes the first `times` requests of a kind go wrong. */
+/** Makes the first `times` requests of a kind fail. */
 function break_(which: (seen: Seen) => boolean, fault: Fault | ((seen: Seen) => Fault), times: number): void {
   let left = times;
   hub.fault = (seen) => {
@@ -42,7 +42,7 @@ function break_(which: (seen: Seen) => boolean, fault: Fault | ((seen: Seen) => 
   };
 }
 const pull = (options: Partial<PullOptions> = {}) => pullModel(REPO, { env: home.env, patience: hasty, ...options });
-/** Whatever was thrown, as the command line says it. */
+/** The message of the command line for anything that was thrown. */
 const failure = () =>
   pull().then(
     () => 'none',
@@ -55,7 +55,7 @@ const expectWhole = async () => {
   expect((await treeOf(home.hub)).filter((path) => /incomplete|\.lock/.test(path))).toEqual([]);
 };
 
-/** [what goes wrong, with which request, what is said where it always does; tries] */
+/** [the fault, the request, the error if it happens every time; tries] */
 const FAULTS: readonly [string, (seen: Seen) => boolean, Fault, RegExp, number][] = [
   ['a body that breaks off', isWeights, { kind: 'short', bytes: 40_000 }, /none/, 5],
   ['a body that breaks off at once', isWeights, { kind: 'short', bytes: 0 }, /E_HUB: cannot reach .*/, 5],
@@ -129,7 +129,7 @@ describe('a pull with a fault in every request', () => {
   it.each(FAULTS)('%s: a named error, and nothing at the final path', async (_, which, fault, said, tries) => {
     break_(which, fault, Number.POSITIVE_INFINITY);
     if (said.source === 'none') {
-      await expectWhole(); // each try brings some of it
+      await expectWhole(); // each try downloads a part
     } else {
       expect(await failure()).toMatch(said);
       expect(isConfig === which ? undefined : await blob()).toBeUndefined();

@@ -58,7 +58,7 @@ const leftovers = async () =>
 describe('a pull in several processes', () => {
   it('continues after kill -9 at ten points, without downloading anything twice', async () => {
     for (let point = 0; point < 10; point++) {
-      // A tenth each time, then silence: what is in flight when a process dies is no fault of it.
+      // A tenth each time, then silence, because bytes in transit are lost when a process dies.
       const piece = point === 0 ? 1 : Math.floor(SIZE / 10);
       hub.fault = ({ server }) => (server === 'cdn' ? { kind: 'stall', bytes: piece } : undefined);
       const [child, goal] = [pull(), sent() + piece];

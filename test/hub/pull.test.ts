@@ -42,7 +42,7 @@ afterEach(async () => {
   await home.remove();
 });
 const bytesOf = (path: string) => tiny.files.get(path) as Uint8Array;
-/** A repository as the first source of a card has it: at the commit that the card names. */
+/** A repository as the first source of a card, at the commit of the card. */
 const atCard = async (name: string, { files }: Repository): Promise<[string, Repository]> => {
   const [source] = (await findCard(name))?.sources ?? [];
   return [source?.repo ?? '', repository(files, source?.revision === 'main' ? {} : { commit: source?.revision ?? '' })];

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-/** A repository as the loopback hub serves it. */
+/** A repository of the loopback hub. */
 export interface Repository {
   readonly commit: string;
   /** `main`, or another branch or `refs/pr/<n>`. */
@@ -23,16 +23,16 @@ export interface Seen {
   readonly url: string;
   readonly range: string | undefined;
   readonly authorization: string | undefined;
-  /** Body bytes that were sent for it; grows while they are. */
+  /** Body bytes that have been sent so far. */
   sent: number;
 }
 
-/** What goes wrong with one request. Sizes in bytes, times in milliseconds. */
+/** The fault of one request. Sizes in bytes, times in milliseconds. */
 export type Fault =
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Record<string, string> }
   /** The whole length is promised, then the connection breaks. */
   | { readonly kind: 'short'; readonly bytes: number }
-  /** The body ends early, and nothing said how long it would be. */
+  /** The body ends early, and there is no Content-Length. */
   | { readonly kind: 'short-chunked'; readonly bytes: number }
   /** The promised length itself is too short. */
   | { readonly kind: 'short-length'; readonly bytes: number }
@@ -49,7 +49,7 @@ export type Fault =
   | { readonly kind: 'gzip'; readonly length: boolean }
   /** Not a fault, only slow: the first byte arrives after this time. */
   | { readonly kind: 'late'; readonly ms: number }
-  /** Not a fault, only slow: so many bytes, so often. */
+  /** Not a fault, only slow: this number of bytes at each interval. */
   | { readonly kind: 'slow'; readonly bytes: number; readonly everyMs: number }
   | { readonly kind: 'body'; readonly body: string; readonly headers?: Record<string, string> };
 
@@ -58,7 +58,7 @@ export interface LoopbackHub {
   /** The second origin, which large files come from. */
   readonly cdn: string;
   readonly seen: Seen[];
-  /** Looked at once for each request. */
+  /** Called once for each request. */
   fault: (request: Seen) => Fault | undefined;
   readonly repositories: Map<string, Repository>;
   /** Old names of repositories: each is redirected to the new name. */
@@ -308,7 +308,7 @@ async function sendFile(
   }
   if (fault?.kind === 'stall') {
     await write(body.subarray(0, fault.bytes));
-    return; // and never another word
+    return; // and then nothing more
   }
   const piece = fault?.kind === 'slow' ? fault.bytes : fault?.kind === 'drip' ? 1 : body.length;
   for (let at = 0; at < body.length && !response.destroyed; at += piece) {
@@ -318,7 +318,7 @@ async function sendFile(
   response.end();
 }
 
-/** Until the client has taken what was written, or has gone. */
+/** Waits until the client has received the bytes or has disconnected. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true }));
 const settings = (env: Record<string, string> = {}, offline?: boolean) => hubSettings({ HOME: home, ...env }, offline);
 
-// As huggingface_hub's constants.py has it.
+// as in constants.py of huggingface_hub
 describe('the variables of the hub', () => {
   it.each([
     [{}, '.cache/huggingface/hub'],

@@ -51,7 +51,7 @@ const plain = (width: number, height: number, channels: 3 | 4 = 3) =>
     limitInputPixels: false,
   });
 
-/** Just under the limit of each format: decoded, as dearly as can be. */
+/** Just below the limit of each format: these are decoded with the most memory. */
 export const HEAVY: readonly Bomb[] = [
   ['a baseline JPEG of 100 megapixels', () => plain(10_000, 9_990).jpeg().toBuffer()],
   ['the same, lying', () => plain(10_000, 9_990).jpeg().withMetadata({ orientation: 6 }).toBuffer()],

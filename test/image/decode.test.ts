@@ -93,7 +93,7 @@ describe('decode', () => {
   });
 
   it('refuses too many pixels before decoding them', async () => {
-    // 30,000 × 30,000 pixels in a header; there is no picture behind it to decode.
+    // 30,000 × 30,000 pixels in a header, without any pixel data.
     const header = Buffer.from(
       '89504e470d0a1a0a 0000000d 49484452 00007530 00007530 0802000000 e9456fed 00000000 49444154 35af061e'.replaceAll(
         ' ',

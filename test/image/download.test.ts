@@ -66,7 +66,7 @@ afterAll(async () => {
 const patience = { stallMs: 5_000, totalMs: 30_000 };
 const online = () => ({ offline: false, proxies: undefined });
 const direct = imageFetcher(online, patience);
-/** Where a server is expected to be too slow. */
+/** Time limits for a server that is too slow. */
 const hasty = imageFetcher(online, { stallMs: 600, totalMs: 1500 });
 const url = (path: string) => server.origin + path;
 

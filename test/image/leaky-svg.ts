@@ -16,5 +16,5 @@ export const LEAKY: readonly (readonly [way: string, svg: (url: string) => strin
   ],
 ];
 
-/** One whose text is a file. */
+/** A drawing whose text is a file. */
 export const ENTITY = `<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/hostname">]>${SVG}<text y="9">&x;</text></svg>`;

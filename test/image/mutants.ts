@@ -3,7 +3,7 @@ import { random } from './random.ts';
 
 const SIZE = { width: 61, height: 47 };
 
-/** Small whole pictures of the six formats, in the forms that take different ways through their decoders. */
+/** Small complete pictures of the six formats, in variants that use different parts of their decoders. */
 export async function seeds(): Promise<readonly Buffer[]> {
   const next = random(11);
   const pixels = Uint8Array.from({ length: SIZE.width * SIZE.height * 4 }, (_, i) => (i % 97) + (next() & 63));
@@ -35,7 +35,7 @@ export function* mutants(whole: readonly Buffer[], count: number, seed: number):
   const next = random(seed);
   for (let n = 0; n < count; n++) {
     const bytes = Buffer.from(whole[n % whole.length] as Buffer);
-    // Headers are where the damage is interesting.
+    // Damage of headers finds more errors.
     const at = () => next() % (next() % 2 === 0 ? bytes.length : Math.min(bytes.length, 128));
     const kind = next() % 6;
     if (kind <= 1) for (let i = next() % 8; i >= 0; i--) bytes[at()] = next() & 255;

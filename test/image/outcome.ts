@@ -17,7 +17,7 @@ export const PREPROCESSING: Preprocessing = {
 };
 const CODES = ['E_FORMAT', 'E_DECODE', 'E_PIXEL_LIMIT', 'E_TIMEOUT'];
 
-/** What becomes of an image: 'ok', with 3 × S × S finite values, or the code of its error. */
+/** The outcome of an image: 'ok' with 3 × S × S finite values, or the code of its error. */
 export async function outcome(bytes: Uint8Array, options = {}): Promise<string> {
   try {
     const image = await decode(bytes, 'x', { ...DEFAULT_DECODE, ...options });

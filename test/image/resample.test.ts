@@ -4,7 +4,7 @@ import { resample } from '../../src/image/resample.ts';
 import { resamplePlainly } from './plain.ts';
 import { random } from './random.ts';
 
-// Pillow's own bytes are in preprocess.test.ts; here plain loops speak for the sizes that no reference has.
+// preprocess.test.ts compares with Pillow's bytes. Plain loops are the reference for other sizes.
 describe('resample', () => {
   const next = random(5);
   const whole = (low: number, high: number) => low + (next() % (high - low + 1));

@@ -7,7 +7,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => un
 export interface Loopback {
   /** `http://127.0.0.1:port` */
   readonly origin: string;
-  /** What was asked for: paths, with the authorization where there was one. */
+  /** The requested paths, with the authorization if there was one. */
   readonly seen: string[];
   close(): Promise<void>;
 }

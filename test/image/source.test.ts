@@ -43,7 +43,7 @@ describe('a path that is not a regular file', () => {
   it('does not hang if it replaces a file between check and open', async () => {
     await copyFile(fixture('images/rgb.png'), here('good.png'));
     await promisify(execFile)('mkfifo', [here('swap-fifo')]);
-    // The name is the FIFO and the image in turn, faster than it is read.
+    // The name alternates between the FIFO and the image, faster than it is read.
     const swap = `const fs = require('fs'); for (;;) for (const name of ['good.png', 'swap-fifo']) {
       fs.rmSync('new', { force: true }); fs.linkSync(name, 'new'); fs.renameSync('new', 'swapped.png'); }`;
     await copyFile(here('good.png'), here('swapped.png'));
@@ -100,7 +100,7 @@ describe('a file', () => {
     const script = `const { readSource, sourceOfText } = await import(process.argv[1]);
       await readSource(sourceOfText(process.argv[2])).catch(({ code, message }) => console.log(code, message));`;
     const source = new URL('../../dist/image/source.js', import.meta.url).href;
-    // Without its capabilities root is held by the mode of its own file; wherever this checkout lies.
+    // Without its capabilities, root is bound by the mode of its own file.
     const { stdout } = await promisify(execFile)('setpriv', [
       '--bounding-set=-all',
       '--inh-caps=-all',

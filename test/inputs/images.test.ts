@@ -44,7 +44,7 @@ describe('the images of the arguments', () => {
     expect(await images([here('**/.dot/*.jpg')])).toEqual(['sub/.dot/d.jpg']);
     expect(await images([here('**/*.jpg')], { hidden: true })).toEqual(['.e.jpg', 'sub/.dot/d.jpg']);
     expect(await images([here('l*.png'), folder], { follow: true })).toContain('link.png');
-    expect(await images([here('[0].gif')])).toEqual(['[0].gif']); // a file of that name comes first
+    expect(await images([here('[0].gif')])).toEqual(['[0].gif']); // a file of that name has priority
   });
 
   it('are URLs, even if they look like globs', async () => {

@@ -57,7 +57,7 @@ describe('a list of paths', () => {
     const stream = new Readable({ read() {} });
     const paths = readList(stream, 'line', 'it');
     for (const name of ['a', 'b', 'c']) {
-      stream.push(`${name}\n`); // and nothing behind it
+      stream.push(`${name}\n`); // and nothing after it
       expect(await paths.next()).toEqual({ value: name, done: false });
     }
     stream.push(null);

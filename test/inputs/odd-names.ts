@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fixture } from '../paths.ts';
 
-/** Names that real folders hold and that programs trip over; `\xHH` stands for a byte of its own. */
+/** Names in real folders that cause errors in programs; `\xHH` stands for a byte. */
 export const ODD_NAMES = [
   'new\nline.png',
   'tab\t.png',

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import { copyFile, link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,6 +149,15 @@ describe('the images in a tar', () => {
     );
     expect(shares.flat().sort()).toEqual(names(await imagesIn(tars)).sort());
     for (const share of shares) expect(share.length % 2).toBe(0);
+  });
+
+  it('leave nothing behind when their tar has been read: there may be thousands of tars', async () => {
+    const tars = Array.from({ length: 12 }, (_, n) => pack(`many-${n}.tar`, ['d/a.png']));
+    const { signal } = new AbortController();
+    const most: number[] = [];
+    for await (const _ of imagePaths(tars, { tars: [], signal })) most.push(getEventListeners(signal, 'abort').length);
+    expect(most).toHaveLength(12);
+    expect(Math.max(...most)).toBeLessThanOrEqual(2);
   });
 
   it('are refused by commands that do not read tars', async () => {

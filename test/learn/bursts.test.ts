@@ -4,7 +4,7 @@ import { l2Normalize, row } from '../../src/tensor.ts';
 import { madeUpPictures } from './examples.ts';
 
 const { pictures, classes } = madeUpPictures([4, 2], 24);
-/** The pictures, and the first of them once more, moved a little. */
+/** The pictures, and a slightly changed copy of the first. */
 const again = (moved: number) => {
   const copy = row(pictures, 0).map((value, d) => value + moved * Math.sin(d));
   return l2Normalize({ rows: 7, columns: 24, data: Float32Array.from([...pictures.data, ...copy]) });

@@ -5,7 +5,7 @@ export const [FLOAT, INT64, BOOL, STRING, FLOAT16] = [1, 7, 9, 8, 10];
 export type Size = number | string;
 type Write = (message: ProtoWriter) => void;
 
-/** What a small tower is made of; each field is what one hostile kind changes. Fields are numbered as in onnx.proto. */
+/** The parts of a small encoder. Each field is changed by one kind of hostile model. Field numbers are those of onnx.proto. */
 export interface Parts {
   readonly input: readonly [name: string, type: number, shape: readonly Size[]];
   readonly output: readonly [name: string, type: number, shape: readonly Size[]];

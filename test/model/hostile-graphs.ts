@@ -7,7 +7,7 @@ import { attribute, graphBytes, IMAGE, int64s, node, type Parts, TEXT } from './
 /** A model that someone hostile, or a bad disk, could have made. */
 export interface HostileModel {
   readonly name: string;
-  /** `any`: it may also load and run, for it does nothing that is wrong in itself. */
+  /** `any`: it may also load and run, because it does nothing wrong. */
   readonly outcome: 'E_MODEL' | 'any';
   /** Writes it into a folder that exists; `outside` is a file out of it that must not be opened. */
   readonly write: (folder: string, outside: string) => Promise<void>;
@@ -15,7 +15,7 @@ export interface HostileModel {
 
 export const CONFIGS = ['config.json', 'preprocessor_config.json', 'tokenizer.json'];
 
-/** A ready-made model with both towers, one of them changed. */
+/** An ONNX model with both encoders, one of them changed. */
 export async function readyMade(folder: string, image: Partial<Parts> | Uint8Array = {}): Promise<void> {
   for (const name of CONFIGS) await cp(join(fixture('tiny-class'), name), join(folder, name));
   await writeFile(join(folder, 'text_model.onnx'), graphBytes(TEXT));
@@ -43,7 +43,7 @@ const input = (...[name, type, shape]: Parts['input']): Partial<Parts> => ({
   input: [name, type, shape],
   nodes: [node('Flatten', [name], 'flat'), ...IMAGE.nodes.slice(1)],
 });
-/** `If` inside `If`, so many times. */
+/** Nested `If` operators. */
 const nested = (depth: number): Parts['nodes'][number] =>
   depth === 0
     ? node('Identity', ['begin'], 'image_embeds')

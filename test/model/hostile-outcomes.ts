@@ -8,17 +8,17 @@ import type { HostileModel } from './hostile-graphs.ts';
 
 const script = fileURLToPath(new URL('load-each.mjs', import.meta.url));
 
-/** What became of a model folder. */
+/** The outcome of a model folder. */
 export interface Outcome {
   readonly folder: string;
   readonly ms?: number;
-  /** `dead` where the process went down with it. */
+  /** `dead` if the process crashed. */
   readonly code?: string;
   readonly message?: string;
   readonly scores?: readonly number[];
 }
 
-/** Writes each model into a folder of its own; beside them lies a file that none of them may read. */
+/** Writes each model into its own folder, and next to the folders a file that no model may read. */
 export async function writeEach(root: string, models: readonly HostileModel[]): Promise<string[]> {
   const outside = join(root, 'outside.bin');
   await writeFile(outside, Buffer.from(new Float32Array(20).fill(1).buffer));
@@ -31,7 +31,7 @@ export async function writeEach(root: string, models: readonly HostileModel[]): 
   );
 }
 
-/** Loads and runs model folders in a child process that can be seen to die; the rest then goes on in another. */
+/** Loads and runs model folders in a child process. If it dies, the other models continue in a new process. */
 export async function loadEach(folders: readonly string[], prefix: readonly string[] = []): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (let rest = folders; rest.length > 0; rest = folders.slice(outcomes.length)) {

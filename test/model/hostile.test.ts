@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true }));
 
-/** Scorecard row 29: no crash, 10 seconds at most, a named error. */
+/** The promise: no crash, 10 seconds at most, a named error. */
 describe('hostile models', () => {
   it.each([
     ['ready-made graphs', GRAPHS],

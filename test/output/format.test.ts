@@ -23,7 +23,7 @@ const RESULTS: ImageResult[] = [
   },
 ];
 
-/** What becomes of images without a label, and where several labels may hold. */
+/** Results without a label, and with several labels. */
 const CAT = { label: 'cat', score: 0.6, logit: 2, cosine: 0.2 };
 const DOG = { label: 'dog', score: 0.3, logit: 1, cosine: 0.1 };
 const UNDECIDED: ImageResult[] = [

@@ -34,7 +34,7 @@ const IMAGES = [
   'frame.gif',
 ];
 
-/** A page that was looked at, and what it did meanwhile. */
+/** A page in the browser, and what it did. */
 interface Visit {
   readonly page: Page;
   readonly console: readonly string[];
@@ -203,7 +203,7 @@ describe.skipIf(BROWSER === undefined)('the report in a real browser (Chromium; 
   });
 });
 
-/** In the page: every text that is seen, with the contrast (WCAG 2) to what lies behind it, half-transparent cells too. */
+/** Runs in the page: every visible text with its contrast (WCAG 2) to the background, including half-transparent cells. */
 const CONTRASTS = `(() => {
   const parse = (color) => color.match(/[\\d.]+/g).map(Number);
   const light = (rgb) => rgb.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))

@@ -12,7 +12,7 @@ const RUN = {
   seconds: 2,
 };
 
-/** As many images as said, each with a truth and an answer by its number. */
+/** The given number of images, each with a true and a predicted label by its number. */
 async function evaluation(
   labels: readonly string[],
   count: number,
@@ -93,7 +93,7 @@ describe('the report', () => {
 
   it('shows the most confused of 300 classes, and names the number of others', async () => {
     const labels = Array.from({ length: 300 }, (_, n) => `class ${n}`);
-    // Class 7 is taken for 8 most often; every other class now and then for the one after it.
+    // Class 7 is most often confused with 8; every other class sometimes with the next one.
     const one = await evaluation(
       labels,
       3_000,

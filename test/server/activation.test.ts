@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Listens, and hands the socket on as systemd does: as file descriptor 3, to the process that LISTEN_PID names. */
+/** Listens, and passes the socket like systemd: as file descriptor 3, to the process in LISTEN_PID. */
 async function handOver(place: ListenOptions, args: readonly string[], variables = 'LISTEN_PID=$$ LISTEN_FDS=1') {
   const server = createServer().listen(place);
   await once(server, 'listening');

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,6 +195,32 @@ describe('classify --server', () => {
       expect(stderr).not.toContain('of-some-length');
     }
     await guarded.stop();
+  });
+
+  it('asks again if the service is full, is being replaced, or closes the connection', async () => {
+    const socketPath = service.address.slice('unix:'.length);
+    let count = 0;
+    const between = createServer((incoming, outgoing) => {
+      count++;
+      if (count === 2)
+        outgoing.writeHead(429, { 'retry-after': '1' }).end('{"error":{"code":"E_BUSY","message":"full"}}');
+      else if (count === 3) outgoing.writeHead(503).end('{"error":{"code":"E_STOPPING","message":"stopping"}}');
+      else if (count === 4) incoming.socket.destroy();
+      else {
+        const { method, url, headers } = incoming;
+        const onward = request({ socketPath, method, path: url, headers }, (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(outgoing);
+        });
+        incoming.pipe(onward);
+      }
+    }).listen(0, '127.0.0.1');
+    await once(between, 'listening');
+    const address = `http://127.0.0.1:${(between.address() as AddressInfo).port}/`;
+    const found = await cli([IMAGE, ...LABELS, '--server', address]);
+    expectSame(found.stdout, (await cli([IMAGE, ...LABELS, ...MODEL])).stdout);
+    expect([found.code, found.stderr, count]).toEqual([0, '', 5]);
+    between.close();
   });
 
   it('ends with 2 and whole rows if the service dies in the middle', async () => {

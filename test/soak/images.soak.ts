@@ -60,7 +60,7 @@ interface Cost {
   readonly bytes: number;
 }
 
-/** What an image costs, in time and in memory over an idle process, in a process of its own. */
+/** The time and additional memory of an image, measured in its own process. */
 async function cost(image: Buffer): Promise<Cost> {
   const folder = await mkdtemp(join(tmpdir(), 'bomb-'));
   try {

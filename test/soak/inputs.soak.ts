@@ -16,7 +16,7 @@ const bin = join(repository, 'bin/clip-classify.js');
 const MODEL = ['-m', fixture('tiny-class'), '-l', 'cat,dog', '-k', '1'];
 const [FOLDERS, FILES] = [200, 1000];
 
-/** A soak run tells what it reached. */
+/** Prints the figures of a soak run. */
 const tell = (what: string, figures: object) => stdout.write(`${what} ${JSON.stringify(figures)}\n`);
 
 let folder: string;

@@ -9,9 +9,9 @@ import { damagedCopies } from '../inputs/damaged.ts';
 import { fixture, repository } from '../paths.ts';
 
 const COPIES = 1_000;
-/** Each of them alone is a run of the program. */
+/** Copies that are tested in a run of their own. */
 const ALONE = 100;
-/** Others are in runs of so many. */
+/** The number of other copies in each run. */
 const TOGETHER = 30;
 const SECONDS = 120;
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** The program in a folder of its own; a run that hangs is killed. */
+/** Runs the program in its own folder. A run that hangs is killed. */
 async function run(args: readonly string[], cwd: string) {
   const bin = join(repository, 'bin/clip-classify.js');
   const child = spawn(execPath, [bin, ...args, '-l', 'cat,dog', '-m', fixture('tiny-class')], {

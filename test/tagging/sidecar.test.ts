@@ -10,7 +10,7 @@ import { decodeXmp, parseXmp } from '../../src/tagging/xmp.ts';
 const DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"';
 const packet = (inside: string) =>
   `\uFEFF<?xpacket begin="" id="x"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n <r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n${inside} </r:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>  `;
-/** A user's sidecar with what makes a serialiser stumble: other prefixes, CDATA, comments, odd quotes, entities, emoji. */
+/** A sidecar with everything that is difficult for a serialiser: other prefixes, CDATA, comments, odd quotes, entities, emoji. */
 const USERS = packet(`  <r:Description r:about='uuid:1' ${DC} xmlns:foo="urn:foo"
     foo:odd='"' >
    <dc:subject>
@@ -23,7 +23,7 @@ const USERS = packet(`  <r:Description r:about='uuid:1' ${DC} xmlns:foo="urn:foo
 `);
 const TAGS = tagsFor(['cat', 'a/b|c <&> é'], 'auto');
 
-/** What ExifTool, another program, reads. Skipped where it is not installed. */
+/** The tags that ExifTool reads. Skipped if it is not installed. */
 function exiftool(text: string): Record<string, unknown> | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'xmp-'));
   try {

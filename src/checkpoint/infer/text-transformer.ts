@@ -7,7 +7,7 @@ const MODEL = 'text_model';
 const CLIP = { heads: 8, activation: 'quick_gelu', epsilon: 1e-5 } as const;
 const SIGLIP = { heads: 12, activation: 'gelu_pytorch_tanh', epsilon: 1e-6 } as const;
 const DEFAULT_END_OF_TEXT = 49407;
-/** Early exports say `eos_token_id: 2`, which is no end of text; Hugging Face then pools at the greatest id. */
+/** Early exports have the wrong `eos_token_id: 2`. Hugging Face then pools at the greatest id. */
 const WRONG_END_OF_TEXT = 2;
 
 /** The text tower of a CLIP, or of a SigLIP if its projection has a bias. @param embedding D, as the image tower has it */

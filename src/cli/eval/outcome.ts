@@ -5,13 +5,8 @@ import type { Learned } from '../../learn/learned.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { calibrationJson, calibrationTable, labelsFile, missesText, thresholdsOf } from '../../output/calibration.ts';
 import type { LabelledRun } from '../../output/evaluation.ts';
-import {
-  type EvaluationRun,
-  evaluationJson,
-  evaluationTable,
-  type Provenance,
-  predictionsCsv,
-} from '../../output/evaluation.ts';
+import { type EvaluationRun, evaluationJson, type Provenance, predictionsCsv } from '../../output/evaluation.ts';
+import { evaluationTable } from '../../output/evaluation-table.ts';
 import { thumbnails } from '../../output/report/thumbnails.ts';
 import { calibratedPoint, compareRuns, coverageCurve, keepPredictions, type Prediction } from '../../predictions.ts';
 import type { Label } from '../../text/labels.ts';

@@ -29,7 +29,7 @@ export interface InputOptions extends WalkOptions {
 export function withWalkOptions(command: Command): Command {
   return command
     .option('--hidden', 'include hidden files and folders when a folder is searched')
-    .option('--exclude <glob>', 'leave out files and folders that match; repeatable', collectOne)
+    .option('--exclude <glob>', 'skip files and folders that match this pattern; repeatable', collectOne)
     .option('--follow', 'follow symbolic links when a folder is searched; no folder is entered twice')
     .option('--offline', 'do not use the network');
 }

@@ -1,7 +1,7 @@
 import { directoriesOf, TAG } from '../tiff/directory.ts';
 import type { Candidate, RawFile } from './preview.ts';
 
-/** Boxes that are read of a file. */
+/** The most boxes that are read from a file. */
 const MAX_BOXES = 1_000;
 
 interface Box {
@@ -13,7 +13,7 @@ interface Box {
 const CANON_METADATA = '85c0b687820f11e08111f4ce462b6a48';
 const CANON_PREVIEW = 'eaf42b5e1c984b88b9fbb7dc406e4d16';
 
-/** Canon's CR3, an ISO base media file (ISO/IEC 14496-12): a track of one JPEG in full size, and a preview in a box of its own. */
+/** Canon's CR3, an ISO base media file (ISO/IEC 14496-12): a track with one JPEG in full size, and a preview in its own box. */
 export function cr3(bytes: Uint8Array): RawFile {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const top = boxesIn(view, 0, bytes.length);
@@ -28,7 +28,7 @@ export function cr3(bytes: Uint8Array): RawFile {
   };
 }
 
-/** The boxes between two offsets; damaged ones end the list. */
+/** The boxes between two offsets, up to the first damaged one. */
 function boxesIn(view: DataView, from: number, end: number): Box[] {
   const boxes: Box[] = [];
   for (let at = from; at + 8 <= end && boxes.length < MAX_BOXES; ) {
@@ -65,7 +65,7 @@ function orientationOf(view: DataView, bytes: Uint8Array, inMoov: readonly Box[]
   return exif && directoriesOf(bytes.subarray(exif.start, exif.end))[0]?.value(TAG.orientation);
 }
 
-/** The one sample of a track; whether it is a JPEG shows in its bytes. */
+/** The only sample of a track. Its bytes show whether it is a JPEG. */
 function trackJpeg(view: DataView, track: Box): Candidate[] {
   const table = ['mdia', 'minf', 'stbl'].reduce<Box | undefined>((box, type) => within(view, box, type), track);
   const sizes = within(view, table, 'stsz');

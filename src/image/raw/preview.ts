@@ -1,14 +1,14 @@
 import { directoriesOf, TAG } from '../tiff/directory.ts';
 
-/** A stretch of a RAW file that may be a JPEG. */
+/** A part of a RAW file that may be a JPEG. */
 export interface Candidate {
   readonly at: number;
   readonly length: number;
 }
 
-/** What a RAW file of a kind says about its pictures. */
+/** The pictures of a RAW file. */
 export interface RawFile {
-  /** As users call it, such as NEF. */
+  /** The usual name of the format, such as NEF. */
   readonly kind: string;
   readonly candidates: readonly Candidate[];
   /** EXIF orientation of the RAW file itself. */
@@ -22,11 +22,11 @@ export interface Preview {
   readonly bytes: Uint8Array;
   readonly width: number;
   readonly height: number;
-  /** Of its own EXIF data. */
+  /** The orientation in its own EXIF data. */
   readonly orientation: number | undefined;
 }
 
-/** Candidates that are looked at. */
+/** The most candidates that are checked. */
 const MAX_CANDIDATES = 64;
 
 /** The largest JPEG among the candidates that a decoder can read; the sensor's own data are lossless JPEG and do not count. */

@@ -7,7 +7,7 @@ import { largestPreview, type Preview, type RawFile } from './preview.ts';
 import { raf } from './raf.ts';
 import { orf, rw2 } from './tiff-raw.ts';
 
-/** The size of the thumbnails that the EXIF standard (DCF) asks for: never taken for the photograph. */
+/** The size of thumbnails in the EXIF standard (DCF). A JPEG of this size is never used as the photograph. */
 const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
 
 /** RAW files that do not begin like a TIFF, by their first bytes. */
@@ -42,7 +42,7 @@ export async function decodeRaw(
   return options.exif ? { ...image, ...turnUpright(image, orientationFor(preview, raw)) } : image;
 }
 
-/** The RAW file's orientation counts if the JPEG has none. Some previews lie upright already, although the file says otherwise. */
+/** The orientation of the RAW file is used if the JPEG has none. Some previews are already upright, although the file says otherwise. */
 function orientationFor({ orientation, width, height }: Preview, raw: RawFile): number {
   if (orientation !== undefined) return 1;
   const quarter = (raw.orientation ?? 1) > 4;

@@ -1,13 +1,13 @@
 import { type Directory, directoriesFrom, TAG } from '../tiff/directory.ts';
 import type { Candidate, RawFile } from './preview.ts';
 
-/** What a sensor's own data are called (tag PhotometricInterpretation): colour filter array, linear raw. */
+/** Values of PhotometricInterpretation for sensor data: colour filter array, linear raw. */
 const SENSOR: readonly number[] = [32803, 34892];
 const JPEGS: readonly number[] = [6, 7, 99];
 
 /**
- * CR2, NEF, ARW, DNG and others that are built like a TIFF. Only what holds sensor data, or says that it is RAW, or has no other picture than
- * JPEGs, counts: software of camera makers writes ordinary TIFF files too.
+ * CR2, NEF, ARW, DNG and other RAW formats with the structure of a TIFF. A file counts as RAW only if it contains sensor data, is marked as
+ * RAW, or has no other pictures than JPEGs, because software of camera makers also writes ordinary TIFF files.
  *
  * @returns undefined for an ordinary TIFF
  */
@@ -25,7 +25,7 @@ export function tiffRaw(bytes: Uint8Array, directories: readonly Directory[]): R
   return { ...common(directories, sensor), kind: isCr2 ? 'CR2' : isDng ? 'DNG' : kindOf(first), candidates };
 }
 
-/** A picture that an ordinary TIFF reader shows. */
+/** Whether an ordinary TIFF reader can show the picture. */
 function isOrdinary(one: Directory): boolean {
   const hasPixels = one.has(TAG.stripOffsets) || one.has(TAG.tileOffsets);
   return hasPixels && !SENSOR.includes(one.value(TAG.photometric) ?? -1) && one.value(TAG.compression) !== 6;
@@ -55,7 +55,7 @@ function common(directories: readonly Directory[], sensor?: Directory): Pick<Raw
   };
 }
 
-/** JPEGs that directories point to, or hold as their only strip. */
+/** JPEGs that directories point to, or contain as their only strip. */
 function candidatesOf(directories: readonly Directory[]): Candidate[] {
   return directories.flatMap((one) => {
     const found: Candidate[] = [];
@@ -69,7 +69,7 @@ function candidatesOf(directories: readonly Directory[]): Candidate[] {
   });
 }
 
-/** Panasonic's RW2: a TIFF with a magic number of its own; the JPEG is the value of a tag. */
+/** Panasonic's RW2: a TIFF with its own magic number. The JPEG is the value of a tag. */
 export function rw2(bytes: Uint8Array): RawFile {
   const directories = directoriesOfRaw(bytes);
   const entry = directories[0]?.entries.get(TAG.panasonicJpeg);
@@ -80,7 +80,7 @@ export function rw2(bytes: Uint8Array): RawFile {
 
 const [OLYMPUS_SETTINGS, OLYMPUS_START, OLYMPUS_LENGTH] = [0x2020, 0x101, 0x102] as const;
 
-/** Olympus's ORF: the JPEG is named in the maker note, whose offsets count from its own start. */
+/** Olympus's ORF: the maker note points to the JPEG, with offsets from the start of the note. */
 export function orf(bytes: Uint8Array): RawFile {
   const directories = directoriesOfRaw(bytes);
   return {

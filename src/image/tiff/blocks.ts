@@ -7,7 +7,7 @@ export interface Block {
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** The channel of a picture that is stored channel by channel; else 0. */
+  /** The channel, if the picture is stored channel by channel; otherwise 0. */
   readonly channel: number;
   readonly data: Uint8Array;
 }
@@ -45,7 +45,7 @@ export function layoutOf(directory: Directory): Layout {
 /**
  * The strips or tiles of a picture, decompressed one after the other.
  *
- * @param bytesOf how many bytes a block of so many pixels holds
+ * @param bytesOf the number of bytes of a block with this number of pixels
  * @throws RangeError if the file ends before its data
  */
 export function* blocksOf(

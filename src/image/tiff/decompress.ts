@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 
-/** Compressions of TIFF that are undone here. */
+/** The supported compressions of TIFF. */
 export const COMPRESSIONS: Readonly<Record<number, string>> = {
   1: 'none',
   5: 'LZW',
@@ -12,7 +12,7 @@ export const COMPRESSIONS: Readonly<Record<number, string>> = {
 /**
  * A strip or tile without its compression.
  *
- * @param length bytes that are wanted: no more are made
+ * @param length the most bytes that are needed
  * @returns the bytes; fewer than `length` if the data end early
  */
 export function decompress(data: Uint8Array, compression: number, length: number): Uint8Array {
@@ -52,7 +52,7 @@ function packBits(data: Uint8Array, length: number): Uint8Array {
 const [CLEAR, END] = [256, 257] as const;
 const CODES = 4_096;
 
-/** LZW as TIFF 6.0 has it: codes of 9 to 12 bits, highest bit first, wider one code early. */
+/** LZW of TIFF 6.0: codes of 9 to 12 bits, highest bit first. The width increases one code early. */
 function lzw(data: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length);
   const prefix = new Uint16Array(CODES);

@@ -1,4 +1,4 @@
-/** Limits on what a file may make us read; no camera or scanner comes near them. */
+/** Limits on what is read from a file, far above the files of cameras and scanners. */
 const MAX_DIRECTORIES = 4_096;
 const MAX_SUB_DIRECTORIES = 64;
 const MAX_ENTRIES = 1_000;
@@ -65,7 +65,7 @@ const SIZES: Readonly<Record<number, number>> = {
   18: 8,
 };
 
-/** Where the values of a tag lie. */
+/** The place of the values of a tag. */
 export interface Entry {
   readonly type: number;
   readonly count: number;
@@ -89,7 +89,7 @@ export class Directory {
     return this.entries.has(tag);
   }
 
-  /** The numbers of a tag, [] if it is missing or no number. */
+  /** The numbers of a tag; [] if it is missing or not a number. */
   values(tag: number): number[] {
     const entry = this.entries.get(tag);
     if (entry === undefined || entry.count > MAX_VALUES) return [];
@@ -144,8 +144,8 @@ export class Directory {
 }
 
 /**
- * The directories of a TIFF: the chain of pages, each followed by its sub-directories. Damaged ones end the chain; whoever decodes the
- * picture tells. Every length is bounded, and no offset is visited twice.
+ * The directories of a TIFF: the chain of pages, each followed by its sub-directories. A damaged directory ends the chain, and the decoder
+ * reports it. Every length is limited, and no offset is read twice.
  *
  * @param bytes a TIFF, or a RAW file built like one
  */
@@ -158,7 +158,7 @@ export function directoriesOf(bytes: Uint8Array): Directory[] {
   return directoriesFrom(view, littleEndian, big, first);
 }
 
-/** The directories from an offset on; `view` begins where offsets count from. */
+/** The directories from an offset on. Offsets are relative to the start of `view`. */
 export function directoriesFrom(view: DataView, littleEndian: boolean, big: boolean, first: number): Directory[] {
   const found: Directory[] = [];
   const visited = new Set<number>();

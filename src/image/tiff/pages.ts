@@ -4,8 +4,8 @@ import { type Directory, TAG } from './directory.ts';
 const [REDUCED, MASK] = [1, 4] as const;
 
 /**
- * The full pictures of a TIFF in their order. What the file itself calls a reduced image is none, unless there is nothing else. If all
- * pages are reduced, the full picture is in a sub-directory.
+ * The full pictures of a TIFF in their order. Pages that are marked as reduced are skipped, unless there are no others. If all pages are
+ * reduced, the full picture is in a sub-directory.
  */
 export function fullPages(directories: readonly Directory[]): Directory[] {
   const pictures = directories.filter(hasPixels);
@@ -20,7 +20,7 @@ export function isReduced(directory: Directory): boolean {
   return ((directory.value(TAG.subfileType) ?? 0) & (REDUCED | MASK)) !== 0;
 }
 
-/** Whether it is a picture: cameras also hang directories of other data into the chain. */
+/** Whether a directory is a picture. Cameras also put directories with other data into the chain. */
 function hasPixels(directory: Directory): boolean {
   return (
     directory.has(TAG.width) &&

@@ -14,7 +14,7 @@ export interface Samples {
 /**
  * Reads the samples of grey and colour pictures; channels after the third are skipped. NaN becomes 0.
  *
- * @throws RangeError if the data are cut short or stored in a way that is not known
+ * @throws RangeError if the data are truncated or stored in an unknown way
  */
 export function readSamples(bytes: Uint8Array, directory: Directory, layout: Layout): Samples {
   const { width, height, samples, planar } = layout;
@@ -38,7 +38,7 @@ export function readSamples(bytes: Uint8Array, directory: Directory, layout: Lay
   return { values, channels, least, greatest };
 }
 
-/** Whether a sample is greater than `limit`; reads no further than to the first. @throws RangeError */
+/** Whether a sample is greater than `limit`. Stops at the first one. @throws RangeError */
 export function exceeds(bytes: Uint8Array, directory: Directory, layout: Layout, limit: number): boolean {
   for (const { row, columns } of rowsOf(bytes, directory, layout)) {
     const count = columns * (layout.planar ? 1 : layout.samples);
@@ -47,7 +47,7 @@ export function exceeds(bytes: Uint8Array, directory: Directory, layout: Layout,
   return false;
 }
 
-/** A part of a line of the picture; the numbers are valid until the next one. */
+/** A part of a line of the picture. The numbers are valid until the next part. */
 interface Row {
   readonly row: Float64Array;
   readonly left: number;
@@ -68,7 +68,7 @@ function* rowsOf(bytes: Uint8Array, directory: Directory, layout: Layout): Gener
   }
 }
 
-/** Reads the rows of a block; a predictor makes each number depend on its neighbour. */
+/** Reads the rows of a block. With a predictor, each number is the difference to its neighbour. */
 function rowReader(
   block: Block,
   { bits, sampleFormat, predictor }: Layout,
@@ -96,7 +96,7 @@ function rowReader(
   };
 }
 
-/** TIFF Technical Note 3: byte differences, and the bytes of equal weight side by side, the highest first. */
+/** TIFF Technical Note 3: differences of bytes; bytes of the same significance are next to each other, highest first. */
 function undoFloatPredictor(data: Uint8Array, count: number, size: number, stride: number): Uint8Array {
   const sums = Uint8Array.from(data);
   for (let n = stride; n < sums.length; n++) sums[n] = (sums[n] as number) + (sums[n - stride] as number);
@@ -109,7 +109,7 @@ function undoFloatPredictor(data: Uint8Array, count: number, size: number, strid
 
 type ReadNumber = (view: DataView, n: number, littleEndian: boolean) => number;
 
-/** @throws RangeError for sample sizes that are not known */
+/** @throws RangeError for unknown sample sizes */
 function readerOf(bits: number, sampleFormat: number): ReadNumber {
   if (sampleFormat === 3) {
     if (bits === 16) return (view, n, le) => halfToNumber(view.getUint16(n * 2, le));

@@ -3,22 +3,22 @@ import type { Layout } from './blocks.ts';
 import { type Directory, TAG } from './directory.ts';
 import type { Samples } from './samples.ts';
 
-/** The numbers that become black and white. */
+/** The sample values of black and white. */
 export interface Range {
   readonly black: number;
   readonly white: number;
-  /** Said to the user if the file does not tell the range. */
+  /** A note for the user if the file does not contain the range. */
   readonly note?: string;
 }
 
-/** Floating-point data may overshoot by so much of their range: resampling does that. */
+/** Share of the range by which floating-point data may exceed it, because resampling overshoots. */
 const OVERSHOOT = 0.01;
 
 /**
- * The range of samples: what the file says; else, for floating point, 0–1 or 0–255 if all values lie in it; for integers,
- * the fewest usual bits that hold the greatest value.
+ * The range of samples in the file. If the file does not contain it: for floating point, 0–1 or 0–255 if all values are in it; for
+ * integers, the smallest usual number of bits for the greatest value.
  *
- * @returns undefined if the range cannot be told
+ * @returns undefined if the range is unknown
  */
 export function rangeOf(
   directory: Directory,
@@ -53,7 +53,7 @@ export function rangeOf(
   };
 }
 
-/** A range that the file declares; files that declare only their own extremes tell nothing. */
+/** The declared range. It is ignored if it is only the lowest and highest sample of the file. */
 function declaredRange(directory: Directory, low: number, high: number): Range | undefined {
   const [black, white] = [Math.min(...directory.values(low)), Math.max(...directory.values(high))];
   if (!Number.isFinite(white)) return undefined;
@@ -69,7 +69,7 @@ function bitsOf(greatest: number): number {
   return Math.ceil(Math.log2(greatest + 1));
 }
 
-/** Samples to 8 bits: `255 · (value − black) / (white − black)`, rounded; upside down where 0 is white. */
+/** Samples to 8 bits: `255 · (value − black) / (white − black)`, rounded; inverted if 0 is white. */
 export function toRgb(
   { values, channels }: Samples,
   { width, height, photometric }: Layout,

@@ -10,14 +10,14 @@ import { exceeds, readSamples } from './samples.ts';
 import { rangeOf, toRgb } from './scale.ts';
 import { readYCbCr } from './ycbcr.ts';
 
-/** How TIFF calls colours (tag PhotometricInterpretation). */
+/** Values of the tag PhotometricInterpretation. */
 const [WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, Y_CB_CR] = [0, 1, 2, 6] as const;
-/** JPEG and old JPEG hold YCbCr that their decoder turns to RGB. */
+/** JPEG and old JPEG contain YCbCr, which their decoder converts to RGB. */
 const JPEGS: readonly number[] = [6, 7];
 
 /**
- * What libvips shows wrongly or not at all: floating point, signed and long integers, 9 to 15 bits, also inside 16, more channels than it
- * expects, and YCbCr without JPEG.
+ * Whether libvips decodes the picture wrongly or not at all: floating point, signed and long integers, 9 to 15 bits (also stored as 16),
+ * more channels than it expects, and YCbCr without JPEG.
  */
 export function needsOwnReader({ bits, sampleFormat, samples, photometric, compression }: Layout): boolean {
   if (photometric === Y_CB_CR) return !JPEGS.includes(compression);
@@ -26,13 +26,13 @@ export function needsOwnReader({ bits, sampleFormat, samples, photometric, compr
   return samples > 4 || (photometric !== RGB && samples > 2 && bits === 8);
 }
 
-/** A picture of a TIFF, and what is said about it. */
+/** A picture of a TIFF and notes about it. */
 export type TiffPicture = RgbImage & { readonly notes?: readonly string[] };
 
 /**
- * Reads what {@link needsOwnReader}.
+ * Decodes pictures for which {@link needsOwnReader}.
  *
- * @returns undefined if libvips reads the picture right after all
+ * @returns undefined if libvips can decode the picture after all
  * @throws ImageError E_DECODE, E_FORMAT or E_PIXEL_LIMIT
  */
 export function readTiff(
@@ -75,14 +75,14 @@ export function readTiff(
   }
 }
 
-/** Whether samples of 16 bits hold fewer: the file says so, or none is greater than 12 bits. */
+/** Whether samples of 16 bits use fewer bits: the file says so, or no sample has more than 12 bits. */
 function mayBeNarrow(bytes: Uint8Array, directory: Directory, layout: Layout): boolean {
   const declared = directory.value(TAG.maxSample);
   if (declared !== undefined && declared > 255 && declared < 2 ** 15) return true;
   try {
     return !exceeds(bytes, directory, layout, 2 ** 12 - 1);
   } catch {
-    return false; // libvips tells what is wrong
+    return false; // libvips reports what is wrong
   }
 }
 

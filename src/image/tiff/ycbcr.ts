@@ -6,10 +6,10 @@ import { type Directory, TAG } from './directory.ts';
 const BT601 = [0.299, 0.587, 0.114] as const;
 
 /**
- * Pictures that are stored as luminance and two colour differences (TIFF 6.0, section 21), with the coefficients and the range that the
- * file declares. Colour differences may be shared by a group of up to 4 × 4 pixels.
+ * Decodes pictures that are stored as luminance and two colour differences (TIFF 6.0, section 21), with the coefficients and range in
+ * the file. A group of up to 4 × 4 pixels may share its colour differences.
  *
- * @throws RangeError if the data are cut short
+ * @throws RangeError if the data are truncated
  */
 export function readYCbCr(bytes: Uint8Array, directory: Directory, layout: Layout): RgbImage {
   const { width, height } = layout;

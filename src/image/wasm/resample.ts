@@ -100,7 +100,7 @@ function pair(line0: usize, line1: usize, line2: usize, line3: usize, length: us
     const four1 = neighbours(line1 + at);
     const four2 = neighbours(line2 + at);
     const four3 = neighbours(line3 + at);
-    // Eight bytes are stored for six; the next store, or nobody, needs the other two.
+    // Eight bytes are stored for six. The next store overwrites the other two.
     v128.store_lane<u64>(to, four0, 0, 0);
     v128.store_lane<u64>(to, four1, 0, 6);
     v128.store_lane<u64>(to, four2, 0, 12);

@@ -3,28 +3,28 @@ import { UsageError } from '../../errors.ts';
 import type { Member } from './members.ts';
 import { sampleName } from './sample.ts';
 
-/** Members of a sample that its rows carry along, by their extensions: a caption, a label, a JSON object. */
+/** Reads the members of a sample that are added to its rows: a caption, a label or a JSON object, by extension. */
 export type Carried = Readonly<Record<string, unknown>>;
 
-/** Larger texts are no captions. */
+/** The largest text, in bytes. */
 const MAX_TEXT_BYTES = 1_000_000;
 
-/** @throws UsageError if a text is no list of extensions */
+/** @throws UsageError if a text is not a list of extensions */
 export function parseCarry(text: string): readonly string[] {
   const extensions = text.split(',').map((one) => one.trim().replace(/^\./u, '').toLowerCase());
   if (extensions.every((one) => /^[a-z0-9][a-z0-9_.-]{0,30}$/u.test(one))) return extensions;
   throw new UsageError(`${JSON.stringify(text)} is not a list of extensions`, 'use --carry txt,json');
 }
 
-/** Whether a member of this name is carried along. */
+/** Whether the text of a member with this name is added. */
 export function isCarried(name: string, carry: readonly string[]): boolean {
   return carry.includes(sampleName(name)?.extension ?? '');
 }
 
 /**
- * The texts of a sample; `.json` is parsed. What is too long, no text or no JSON is null.
+ * The texts of a sample. `.json` is parsed. A member that is too long or invalid is null.
  *
- * @returns a value for each extension that is carried, null if the sample lacks it
+ * @returns a value for each extension, null if the sample has no such member
  */
 export function carriedBy(members: readonly Member[], carry: readonly string[]): Carried {
   return Object.fromEntries(

@@ -2,17 +2,17 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 
-/** What the first bytes of a compressed tar are. */
+/** The first bytes of compressed tars. */
 const GZIP = Buffer.of(0x1f, 0x8b);
 const ZSTD = Buffer.of(0x28, 0xb5, 0x2f, 0xfd);
-/** Compressions that are not read here, and the program that reads them. */
+/** Compressions that are not supported, and the program for each. */
 const OTHERS: readonly (readonly [start: Buffer, program: string])[] = [
   [Buffer.from('BZh'), 'bzip2'],
   [Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00), 'xz'],
   [Buffer.of(0x04, 0x22, 0x4d, 0x18), 'lz4'],
 ];
 
-/** The tar is compressed with something that is not read here. */
+/** The compression of the tar is not supported. */
 export class OtherCompression extends Error {
   override readonly name = 'OtherCompression';
 
@@ -22,8 +22,8 @@ export class OtherCompression extends Error {
 }
 
 /**
- * The bytes of a tar, decompressed if its first bytes say gzip or zstd. Whatever its name is: `.tar` files that are compressed
- * are common.
+ * The bytes of a tar, decompressed if its first bytes are those of gzip or zstd. The name does not count, because compressed `.tar`
+ * files are common.
  *
  * @throws OtherCompression, or the error of the decompressor or of the stream
  */
@@ -54,7 +54,7 @@ async function* joined(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
 
 async function* through(bytes: AsyncIterable<Buffer>, decompressor: zlib.Gunzip): AsyncGenerator<Buffer> {
   const fed = pipeline(bytes, decompressor);
-  fed.catch(() => {}); // the decompressor tells of it too
+  fed.catch(() => {}); // the decompressor also reports the error
   yield* decompressor;
   await fed;
 }

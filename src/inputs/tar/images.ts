@@ -17,9 +17,9 @@ import { sampleName, samplesOf } from './sample.ts';
 
 /** How a tar is read. */
 export interface TarOptions {
-  /** Opens standard input, for the tar that is called `-`. */
+  /** Opens standard input, for the tar `-`. */
   readonly stdin?: (() => Readable) | undefined;
-  /** Extensions whose texts go with the pictures of the same sample. */
+  /** Extensions of texts that are added to the pictures of the same sample. */
   readonly carry?: readonly string[] | undefined;
   readonly leftOut?: LeftOut | undefined;
   /** Aborted when no more images are wanted. */
@@ -27,32 +27,34 @@ export interface TarOptions {
   readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
-/** Whether a path names a tar. The tar of a URL is not read. */
+/** Whether a path names a tar. Tars are not read from URLs. */
 export function isTarName(path: Path): boolean {
   if (sourceOf(path).kind === 'url') return false;
   return /\.(tar|tar\.(gz|zstd?|bz2|xz|lz4)|tgz|tzst|tbz2?|txz)$/iu.test(path); // what is not read says how to
 }
 
 /**
- * The pictures in a tar, in their order, each under `<tar>/<member>`. Nothing is unpacked to disk, and one sample is in memory.
+ * The pictures in a tar in their order, named `<tar>/<member>`. Nothing is unpacked to disk, and one sample is in memory.
  *
- * What cannot be read is an image that fails: a member under its own name, the tar under its own.
+ * A member or tar that cannot be read becomes an image with an error, under the name of the member or tar.
  */
 export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator<ImageSource> {
   const { carry = [], leftOut, signal, onWarning } = options;
   const ending = { isMarked: false };
   let count = 0;
+  let close = () => {};
   try {
     const { readMembers } = await import('./members.ts'); // most runs read no tar
     const { stream, stamp } = await open(tar, options);
-    signal?.addEventListener('abort', () => stream.destroy(), { once: true });
-    if (signal?.aborted) stream.destroy();
+    close = () => void stream.destroy();
+    signal?.addEventListener('abort', close, { once: true });
+    if (signal?.aborted) close();
     const isPicture = (name: Path) => sampleName(name) !== undefined && isImageName(name);
     const members = counted(
       readMembers(stream, (name) => isPicture(name) || isCarried(name, carry), ending),
       () => count++,
     );
-    // A sample ends with the first member of the next one: without --carry nothing waits for that.
+    // A sample ends with the first member of the next one. Without --carry, pictures do not wait for that.
     const samples = carry.length > 0 ? samplesOf(members) : alone(members);
     let number = 0;
     for await (const sample of samples) {
@@ -73,6 +75,8 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
   } catch (error) {
     if (signal?.aborted) return; // the stream was closed on purpose
     yield failing(tar, reasonOf(tar, count, error), { key: '', isArchive: true });
+  } finally {
+    signal?.removeEventListener('abort', close); // there may be thousands of tars
   }
 }
 
@@ -84,7 +88,7 @@ async function open(tar: Path, { stdin }: TarOptions): Promise<{ stream: Readabl
   return info.isFile() ? { stream, stamp: stampOf(info) } : { stream };
 }
 
-/** Tells whether a tar has been touched. */
+/** Shows whether a tar was touched. */
 function stampOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
   return `${size} ${mtimeNs} ${ctimeNs} ${ino}`;
 }
@@ -118,7 +122,7 @@ function memberImage(
   }
 }
 
-/** An image that fails when it is its turn. */
+/** An image whose read fails with this error. */
 function failing(path: Path, error: ImageError, membership: Membership): ImageSource {
   return {
     kind: 'stream',
@@ -132,13 +136,13 @@ function readable(path: Path): string {
   return bytesOfPath(path).toString();
 }
 
-/** Adds the bytes of a path that is no valid UTF-8. */
+/** Adds the bytes of a path that is not valid UTF-8. */
 function withPath(membership: Membership, path: Path): Membership {
   const bytes = openable(path);
   return typeof bytes === 'string' ? membership : { ...membership, pathBytes: bytes };
 }
 
-/** What is wrong with a tar. */
+/** The error for a tar that cannot be read. */
 function reasonOf(tar: Path, members: number, error: unknown): ImageError {
   const name = tar === STDIN ? 'standard input' : readable(tar);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -4,13 +4,13 @@ import { MAX_FILE_BYTES } from '../../image/file.ts';
 import { type Path, pathOfBytes } from '../path.ts';
 import { decompressed } from './decompress.ts';
 
-/** A member of a tar. Nothing is written to disk, so its name may be anything. */
+/** A member of a tar. Nothing is written to disk, so any name is safe. */
 export type Member =
   /** A regular file. */
   | { readonly kind: 'file'; readonly name: Path; readonly bytes: Buffer }
-  /** A file that is not kept: its name is not wanted. */
+  /** A file that is skipped because of its name. */
   | { readonly kind: 'other'; readonly name: Path }
-  /** A link, which has no bytes of its own. */
+  /** A link, which has no own bytes. */
   | { readonly kind: 'link'; readonly name: Path }
   /** A file whose holes are not stored. */
   | { readonly kind: 'sparse'; readonly name: Path }
@@ -24,22 +24,22 @@ export interface Ending {
 }
 
 /**
- * The members of a tar, one after the other as they come; one of them is in memory.
+ * The members of a tar in their order. One of them is in memory.
  *
- * @param wants names of files whose bytes are wanted
- * @throws what is wrong with the tar: damage, or the error of the stream
+ * @param wants whether the bytes of a file with this name are needed
+ * @throws the error of a damaged tar, or of the stream
  */
 export async function* readMembers(
   stream: Readable,
   wants: (name: Path) => boolean,
   ending: Ending = { isMarked: false },
 ): AsyncGenerator<Member> {
-  // Options that its types do not know.
+  // options that are missing in its types
   const options: object = { filenameEncoding: 'latin1', allowUnknownFormat: true };
   const tar = extract(options);
   const entries = tar[Symbol.asyncIterator]();
   const fed = feed(decompressed(stream), tar, ending);
-  fed.catch(() => {}); // the entries tell of it too
+  fed.catch(() => {}); // the entries also report it
   try {
     for (;;) {
       const next = await entries.next();
@@ -54,7 +54,7 @@ export async function* readMembers(
   }
 }
 
-/** Hands the bytes to the parser, which may make them wait. */
+/** Passes the bytes to the parser, which may be slower. */
 async function feed(bytes: AsyncIterable<Buffer>, tar: ReturnType<typeof extract>, ending: Ending): Promise<void> {
   const closed = new Promise<void>((done) => void tar.once('close', () => done()));
   try {
@@ -71,7 +71,7 @@ async function feed(bytes: AsyncIterable<Buffer>, tar: ReturnType<typeof extract
   }
 }
 
-/** What a tar says of a member. */
+/** The header of a member. */
 interface Entry extends AsyncIterable<unknown> {
   readonly header: Header;
   resume(): unknown;

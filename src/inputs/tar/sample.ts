@@ -1,18 +1,18 @@
 import type { Path } from '../path.ts';
 import type { Member } from './members.ts';
 
-/** A name as WebDataset divides it. */
+/** The parts of a name in WebDataset. */
 export interface SampleName {
-  /** The path up to the first dot of its last part; neighbours that share it are one sample. */
+  /** The path up to the first dot of its last part. Neighbours with the same key are one sample. */
   readonly key: string;
-  /** What follows that dot, in lower case. */
+  /** The rest after that dot, in lower case. */
   readonly extension: string;
 }
 
 /**
  * Divides the name of a member (webdataset, tariterators.py).
  *
- * @returns undefined for names that WebDataset passes over: without a dot, beginning with one, or `__…__`
+ * @returns undefined for names that WebDataset skips: without a dot, with a dot at the start, or `__…__`
  */
 export function sampleName(name: Path): SampleName | undefined {
   const slash = name.lastIndexOf('/') + 1;
@@ -27,7 +27,7 @@ export interface Sample {
   readonly members: readonly Member[];
 }
 
-/** Joins neighbours of the same key. Only neighbours: so no more than one sample is in memory. */
+/** Joins neighbours with the same key. Only neighbours are joined, so that at most one sample is in memory. */
 export async function* samplesOf(members: AsyncIterable<Member>): AsyncGenerator<Sample> {
   let sample: { key: string; members: Member[] } | undefined;
   for await (const member of members) {

@@ -1,18 +1,18 @@
 import type { Transformer } from '../../checkpoint/architecture.ts';
 import type { Checkpoint } from '../../checkpoint/safetensors.ts';
 
-/** A stage of a tower: what comes out of it, and what it learned. */
+/** A stage of an encoder: its output shape and its learned tensors. */
 export interface Stage {
   readonly name: string;
   readonly detail: string;
-  /** Of the output; B is the batch, T the length of the longest prompt in it. */
+  /** The shape of the output; B is the batch, T the length of its longest prompt. */
   readonly shape: readonly (number | string)[];
   readonly parameters: number;
   /** As stored in the checkpoint. */
   readonly bytes: number;
 }
 
-/** Makes a stage; without a pattern it has learned nothing. @param tensors the names of what it learned */
+/** Makes a stage. Without a pattern it has no parameters. @param tensors patterns of the names of its tensors */
 export type MakeStage = (name: string, detail: string, shape: Stage['shape'], tensors?: RegExp) => Stage;
 
 /** Stages whose parameters are those of a checkpoint. */

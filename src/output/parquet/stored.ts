@@ -34,7 +34,7 @@ export async function* storedParquet(path: string, digest: string): AsyncGenerat
 
 async function opened(path: string): Promise<ParquetFile> {
   try {
-    if (!(await stat(path)).isFile()) throw new TypeError('it is no file');
+    if (!(await stat(path)).isFile()) throw new TypeError('it is not a regular file');
     await loadParquet();
     return await ParquetFile.fromFile(await openAsBlob(path));
   } catch (error) {
