@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { randomVitB32 } from './model/folder.ts';
 import { findPhotos } from './photos.ts';
-import { type Row, table } from './report.ts';
+import { table } from './report.ts';
 import { cores } from './rows/cores.ts';
 import { int8 } from './rows/int8.ts';
 import { largeImages } from './rows/large.ts';
@@ -64,9 +64,7 @@ stdout.write(
   `${cpus()[0]?.model}, ${setting.threads} threads, Node ${version}; ${setting.photos.length} photographs\n` +
     'ViT-B/32 with random weights, a tokenizer of 49,408 made-up tokens, the same files for both sides\n\n',
 );
-const rows: Row[] = [];
 for (const name of values.only) {
   stderr.write(`${name} …\n`);
-  rows.push(...((await MEASUREMENTS[name]?.(setting)) ?? []));
+  stdout.write(`${table((await MEASUREMENTS[name]?.(setting)) ?? [])}\n\n`);
 }
-stdout.write(`${table(rows)}\n`);
