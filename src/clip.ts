@@ -13,7 +13,7 @@ import { completeDecode, type DecodeOptions, RESIZE } from './image/decode-optio
 import { type ImageInputs, sourcesOf } from './image/given.ts';
 import { decoderVersions } from './image/libvips.ts';
 import { spooled } from './image/spool.ts';
-import { DTYPES, type Dtype, type Provider } from './model/choices.ts';
+import { DTYPES, type Provider } from './model/choices.ts';
 import { readModel } from './model/describe.ts';
 import type { ModelDescription, Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
@@ -39,7 +39,6 @@ export interface LoadOptions extends EncoderOptions {
 
 /** A CLIP, ready to run. Its graphs are opened when they are first needed. */
 export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scoring {
-  readonly dtype: Dtype;
   /** The sha256 of everything that its embeddings depend on. Hashes the weights if their checksum is not known yet. */
   digest(): Promise<string>;
   /** The provider that runs the model. Opens the image graph. */
@@ -75,15 +74,15 @@ export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scor
  * @throws ModelError if there is no such model, if it is damaged, or if its logit scale is unknown
  */
 export async function loadModel(nameOrFolder: string, options: LoadOptions = {}): Promise<Clip> {
-  const { dtype = 'fp32', provider = 'auto', env, cache = true, onCacheTrouble = () => {} } = options;
+  const { dtype, provider = 'auto', env, cache = true, onCacheTrouble = () => {} } = options;
   requireCounts({ threads: options.threads ?? 1, batch: options.batch ?? 1, perHost: options.perHost ?? 1 });
-  requireOneOf('dtype', dtype, DTYPES);
+  if (dtype !== undefined) requireOneOf('dtype', dtype, DTYPES);
   const location = await findModel(nameOrFolder, env);
   const model = await readModel(location, options);
   const encoders = await openEncoders(model, nameOrFolder, options);
 
   const digest = new ModelDigest(model, env, cache);
-  const circumstances = { dtype, provider, decoder: decoderVersions };
+  const circumstances = { dtype: model.dtype, provider, decoder: decoderVersions };
   const embeddings = cache ? new EmbeddingCache(model.name, digest, circumstances, env, onCacheTrouble) : undefined;
   const images = fetching(cached(encoders.images, embeddings, options), options);
   const encodeLabels = (prompts: LabelPrompts) =>
@@ -95,7 +94,6 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   return {
     ...model,
     ...encoders.scoring,
-    dtype,
     digest: () => digest.compute(),
     provider: () => images.provider(),
     encodeImages: (sources, decoding = {}) => {

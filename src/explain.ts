@@ -4,11 +4,19 @@ import { ImageError, UsageError } from './errors.ts';
 import { decode } from './image/decode.ts';
 import { completeDecode, type DecodeOptions } from './image/decode-options.ts';
 import { type ImageInput, sourceOfInput } from './image/given.ts';
+import { drawHeatMap } from './image/heat-map.ts';
 import { drawOverlay } from './image/overlay.ts';
 import { fitImage, normalize, shortSideWanted } from './image/preprocess.ts';
 import { type ImageIdentity, identityOf, readSource } from './image/source.ts';
 import { openSession } from './model/session.ts';
-import { PATCH_EMBEDS, PATCH_PIXELS, patchFeatureGraph } from './onnx/patch-features.ts';
+import {
+  ACTIVATION,
+  hasActivation,
+  LABEL_EMBEDS,
+  PATCH_EMBEDS,
+  PATCH_PIXELS,
+  patchFeatureGraph,
+} from './onnx/patch-features.ts';
 import { cosines, l2Normalize, type Matrix, type UnitRows } from './tensor.ts';
 import { checkLabels, type Label } from './text/labels.ts';
 import { expandTemplates, promptsOf } from './text/prompts.ts';
@@ -20,6 +28,9 @@ export interface ExplainOptions extends Partial<DecodeOptions> {
   readonly threads?: number;
 }
 
+/** What the numbers of a heat map are. */
+export type MapMeasure = 'class activation' | 'cosine';
+
 /** Where the model sees a label in an image. A bad image is a result, not an exception. */
 export type Explanation =
   | (ImageIdentity & {
@@ -29,15 +40,26 @@ export type Explanation =
       readonly grid: number;
       /** The cosine of each patch with the label: grid² values, row after row, each in [-1, 1]. */
       readonly cosines: Float32Array;
+      /** How much each patch speaks for the label, grid², row after row. Comparable within this map alone. */
+      readonly map: Float32Array;
+      readonly measure: MapMeasure;
       /** The heat map over the picture, as a PNG. */
       overlay(): Promise<Uint8Array>;
+      /** The photograph, the map over it, the label, its score and the scale of the colours, as a PNG. */
+      picture(caption?: { readonly score?: number }): Promise<Uint8Array>;
     })
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
+const MEASURES: Readonly<Record<MapMeasure, string>> = {
+  'class activation': 'how much each patch activates classes like the label',
+  cosine: 'the cosine of each patch with the label',
+};
+
 /**
- * The cosine of each patch of an image with a label. The feature of a patch is the embedding that the image would have if the
- * pooling used this patch only ({@link patchFeatureGraph}). docs/explain.md says when that misleads. It always runs on the CPU
- * in fp32.
+ * How much each patch of an image speaks for a label. A patch's feature is what the image's embedding would be if the pooling
+ * looked at this patch alone ({@link patchFeatureGraph}); the map is its cosine with the label. A trunk with a classifier of its own
+ * has a class activation map instead. Both were chosen by the pointing game (docs/explain.md). Runs on the CPU in fp32, whatever
+ * the model runs on.
  *
  * @throws UsageError if the model consists of ONNX files, because their inner values cannot be read
  * @throws LabelsError if the label or a template cannot be used; ModelError if the graph cannot be opened or run
@@ -60,9 +82,27 @@ export async function explainImage(
     const image = await decode(bytes, source.name, completeDecode(decoding), shortSideWanted(preprocessing));
     const pixels = normalize(fitImage(image, preprocessing), preprocessing);
     const { grid, patch } = contents.architecture.image;
-    const values = cosines(await patchFeatures(contents, pixels, threads), rows).data;
-    const overlay = () => drawOverlay(image, preprocessing, { grid, patch, values });
-    return { ok: true, ...identity, label: checked.label, grid, cosines: values, overlay };
+    const { features, activation } = await patchFeatures(contents, pixels, rows, threads);
+    const values = cosines(features, rows).data;
+    const map = activation ?? values;
+    const measure = activation === undefined ? 'cosine' : 'class activation';
+    const gridMap = { grid, patch, values: map };
+    return {
+      ok: true,
+      ...identity,
+      label: checked.label,
+      grid,
+      cosines: values,
+      map,
+      measure,
+      overlay: () => drawOverlay(image, preprocessing, gridMap),
+      picture: ({ score } = {}) =>
+        drawHeatMap(image, preprocessing, gridMap, {
+          label: checked.label,
+          measure: MEASURES[measure],
+          ...(score !== undefined && { score }),
+        }),
+    };
   } catch (error) {
     if (error instanceof ImageError) return { ok: false, ...identity, error };
     throw error;
@@ -81,19 +121,31 @@ export function requireCheckpoint({ name, contents }: Pick<Clip, 'name' | 'conte
   );
 }
 
-/** @param pixels [3, S, S]; @returns [grid², D] */
+/**
+ * @param pixels [3, S, S]
+ * @param label [1, D]
+ * @returns the features [grid², D], and the activation map [grid²] if the model has one
+ */
 async function patchFeatures(
   { checkpoint, architecture }: Source,
   pixels: Float32Array,
+  label: UnitRows,
   threads: number,
-): Promise<UnitRows> {
-  const graph = { bytes: patchFeatureGraph(checkpoint, architecture), weights: { folder: checkpoint.folder } };
+): Promise<{ readonly features: UnitRows; readonly activation: Float32Array | undefined }> {
+  const bytes = patchFeatureGraph(checkpoint, architecture);
+  const graph = { bytes, weights: { folder: checkpoint.folder } };
   const session = await openSession(graph, { threads, provider: 'cpu', device: 0, once: true });
   try {
     const side = architecture.image.imageSize;
-    const feed = { type: 'float32', data: pixels, shape: [1, 3, side, side] } as const;
-    const [features] = await session.run({ [PATCH_PIXELS]: feed }, [PATCH_EMBEDS]);
-    return l2Normalize(features as Matrix);
+    const image = { type: 'float32', data: pixels, shape: [1, 3, side, side] } as const;
+    if (!hasActivation(architecture)) {
+      const [features] = await session.run({ [PATCH_PIXELS]: image }, [PATCH_EMBEDS]);
+      return { features: l2Normalize(features as Matrix), activation: undefined };
+    }
+    const text = { type: 'float32', data: label.data, shape: [1, label.columns] } as const;
+    const feeds = { [PATCH_PIXELS]: image, [LABEL_EMBEDS]: text };
+    const [features, activation] = await session.run(feeds, [PATCH_EMBEDS, ACTIVATION]);
+    return { features: l2Normalize(features as Matrix), activation: (activation as Matrix).data };
   } finally {
     await session.release();
   }

@@ -2,7 +2,7 @@ import type { Clip } from './clip.ts';
 import type { Embedded } from './embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from './errors.ts';
 import type { ImageIdentity } from './image/source.ts';
-import { cosines, dot, l2Normalize, type Matrix, row, rowOf, type UnitRows } from './tensor.ts';
+import { cosines, dot, l2Normalize, type Matrix, rowOf, type UnitRows } from './tensor.ts';
 import { expandTemplates, promptsOf } from './text/prompts.ts';
 
 /** What is searched for. Texts and pictures add up; texts of `without` are subtracted. */
@@ -83,6 +83,7 @@ export async function findImages(
   let best: (Found & { readonly order: number })[] = [];
   const failed: Unread[] = [];
   let order = 0;
+  let floor = threshold; // what is not above the last that was kept is not kept either
   const byRank = (a: (typeof best)[number], b: (typeof best)[number]) => b.cosine - a.cosine || a.order - b.order;
   for await (const one of images) {
     if (!one.ok) {
@@ -90,12 +91,17 @@ export async function findImages(
       failed.push(unread);
       continue;
     }
-    const { ok: _, embedding, ...identity } = one;
-    if (order === 0) cosines(embedding, query); // throws if the dimensions differ
-    const cosine = dot(row(embedding, 0), row(query, 0));
-    if (cosine >= threshold) best.push({ ...identity, cosine, order });
+    if (order === 0) cosines(one.embedding, query); // throws if the two are not of one space
+    const cosine = dot(one.embedding.data, query.data);
+    if (cosine >= floor) {
+      const { ok: _, embedding: __, ...identity } = one;
+      best.push({ ...identity, cosine, order });
+    }
     order++;
-    if (best.length > 2 * top + 1000) best = best.sort(byRank).slice(0, top);
+    if (best.length > 2 * top + 1000) {
+      best = best.sort(byRank).slice(0, top);
+      floor = best.at(-1)?.cosine ?? threshold;
+    }
   }
   const found = best.sort(byRank).slice(0, top);
   return { found: found.map(({ order: _, ...one }) => one), failed, compared: order };

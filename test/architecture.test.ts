@@ -8,9 +8,10 @@ import { repository } from './paths.ts';
 const LAYERS: readonly (readonly string[])[] = [
   ['bin/'],
   ['src/cli/'],
+  ['src/page/'],
   ['src/index.ts', 'src/server/', 'src/remote/'],
   ['src/output/'],
-  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/tagging/'],
+  ['src/classifier.ts', 'src/explain.ts', 'src/find.ts', 'src/lint-labels.ts', 'src/reference.ts', 'src/tagging/'],
   ['src/classes.ts', 'src/sorting/'],
   ['src/rules.ts'],
   ['src/learn/'],
@@ -38,6 +39,9 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   'p-retry': /^src\/hub\/retry\.ts$/,
   valibot: /^src\/(hub|server|remote)\//,
   '@fastify/busboy': /^src\/server\/multipart\.ts$/,
+  '@valibot/to-json-schema': /^src\/server\/operations\.ts$/,
+  preact: /^src\/page\//,
+  'prom-client': /^src\/server\/metrics\.ts$/,
   'fastest-levenshtein': /^src\/(hub\/near-names|cli\/help\/mistakes)\.ts$/,
   picocolors: /^src\/(output|cli)\//,
   'tar-stream': /^src\/inputs\/tar\/members\.ts$/,
@@ -60,7 +64,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
 const files = [
   ...readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).map((file) => `src/${file}`),
   ...readdirSync(join(repository, 'bin')).map((file) => `bin/${file}`),
-].filter((file) => /\.(ts|js)$/.test(file));
+].filter((file) => /\.(tsx?|js)$/.test(file));
 const source = (file: string) => readFileSync(join(repository, file), 'utf8');
 const imports = files.flatMap((file) =>
   ts.preProcessFile(source(file)).importedFiles.map(({ fileName }) => ({
@@ -71,6 +75,7 @@ const imports = files.flatMap((file) =>
           .replace('dist/bundle/serve.js', 'src/embed/serve.ts')
           .replace('dist/bundle/heic-serve.js', 'src/image/heic-serve.ts')
           .replace('dist/bundle/probe-provider.js', 'src/model/probe-provider.ts')
+          .replace('dist/bundle/heat-map-serve.js', 'src/server/heat-map-serve.ts')
       : fileName,
   })),
 );
@@ -125,7 +130,7 @@ describe('the source tree', () => {
     const users = imports.filter(
       ({ file, imported }) => imported.startsWith('src/server/') && !file.startsWith('src/server/'),
     );
-    expect(new Set(users.map(({ file }) => file))).toEqual(new Set(['src/cli/serve/run.ts']));
+    expect(new Set(users.map(({ file }) => file))).toEqual(new Set(['src/cli/serve/run.ts', 'bin/heat-map.js']));
   });
 
   it('uses the process in bin only', () => {

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { loadModel } from '../src/clip.ts';
 import { explainImage, requireCheckpoint } from '../src/explain.ts';
+import { drawHeatMap } from '../src/image/heat-map.ts';
 import { colourAt, drawOverlay } from '../src/image/overlay.ts';
 import { describeModel } from '../src/model/describe.ts';
 import { openSession } from '../src/model/session.ts';
@@ -90,6 +91,63 @@ describe('explainImage', () => {
     expect(bad).toMatchObject({ ok: false, image: 'bad', error: { code: 'E_FORMAT' } });
     await expect(explainImage(clip, image, ' ')).rejects.toMatchObject({ code: 'E_LABELS' });
     await clip.release();
+  });
+});
+
+describe('the heat map of the starter', () => {
+  it('is a class activation map that points at the object, also where it is small', async () => {
+    // The rocket in a corner of a plain grey picture: the brightest patch must lie in this corner.
+    const rocket = await sharp('examples/rocket.jpg').resize(110, 110, { fit: 'cover' }).png().toBuffer();
+    const clip = await loadModel('starter', { threads: 1 });
+    for (const [left, top] of [
+      [0, 0],
+      [150, 150],
+    ] as const) {
+      const bytes = await sharp({ create: { width: 260, height: 260, channels: 3, background: '#778' } })
+        .composite([{ input: rocket, left, top }])
+        .png()
+        .toBuffer();
+      const found = await explainImage(clip, { name: 'corner', bytes }, 'rocket', { threads: 1 });
+      if (!found.ok) throw found.error;
+      expect(found).toMatchObject({ measure: 'class activation', grid: 9 });
+      const at = found.map.indexOf(Math.max(...found.map));
+      const [x, y] = [(((at % 9) + 0.5) * 260) / 9, ((Math.floor(at / 9) + 0.5) * 260) / 9];
+      expect([x > left && x < left + 110, y > top && y < top + 110]).toEqual([true, true]);
+    }
+    await clip.release();
+  });
+});
+
+describe('a heat map', () => {
+  const preprocessing = {
+    size: 32,
+    resizeTo: 32,
+    fit: 'crop',
+    rounding: 'even',
+    filter: 'bicubic',
+    divisor: 255,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+  } as const;
+
+  it('shows label, score, photograph, map and scale, each at its place', async () => {
+    const plain = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(90) };
+    const map = { grid: 4, patch: 8, values: Float32Array.from({ length: 16 }, (_, n) => n) };
+    const caption = { label: 'Käfer <&>', measure: 'the cosine' };
+    const draw = async (score?: number) =>
+      sharp(await drawHeatMap(plain, preprocessing, map, { ...caption, ...(score !== undefined && { score }) }))
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+    const { data, info } = await draw(0.5);
+    const pixel = (x: number, y: number) => [...data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3)];
+    expect(pixel(24 + 320, 84 + 320)).toEqual([90, 90, 90]); // the photograph, as it is
+    expect(pixel(2 * 24 + 640 + 80, 84 + 80)).toEqual(colourAt(0).map((level) => Math.round((level + 90) / 2)));
+    const dark = (top: number, bottom: number) =>
+      [...data.subarray(top * info.width * 3, bottom * info.width * 3)].filter((level) => level < 100).length;
+    expect(dark(18, 45)).toBeGreaterThan(300); // the label, without any font of the system
+    expect(dark(50, 72)).toBeGreaterThan(300); // the score
+    expect(dark(info.height - 40, info.height - 10)).toBeGreaterThan(300); // the ends of the scale
+    expect((await draw(0.6)).data.equals(data)).toBe(false);
   });
 });
 

@@ -18,7 +18,7 @@ describe.skipIf(!existsSync(types))('the package (after npm run build)', () => {
     const paths = files.map(({ path }) => path);
     expect(paths.filter((path) => path.endsWith('.d.ts'))).toEqual(['dist/bundle/index.d.ts']);
     const expected =
-      /^(bin|dist\/bundle|man|models(\/(cards|labels|starter))?)\/[^/]+$|^(CHANGELOG|README)\.md$|^(LICENSE|package\.json)$/u;
+      /^(bin|dist\/bundle|man|models(\/(cards|labels|reference|starter))?)\/[^/]+$|^(CHANGELOG|README)\.md$|^(LICENSE|package\.json)$/u;
     expect(paths.filter((path) => !expected.test(path))).toEqual([]);
     expect(paths).toContain('models/starter/model.safetensors');
   });

@@ -1,3 +1,6 @@
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { loadModel } from '../src/clip.ts';
@@ -25,4 +28,12 @@ describe('a checkpoint that a library saved has the probabilities that this libr
     expect(distances).toHaveLength(images.length * labels.length);
     expect(Math.max(...distances)).toBeLessThan(1e-5);
   });
+});
+
+it('names what a text encoder of sentence-transformers lacks', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'peers-'));
+  const source = fixture('peers/sentence-transformers');
+  await cp(source, folder, { recursive: true, filter: (path) => !path.includes('0_CLIPModel') });
+  await expect(loadModel(folder)).rejects.toThrow(/holds a text encoder of sentence-transformers only/);
+  await rm(folder, { recursive: true });
 });

@@ -224,6 +224,23 @@ describe('ONNX models give the scores of the checkpoint that they were exported 
       /no fp32 ONNX file of an image encoder; choose the precision of one of onnx\/text_model_quantized.onnx/,
     );
   });
+
+  it.each([
+    ['fp16', ['vision_model_fp16', 'text_model_fp16', 'vision_model_q4', 'text_model_q4', 'text_model']],
+    ['q4', ['vision_model_q4', 'text_model_q4', 'text_model_fp16']],
+  ])('without fp32 in the first precision that has both encoders: %s', async (dtype, names) => {
+    const graphs = Object.fromEntries(
+      names.map((name) => [
+        `onnx/${name}.onnx`,
+        name.startsWith('v') ? imageGraph(floats, images) : textGraph(ids, texts),
+      ]),
+    );
+    const folder = await folderOf(`only-${dtype}`, graphs, HUGGING_FACE);
+    expectNative(await scores(folder, { logitScale: 40 }));
+    const model = await loadModel(folder, { logitScale: 40 });
+    expect(model.dtype).toBe(dtype);
+    await model.release();
+  });
 });
 
 describe('ONNX models are refused', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { rollup } from 'rollup';
+import { buildPage } from './page.js';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const ENTRIES = [
@@ -13,6 +14,7 @@ const ENTRIES = [
   'dist/embed/serve.js',
   'dist/image/heic-serve.js',
   'dist/model/probe-provider.js',
+  'dist/server/heat-map-serve.js',
 ];
 const STATIC = ['import-statement'];
 /** For packages in CommonJS. */
@@ -47,11 +49,13 @@ await copyFile(
   join(repository, OUT, 'parquet_wasm_bg.wasm'),
 );
 
+const pageInputs = await buildPage(repository, OUT);
+
 /** The folders of the packages that are in the bundle. */
 const packages = new Set(
-  [metafile, sharp]
-    .flatMap(({ inputs }) => Object.keys(inputs))
-    .flatMap((path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? []),
+  [...[metafile, sharp].flatMap(({ inputs }) => Object.keys(inputs)), ...pageInputs].flatMap(
+    (path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? [],
+  ),
 );
 const licences = await Promise.all(
   [...packages].sort().map(async (folder) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Embedded, ImageEncoder, Stage } from '../embed/encoder.ts';
+import type { Embedded, ImageEncoder, Recall, Stage } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { SmallFileReader } from '../image/small-file.ts';
@@ -9,13 +9,15 @@ import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { PROVIDERS, type Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
-import { stampKey } from './stamp.ts';
+import { stamper, stampKey } from './stamp.ts';
 import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once by Node's four threads. */
 const READERS = 4;
 /** Files read at once if a disk may not answer. A read that never ends keeps one of the 64 threads of such a run. */
 const WARY_READERS = 32;
+/** If so many looks at files take longer than these milliseconds each, the next ones are left to other threads. */
+const [LOOKS, SLOW_MS] = [64, 5];
 /** Bytes of larger files are not passed on: the decoder reads the file again. */
 const LARGE_BYTES = 16_000_000;
 
@@ -83,11 +85,28 @@ export class CachedImages implements ImageEncoder {
     }
   }
 
+  /** Files that lie on a disk that may not answer are looked at in other threads. */
+  async recall(options: DecodeOptions): Promise<Recall | undefined> {
+    if (this.patience !== undefined) return undefined;
+    this.store ??= this.cache.open('images', { wait: true });
+    const store = await this.store;
+    const stampOfFile = stamper(options);
+    const pace = { looks: 0, since: performance.now(), isSlow: false };
+    return (source) => {
+      if (source.kind !== 'file' || pace.isSlow) return undefined;
+      if (pace.looks++ % LOOKS === 0) pace.since = performance.now();
+      const stamp = stampOfFile(source.path);
+      if (pace.looks % LOOKS === 0) pace.isSlow = performance.now() - pace.since > LOOKS * SLOW_MS;
+      const embedding = stamp && this.lookUp(store, stamp, options);
+      return embedding && { ok: true, ...identityOf(source), embedding };
+    };
+  }
+
   private lookUp(store: EmbeddingStore | undefined, key: Buffer, { maxPixels }: DecodeOptions): UnitRows | undefined {
     const stored = store?.get(key);
     if (stored === undefined || stored.notes[0] > maxPixels) return undefined;
-    const providers = PROVIDERS.filter((one) => one !== 'auto');
-    this.lastProvider = providers.find((one) => PROVIDERS.indexOf(one) === stored.notes[1]);
+    const provider = PROVIDERS[stored.notes[1]];
+    this.lastProvider = provider === 'auto' ? undefined : provider;
     return stored.embedding;
   }
 

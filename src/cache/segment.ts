@@ -25,6 +25,8 @@ export type Stored = Omit<Entry, 'key'>;
 const MAX_BLOCK = 65_536;
 const [KEY, NOTES] = [32, 8];
 const SLAB_ROWS = 256;
+/** Bytes of one read of records that follow each other. */
+const READ_AHEAD = 262_144;
 
 /** A segment that is being written has another ending; whoever reads takes both. */
 export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
@@ -49,6 +51,8 @@ export class SegmentReader {
   /** The data of a record and its sha256. */
   private readonly scratch: Buffer;
   private slab = new Float32Array();
+  /** The bytes of the file from `start` to `end`, and where the last record ended. */
+  private readonly ahead = { start: 0, end: 0, last: 0, bytes: undefined as Buffer | undefined };
 
   private constructor(
     readonly path: string,
@@ -109,7 +113,7 @@ export class SegmentReader {
     const { scratch } = this;
     const body = DIGEST + KEY + NOTES + 4 * this.columns;
     try {
-      if (readSync(this.file, scratch, DIGEST + KEY, this.recordBytes, place) !== this.recordBytes) return undefined;
+      if (!this.copyRecord(place)) return undefined;
       scratch.set(key, DIGEST);
       if (!sha256(scratch.subarray(0, body)).equals(scratch.subarray(body))) return undefined;
       const data = this.newRow();
@@ -120,6 +124,24 @@ export class SegmentReader {
     } catch {
       return undefined; // the disk itself is damaged
     }
+  }
+
+  /** Records are mostly read in the order in which they were written, so one read of the file fetches many. */
+  private copyRecord(place: number): boolean {
+    const { scratch, ahead } = this;
+    const end = place + this.recordBytes;
+    if (place < ahead.start || end > ahead.end) {
+      const isNext = place >= ahead.last && place - ahead.last < READ_AHEAD / 2;
+      ahead.last = end;
+      if (!isNext) return readSync(this.file, scratch, DIGEST + KEY, this.recordBytes, place) === this.recordBytes;
+      ahead.bytes ??= Buffer.allocUnsafeSlow(READ_AHEAD + this.recordBytes);
+      ahead.start = place;
+      ahead.end = place + readSync(this.file, ahead.bytes, 0, ahead.bytes.length, place);
+      if (end > ahead.end) return false;
+    }
+    ahead.last = end;
+    ahead.bytes?.copy(scratch, DIGEST + KEY, place - ahead.start, end - ahead.start);
+    return true;
   }
 
   /** Rows share large buffers, because 100,000 small allocations would take most of the time. */
@@ -206,7 +228,7 @@ export class SegmentWriter {
   }
 }
 
-/** Node has the short way since 20.12. */
-function sha256(bytes: Uint8Array): Buffer {
-  return 'hash' in crypto ? crypto.hash('sha256', bytes, 'buffer') : digestOf(bytes);
+/** Node has a shorter function since 20.12. */
+export function sha256(bytes: Uint8Array | string): Buffer {
+  return 'hash' in crypto ? crypto.hash('sha256', bytes, 'buffer') : digestOf(Buffer.from(bytes));
 }

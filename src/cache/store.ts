@@ -22,12 +22,6 @@ export interface Keeping {
   readonly limit: number;
 }
 
-/** Where a segment holds an embedding. */
-interface Place {
-  readonly segment: SegmentReader;
-  readonly at: number;
-}
-
 /**
  * Embeddings on disk, by a key of 32 bytes. All embeddings of a store share its facts (the model, its precision, …).
  *
@@ -36,7 +30,6 @@ interface Place {
  */
 export class EmbeddingStore {
   private readonly segments: SegmentReader[] = [];
-  private readonly places = new Map<string, Place>();
   private readonly damaged = new Set<SegmentReader>();
   private readonly used = new Set<SegmentReader>();
   private readonly rubbish: string[] = [];
@@ -88,17 +81,22 @@ export class EmbeddingStore {
   private add(segment: SegmentReader): void {
     this.segments.push(segment);
     if (!segment.whole) this.damaged.add(segment);
-    for (const [key, at] of segment.places) this.places.set(key, { segment, at });
   }
 
   /** @returns undefined if there is no embedding, or it is damaged: it is then computed again */
   get(key: Buffer): Stored | undefined {
-    const place = this.places.get(key.toString('latin1'));
-    if (place === undefined) return undefined;
-    const stored = place.segment.read(key, place.at);
-    if (stored === undefined) this.damaged.add(place.segment);
-    else this.used.add(place.segment);
-    return stored;
+    const name = key.toString('latin1');
+    for (const segment of this.segments) {
+      const place = segment.places.get(name);
+      if (place === undefined) continue;
+      const stored = segment.read(key, place);
+      if (stored === undefined) this.damaged.add(segment);
+      else {
+        this.used.add(segment);
+        return stored;
+      }
+    }
+    return undefined;
   }
 
   /** Stores an embedding. It is written in the background. */
@@ -136,7 +134,6 @@ export class EmbeddingStore {
       this.giveUp(error);
     }
     for (const segment of this.segments.splice(0)) segment.close();
-    this.places.clear();
   }
 
   /** The time of a segment is that of its last use. Another user's stays as it is, as does one on a read-only disk. */

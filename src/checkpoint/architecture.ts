@@ -4,7 +4,7 @@ export interface Transformer {
   readonly layers: number;
   readonly heads: number;
   readonly mlpWidth: number;
-  readonly activation: 'quick_gelu' | 'gelu' | 'gelu_pytorch_tanh';
+  readonly activation: 'quick_gelu' | 'gelu' | 'gelu_pytorch_tanh' | 'relu' | 'silu';
   /** Added to the variance by every layer norm. */
   readonly epsilon: number;
 }
@@ -98,7 +98,7 @@ export type TextPooling =
   | { readonly at: 'last token' }
   /** CoCa: the model's own token after the prompt; `padding` is the id of the padding. */
   | { readonly at: 'appended token'; readonly padding: number }
-  /** BERT's first token. */
+  /** The first token, as BERT has it. */
   | { readonly at: 'class token' }
   /** The mean over all tokens that are not padding. */
   | { readonly at: 'mean' };
@@ -116,6 +116,8 @@ export interface TextTransformer extends Transformer, TextInput {
   readonly kind: 'transformer';
   /** Whether attention is causal: a token attends to itself and earlier tokens only. */
   readonly causal: boolean;
+  /** Padding is not seen: the graph takes an attention mask. */
+  readonly masksPadding: boolean;
 }
 
 /** BERT (Devlin et al. 2019) and its successors: norms after each sum, and every token attends to every other. */

@@ -57,6 +57,11 @@ export class ConfigReader {
     return this.fields[key] === true;
   }
 
+  /** Whether a field is false; one that is missing is not. */
+  isFalse(key: string): boolean {
+    return this.fields[key] === false;
+  }
+
   choice<const T extends string>(key: string, choices: readonly T[]): T | undefined {
     const value = this.fields[key] ?? undefined;
     if (value === undefined) return undefined;

@@ -56,8 +56,12 @@ export class Expectation {
     for (const part of ['running_mean', 'running_var']) this.shape(`${name}.${part}`, [width]);
   }
 
-  attention(name: string, width: number): void {
-    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) this.linear(`${name}.${part}`, width, width);
+  attention(name: string, width: number, bias = true): void {
+    for (const part of ['q_proj', 'k_proj', 'v_proj']) {
+      this.shape(`${name}.${part}.weight`, [width, width]);
+      if (bias) this.shape(`${name}.${part}.bias`, [width]);
+    }
+    this.linear(`${name}.out_proj`, width, width);
   }
 
   mlp(name: string, width: number, hidden: number): void {

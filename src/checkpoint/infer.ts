@@ -38,6 +38,6 @@ function imageTower(
 }
 
 function textTower(expect: Expectation, root: ConfigReader, embedding: number): TextTower {
-  if (expect.has('text_model.embeddings.token_type_embeddings.weight')) return bert(expect, root, embedding);
+  if (expect.has('text_model.embeddings.norm.weight')) return bert(expect, root, embedding);
   return textTransformer(expect, root, embedding);
 }

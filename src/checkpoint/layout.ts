@@ -68,6 +68,11 @@ const HUGGING_FACE: Renames = [
   [/^(text_model\.embeddings)\.position_embeddings\./u, '$1.position_embedding.'],
   [/^(text_model\.embeddings)\.LayerNorm\./u, '$1.norm.'],
   [/^((text|vision)_model\.encoder)\.layer\./u, '$1.layers.'],
+  [/^text_model\.transformer\.layer\./u, 'text_model.encoder.layers.'], // DistilBertModel
+  [/\.attention\.(q|k|v|out)_lin\./u, '.self_attn.$1_proj.'],
+  [/\.sa_layer_norm\./u, '.layer_norm1.'],
+  [/\.output_layer_norm\./u, '.layer_norm2.'],
+  [/\.ffn\.lin([12])\./u, '.mlp.fc$1.'],
   [/\.attention\.(self|attention)\.(query|key|value)\./u, '.self_attn.$2.'],
   [/\.attention\.output\.dense\./u, '.self_attn.out_proj.'],
   [/\.attention\.output\.LayerNorm\./u, '.layer_norm1.'],
@@ -112,7 +117,7 @@ function commonPrefix(names: readonly string[]): string {
   return PREFIXES.find((prefix) => names.length > 0 && names.every((name) => name.startsWith(prefix))) ?? '';
 }
 
-const PREFIXES = ['module.', 'model.', 'clip.'] as const;
+const PREFIXES = ['module.', 'model.', 'clip.', '_orig_mod.'] as const;
 
 function rename(entry: TensorEntry, renames: Renames): TensorEntry {
   const name = renames.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), entry.name);

@@ -38,7 +38,7 @@ export function openModel(
     env: io.env,
     provider,
     ...(device !== undefined && { device }),
-    dtype,
+    ...(dtype && { dtype }),
     batch,
     // A few lines of SVG can take minutes to draw.
     isolate: amount !== 'one' || options.allowSvg === true || io.isWary === true ? true : 'foreign',

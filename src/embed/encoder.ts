@@ -4,6 +4,7 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
+import { createBreath } from './breath.ts';
 import { Held } from './held.ts';
 import type { PageOfImage } from './pages.ts';
 
@@ -28,15 +29,20 @@ export interface ImageEncoder {
    * @throws ClipError if the model cannot be opened or run
    */
   encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded>;
+  /** What finds the embeddings that need not be computed; absent if there are none. */
+  recall?(options: DecodeOptions): Promise<Recall | undefined>;
   release(): Promise<void>;
 }
+
+/** The embedding of an image that is known, at once; undefined if it is not, or if that takes long to find out. */
+export type Recall = (source: ImageSource) => Embedded | undefined;
 
 /** The most bytes in memory of images that are given as bytes, such as members of a tar. One more image may be held. */
 const MAX_HELD_BYTES = 64_000_000;
 
 /**
  * The embedding of every image, in order. At most `ahead` images are in progress, so memory does not grow with their number or size,
- * and a slow reader slows down the work.
+ * and a slow reader slows down the work. Known images come at once, up to the first that is not known.
  *
  * @param signal once it is aborted, its reason is thrown
  */
@@ -59,7 +65,42 @@ export function encodeAll(
       held.release(bytesOf(image));
     }
   };
-  return pMapIterable(held.throttle(images, bytesOf), encode, { concurrency: ahead });
+  const encodeRest = (rest: AsyncIterable<ImageSource | PageOfImage>) =>
+    pMapIterable(rest, encode, { concurrency: ahead });
+  const throttled = held.throttle(images, bytesOf);
+  if (encoder.recall === undefined || (options.page ?? 1) > 1) return encodeRest(throttled);
+  return knownFirst(throttled, () => encoder.recall?.({ ...options, page: 1 }), encodeRest, signal);
+}
+
+async function* knownFirst(
+  images: AsyncGenerator<ImageSource | PageOfImage>,
+  open: () => Promise<Recall | undefined> | undefined,
+  encodeRest: (rest: AsyncIterable<ImageSource | PageOfImage>) => AsyncIterable<Embedded>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Embedded> {
+  try {
+    const recall = await open();
+    const breath = createBreath();
+    for (;;) {
+      const next = await images.next();
+      if (next.done) return;
+      signal?.throwIfAborted();
+      const known = 'source' in next.value ? undefined : recall?.(next.value);
+      if (known === undefined) {
+        yield* encodeRest(withFirst(next.value, images));
+        return;
+      }
+      yield known;
+      await breath();
+    }
+  } finally {
+    await images.return(undefined);
+  }
+}
+
+async function* withFirst<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
 }
 
 function bytesOf(image: ImageSource | PageOfImage): number {

@@ -25,6 +25,7 @@ export function fetchingEncoder(
   };
   return {
     provider: () => encoder.provider(),
+    ...(encoder.recall && { recall: (options) => encoder.recall?.(options) ?? Promise.resolve(undefined) }),
     release: () => encoder.release(),
     async encode(source, options, onStage) {
       if (source.kind === 'file') return encoder.encode(source, options, onStage);

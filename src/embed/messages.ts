@@ -29,7 +29,8 @@ export const OUT_OF_THREADS = 72;
 /** What a worker process needs to open the same model. */
 export interface Setup extends Machine, Workload {
   readonly model: string;
-  readonly dtype: Dtype;
+  /** As it was asked for. */
+  readonly dtype?: Dtype;
 }
 
 /** The first request to a worker process. */

@@ -58,16 +58,9 @@ export interface Encoders {
  * @throws ModelError if the logit scale is unknown
  */
 export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {
-  const {
-    threads = usableCores(),
-    provider = 'auto',
-    device = 0,
-    dtype = 'fp32',
-    batch = 8,
-    isolate = false,
-  } = options;
+  const { threads = usableCores(), provider = 'auto', device = 0, dtype, batch = 8, isolate = false } = options;
   const machine = { threads, provider, device, once: options.few ?? false };
-  const setup = { ...machine, model: name, dtype, batch, decoders: DECODERS };
+  const setup = { ...machine, model: name, ...(dtype && { dtype }), batch, decoders: DECODERS };
   const keeping = isolate ? await keepingOf(model, options) : undefined;
   const isForeign = model.contents.kind === 'onnx';
   const scoring = await chooseScoring(model, options, async () =>

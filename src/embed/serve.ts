@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/describe.ts';
+import type { ModelDescription } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
 import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
@@ -56,10 +57,10 @@ export function serveImages(channel: Channel): void {
     }
     if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, post, flush) });
     if (request.kind === 'scale') {
-      const { model, dtype, threads } = request.setup;
+      const { threads } = request.setup;
       return post({
         kind: 'scale',
-        logitScale: await measureLogitScale(await describeModel(model, { dtype }), threads),
+        logitScale: await measureLogitScale(await describe(request.setup), threads),
       });
     }
     const { id, source, options } = request;
@@ -92,7 +93,7 @@ async function labelRows(
   post: (reply: Reply) => void,
   flush: () => void,
 ): Promise<LabelRows> {
-  const described = await describeModel(setup.model, { dtype: setup.dtype });
+  const described = await describe(setup);
   const texts: TextEncoder = {
     tokenizer: described.tokenizer,
     withTextTower: (use, count) =>
@@ -104,7 +105,11 @@ async function labelRows(
   return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
 }
 
-async function openEncoder({ model, dtype, batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {
-  const described = await describeModel(model, { dtype });
+async function openEncoder({ batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {
+  const described = await describe(machine);
   return encodeInProcess(described, () => openImageTower(described, machine), { batch, decoders });
+}
+
+function describe({ model, dtype }: Pick<Setup, 'model' | 'dtype'>): Promise<ModelDescription> {
+  return describeModel(model, dtype === undefined ? {} : { dtype });
 }

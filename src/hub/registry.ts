@@ -34,8 +34,14 @@ const Attention = v.object({
 
 /** The hyper-parameters of both encoders. They are compared with the weights after the download. */
 const Shape = v.object({
-  image: v.object({ ...Attention.entries, patch: Whole }),
-  text: v.object({ ...Attention.entries, vocabulary: Whole }),
+  image: v.union([
+    v.object({ kind: v.literal('resnet'), width: Whole, layers: v.pipe(v.array(Whole), v.length(4)) }),
+    v.object({ kind: v.optional(v.literal('vit'), 'vit'), ...Attention.entries, patch: Whole }),
+  ]),
+  text: v.union([
+    v.object({ kind: v.picklist(['bert', 'xlm-roberta']), ...Attention.entries, vocabulary: Whole, positions: Whole }),
+    v.object({ kind: v.optional(v.literal('transformer'), 'transformer'), ...Attention.entries, vocabulary: Whole }),
+  ]),
   /** D, the width of the space that images and texts share. */
   embedding: Whole,
 });
@@ -70,8 +76,9 @@ const Card = v.object({
     logitScale: v.nullable(v.number()),
     logitBias: v.nullable(v.number()),
   }),
-  imagenetZeroShot: v.object({ top1: v.number(), source: Text }),
-  /** Facts that no source confirms. */
+  /** Null if no source has a figure that can be compared. */
+  imagenetZeroShot: v.nullable(v.object({ top1: v.number(), source: Text })),
+  /** What no source settles. */
   unverified: v.array(Text),
 });
 

@@ -15,7 +15,13 @@ export class NothingToLoad extends ModelError {}
 /** Each part of a model may have several forms, the best first; a form needs all of its files. */
 type Part = readonly (readonly string[])[];
 
-const TOKENIZER: Part = [['tokenizer.json'], ['vocab.json', 'merges.txt'], ['vocab.txt']];
+const TOKENIZER: Part = [
+  ['tokenizer.json'],
+  ['vocab.json', 'merges.txt'],
+  ['vocab.txt'],
+  ['spiece.model'],
+  ['sentencepiece.bpe.model'],
+];
 const CONFIG: Part = [['config.json']];
 const IMAGES: Part = [['preprocessor_config.json'], ['processor_config.json']];
 const HUGGING_FACE = [CONFIG, IMAGES, TOKENIZER];

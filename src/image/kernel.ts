@@ -1,5 +1,5 @@
-/** The kernels that CLIP models are trained with. They become wider when an image is reduced, which avoids aliasing. */
-export type Filter = 'bicubic' | 'bilinear' | 'lanczos';
+/** Pillow's filters. All but nearest widen with the reduction, so that they antialias; models are trained with bicubic or bilinear. */
+export type Filter = 'nearest' | 'lanczos' | 'bilinear' | 'bicubic' | 'box' | 'hamming';
 
 /** The needed range of output pixels on one axis. */
 export interface Span {
@@ -23,7 +23,17 @@ export interface Kernel {
 /** Fractional bits of the integer weights, as in Pillow: 32 minus 8 for a pixel minus 2 for overshoot. */
 const PRECISION = 22;
 
-const FILTERS: Readonly<Record<Filter, { readonly support: number; readonly at: (x: number) => number }>> = {
+/** Pillow has these in single precision. */
+const HAMMING = [Math.fround(0.54), Math.fround(0.46)] as const;
+
+const FILTERS: Readonly<
+  Record<Exclude<Filter, 'nearest'>, { readonly support: number; readonly at: (x: number) => number }>
+> = {
+  box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  hamming: {
+    support: 1,
+    at: (x) => (Math.abs(x) < 1 ? sinc(x) * (HAMMING[0] + HAMMING[1] * Math.cos(x * Math.PI)) : 0),
+  },
   bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
@@ -43,14 +53,8 @@ function sinc(x: number): number {
 
 /** The weights of the needed output pixels, computed in double precision and in Pillow's order of operations. */
 export function axisKernel(input: number, { resized, first, length }: Span, filter: Filter): Kernel {
-  if (resized === input) {
-    return {
-      starts: Int32Array.from({ length }, (_, i) => first + i),
-      lengths: new Int32Array(length).fill(1),
-      weights: new Int32Array(length).fill(1 << PRECISION),
-      stride: 1,
-    };
-  }
+  if (resized === input) return onePixelEach(Int32Array.from({ length }, (_, i) => first + i));
+  if (filter === 'nearest') return onePixelEach(nearest(input / resized, first, length));
   const { support: radius, at } = FILTERS[filter];
   const scale = input / resized;
   const widening = Math.max(scale, 1);
@@ -77,4 +81,22 @@ export function axisKernel(input: number, { resized, first, length }: Span, filt
     lengths[i] = count;
   }
   return { starts, lengths, weights, stride };
+}
+
+function onePixelEach(starts: Int32Array): Kernel {
+  const { length } = starts;
+  return {
+    starts,
+    lengths: new Int32Array(length).fill(1),
+    weights: new Int32Array(length).fill(1 << PRECISION),
+    stride: 1,
+  };
+}
+
+/** The pixel under the middle of each output pixel, which Pillow finds by adding the scale up (Geometry.c, ImagingScaleAffine). */
+function nearest(scale: number, first: number, length: number): Int32Array {
+  const starts = new Int32Array(length);
+  let middle = scale * 0.5;
+  for (let i = 0; i < first + length; i++, middle += scale) if (i >= first) starts[i - first] = Math.trunc(middle);
+  return starts;
 }

@@ -35,7 +35,7 @@ export function drawOverlay(
   preprocessing: Preprocessing,
   { grid, patch, values }: GridMap,
 ): Promise<Uint8Array> {
-  const zoom = Math.ceil(SIDE / (grid * patch));
+  const zoom = zoomOf({ grid, patch });
   const seen = fitImage(image, preprocessing, zoom);
   const cell = patch * zoom;
   const side = Math.round(grid * cell);
@@ -60,6 +60,11 @@ export function drawOverlay(
   }
   const raw = { width: side, height: side + SCALE_LINES, channels: 3 } as const;
   return sharp()(data, { raw, limitInputPixels: false }).png().toBuffer();
+}
+
+/** Pixels of the overlay on a side of a pixel of the model's input. */
+export function zoomOf({ grid, patch }: Pick<GridMap, 'grid' | 'patch'>): number {
+  return Math.ceil(SIDE / (grid * patch));
 }
 
 /** Whether a cell begins at a pixel. Cells of a convolution's map may have a fractional width. */

@@ -8,9 +8,9 @@ export type PerChannel = readonly [number, number, number];
 export interface Preprocessing {
   /** S, the side of the model's input in pixels. */
   readonly size: number;
-  /** What is resized before the crop: the short side, both sides, or nothing. */
-  readonly fit: 'crop' | 'squash' | 'none';
-  /** The length of the resized side, usually S. A shorter side than S is padded with black. */
+  /** What is resized before the middle is cut out: the short side, both sides, the long side, or nothing. */
+  readonly fit: 'crop' | 'squash' | 'pad' | 'none';
+  /** Its length before the crop; as a rule S. What is shorter than S is padded with black. */
   readonly resizeTo: number;
   /** How half a pixel at the start of the crop is rounded: down as in transformers, or to the even pixel as in torchvision and open_clip. */
   readonly rounding: 'down' | 'even';
@@ -36,12 +36,16 @@ export function fitImage(
   const short = Math.min(image.width, image.height);
   const side = size * zoom;
   const axis = (length: number): Span => {
-    const long = Math.trunc((resizeTo * zoom * length) / short);
-    const resized = { crop: length === short ? resizeTo * zoom : long, squash: resizeTo * zoom, none: length * zoom }[
-      fit
-    ];
+    const wanted = resizeTo * zoom;
+    const resized = {
+      crop: () => (length === short ? wanted : Math.trunc((wanted * length) / short)),
+      squash: () => wanted,
+      pad: () => roundHalfEven(length / (Math.max(image.width, image.height) / wanted)), // open_clip, ResizeKeepRatio
+      none: () => length * zoom,
+    }[fit]();
     const half = (resized - side) / 2;
-    return { resized, first: rounding === 'down' ? Math.floor(half) : roundHalfEven(half), length: side };
+    const first = fit === 'pad' ? Math.ceil(half) : rounding === 'down' ? Math.floor(half) : roundHalfEven(half);
+    return { resized, first, length: side };
   };
   const [columns, rows] = [axis(image.width), axis(image.height)];
   const seen = resample(image, inside(columns), inside(rows), filter);
@@ -64,7 +68,7 @@ function pad({ width, height, data }: RgbImage, side: number, left: number, top:
   return { width: side, height: side, data: square };
 }
 
-/** The short side after resizing. Infinite if nothing is resized. */
+/** The short side of the picture that is resampled, at most; no picture is large enough if nothing is resized. */
 export function shortSideWanted({ fit, resizeTo }: Preprocessing): number {
   return fit === 'none' ? Number.POSITIVE_INFINITY : resizeTo;
 }

@@ -65,7 +65,10 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
       for await (const path of expand(arg, options)) {
         if (tars === undefined && isTarName(path)) throw noTars(path);
         if (!isOurs(path)) found = foundHere = true;
-        else
+        else if (arg !== STDIN && !isTarName(path)) {
+          found = foundHere = true;
+          yield fileAt(path);
+        } else
           for await (const image of imagesAt(path, arg, options)) {
             found = foundHere = true;
             yield image;
@@ -98,7 +101,11 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
 async function* imagesAt(path: Path, arg: Path, options: ImageOptions): AsyncGenerator<ImageSource> {
   if (arg === STDIN && options.stdin !== undefined) yield stdinImage(options.stdin);
   else if (isTarName(path)) yield* tarImages(path, options);
-  else yield inheritedImage(path) ?? sourceOf(path);
+  else yield fileAt(path);
+}
+
+function fileAt(path: Path): ImageSource {
+  return inheritedImage(path) ?? sourceOf(path);
 }
 
 function noTars(path: Path): UsageError {

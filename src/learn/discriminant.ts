@@ -1,5 +1,6 @@
 import { row, type UnitRows } from '../tensor.ts';
 import { cholesky, solveLower, solveUpper } from './cholesky.ts';
+import { multiply } from './products.ts';
 import type { ClassStatistics } from './statistics.ts';
 
 /**
@@ -122,7 +123,7 @@ export function leaveOneOut(
   const products = new Float64Array(classCount);
   for (const [n, own] of classes.entries()) {
     const picture = solveLower(lower, row(pictures, n));
-    for (let c = 0; c < classCount; c++) products[c] = dot(picture, classOf(c));
+    multiply(white, picture, products);
     const count = counts[own] as number;
     const gramOwn = rowOf(own);
     // apart = picture − own mean; without the picture, the own mean moves by −apart / (count − 1) and the centre by a share of it.

@@ -3,13 +3,14 @@ import type { Embedded } from '../embed/encoder.ts';
 import { type ImageError, LabelsError, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageInput } from '../image/given.ts';
-import { stack, type UnitRows } from '../tensor.ts';
+import { row, stack, type UnitRows } from '../tensor.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
 import { expandTemplates, promptsOf } from '../text/prompts.ts';
 import { contradictions, type Examples, groupBursts, select } from './bursts.ts';
 import { leaveOneOut, priorOf } from './discriminant.ts';
 import type { Learned, LearnedLabel } from './learned.ts';
 import { judgeLeftOut, type LeftOut } from './left-out.ts';
+import { multiply } from './products.ts';
 import { addStatistics, type ClassStatistics, statisticsOf, withClasses } from './statistics.ts';
 import { chooseWeights, type Evidence } from './weights.ts';
 import { neutralWhereWordless } from './words.ts';
@@ -192,13 +193,11 @@ function evidenceOf(
     tested.map((n) => classes[n] as number),
   );
   const words = new Float64Array(used.length * classCount);
-  for (let n = 0; n < used.length; n++)
-    for (let c = 0; c < classCount; c++) {
-      let cosine = 0;
-      for (let d = 0; d < text.columns; d++)
-        cosine += (chosen.data[n * text.columns + d] as number) * (text.data[c * text.columns + d] as number);
-      words[n * classCount + c] = logitScale * cosine;
-    }
+  for (let n = 0; n < used.length; n++) {
+    const cosines = words.subarray(n * classCount, (n + 1) * classCount);
+    multiply(text.data, row(chosen, n), cosines);
+    for (let c = 0; c < classCount; c++) cosines[c] = logitScale * (cosines[c] as number);
+  }
   return {
     evidence: {
       classCount,

@@ -85,9 +85,15 @@ function addTile(scatter: Float64Array, block: Float64Array, width: number, i: n
     s13 += a1 * b3;
   }
   const first = i * width + j;
-  for (const [k, sum] of [s00, s01, s02, s03].entries()) scatter[first + k] = (scatter[first + k] as number) + sum;
-  for (const [k, sum] of [s10, s11, s12, s13].entries())
-    scatter[first + width + k] = (scatter[first + width + k] as number) + sum;
+  add(scatter, first, s00, s01, s02, s03);
+  add(scatter, first + width, s10, s11, s12, s13);
+}
+
+function add(to: Float64Array, at: number, a: number, b: number, c: number, d: number): void {
+  to[at] = (to[at] as number) + a;
+  to[at + 1] = (to[at + 1] as number) + b;
+  to[at + 2] = (to[at + 2] as number) + c;
+  to[at + 3] = (to[at + 3] as number) + d;
 }
 
 /**

@@ -1,10 +1,7 @@
-import { join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
-import { readModelJson } from '../checkpoint/config.ts';
 import { storageOf } from '../checkpoint/convert.ts';
 import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { exists } from '../disk/exists.ts';
 import { ModelError } from '../errors.ts';
 import { once } from '../once.ts';
 import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
@@ -12,7 +9,7 @@ import { loadTokenizer } from '../text/tokenizer.ts';
 import { convertedWeights } from './converted-weights.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from './description.ts';
 import type { ModelLocation } from './find.ts';
-import { readModelFolder } from './folder.ts';
+import { readModelFolder, readTokenizerConfig } from './folder.ts';
 import { readImport } from './imports.ts';
 import { optimizedGraph } from './optimized-graph.ts';
 import { parsePreprocessing } from './preprocessing.ts';
@@ -60,6 +57,7 @@ export async function describeCheckpoint(
   return {
     name,
     folder,
+    dtype,
     contents: { kind: 'checkpoint', checkpoint, architecture, graphs },
     preprocessing: parsePreprocessing(
       preprocessor,
@@ -96,9 +94,4 @@ async function readScoring(checkpoint: Checkpoint, { loss }: Architecture): Prom
     );
   }
   return loss === 'sigmoid' ? { logitScale, logitBias } : { logitScale };
-}
-
-async function readTokenizerConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
-  const file = 'tokenizer_config.json';
-  return (await exists(join(folder, file))) ? readModelJson(folder, file) : {};
 }

@@ -36,6 +36,7 @@ async function describeReadyMade(
   return {
     name,
     folder,
+    dtype: readyMade.dtype,
     contents: { kind: 'onnx', readyMade },
     preprocessing,
     tokens,

@@ -46,6 +46,8 @@ export type Contents =
 export interface ModelDescription {
   readonly name: string;
   readonly folder: string;
+  /** Precision of the weights: fp32, fp16 or int8, or of an ONNX model another one, such as q4. */
+  readonly dtype: string;
   readonly contents: Contents;
   readonly preprocessing: Preprocessing;
   readonly tokens: TextShape;
@@ -58,7 +60,10 @@ export interface ModelDescription {
 }
 
 export interface DescribeOptions {
-  /** Precision of the weights: a checkpoint is converted, and an ONNX model must have a file of this precision. @default 'fp32' */
+  /**
+   * Precision of the weights: a checkpoint is converted, and an ONNX model must have a file of this precision.
+   * @default 'fp32'; what an ONNX model without fp32 has
+   */
   readonly dtype?: Dtype;
   /** Environment variables that say where the cache folder is. @default those of the process */
   readonly env?: Env;

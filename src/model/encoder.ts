@@ -1,5 +1,6 @@
 import type { Port } from '../onnx/ports.ts';
 import { type Matrix, stack } from '../tensor.ts';
+import { masked } from '../text/tokenizer.ts';
 import type { Feed, Session } from './session.ts';
 import { fixed, type ImageWiring, INT32, type TextWiring, type Wiring } from './wiring.ts';
 
@@ -75,25 +76,31 @@ export async function encodeTexts(
   return { rows: prompts.length, columns: sorted.columns, data };
 }
 
-/** Token ids, padded with zeros after the end-of-text token, and the attention mask if the graph has that input. */
+/** Token ids, filled up with zeros after the end of text, and which of them are seen if the graph asks for it. */
 export function textFeeds(
-  { input, mask, length }: TextWiring,
+  { input, mask, types, length }: TextWiring,
   prompts: readonly (readonly number[])[],
   count: number,
 ): Record<string, Feed> {
   const longest = length ?? Math.max(...prompts.map((prompt) => prompt.length));
   const ids = new Int32Array(count * longest);
-  const ones = new Int32Array(count * longest);
+  const seen = new Int32Array(count * longest);
   for (const [n, prompt] of prompts.entries()) {
-    ids.set(prompt, n * longest);
-    ones.fill(1, n * longest, n * longest + prompt.length);
+    for (const [t, id] of prompt.entries()) {
+      ids[n * longest + t] = id < 0 ? masked(id) : id;
+      seen[n * longest + t] = id < 0 ? 0 : 1;
+    }
   }
   const feed = (port: Port, data: Int32Array): Feed => {
     const shape = [count, longest];
     if (port.elementType === INT32) return { type: 'int32', data, shape };
     return { type: 'int64', data: BigInt64Array.from(data, BigInt), shape };
   };
-  return { [input.name]: feed(input, ids), ...(mask && { [mask.name]: feed(mask, ones) }) };
+  return {
+    [input.name]: feed(input, ids),
+    ...(mask && { [mask.name]: feed(mask, seen) }),
+    ...(types && { [types.name]: feed(types, new Int32Array(count * longest)) }),
+  };
 }
 
 /** A blank image, because a joint graph needs an image even if only texts are encoded. */

@@ -7,6 +7,7 @@ import { type Checkpoint, isRecord, readCheckpoint } from '../checkpoint/safeten
 import { readShards } from '../checkpoint/shards.ts';
 import { ModelError } from '../errors.ts';
 import { refuseByConfig, whatIsThere } from './foreign.ts';
+import { imageFolder, readModules, withSentenceEncoder } from './sentence-transformers.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -21,11 +22,15 @@ export interface ModelFolder {
   readonly library: 'transformers' | 'open_clip';
 }
 
-const SHARDED = 'model.safetensors.index.json';
-/** The names that open_clip's own loader accepts. */
+/** Both are names that open_clip's own loader takes. */
 const OPEN_CLIP = ['open_clip_model.safetensors', 'open_clip_pytorch_model.safetensors'] as const;
-/** The files of a checkpoint in the layout of transformers. */
-const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
+/** A checkpoint in the layout of transformers: whole or the index of its shards, first those without a variant such as fp16. */
+const TRANSFORMERS = [
+  /^model\.safetensors$/u,
+  /^model\.safetensors\.index\.json$/u,
+  /^model\.\w+\.safetensors$/u,
+  /^model\.safetensors\.index\.\w+\.json$/u,
+] as const;
 
 /**
  * Reads a folder in the layout of transformers (model.safetensors or its shards, config.json, and processor_config.json or
@@ -37,7 +42,12 @@ const TRANSFORMERS = ['model.safetensors', SHARDED] as const;
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const names = await readdir(folder);
   const config = names.includes('config.json') ? await readModelJson(folder, 'config.json') : undefined;
-  const weights = TRANSFORMERS.find((name) => names.includes(name));
+  const modules = names.includes('modules.json') ? await readModules(folder, config) : undefined;
+  if (modules !== undefined) {
+    const clip = await readModelFolder(await imageFolder(folder));
+    return { ...clip, ...(await withSentenceEncoder(folder, modules, clip)) };
+  }
+  const weights = weightsIn(names);
   const openClip = OPEN_CLIP.find((name) => names.includes(name));
   // A mirror of timm has both: its own image encoder as model.safetensors, and the whole CLIP for open_clip.
   if (openClip !== undefined && (weights === undefined || isTimm(config))) {
@@ -46,16 +56,23 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     return { checkpoint, ...terms, library: 'open_clip' };
   }
   if (config !== undefined) refuseByConfig(config, folder);
-  const stored = await (weights === SHARDED
-    ? readShards(folder, SHARDED)
-    : readCheckpoint(join(folder, 'model.safetensors')));
+  const file = weights ?? 'model.safetensors';
+  const stored = await (file.endsWith('.json') ? readShards(folder, file) : readCheckpoint(join(folder, file)));
   const library = [...stored.tensors.keys()].some((name) => name.startsWith('visual.')) ? 'open_clip' : 'transformers';
+  const terms = config ?? (await readModelJson(folder, 'config.json'));
+  const masks = library === 'transformers' && makesMask(await readTokenizerConfig(folder, names));
   return {
     checkpoint: withHuggingFaceNames(stored),
-    config: config ?? (await readModelJson(folder, 'config.json')),
+    config: masks ? { ...terms, text_config: { ...Object(terms['text_config']), masks_padding: true } } : terms,
     preprocessor: await readImageProcessor(folder, names),
     library,
   };
+}
+
+/** tokenizer_config.json; empty if there is none. */
+export async function readTokenizerConfig(folder: string, names?: readonly string[]): Promise<Fields> {
+  const file = 'tokenizer_config.json';
+  return (names ?? (await readdir(folder))).includes(file) ? readModelJson(folder, file) : {};
 }
 
 /** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json. */
@@ -78,17 +95,27 @@ export async function readImageProcessor(folder: string, names: readonly string[
  */
 export async function checkpointFolder(folder: string): Promise<string | undefined> {
   const names: string[] = await readdir(folder).catch(() => []);
-  if ([...TRANSFORMERS, ...OPEN_CLIP].some((name) => names.includes(name))) return folder;
+  if (weightsIn(names) !== undefined || OPEN_CLIP.some((name) => names.includes(name))) return folder;
   const inner = names.includes('modules.json') && names.find((name) => /^0_/u.test(name));
   return inner ? checkpointFolder(join(folder, inner)) : undefined;
 }
 
-/** @returns an error that says what the folder contains instead of a model */
+function weightsIn(names: readonly string[]): string | undefined {
+  return TRANSFORMERS.map((pattern) => names.find((name) => pattern.test(name))).find((name) => name !== undefined);
+}
+
+/** @throws ModelError that says what the folder holds instead of a model */
 export async function nothingToRun(folder: string): Promise<ModelError> {
   return whatIsThere(folder, await readdir(folder).catch(() => []));
 }
 
-/** Whether this is a config.json of timm: it has an architecture, but no model_type as in transformers. */
+/** Whether transformers' tokenizer makes an attention mask, so that padding is not seen. */
+export function makesMask(tokenizer: Fields): boolean {
+  const names = tokenizer['model_input_names'];
+  return !Array.isArray(names) || names.includes('attention_mask');
+}
+
+/** timm's config.json names an architecture of its own where transformers' has a model_type. */
 function isTimm(config: Fields | undefined): boolean {
   return typeof config?.['architecture'] === 'string' && config['model_type'] === undefined;
 }

@@ -47,13 +47,32 @@ export function refuseByConfig(config: Fields, folder: string): void {
       'use a SigLIP 2 of a fixed image size, such as google/siglip2-base-patch16-224',
     );
   }
+  if (type === 'vision-text-dual-encoder') refusePair(config, folder);
   const isHeaded = /For(?!ZeroShot)[A-Z]\w+$/u.test(name);
   if (type !== undefined && (isHeaded || !KNOWN_TYPES.includes(type))) {
     throw new ModelError(`${folder} holds a ${name} (${String(type)}), which is not supported`, SUPPORTED);
   }
 }
 
-/** The error for a folder without a checkpoint and without ONNX files: what it contains instead, and what to do. */
+/** Image and text models that a VisionTextDualEncoderModel may be made of. */
+const PAIRS = {
+  vision_config: ['vit', 'clip', 'clip_vision_model', 'siglip_vision_model'],
+  text_config: ['bert', 'roberta', 'xlm-roberta', 'camembert'],
+} satisfies Readonly<Record<string, readonly unknown[]>>;
+
+/** @throws ModelError naming the half of a VisionTextDualEncoderModel that is not supported */
+function refusePair(config: Fields, folder: string): void {
+  for (const [half, known] of Object.entries<readonly unknown[]>(PAIRS)) {
+    const { model_type: type } = Object(config[half]);
+    if (type === undefined || known.includes(type)) continue;
+    throw new ModelError(
+      `${folder} holds a VisionTextDualEncoderModel with a ${type}, which is not supported`,
+      `supported are ${PAIRS.vision_config.join(', ')} as image encoder, and ${PAIRS.text_config.join(', ')} as text encoder`,
+    );
+  }
+}
+
+/** What a folder without a checkpoint and without ONNX graphs holds instead, and what to do about it. */
 export function whatIsThere(folder: string, names: readonly string[]): ModelError {
   const refuse = (what: string, next: string) => new ModelError(`${folder} contains ${what}`, next);
   if (names.includes('adapter_config.json')) {

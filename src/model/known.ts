@@ -73,7 +73,14 @@ function factsOfCard(card: ModelCard) {
   const { title, licence, preprocessing, imagenetZeroShot } = card;
   const speed = speedOf(blueprint(card).architecture);
   const { size: inputSize } = preprocessing;
-  return { title, inputSize, licence, top1: imagenetZeroShot.top1, ...(speed && { speed }), card };
+  return {
+    title,
+    inputSize,
+    licence,
+    ...(imagenetZeroShot && { top1: imagenetZeroShot.top1 }),
+    ...(speed && { speed }),
+    card,
+  };
 }
 
 /** The facts in the folder of a model; empty if the model is damaged. */

@@ -7,9 +7,12 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Pillow's resampling constants, which preprocessor_config.json uses. */
 const FILTERS: ReadonlyMap<unknown, Filter> = new Map([
+  [0, 'nearest'],
   [1, 'lanczos'],
   [2, 'bilinear'],
   [3, 'bicubic'],
+  [4, 'box'],
+  [5, 'hamming'],
 ]);
 
 /** OpenAI's channel means and deviations, the defaults of Hugging Face's CLIPImageProcessor. */
@@ -36,7 +39,7 @@ export function parsePreprocessing(
   const wrong = (field: string, next = `use a config for RGB images of ${imageSize} × ${imageSize} pixels`) =>
     new ModelError(`${field} in the image processor's config (${folder}) is ${JSON.stringify(config[field])}`, next);
   const filter = FILTERS.get(config['resample'] ?? 3);
-  if (filter === undefined) throw wrong('resample', 'supported are 1 (Lanczos), 2 (bilinear) and 3 (bicubic)');
+  if (filter === undefined) throw wrong('resample', "use one of Pillow's filters: 0 to 5");
   const shared = { size: imageSize, rounding, filter, ...normalization(config, wrong) };
 
   const squashes = SQUASHING.test(String(config['image_processor_type'] ?? config['feature_extractor_type'] ?? ''));
@@ -46,9 +49,12 @@ export function parsePreprocessing(
     if (crops) return { ...shared, fit: 'none', resizeTo: imageSize };
     throw wrong('do_resize', 'a model needs images of one size: set do_resize or do_center_crop to true');
   }
+  if (config['do_pad'] === true) throw wrong('do_pad', 'pictures are padded only up to crop_size: set do_pad to false');
+  if (typeof config['crop_pct'] === 'number') throw wrong('crop_pct', 'use an image processor with size and crop_size');
+  if (config['fit'] === 'pad') return { ...shared, fit: 'pad', resizeTo: imageSize }; // open_clip's resize_mode longest
   const size = config['size'] ?? imageSize;
   const resizeTo = sideOf(size);
-  if (resizeTo === undefined) throw wrong('size');
+  if (resizeTo === undefined || (isRecord(size) && 'longest_edge' in size)) throw wrong('size');
   const shortestEdge = isRecord(size) ? size['shortest_edge'] !== undefined : typeof size === 'number' && !squashes;
   if (!crops && (shortestEdge || resizeTo !== imageSize)) throw wrong(shortestEdge ? 'do_center_crop' : 'size');
   return { ...shared, fit: shortestEdge ? 'crop' : 'squash', resizeTo };

@@ -7,19 +7,17 @@ import { ModelError } from '../errors.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import { type GraphPorts, type Port, readPorts } from '../onnx/ports.ts';
 import type { TextShape } from '../text/tokenizer.ts';
-
-import type { Dtype } from './choices.ts';
-
+import { DTYPES, type Dtype } from './choices.ts';
+import { makesMask } from './folder.ts';
 import { FOLDERS } from './links.ts';
 import { parsePreprocessing } from './preprocessing.ts';
+import { cleaningOfSiglip, paddingSideOfSiglip } from './text-shape.ts';
 import { checkWidths, type ImageWiring, type TextWiring, type Wiring, wire } from './wiring.ts';
 
-/** File names of each precision. Others, such as 4 bits, are used only if there is nothing else. */
-const VARIANTS: Readonly<Record<Dtype, RegExp>> = {
-  fp32: /^(?!.*_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$).*\.onnx$/u,
-  fp16: /_fp16\.onnx$/u,
-  int8: /_(int8|quantized|uint8)\.onnx$/u,
-};
+/** The end of a file's name that tells its precision. */
+const SUFFIX = /_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$/u;
+/** Other names of int8. */
+const INT8: ReadonlySet<string | undefined> = new Set(['quantized', 'uint8']);
 
 /** An encoder of an ONNX model. */
 interface Tower<W> {
@@ -29,6 +27,8 @@ interface Tower<W> {
 
 /** A model that consists of ONNX files, whoever exported them. */
 export interface ReadyMade {
+  /** The precision of its files: one of {@link DTYPES}, or another one, such as q4. */
+  readonly dtype: string;
   readonly image: Tower<{ readonly image: ImageWiring }>;
   /** The same file as `image` if one graph contains both encoders (a joint graph). */
   readonly text: Tower<{ readonly text: TextWiring }>;
@@ -42,7 +42,7 @@ export interface ReadyMade {
 
 /**
  * Reads a folder of ONNX files. The inputs and outputs of each graph tell what it encodes. If there is more than one precision,
- * the requested one is used.
+ * the requested one is used, else the first of fp32, fp16, int8 and others that has both encoders.
  *
  * @returns undefined if the folder has no ONNX file
  * @throws ModelError if an encoder or its projection is missing, the widths differ, or a config is missing
@@ -50,35 +50,63 @@ export interface ReadyMade {
 export async function readReadyMade(folder: string, dtype: Dtype | undefined): Promise<ReadyMade | undefined> {
   const files = await onnxFiles(folder);
   if (files.length === 0) return undefined;
-  const graphs = await Promise.all(filesOf(files, dtype).map((file) => openGraph(join(folder, file))));
-  const split = graphs.filter(({ wiring }) => (wiring.image === undefined) !== (wiring.text === undefined));
-  const candidates = [...split, ...graphs.filter((graph) => !split.includes(graph))];
-  const image = candidates.find(({ wiring }) => wiring.image !== undefined);
-  const text = candidates.find(({ wiring }) => wiring.text !== undefined);
+  const found = await findEncoders(folder, files, dtype === undefined ? precisionsOf(files) : [dtype]);
+  const { image, text } = found;
   if (image?.wiring.image === undefined || text?.wiring.text === undefined) {
     throw new ModelError(
-      `${folder} has no ${dtype ?? 'fp32'} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
-      `choose the precision of one of ${files.join(', ')} with \`dtype\``,
+      `${folder} has no ${found.dtype} ONNX file of ${image === undefined ? 'an image' : 'a text'} encoder`,
+      dtype === undefined
+        ? `use a folder with both encoders in one precision, not only ${files.join(', ')}`
+        : `choose the precision of one of ${files.join(', ')} with \`dtype\``,
     );
   }
   checkWidths(image.wiring.image.output, text.wiring.text.output, folder);
   const configs = await findConfigs(folder);
   return {
+    dtype: found.dtype,
     image: { path: image.path, wiring: { ...image.wiring, image: image.wiring.image } },
     text: { path: text.path, wiring: { ...text.wiring, text: text.wiring.text } },
     logits: image === text ? image.ports.outputs.find(({ name }) => name === 'logits_per_image') : undefined,
     preprocessing: preprocessingOf(configs, folder, image.wiring.image),
-    tokens: textShape(configs.model ?? {}, text.wiring.text),
+    tokens: textShape(configs, text.wiring.text),
     tokenizerFolder: configs.tokenizerFolder,
   };
 }
 
-/** The files of a precision. Without a requested one: those of fp32, or of the only precision there is. */
-function filesOf(files: readonly string[], dtype: Dtype | undefined): readonly string[] {
-  const asked = files.filter((file) => VARIANTS[dtype ?? 'fp32'].test(file));
-  if (dtype !== undefined || asked.length > 0) return asked;
-  const suffixes = new Set(files.map((file) => /_[^_]+\.onnx$/u.exec(file)?.[0]));
-  return suffixes.size === 1 ? files : [];
+type OpenGraph = Awaited<ReturnType<typeof openGraph>>;
+
+interface Encoders {
+  readonly dtype: string;
+  readonly image: OpenGraph | undefined;
+  readonly text: OpenGraph | undefined;
+}
+
+/** The encoders of the first precision that has both; else what the first precision has. */
+async function findEncoders(folder: string, files: readonly string[], dtypes: readonly string[]): Promise<Encoders> {
+  let first: Encoders | undefined;
+  for (const dtype of dtypes) {
+    const own = files.filter((file) => precisionOf(file) === dtype);
+    const graphs = await Promise.all(own.map((file) => openGraph(join(folder, file))));
+    const split = graphs.filter(({ wiring }) => (wiring.image === undefined) !== (wiring.text === undefined));
+    const candidates = [...split, ...graphs.filter((graph) => !split.includes(graph))];
+    const image = candidates.find(({ wiring }) => wiring.image !== undefined);
+    const text = candidates.find(({ wiring }) => wiring.text !== undefined);
+    if (image !== undefined && text !== undefined) return { dtype, image, text };
+    first ??= { dtype, image, text };
+  }
+  return first ?? { dtype: 'fp32', image: undefined, text: undefined };
+}
+
+function precisionOf(file: string): string {
+  const suffix = SUFFIX.exec(file)?.[1];
+  return INT8.has(suffix) ? 'int8' : (suffix ?? 'fp32');
+}
+
+/** The precisions of files, the best first. */
+function precisionsOf(files: readonly string[]): string[] {
+  const all = new Set(files.map(precisionOf));
+  const usual = DTYPES.filter((dtype) => all.has(dtype));
+  return [...new Set([...usual, ...[...all].sort()])];
 }
 
 async function openGraph(path: string): Promise<{ path: string; ports: GraphPorts; wiring: Wiring }> {
@@ -103,6 +131,8 @@ interface Configs {
   readonly openClip: Json | undefined;
   /** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json */
   readonly imageProcessor: unknown;
+  /** tokenizer_config.json */
+  readonly tokenizer: Json;
   readonly tokenizerFolder: string;
 }
 
@@ -112,7 +142,9 @@ async function findConfigs(folder: string): Promise<Configs> {
   const openClip = await findJson(folder, 'preprocess_cfg.json');
   const processor = await findJson(folder, 'processor_config.json');
   const imageProcessor = (await findJson(folder, 'preprocessor_config.json')) ?? processor?.['image_processor'];
-  return { model, openClip, imageProcessor, tokenizerFolder: (await folderWith(folder, 'tokenizer.json')) ?? folder };
+  const tokenizer = (await findJson(folder, 'tokenizer_config.json')) ?? {};
+  const tokenizerFolder = (await folderWith(folder, 'tokenizer.json')) ?? folder;
+  return { model, openClip, imageProcessor, tokenizer, tokenizerFolder };
 }
 
 function preprocessingOf(
@@ -148,11 +180,11 @@ function sideOf({ crop_size: crop, size }: Json): number | undefined {
   return undefined;
 }
 
-/** The vocabulary of SigLIP 1; SigLIP 2 has a larger one. */
-const SIGLIP_1_VOCABULARY = 32_000;
+/** Model types whose text encoder is a BERT. */
+const BERTS: readonly unknown[] = ['chinese_clip', 'vision-text-dual-encoder'];
 
 /** SigLIP's prompts are padded to the context. CLIP's prompts end with the end-of-text token. */
-function textShape(config: Json, { length }: TextWiring): TextShape {
+function textShape({ model: config = {}, tokenizer }: Configs, { length }: TextWiring): TextShape {
   const text = typeof config['text_config'] === 'object' ? { ...config['text_config'] } : {};
   const number = (key: string) => {
     const value = (text as Record<string, unknown>)[key];
@@ -166,10 +198,17 @@ function textShape(config: Json, { length }: TextWiring): TextShape {
     ...(siglip
       ? {
           pooling: { at: 'last token' },
-          cleaning: vocabulary === SIGLIP_1_VOCABULARY ? 'siglip' : 'siglip2',
-          padding: { to: 'context', id: 'pad_token' },
+          cleaning: cleaningOfSiglip(tokenizer, vocabulary),
+          padding: {
+            to: 'context',
+            id: 'pad_token',
+            side: paddingSideOfSiglip(tokenizer),
+            seen: !makesMask(tokenizer),
+          },
         }
-      : { pooling: { at: 'greatest id' }, cleaning: 'openai', padding: 'none' }),
+      : BERTS.includes(config['model_type'])
+        ? { pooling: { at: 'class token' }, cleaning: 'none', padding: 'none' }
+        : { pooling: { at: 'greatest id' }, cleaning: 'openai', padding: 'none' }),
   };
 }
 

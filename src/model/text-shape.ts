@@ -4,30 +4,67 @@ import type { Cleaning } from '../text/cleaning.ts';
 import type { Padding, TextShape } from '../text/tokenizer.ts';
 import type { ModelFolder } from './folder.ts';
 
-/** SigLIP 1 was trained without punctuation. It is recognised by the class of its tokenizer or, if that is missing, by its vocabulary. */
+type Fields = Readonly<Record<string, unknown>>;
+
+/** SigLIP 1 was trained without punctuation; its tokenizer's class tells it or, if that is missing, its vocabulary. */
 const SIGLIP_1 = { tokenizer: 'SiglipTokenizer', vocabulary: 32_000 } as const;
 
-/** How texts are prepared for a text encoder: like in the library that saved the model. */
+/** Classes of transformers that leave a text as it is, and so all that there is to do to tokenizer.json. */
+const PLAIN = /^(PreTrainedTokenizer|TokenizersBackend)/u;
+
+/** What a SigLIP's tokenizer of transformers does to a text. @param tokenizer tokenizer_config.json */
+export function cleaningOfSiglip(tokenizer: Fields, vocabulary: number): Cleaning {
+  const kind = String(tokenizer['tokenizer_class'] ?? '');
+  if (kind.startsWith(SIGLIP_1.tokenizer) || (kind === '' && vocabulary === SIGLIP_1.vocabulary)) {
+    return tokenizer['do_lower_case'] === false ? 'siglip cased' : 'siglip';
+  }
+  return PLAIN.test(kind) && tokenizer['do_lower_case'] !== true ? 'none' : 'siglip2';
+}
+
+/** transformers pads the prompts of every SigLIP to this length (pipelines/zero_shot_image_classification.py). */
+const SIGLIP_LENGTH = 64;
+
+/** Classes of transformers that put padding before the text unless told otherwise. */
+const LEFT = /^(Siglip2|Gemma)Tokenizer/u;
+
+/** Where a SigLIP's tokenizer of transformers puts padding. @param tokenizer tokenizer_config.json */
+export function paddingSideOfSiglip(tokenizer: Fields): 'left' | 'right' {
+  const { padding_side: side, tokenizer_class: kind } = tokenizer;
+  if (side === 'left' || side === 'right') return side;
+  return LEFT.test(String(kind)) ? 'left' : 'right';
+}
+
+/** How texts are prepared for a text tower: as the library does it that the model was saved with. */
 export function textShape(
   { config, library }: Pick<ModelFolder, 'config' | 'library'>,
   text: TextTower,
-  tokenizerConfig: Readonly<Record<string, unknown>>,
+  tokenizer: Fields,
 ): TextShape {
-  const { context, vocabulary, pooling } = text;
+  const { vocabulary, pooling } = text;
   const terms = isRecord(config['text_config']) ? config['text_config'] : {};
+  const isSiglip = library === 'transformers' && pooling.at === 'last token';
   const cleaning = (): Cleaning => {
-    if (terms['cleaning'] === 'canonical' || terms['cleaning'] === 'open_clip') return terms['cleaning'];
+    const said = OPEN_CLIP_CLEANING.find((one) => one === terms['cleaning']);
+    if (said !== undefined) return said;
     if (text.kind === 'bert') return 'none';
-    if (pooling.at !== 'last token') return 'openai';
-    const isFirst = String(tokenizerConfig['tokenizer_class'] ?? '').startsWith(SIGLIP_1.tokenizer);
-    return isFirst || vocabulary === SIGLIP_1.vocabulary ? 'siglip' : 'siglip2';
+    return isSiglip ? cleaningOfSiglip(tokenizer, vocabulary) : 'openai';
   };
   const padding = (): Padding => {
+    if (text.kind === 'bert') return 'none';
     if (pooling.at === 'appended token') return { to: 'one more token', id: pooling.padding };
-    if (pooling.at !== 'last token') return 'none';
-    return library === 'open_clip' && terms['pads_with'] === 0
-      ? { to: 'context', id: 0 }
-      : { to: 'context', id: 'pad_token' };
+    if (text.causal && pooling.at !== 'last token') return 'none'; // what follows the end of text is never seen
+    const side = isSiglip ? paddingSideOfSiglip(tokenizer) : 'right';
+    const id = terms['pads_with'] === 0 ? 0 : 'pad_token';
+    return { to: 'context', id, side, seen: !text.masksPadding };
   };
-  return { context, vocabulary, pooling, cleaning: cleaning(), padding: padding() };
+  return {
+    context: isSiglip ? Math.min(text.context, SIGLIP_LENGTH) : text.context,
+    vocabulary,
+    pooling,
+    cleaning: cleaning(),
+    padding: padding(),
+    ...(terms['strips_separator'] === true && { separator: 'stripped' as const }),
+  };
 }
+
+const OPEN_CLIP_CLEANING = ['canonical', 'open_clip', 'open_clip lower'] as const;

@@ -22,6 +22,8 @@ export interface ImageWiring {
 export interface TextWiring {
   readonly input: Port;
   readonly mask: Port | undefined;
+  /** Takes 0 for each token of the first sentence, which is all of a prompt. */
+  readonly types: Port | undefined;
   readonly output: Port;
   /** T, if the graph fixes it: prompts are padded to it. */
   readonly length: number | undefined;
@@ -45,7 +47,7 @@ export function wire({ inputs, outputs, batchDependent }: GraphPorts, path: stri
   const integers = inputs.filter(
     ({ shape, elementType }) => shape.length === 2 && [INT32, INT64].includes(elementType),
   );
-  const ids = integers.find(({ name }) => !/mask|position/u.test(name));
+  const ids = integers.find(({ name }) => !/mask|position|type/u.test(name));
   const huge = [image, ids].find((port) => port && sizeOf(port) > MOST_NUMBERS);
   if (huge !== undefined)
     throw new ModelError(
@@ -65,6 +67,7 @@ export function wire({ inputs, outputs, batchDependent }: GraphPorts, path: stri
       text: {
         input: ids,
         mask: integers.find(({ name }) => name.includes('mask')),
+        types: integers.find(({ name }) => name.includes('type')),
         output: findOutput(outputs, TEXT_OUTPUTS, path),
         length: fixed(ids.shape[1]),
       },

@@ -23,9 +23,11 @@ function bertTextTower(g: GraphBuilder, text: Bert, ids: Value, output: Value): 
   const seen = g.cast(g.node('Not', [isPadding]), 'I32'); // [B, T]
   const embedded = textEmbedding(g, `${MODEL}.embeddings`, ids, text.width, text.firstPosition);
   const tokens = { split: embedded.split, causal: false, seen };
-  const types = g.weight(`${MODEL}.embeddings.token_type_embeddings.weight`);
-  const first = g.node('Gather', [types, g.int64s(0)]); // [1, width]: a prompt is one sentence
-  let x = layerNorm(g, `${MODEL}.embeddings.norm`, g.node('Add', [embedded.x, first]), text); // [B·T, width]
+  const types = `${MODEL}.embeddings.token_type_embeddings.weight`; // a DistilBERT has none
+  const typed = g.checkpoint.has(types)
+    ? g.node('Add', [embedded.x, g.node('Gather', [g.weight(types), g.int64s(0)])]) // [1, width]: a prompt is one sentence
+    : embedded.x;
+  let x = layerNorm(g, `${MODEL}.embeddings.norm`, typed, text); // [B·T, width]
   const layer = (n: number) => `${MODEL}.encoder.layers.${n}`;
   const last = text.layers - 1;
   for (let n = 0; n < last; n++) x = postNormBlock(g, layer(n), x, x, text, tokens);

@@ -21,7 +21,7 @@ export interface Tokens {
 export function block(g: GraphBuilder, layer: string, x: Value, tower: Transformer, tokens: Tokens): Value {
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
   const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens);
-  return residualMlp(g, layer, g.node('Add', [x, attended]), tower);
+  return residualMlp(g, layer, g.node('Add', [x, scaled(g, `${layer}.ls_1`, attended)]), tower);
 }
 
 /**
@@ -49,7 +49,7 @@ export function oneTokenBlock(
     { split, causal: false },
     { count: 1 },
   );
-  return residualMlp(g, layer, g.node('Add', [one(x), attended]), tower);
+  return residualMlp(g, layer, g.node('Add', [one(x), scaled(g, `${layer}.ls_1`, attended)]), tower);
 }
 
 /**
@@ -69,7 +69,8 @@ export function readTokenBlock(
   const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
   const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens, { read });
   const { shape, by } = tokens.split;
-  return residualMlp(g, layer, g.node('Add', [read(g.reshape(x, shape, by)), attended]), tower);
+  const sum = g.node('Add', [read(g.reshape(x, shape, by)), scaled(g, `${layer}.ls_1`, attended)]);
+  return residualMlp(g, layer, sum, tower);
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
@@ -116,7 +117,13 @@ export function attentionTo(g: GraphBuilder, name: string, rows: Value): Value {
 
 /** `x + mlp(norm(x))` of a block. */
 export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Transformer): Value {
-  return g.node('Add', [x, mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower)]);
+  const hidden = mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower);
+  return g.node('Add', [x, scaled(g, `${layer}.ls_2`, hidden)]);
+}
+
+/** A learned factor for each channel of what a block adds, where the checkpoint has it (Touvron et al. 2021, LayerScale). */
+export function scaled(g: GraphBuilder, name: string, x: Value): Value {
+  return g.checkpoint.has(`${name}.gamma`) ? g.node('Mul', [x, g.weight(`${name}.gamma`)]) : x;
 }
 
 /** The lowest value of each activation, rounded down. They have no upper bound. */
@@ -124,6 +131,8 @@ const LEAST: Readonly<Record<Transformer['activation'], number>> = {
   quick_gelu: -0.1637,
   gelu: -0.17,
   gelu_pytorch_tanh: -0.1701,
+  relu: 0,
+  silu: -0.2785,
 };
 
 /** Two layers with the activation of the encoder between them. */
@@ -140,6 +149,10 @@ function activate(g: GraphBuilder, x: Value, activation: Transformer['activation
       return g.node('Gelu', [x]);
     case 'gelu_pytorch_tanh':
       return g.node('Gelu', [x], { approximate: { text: 'tanh' } });
+    case 'relu':
+      return g.node('Relu', [x]);
+    case 'silu': // x · sigmoid(x)
+      return g.node('com.microsoft.QuickGelu', [x], { alpha: { float: 1 } });
   }
 }
 

@@ -118,8 +118,9 @@ export function clipTokens(
 export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { embedding }: Architecture): Uint8Array {
   const g = new GraphBuilder('clip text tower', checkpoint);
   clipTextTower(g, text, 'input_ids', 'text_embeds');
+  const inputs = text.masksPadding ? ['input_ids', 'attention_mask'] : ['input_ids'];
   return g.finish(
-    [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
+    inputs.map((name) => ({ name, type: 'I64', shape: ['batch', 'tokens'] })),
     [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
   );
 }
@@ -133,19 +134,23 @@ export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value
     pooling.at === 'appended token'
       ? withAppendedToken(g, embeddings, ids, text, pooling.padding)
       : textEmbedding(g, embeddings, ids, text.width); // [B·T, width]
-  const tokens: Tokens = { causal, ...embedded };
+  const mask = text.masksPadding && { seen: g.cast('attention_mask', 'I32') };
+  const tokens: Tokens = { causal, ...embedded, ...mask };
   const layer = (n: number) => `${model}.encoder.layers.${n}`;
   let { x } = embedded;
   for (let n = 0; n < layers - 1; n++) x = block(g, layer(n), x, text, tokens);
   x = readTokenBlock(g, layer(layers - 1), x, text, tokens, readToken(g, ids, text)); // [B, width]
   x = layerNorm(g, `${model}.final_layer_norm`, x, text);
-  const head = `${model}.head`; // SigLIP's projection has a bias
-  linear(g, g.checkpoint.has(`${head}.weight`) ? head : 'text_projection', x, 'symmetric', output);
+  const heads = [`${model}.head`, 'text_projection']; // SigLIP's projection has a bias
+  const head = heads.find((name) => g.checkpoint.has(`${name}.weight`));
+  if (head === undefined) g.node('Identity', [x], {}, output);
+  else linear(g, head, x, 'symmetric', output);
 }
 
 /** Takes the row of each prompt's first end-of-text token, or the last row: `[B, T, width] → [B, width]` */
 function readToken(g: GraphBuilder, ids: Value, { pooling, width }: TextTransformer): (x: Value) => Value {
   if (pooling.at === 'last token' || pooling.at === 'appended token') return (x) => tokenRow(g, x, -1, width);
+  if (pooling.at === 'class token') return (x) => tokenRow(g, x, 0, width);
   const scores =
     pooling.at === 'end of text' ? g.cast(g.node('Equal', [g.cast(ids, 'I64'), g.int64s(pooling.id)]), 'I32') : ids;
   const index = g.node('ArgMax', [scores], { axis: { int: 1 }, keepdims: { int: 1 } }); // [B, 1]

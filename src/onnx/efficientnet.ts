@@ -39,6 +39,30 @@ export function efficientNetHead(g: GraphBuilder, features: Value, output: Value
   g.node('Add', [scaled, linear(g, `${HEAD}.mlp.fc2`, hidden)], {}, output);
 }
 
+/** How much the likeness of names counts, next to what the trunk sees in the whole picture (docs/explain.md). */
+const LIKENESS = 20;
+
+/**
+ * How much each cell of the map speaks for a text: a class activation map (Zhou et al. 2016) of those classes of the trunk that the
+ * picture suggests and whose names are like the text, less the mean of all classes:
+ * `cells · Wᵀ · (softmax(20 · T · t + m) − 1/K)` with the logits m of the whole picture. No gradient is needed.
+ *
+ * @param cells [grid², features]
+ * @param text [1, D], unit length
+ */
+export function efficientNetActivation(g: GraphBuilder, cells: Value, text: Value, output: Value): void {
+  const names = g.node('LpNormalization', [g.weight(`${HEAD}.posterior.class_vectors`)], {
+    axis: { int: 1 },
+    p: { int: 2 },
+  });
+  const likeness = g.node('MatMul', [text, g.node('Transpose', [names], { perm: { ints: [1, 0] } })]); // [1, K]
+  const logits = linear(g, `${TRUNK}.classifier`, cells); // [grid², K]
+  const seen = g.node('ReduceMean', [logits, g.int64s(0)]); // [1, K]
+  const share = g.node('Softmax', [g.node('Add', [g.node('Mul', [likeness, g.scalar('F32', LIKENESS)]), seen])]);
+  const speaking = g.node('MatMul', [logits, g.node('Transpose', [share], { perm: { ints: [1, 0] } })]); // [grid², 1]
+  g.node('Sub', [speaking, g.node('ReduceMean', [logits, g.int64s(1)])], {}, output);
+}
+
 /**
  * The feature map of EfficientNet-Lite: `pixels [B, 3, S, S] → [B, features, grid, grid]` (Tan & Le 2019, table 1). The lite
  * models have neither squeeze and excitation nor swish: `min(max(x, 0), 6)` suits any processor.

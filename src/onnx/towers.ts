@@ -15,18 +15,19 @@ export interface Graphs {
 }
 
 /** The inputs and outputs of both graphs, as {@link buildGraphs} writes them. */
-export function builtPorts({ image, embedding }: Architecture): {
+export function builtPorts({ image, text, embedding }: Architecture): {
   readonly image: GraphPorts;
   readonly text: GraphPorts;
 } {
   const side = image.imageSize;
+  const inputs = text.kind === 'transformer' && text.masksPadding ? ['input_ids', 'attention_mask'] : ['input_ids'];
   return {
     image: {
       inputs: [{ name: 'pixel_values', elementType: 1, shape: ['batch', 3, side, side] }],
       outputs: [{ name: 'image_embeds', elementType: 1, shape: ['batch', embedding] }],
     },
     text: {
-      inputs: [{ name: 'input_ids', elementType: 7, shape: ['batch', 'tokens'] }],
+      inputs: inputs.map((name) => ({ name, elementType: 7, shape: ['batch', 'tokens'] })),
       outputs: [{ name: 'text_embeds', elementType: 1, shape: ['batch', embedding] }],
     },
   };

@@ -13,11 +13,13 @@ export function inspection({ contents, preprocessing, scoring }: Inspectable): s
   const images = {
     crop: `short side to ${resizeTo}, centre crop`,
     squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
+    pad: `long side to ${resizeTo}, padded with black`,
     none: 'not resized, centre crop',
   }[fit];
   const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
-  return `${towers(contents)}\nimages: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
+  const precision = contents.kind === 'onnx' ? `precision: ${contents.readyMade.dtype}\n` : '';
+  return `${towers(contents)}\n${precision}images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
 }
 
 function towers(contents: Inspectable['contents']): string {
@@ -41,7 +43,12 @@ function portText({ name, shape }: Port): string {
 /** A description of a model for programs. */
 export function inspectionJson(model: Inspectable): object {
   const { name, contents, preprocessing, scoring } = model;
-  const shared = { name, ...('folder' in model && { folder: model.folder }), preprocessing, ...scoring };
+  const shared = {
+    name,
+    ...('folder' in model && { folder: model.folder, dtype: model.dtype }),
+    preprocessing,
+    ...scoring,
+  };
   if (contents.kind === 'onnx') {
     const { image, text } = contents.readyMade;
     return {

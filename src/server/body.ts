@@ -31,7 +31,8 @@ export async function readBody(incoming: IncomingMessage, limit: number, budget:
     take(promised);
     const chunks: Buffer[] = [];
     let size = 0;
-    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    // A refused client is still sending: its connection stays, so that it can read why.
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > limit) throw tooLarge(`the body has more than ${limit} bytes, the limit`);
       if (size > taken) take(chunk.length);

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from './body.ts';
 import type { Budget } from './budget.ts';
+import type { HeatMaps } from './heat-maps.ts';
 import type { LabelMemory, LabelSet } from './label-memory.ts';
+import type { Metrics } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
+import type { Pictures } from './pictures.ts';
 import type { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
@@ -14,7 +17,10 @@ export interface Service {
   /** The classifier for the labels of the service; undefined if it has none. */
   readonly defaults: LabelSet | undefined;
   readonly queue: ImageQueue;
+  readonly pictures: Pictures;
+  readonly heatMaps: HeatMaps;
   readonly budget: Budget;
+  readonly metrics: Metrics;
   /** Whether no new request is accepted. */
   isStopping(): boolean;
 }
@@ -29,12 +35,25 @@ export interface Exchange {
   images: number;
 }
 
-/** The JSON of an answer. */
+/** A body that is not JSON. */
+export class Content {
+  constructor(
+    /** For Content-Type. */
+    readonly type: string,
+    readonly bytes: string | Uint8Array,
+  ) {}
+}
+
+/** What is sent back. */
 export interface Answer {
   readonly status: number;
-  readonly body: object;
+  /** Any other object becomes JSON. */
+  readonly body?: Content | object;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** What a route does. */
+export type Respond = (exchange: Exchange, service: Service) => Promise<Answer>;
 
 /** Reads the body, and returns its memory to the budget after the answer. @throws Problem */
 export async function withBody<T>(

@@ -10,7 +10,7 @@ import type { GivenImage } from './images.ts';
  * @throws Problem 429 if the queue is full; ModelError or ProviderError; the reason of an aborted signal
  */
 export async function embedImages(
-  { host, queue, settings }: Service,
+  { host, queue, settings, metrics, pictures }: Service,
   images: readonly GivenImage[],
   decode: Partial<DecodeOptions>,
   signal: AbortSignal,
@@ -18,6 +18,7 @@ export async function embedImages(
   const options = { ...settings.decode, ...decode };
   const known = images.map((image): Embedded | undefined => {
     if ('error' in image) return { ok: false, image: image.name, error: image.error };
+    if ('id' in image) return pictures.find(image.id);
     return 'url' in image ? refusedUrl(image, settings.urls) : undefined;
   });
   const encode = async (image: GivenImage): Promise<Embedded> => {
@@ -30,7 +31,9 @@ export async function embedImages(
     missing.map((image) => () => encode(image)),
     signal,
   );
-  return known.map((one) => one ?? (encoded.shift() as Embedded));
+  const all = known.map((one) => one ?? (encoded.shift() as Embedded));
+  for (const one of all) metrics.image(one.ok ? 'ok' : one.error.code);
+  return all;
 }
 
 function refusedUrl({ name, url }: { readonly name: string; readonly url: string }, allowed: boolean) {

@@ -16,7 +16,7 @@ const INPUT = v.union([
 ]);
 
 /** As OpenAI's clients send it; `modality` as infinity's, objects as Jina's. */
-const REQUEST = v.object({
+export const REQUEST = v.object({
   model: v.optional(v.string()),
   input: v.union([INPUT, v.array(INPUT)]),
   modality: v.optional(v.picklist(['text', 'image'])),

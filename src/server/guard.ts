@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { badRequest, Problem } from './problems.ts';
 
 /** Names of this machine. */
@@ -13,24 +13,38 @@ export function allowedHosts(port: number, address: string, listed: readonly str
 }
 
 /**
- * A page of another origin can send requests to a service of this machine, and after DNS rebinding it can even read the
- * answers. Programs send neither Origin nor Sec-Fetch-Site, browsers always do; the Host of a rebound page is its own name.
+ * After DNS rebinding, a page can read the answers of a service of this machine. The Host of its requests is its own name.
  *
  * @param hosts Host headers that are answered, each with its port; undefined on a Unix socket, which no browser reaches
  * @throws Problem 403
  */
-export function checkSender({ headers, url = '' }: IncomingMessage, hosts: ReadonlySet<string> | undefined): void {
-  const host = headers.host?.toLowerCase() ?? '';
-  if (hosts !== undefined) {
-    for (const one of [host, ...hostOfTarget(url)])
-      if (!hosts.has(one))
-        throw forbidden(`this service does not answer for the host "${one.slice(0, 100)}"; start it with --allow-host`);
-  }
+export function checkHost({ headers, url = '' }: IncomingMessage, hosts: ReadonlySet<string> | undefined): void {
+  if (hosts === undefined) return;
+  for (const one of [hostOf(headers), ...hostOfTarget(url)])
+    if (!hosts.has(one))
+      throw forbidden(`this service does not answer for the host "${one.slice(0, 100)}"; start it with --allow-host`);
+}
+
+/**
+ * A page of another origin can send requests to a service of this machine. Browsers tell its origin, programs send neither
+ * Origin nor Sec-Fetch-Site.
+ *
+ * @param listed origins that may ask
+ * @returns the origin, if it is a listed one
+ * @throws Problem 403
+ */
+export function checkOrigin({ headers }: IncomingMessage, listed: readonly string[]): string | undefined {
   const { origin } = headers;
+  if (origin !== undefined && listed.includes(origin)) return origin;
+  const host = hostOf(headers);
   const site = headers['sec-fetch-site'] ?? 'none';
   const isOwnOrigin = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
-  if (isOwnOrigin && (site === 'same-origin' || site === 'none')) return;
-  throw forbidden('requests from pages of other origins are refused; send them from a program');
+  if (isOwnOrigin && (site === 'same-origin' || site === 'none')) return undefined;
+  throw forbidden('requests from pages of other origins are refused; send them from a program, or use --allow-origin');
+}
+
+function hostOf({ host = '' }: IncomingHttpHeaders): string {
+  return host.toLowerCase();
 }
 
 /** The host of a request line that holds a whole URL. @throws Problem 400 */

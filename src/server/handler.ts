@@ -1,12 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../errors.ts';
 import { toJson } from '../output/json.ts';
-import type { Answer, Exchange, Service } from './context.ts';
-import { checkSender, checkToken } from './guard.ts';
+import { type Answer, Content, type Exchange, type Service } from './context.ts';
+import { preflight, sharingHeaders } from './cross-origin.ts';
+import { checkHost, checkOrigin, checkToken } from './guard.ts';
 import { badRequest, Problem, problemOf } from './problems.ts';
+import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 
-/** Answers any request. @param hosts as for {@link checkSender} */
+/** Milliseconds. */
+const LINGER_MS = 2_000;
+
+/** Answers one request, whatever it is. @param hosts as {@link checkHost} takes them */
 export async function handle(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
@@ -20,16 +25,20 @@ export async function handle(
   const address = addressOf(incoming);
   const query = address?.searchParams ?? new URLSearchParams();
   const exchange: Exchange = { incoming, query, signal: left.signal, images: 0 };
-  let route = 'none';
+  const path = address !== undefined && Object.hasOwn(ROUTES, address.pathname) ? address.pathname : 'none';
   let answer: Answer;
   let code: string | undefined;
+  let origin: string | undefined;
   try {
     if (address === undefined) throw badRequest('the request line has no path');
-    if (Object.hasOwn(ROUTES, address.pathname)) route = address.pathname;
-    checkSender(incoming, hosts);
-    if (route !== '/v2/health/live') checkToken(incoming.headers.authorization, service.settings.access.tokens);
+    checkHost(incoming, hosts);
+    const route = routeOf(path, incoming.method);
+    if (!isFollowedLink(incoming, route)) origin = checkOrigin(incoming, service.settings.access.origins);
+    const isPreflight = origin !== undefined && incoming.method === 'OPTIONS';
+    if (!isPreflight && (route?.access ?? 'token') === 'token')
+      checkToken(incoming.headers.authorization, service.settings.access.tokens);
     if (service.isStopping()) throw new Problem(503, 'E_STOPPING', 'the service is stopping', { connection: 'close' });
-    answer = await answerOf(route, exchange, service);
+    answer = isPreflight ? preflight(incoming) : await (route ?? refuse(path)).respond(exchange, service);
   } catch (error) {
     const problem = problemOf(error);
     code = problem.code;
@@ -38,23 +47,43 @@ export async function handle(
   }
   const { status } = answer;
   const { images } = exchange;
-  send(outgoing, answer, service.isStopping());
-  const ms = Math.round(performance.now() - began);
-  log({ event: 'request', method: incoming.method ?? '', route, status, ms, images, ...(code && { code }) });
+  lingerFor(incoming, outgoing);
+  send(outgoing, answer, {
+    ...(service.isStopping() && { connection: 'close' }),
+    ...(origin !== undefined && sharingHeaders(origin)),
+  });
+  const ms = performance.now() - began;
+  service.metrics.request(path, status, ms / 1000);
+  const method = incoming.method ?? '';
+  log({ event: 'request', method, route: path, status, ms: Math.round(ms), images, ...(code && { code }) });
 }
 
-function answerOf(route: string, exchange: Exchange, service: Service): Promise<Answer> {
-  const methods = ROUTES[route];
-  if (methods === undefined)
+function routeOf(path: string, method = ''): Route | undefined {
+  const routes = ROUTES[path] ?? {};
+  return Object.hasOwn(routes, method) ? routes[method as keyof typeof routes] : undefined;
+}
+
+/** @throws Problem 404 or 405 */
+function refuse(path: string): never {
+  const routes = ROUTES[path];
+  if (routes === undefined)
     throw new Problem(404, 'E_ROUTE', `there is no such path; use ${Object.keys(ROUTES).join(', ')}`);
-  const run = Object.hasOwn(methods, exchange.incoming.method ?? '')
-    ? methods[exchange.incoming.method ?? '']
-    : undefined;
-  if (run === undefined) {
-    const allow = Object.keys(methods).join(', ');
-    throw new Problem(405, 'E_ROUTE', `this path takes ${allow}`, { allow });
-  }
-  return run(exchange, service);
+  const allow = Object.keys(routes).join(', ');
+  throw new Problem(405, 'E_ROUTE', `this path takes ${allow}`, { allow });
+}
+
+/** Whether a browser opens a page that pages of other origins may link to. */
+function isFollowedLink({ headers }: IncomingMessage, route: Route | undefined): boolean {
+  return route?.access === 'link' && headers['sec-fetch-mode'] === 'navigate';
+}
+
+/** A client whose body is not wanted may send the rest for a moment, because it reads the answer only then. */
+function lingerFor(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.complete) return;
+  outgoing.once('finish', () => {
+    incoming.resume();
+    setTimeout(() => incoming.complete || incoming.destroy(), LINGER_MS).unref();
+  });
 }
 
 function addressOf({ url = '' }: IncomingMessage): URL | undefined {
@@ -62,16 +91,25 @@ function addressOf({ url = '' }: IncomingMessage): URL | undefined {
   return URL.canParse(url, base) ? new URL(url, base) : undefined;
 }
 
-function send(outgoing: ServerResponse, { status, body, headers = {} }: Answer, isLast: boolean): void {
+function send(
+  outgoing: ServerResponse,
+  { status, body, headers = {} }: Answer,
+  more: Readonly<Record<string, string>>,
+) {
   if (outgoing.destroyed) return;
-  const text = Buffer.from(`${toJson(body)}\n`);
+  const content = contentOf(body);
+  const bytes = Buffer.from(content?.bytes ?? '');
   outgoing.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': text.length,
+    ...(content && { 'content-type': content.type, 'content-length': bytes.length }),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...(isLast && { connection: 'close' }),
+    ...more,
     ...headers,
   });
-  outgoing.end(text);
+  outgoing.end(bytes);
+}
+
+function contentOf(body: Answer['body']): Content | undefined {
+  if (body === undefined || body instanceof Content) return body;
+  return new Content('application/json', `${toJson(body)}\n`);
 }

@@ -8,7 +8,7 @@ import { badRequest } from './problems.ts';
 import { labelSetOf } from './request-labels.ts';
 
 /** huggingface_hub sends `inputs` as base64, @huggingface/inference as `{ image: base64 }`. */
-const REQUEST = v.object({
+export const REQUEST = v.object({
   inputs: v.union([v.string(), v.object({ image: v.string() })]),
   parameters: v.optional(
     v.object({

@@ -6,6 +6,8 @@ import { badRequest } from './problems.ts';
 /** An image of a request. */
 export type GivenImage =
   | { readonly name: string; readonly bytes: Uint8Array }
+  /** Kept since it was sent to /v1/pictures. */
+  | { readonly name: string; readonly id: string }
   /** To be fetched. */
   | { readonly name: string; readonly url: string }
   /** An input that cannot be an image. */
@@ -17,6 +19,7 @@ const NAME = v.pipe(v.string(), v.maxLength(4_096));
 export const IMAGE = v.union([
   v.strictObject({ name: v.optional(NAME), data: v.string() }),
   v.strictObject({ name: v.optional(NAME), url: v.string() }),
+  v.strictObject({ id: v.pipe(v.string(), v.maxLength(64)) }),
 ]);
 
 /** The images of a JSON body. @throws Problem 400 */
@@ -24,6 +27,7 @@ export function imagesOf(fields: unknown): GivenImage[] {
   if (!Array.isArray(fields)) throw badRequest('"images" is not a list; send [{"name": …, "data": …}]');
   return fields.map((field, n) => {
     const given = parsed(IMAGE, field);
+    if ('id' in given) return { name: `image ${n + 1}`, id: given.id };
     const name = given.name ?? `image ${n + 1}`;
     if ('data' in given) return imageOfText(given.data, name);
     return { name: given.name ?? given.url, url: given.url };

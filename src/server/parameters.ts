@@ -40,7 +40,7 @@ export const PARAMETERS = {
 const SCHEMA = v.strictObject(PARAMETERS);
 
 /** Names of query parameters and form fields, which are those of the command line's options. */
-const QUERY: Readonly<Record<string, (values: readonly string[]) => Readonly<Record<string, unknown>>>> = {
+const QUERY = {
   labels: (values) => ({ labels: values.flatMap(splitLabels) }),
   template: (values) => ({ templates: values }),
   top: ([value]) => ({ top: value === 'all' ? value : numberOf(value) }),
@@ -55,7 +55,10 @@ const QUERY: Readonly<Record<string, (values: readonly string[]) => Readonly<Rec
   page: ([value]) => ({ page: numberOf(value) }),
   'background-colour': ([value]) => ({ backgroundColour: value }),
   resize: ([value]) => ({ resize: value }),
-};
+} satisfies Readonly<Record<string, (values: readonly string[]) => Readonly<Record<string, unknown>>>>;
+
+/** The name of a query parameter or form field. */
+export type QueryName = keyof typeof QUERY;
 
 const REPEATABLE = new Set(['labels', 'template', 'background-prompt']);
 
@@ -75,7 +78,7 @@ export function fieldsOf(given: Iterable<readonly [name: string, value: string]>
   for (const [name, value] of given) values.set(name, [...(values.get(name) ?? []), value]);
   let fields: Record<string, unknown> = {};
   for (const [name, all] of values) {
-    const read = Object.hasOwn(QUERY, name) ? QUERY[name] : undefined;
+    const read = Object.hasOwn(QUERY, name) ? QUERY[name as QueryName] : undefined;
     if (read === undefined)
       throw badRequest(`"${name.slice(0, 60)}" is not a parameter; use ${Object.keys(QUERY).join(', ')}`);
     if (all.length > 1 && !REPEATABLE.has(name)) throw badRequest(`"${name}" is given twice; remove one of them`);

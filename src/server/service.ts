@@ -1,8 +1,12 @@
 import type { Clip } from '../clip.ts';
+import { packageVersion } from '../disk/package-version.ts';
 import { Budget } from './budget.ts';
 import type { Service } from './context.ts';
+import { HeatMaps } from './heat-maps.ts';
 import { LabelMemory } from './label-memory.ts';
+import { Metrics } from './metrics.ts';
 import { ModelHost } from './model-host.ts';
+import { Pictures } from './pictures.ts';
 import { ImageQueue } from './queue.ts';
 import type { ServiceSettings } from './settings.ts';
 
@@ -22,7 +26,14 @@ export async function createService(
   isStopping: () => boolean,
 ): Promise<Service> {
   const { limits, log } = settings;
-  const host = new ModelHost(clip, load, (message) => log({ event: 'model loaded again', message }));
+  const queue = new ImageQueue(limits.queue, AHEAD);
+  const facts = { version: await packageVersion(), model: clip.name, dtype: clip.dtype };
+  const pictures = new Pictures(limits.pictures);
+  const metrics = new Metrics(facts, { queued: () => queue.length, kept: () => pictures.count });
+  const host = new ModelHost(clip, load, (message) => {
+    metrics.reload();
+    log({ event: 'model loaded again', message });
+  });
   const labels = new LabelMemory((prompts) => host.encodeLabels(prompts), limits.labelRows, limits.labels);
   const { labels: own, ...options } = settings.defaults ?? {};
   return {
@@ -30,8 +41,11 @@ export async function createService(
     host,
     labels,
     defaults: own === undefined ? undefined : await labels.classifier(clip, own, options, true),
-    queue: new ImageQueue(limits.queue, AHEAD),
+    queue,
+    pictures,
+    heatMaps: new HeatMaps(settings.heatMaps),
     budget: new Budget(limits.bodiesBytes),
+    metrics,
     isStopping,
   };
 }

@@ -2,6 +2,7 @@ import type { ClassifierOptions } from '../classifier.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { Learned } from '../learn/learned.ts';
 import type { Label } from '../text/labels.ts';
+import type { HeatMapSettings } from './heat-maps.ts';
 
 /** Limits of one request, and of all requests together. */
 export interface Limits {
@@ -17,6 +18,8 @@ export interface Limits {
   readonly queue: number;
   /** Label embeddings that are kept. */
   readonly labelRows: number;
+  /** Embeddings of pictures that are kept for an hour after their last use. */
+  readonly pictures: number;
 }
 
 export const LIMITS: Limits = {
@@ -26,12 +29,15 @@ export const LIMITS: Limits = {
   labels: 1_000,
   queue: 256,
   labelRows: 20_000,
+  pictures: 1_000,
 };
 
 /** Who may send requests. */
 export interface Access {
   /** More Host headers that are answered; those of the address that the service listens on always are. */
   readonly hosts: readonly string[];
+  /** Origins of pages that may ask, beside the page of the service. */
+  readonly origins: readonly string[];
   /** Undefined if no token is needed. */
   readonly tokens?: readonly string[];
 }
@@ -61,5 +67,6 @@ export interface ServiceSettings {
   /** The default decode options of requests. */
   readonly decode: Partial<DecodeOptions>;
   readonly defaults?: DefaultLabels;
+  readonly heatMaps: HeatMapSettings;
   readonly log: (event: Event) => void;
 }

@@ -1,4 +1,4 @@
-import { lstat, mkdir, rmdir, statfs } from 'node:fs/promises';
+import { lstat, mkdir, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ProcessLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError } from '../errors.ts';
@@ -35,7 +35,7 @@ export class Sorter {
    */
   static async open(target: Path): Promise<Sorter> {
     try {
-      await mkdir(openable(target), { recursive: true });
+      await makeTarget(target);
       const lock = await lockTarget(target);
       try {
         const sorter = new Sorter(target, await Manifest.open(target), lock);
@@ -65,7 +65,13 @@ export class Sorter {
       return { step, state: 'done' };
     } catch (error) {
       await this.manifest.settle(id, 'void').catch(() => {});
-      if (error instanceof Error && 'code' in error && FATAL.includes(error.code)) throw cannotSort(this.target, error);
+      if (transfer.operation === 'hard' && codeOf(error) === 'EXDEV')
+        throw new OutputError(
+          `${this.target} is on another file system, where hard links to ${transfer.from} are not possible`,
+          'use --copy, --move or --link=symbolic',
+          error,
+        );
+      if (FATAL.includes(codeOf(error))) throw cannotSort(this.target, error);
       return { step, state: 'failed', why: messageOf(error) };
     }
   }
@@ -99,15 +105,48 @@ export class Sorter {
   }
 }
 
-/** @throws OutputError if the disk of the target has less free space than the copies need */
+/** @throws OutputError if the disk of the target has less free space than the copies need; a move to another disk is a copy */
 export async function requireRoom(target: Path, transfers: readonly Transfer[]): Promise<void> {
-  const needed = transfers.filter(({ operation }) => operation === 'copy').reduce((sum, { size }) => sum + size, 0);
-  const disk = await statfs(openable(target)).catch(() => undefined);
+  const place = await nearestFolder(target);
+  const here = await deviceOf(place);
+  let needed = 0;
+  for (const { operation, from, size } of transfers)
+    if (operation === 'copy' || (operation === 'move' && (await deviceOf(from)) !== here)) needed += size;
+  const disk = await statfs(openable(place)).catch(() => undefined);
   if (disk === undefined || disk.bavail * disk.bsize >= needed) return;
   throw new OutputError(
-    `${target} has ${megabytes(disk.bavail * disk.bsize)} MB free, and the copies need ${megabytes(needed)} MB`,
-    'free some space, use --move or --link, or choose another folder with --to',
+    `the disk of ${target} has ${megabytes(disk.bavail * disk.bsize)} MB free, and the copies need ${megabytes(needed)} MB`,
+    'free some space, or choose another folder with --to',
   );
+}
+
+/** The folder, or the folder that it would be made in. */
+async function nearestFolder(folder: Path): Promise<Path> {
+  const isThere = await stat(openable(folder)).then(
+    () => true,
+    () => false,
+  );
+  return isThere || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}
+
+/** On a read-only disk the recursive mkdir of Node says that there is no such folder, so it is only used for missing parents. */
+async function makeTarget(target: Path): Promise<void> {
+  await mkdir(openable(target)).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    if (error.code !== 'ENOENT') throw error;
+    await mkdir(openable(target), { recursive: true });
+  });
+}
+
+async function deviceOf(path: Path): Promise<number | undefined> {
+  return stat(openable(path)).then(
+    ({ dev }) => dev,
+    () => undefined,
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 export function cannotSort(target: Path, error: unknown): OutputError {
@@ -125,5 +164,5 @@ export async function removeIfEmpty(folder: Path): Promise<void> {
 }
 
 function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0);
+  return (bytes / 1e6).toFixed(1);
 }

@@ -30,7 +30,9 @@ export class Companions {
   async of(picture: Path): Promise<Path[]> {
     const { folder, name, stem } = partsOf(picture);
     const names = await this.list(folder);
-    return names.filter((other) => belongs(other, name, stem)).map((other) => within(folder, other));
+    const own = names.filter((other) => belongs(other, name, stem));
+    const ofOwn = names.filter((other) => other !== name && own.some((one) => isNamedAfter(other, one)));
+    return [...new Set([...own, ...ofOwn])].map((other) => within(folder, other));
   }
 
   private list(folder: Path): Promise<readonly Path[]> {
@@ -48,13 +50,17 @@ export class Companions {
 
 function belongs(other: Path, name: Path, stem: Path): boolean {
   if (other === name) return false;
-  const whole = other.toLowerCase();
-  if (whole.startsWith(`${name.toLowerCase()}.`)) return BY_NAME.test(other);
-  if (whole.endsWith('.json')) return isTakeout(other, name);
+  if (isNamedAfter(other, name)) return true;
+  if (/\.json$/iu.test(other)) return isTakeout(other, name);
   const { stem: otherStem } = partsOf(other);
   const isEdit = otherStem.toLowerCase() === `${stem}_o`.toLowerCase() && /\.aae$/iu.test(other);
   const sameStem = otherStem.toLowerCase() === stem.toLowerCase();
   return isEdit || (sameStem && (BY_STEM.test(other) || (RAW.test(other) && !RAW.test(name))));
+}
+
+/** `IMG.jpg.xmp` of `IMG.jpg` */
+function isNamedAfter(other: Path, name: Path): boolean {
+  return other.toLowerCase().startsWith(`${name.toLowerCase()}.`) && BY_NAME.test(other);
 }
 
 /** The metadata file of Google Takeout next to a picture. Its name may be truncated. */

@@ -5,7 +5,9 @@ const MAX_BYTES = 200;
 /** Characters that Windows refuses in names, and control characters. */
 const REFUSED = /[<>:"/\\|?*\p{Cc}\p{Bidi_Control}]/gu;
 /** Names of devices on Windows, also with an extension (Microsoft, "Naming files, paths, and namespaces"). */
-const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\.|$)/iu;
+const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/iu;
+/** Dots and spaces at the end, which Windows drops. */
+const TRAILING = /[.\s]+$/u;
 
 /** The folder of pictures without a label. */
 export const NO_LABEL = '_none';
@@ -19,9 +21,10 @@ export function folderNameOf(label: string): string {
     .normalize('NFC')
     .replace(REFUSED, '_')
     .replace(/^[.\s]+/u, '_')
-    .replace(/[.\s]+$/u, '');
-  if (RESERVED.test(name) || name === NO_LABEL) name = `_${name}`;
+    .replace(TRAILING, '');
+  if (RESERVED.test(name) || name.toLowerCase() === NO_LABEL) name = `_${name}`;
   while (Buffer.byteLength(name) > MAX_BYTES) name = [...name].slice(0, -1).join('');
+  name = name.replace(TRAILING, '');
   return name === '' ? '_' : name;
 }
 

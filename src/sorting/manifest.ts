@@ -76,7 +76,7 @@ export class Manifest {
   }
 
   private async write(line: object): Promise<void> {
-    await this.file.write(`${JSON.stringify(line)}\n`);
+    await this.file.appendFile(`${JSON.stringify(line)}\n`); // a plain write may be short
     await this.file.datasync();
   }
 }

@@ -2,7 +2,7 @@ import { lstat, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openable, type Path } from '../inputs/path.ts';
 import { Companions, isRaw, partsOf } from './companions.ts';
-import { folderNames, NO_LABEL } from './folder-name.ts';
+import { folderNameOf, folderNames, NO_LABEL } from './folder-name.ts';
 import type { Operation, Transfer } from './manifest.ts';
 import { compareAt, type FileFacts, factsOf } from './same-file.ts';
 
@@ -51,12 +51,13 @@ export async function* planSteps(pictures: readonly Labelled[], options: PlanOpt
       continue;
     }
     const { label } = group;
-    const files = [...group.pictures, ...group.companions];
+    // The picture goes last: if a run is killed between them, the next run finds the picture and completes the group.
+    const files = [...group.companions, ...[...group.pictures].reverse()];
     if (label === null && options.leave) {
       for (const from of files) yield { kind: 'stay', label, from, why: 'no label' };
       continue;
     }
-    const folder = label === null ? NO_LABEL : (folders.get(label) ?? label);
+    const folder = label === null ? NO_LABEL : (folders.get(label) ?? folderNameOf(label));
     yield* stepsOf(files, group.pictures[0] as Path, folder, label, options, taken);
   }
 }

@@ -44,7 +44,7 @@ async function undoLocked(target: Path): Promise<{ readonly undone: number; read
       const why = state === 'void' ? undefined : await putBack(target, entry).catch(messageOf);
       if (why !== undefined) left.push({ to: entry.to, why });
       else {
-        await manifest.settle(entry.id, 'void');
+        await manifest.settle(entry.id, 'void').catch(() => {}); // on a full disk: undo can be run again
         if (state === 'done') undone++;
       }
     }
@@ -81,7 +81,9 @@ async function putBack(target: Path, entry: Entry): Promise<string | undefined> 
     return undefined;
   }
   await mkdir(openable(dirname(from)), { recursive: true });
-  await move(to, from, entry, temporaryName(dirname(from), { to: '.' }, entry.id));
+  const temporary = temporaryName(dirname(from), { to: '.' }, entry.id);
+  await unlink(openable(temporary)).catch(() => {}); // of an undo that was killed
+  await move(to, from, entry, temporary);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { openable, type Path } from '../inputs/path.ts';
+import { lstat, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { openable, type Path, pathOfBytes } from '../inputs/path.ts';
 import { isRaw, partsOf } from '../sorting/companions.ts';
 import { addTags, EMPTY_SIDECAR, removeTags, type Tags } from './sidecar.ts';
 import { decodeXmp } from './xmp.ts';
@@ -57,8 +57,18 @@ async function read(sidecar: Path): Promise<string | undefined> {
   return decodeXmp(await readFile(openable(sidecar)));
 }
 
-/** Writes next to the sidecar and renames, so that it is never partial. Keeps its mode. @throws errors of node:fs */
-export async function applyChange({ sidecar, text }: Change): Promise<void> {
+/**
+ * Writes next to the sidecar and renames, so that it is never partial. Keeps its mode. If the sidecar is a link, its target is
+ * changed.
+ *
+ * @throws errors of node:fs
+ */
+export async function applyChange({ sidecar: path, text }: Change): Promise<void> {
+  const isLink = await lstat(openable(path)).then(
+    (info) => info.isSymbolicLink(),
+    () => false,
+  );
+  const sidecar = isLink && text !== undefined ? pathOfBytes(await realpath(openable(path), 'buffer')) : path;
   if (text === undefined) {
     await rm(openable(sidecar));
     return;

@@ -22,16 +22,27 @@ interface Edit {
 export type Tags = ReadonlyMap<Field, readonly string[]>;
 
 /**
- * The tags of labels: the label itself in `dc:subject`, and the label below a parent in the other fields. A separator in a label would
- * add a level, so it is replaced.
+ * The tags of labels: in `dc:subject` the label alone, in the other fields the path to it, `animal/pet/dog`, below a keyword. A
+ * label that holds a separator would become a level of its own, so the separator is replaced.
+ *
+ * @param keyword what all paths begin with
+ * @param parents of labels that have one; without circles
  */
-export function tagsFor(labels: readonly string[], parent: string | undefined): Tags {
+export function tagsFor(
+  labels: readonly string[],
+  keyword: string | undefined,
+  parents: ReadonlyMap<string, string> = new Map(),
+): Tags {
+  const pathTo = (label: string): string[] => {
+    const parent = parents.get(label);
+    return [...(parent === undefined ? [] : pathTo(parent)), label];
+  };
   const level = (text: string) => text.replace(/[/|]/gu, '-');
   const of = (field: Field) =>
     labels.map((label) =>
       field.separator === undefined
         ? label
-        : [...(parent === undefined ? [] : [level(parent)]), level(label)].join(field.separator),
+        : [...(keyword === undefined ? [] : [keyword]), ...pathTo(label)].map(level).join(field.separator),
     );
   return new Map(FIELDS.map((field) => [field, of(field)]));
 }

@@ -3,12 +3,21 @@
  *
  * - openai: HTML unescaped twice, white space collapsed (openai/CLIP, simple_tokenizer.py)
  * - open_clip: the same, after what ftfy does to quotes, ligatures and full-width letters
+ * - open_clip lower: the same, then lower case
  * - canonical: open_clip's SigLIPs; the same, then underscores are spaces, no ASCII punctuation, lower case
- * - siglip: transformers' SigLIP 1; no ASCII punctuation, lower case
+ * - siglip: transformers' SigLIP 1; no ASCII punctuation, lower case; cased, if its tokenizer says so
  * - siglip2: transformers' SigLIP 2; lower case
  * - none: tokenizer.json does all cleaning
  */
-export type Cleaning = 'openai' | 'open_clip' | 'canonical' | 'siglip' | 'siglip2' | 'none';
+export type Cleaning =
+  | 'openai'
+  | 'open_clip'
+  | 'open_clip lower'
+  | 'canonical'
+  | 'siglip'
+  | 'siglip cased'
+  | 'siglip2'
+  | 'none';
 
 /** @param decodeHtml unescapes HTML entities once */
 export function cleanerOf(cleaning: Cleaning, decodeHtml: (text: string) => string): (text: string) => string {
@@ -18,6 +27,8 @@ export function cleanerOf(cleaning: Cleaning, decodeHtml: (text: string) => stri
       return (text) => collapse(plain(text));
     case 'open_clip':
       return (text) => collapse(plain(straighten(text)));
+    case 'open_clip lower':
+      return (text) => collapse(plain(straighten(text))).toLowerCase();
     case 'canonical':
       return (text) => {
         const spaced = plain(straighten(text)).replaceAll('_', ' ');
@@ -26,8 +37,10 @@ export function cleanerOf(cleaning: Cleaning, decodeHtml: (text: string) => stri
     case 'siglip':
       // google-research/big_vision, pp/ops_text.py: canonicalize
       return (text) => collapse(text.toLowerCase().replace(ASCII_PUNCTUATION, ''));
+    case 'siglip cased':
+      return (text) => collapse(text.replace(ASCII_PUNCTUATION, ''));
     case 'siglip2':
-      return (text) => collapse(text.toLowerCase());
+      return (text) => text.toLowerCase();
     case 'none':
       return (text) => text;
   }

@@ -4,42 +4,81 @@ import { ModelError } from '../errors.ts';
 /** A piece of a unigram model: its text and log probability. */
 type Piece = readonly [text: string, score: number];
 
+/** What a file of SentencePiece holds (sentencepiece_model.proto). */
+interface SentencePieceModel {
+  readonly pieces: readonly Piece[];
+  /** Unicode normalisation as a trie, base64; empty if there is none. */
+  readonly charsmap: string;
+}
+
 const damaged = 'fetch or export the model again';
 
+/** Reads SigLIP's spiece.model as tokenizer.json would have it; every text ends with `</s>`. @throws ModelError if it is damaged */
+export async function siglipTokenizer(path: string): Promise<object> {
+  const model = await readModel(path);
+  return unigram(model, model.pieces, [], '</s>', ['</s>', '<unk>']);
+}
+
 /**
- * Converts spiece.model, a unigram model of SentencePiece, to the tokenizer.json that transformers would make. Field numbers are
- * those of sentencepiece_model.proto: ModelProto { pieces = 1 { piece = 1, score = 2 } }.
+ * Reads sentencepiece.bpe.model as XLM-RoBERTa's tokenizer.json has it: four tokens of fairseq come in place of the model's own
+ * three, and a mask at the end (transformers, tokenization_xlm_roberta.py).
  *
- * @param end the id of the end-of-text token, which is appended to every text
- * @throws ModelError if the file is damaged
+ * @throws ModelError if it is damaged
  */
-export async function readSentencePiece(path: string, end: string): Promise<object> {
-  const pieces = [...fields(await readFile(path), path)].filter(({ number }) => number === 1);
-  const vocab = pieces.map(({ bytes }): Piece => {
-    const own = [...fields(bytes, path)];
-    const text = own.find(({ number }) => number === 1)?.bytes.toString('utf8');
-    const score = own.find(({ number }) => number === 2)?.bytes;
-    if (text === undefined) throw new ModelError(`${path} has a piece without a text`, damaged);
-    return [text, score?.readFloatLE() ?? 0];
-  });
+export async function xlmRobertaTokenizer(path: string): Promise<object> {
+  const model = await readModel(path);
+  const specials = ['<s>', '<pad>', '</s>', '<unk>'];
+  const first = specials.map((text): Piece => [text, 0]);
+  const pieces: readonly Piece[] = [...first, ...model.pieces.slice(3), ['<mask>', 0]];
+  return unigram(model, pieces, ['<s>'], '</s>', [...specials, '<mask>']);
+}
+
+function unigram(
+  { charsmap }: SentencePieceModel,
+  vocab: readonly Piece[],
+  start: readonly string[],
+  end: string,
+  specials: readonly string[],
+): object {
   const idOf = (token: string) => vocab.findIndex(([text]) => text === token);
-  const special = (content: string) => ({ id: idOf(content), content, special: true, normalized: false });
+  const token = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+  const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
   return {
-    added_tokens: [special(end), special('<unk>')],
+    added_tokens: specials.map((content) => ({ id: idOf(content), content, special: true, normalized: false })),
     normalizer: {
       type: 'Sequence',
-      normalizers: [{ type: 'NFKC' }, { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }],
+      normalizers: [
+        ...(charsmap === '' ? [] : [{ type: 'Precompiled', precompiled_charsmap: charsmap }]),
+        { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' },
+      ],
     },
-    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    pre_tokenizer: metaspace,
     post_processor: {
       type: 'TemplateProcessing',
-      single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: end, type_id: 0 } }],
+      single: [...start.map(token), { Sequence: { id: 'A', type_id: 0 } }, token(end)],
       pair: [],
-      special_tokens: { [end]: { id: end, ids: [idOf(end)], tokens: [end] } },
+      special_tokens: Object.fromEntries([...start, end].map((id) => [id, { id, ids: [idOf(id)], tokens: [id] }])),
     },
-    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    decoder: metaspace,
     model: { type: 'Unigram', unk_id: idOf('<unk>'), vocab },
   };
+}
+
+/** ModelProto { pieces = 1 { piece = 1, score = 2 }, normalizer_spec = 3 { precompiled_charsmap = 2 } } */
+async function readModel(path: string): Promise<SentencePieceModel> {
+  const parts = [...fields(await readFile(path), path)];
+  const pieces = parts
+    .filter(({ number }) => number === 1)
+    .map(({ bytes }): Piece => {
+      const own = [...fields(bytes, path)];
+      const text = own.find(({ number }) => number === 1)?.bytes.toString('utf8');
+      const score = own.find(({ number }) => number === 2)?.bytes;
+      if (text === undefined) throw new ModelError(`${path} has a piece without a text`, damaged);
+      return [text, score?.readFloatLE() ?? 0];
+    });
+  const normalizer = parts.find(({ number }) => number === 3);
+  const map = normalizer && [...fields(normalizer.bytes, path)].find(({ number }) => number === 2);
+  return { pieces, charsmap: map?.bytes.toString('base64') ?? '' };
 }
 
 /** The length-delimited and 32-bit fields of a message (protobuf.dev/programming-guides/encoding). */

@@ -1,8 +1,8 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import type { TextPooling, TextTower } from '../checkpoint/architecture.ts';
-import { readModelJson } from '../checkpoint/config.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { type Cleaning, cleanerOf } from './cleaning.ts';
+import { type SpecialToken, specialToken } from './special-tokens.ts';
 import { readTokenizer } from './tokenizer-files.ts';
 
 /** The token ids of one prompt, start and end of text included. */
@@ -25,16 +25,29 @@ export interface Tokenizer {
 export interface TextShape extends Pick<TextTower, 'context' | 'vocabulary' | 'pooling'> {
   readonly cleaning: Cleaning;
   readonly padding: Padding;
+  /** open_clip's CLIPA: the separator of BERT becomes id 0. */
+  readonly separator?: 'stripped';
 }
 
 /**
- * What follows the tokens of a prompt that is shorter than the context: nothing, or padding with one id, which is given or is the
- * `pad_token` of tokenizer_config.json. Only an encoder that attends to its padding needs this.
+ * What fills up a prompt that is shorter than the context: nothing, or so many tokens of one id, given itself or as the
+ * `pad_token` of the tokenizer. Only a tower that reads behind the prompt needs it.
  */
 export type Padding =
   | 'none'
-  | { readonly to: 'context' | 'one more token'; readonly id: number }
-  | { readonly to: 'context'; readonly id: 'pad_token' };
+  | { readonly to: 'one more token'; readonly id: number }
+  | {
+      readonly to: 'context';
+      readonly id: number | 'pad_token';
+      readonly side: 'left' | 'right';
+      /** Other tokens see it. Where they do not, it is given as {@link masked}. */
+      readonly seen: boolean;
+    };
+
+/** A padding token that no token sees: `-1 - id`, and itself again. An id is never negative. */
+export function masked(id: number): number {
+  return -1 - id;
+}
 
 /**
  * Opens the tokenizer of a model folder.
@@ -69,11 +82,13 @@ export async function loadTokenizer(folder: string, shape: TextShape): Promise<T
     .map(({ content }) => content);
   const clean = cleanerOf(shape.cleaning, decodeHTML);
   const pad = await padder(folder, model, shape);
+  const strip = shape.separator === undefined ? undefined : await tokenId(folder, model, 'sep_token');
   return {
     encode(text) {
       const { ids } = model.encode(clean(text));
       const truncated = ids.length > context;
-      return { ids: pad(truncated ? [...ids.slice(0, context - 1), ids.at(-1) as number] : ids), truncated };
+      const whole = pad(truncated ? [...ids.slice(0, context - 1), ids.at(-1) as number] : ids);
+      return { ids: strip === undefined ? whole : whole.map((id) => (id === strip ? 0 : id)), truncated };
     },
     specialTokenIn: (text) => specials.find((token) => clean(text).includes(token)),
     isForeign,
@@ -137,19 +152,22 @@ async function padder(
   { context, padding }: TextShape,
 ): Promise<(ids: readonly number[]) => readonly number[]> {
   if (padding === 'none') return (ids) => ids;
-  const id = padding.id === 'pad_token' ? await padToken(folder, model) : padding.id;
-  const length = padding.to === 'context' ? () => context : (own: number) => Math.min(own + 1, context);
-  return (ids) => [...ids, ...Array<number>(length(ids.length) - ids.length).fill(id)];
+  const id = padding.id === 'pad_token' ? await tokenId(folder, model, 'pad_token') : padding.id;
+  if (padding.to === 'one more token') return (ids) => (ids.length < context ? [...ids, id] : ids);
+  const filler = padding.seen ? id : masked(id);
+  return (ids) => {
+    const fill = Array<number>(context - ids.length).fill(filler);
+    return padding.side === 'left' ? [...fill, ...ids] : [...ids, ...fill];
+  };
 }
 
-/** `pad_token` of tokenizer_config.json. */
-async function padToken(folder: string, model: HuggingFaceTokenizer): Promise<number> {
-  const { pad_token: token } = await readModelJson(folder, 'tokenizer_config.json');
-  const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
-  const id = typeof content === 'string' ? model.token_to_id(content) : undefined;
+/** @throws ModelError if the tokenizer's files name no such token, or it is none of the vocabulary */
+async function tokenId(folder: string, model: HuggingFaceTokenizer, field: SpecialToken): Promise<number> {
+  const name = await specialToken(folder, field);
+  const id = name === undefined ? undefined : model.token_to_id(name);
   if (id !== undefined) return id;
   throw new ModelError(
-    `pad_token in tokenizer_config.json (${folder}) is ${JSON.stringify(token)}, which is not a token`,
+    `${field} in tokenizer_config.json (${folder}) is ${JSON.stringify(name)}, which is not a token`,
     'copy the tokenizer_config.json of the model into the folder',
   );
 }

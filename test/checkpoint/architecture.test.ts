@@ -47,6 +47,7 @@ describe('inferArchitecture', () => {
       text: {
         kind: 'transformer',
         causal: true,
+        masksPadding: false,
         width: 24,
         layers: 2,
         heads: 2,
@@ -81,8 +82,8 @@ describe('inferArchitecture', () => {
     ['vision_config', { intermediate_size: 64 }, /intermediate_size .* is 64, but the model has 128/],
     [
       'vision_config',
-      { hidden_act: 'relu' },
-      /hidden_act .* is "relu"; supported values: quick_gelu, gelu, gelu_pytorch_tanh/,
+      { hidden_act: 'mish' },
+      /hidden_act .* is "mish"; supported values: quick_gelu, gelu, gelu_python, .*, relu, silu, swish/,
     ],
     [
       'vision_config',
@@ -100,17 +101,19 @@ describe('inferArchitecture', () => {
     expect(() => inferArchitecture(checkpoint, contradictory)).toThrow(message);
   });
 
-  it('refuses an unknown tensor, such as a layer scale', () => {
+  it('refuses an unknown tensor, such as a norm of queries', () => {
     const scale = {
       ...checkpoint.tensor('vision_model.post_layernorm.bias'),
-      name: 'vision_model.encoder.layers.0.ls_1.gamma',
+      name: 'vision_model.encoder.layers.0.self_attn.q_norm.weight',
     };
     const more = new Checkpoint(
       checkpoint.file,
       new Map([...checkpoint.tensors, [scale.name, scale]]),
       checkpoint.header,
     );
-    expect(() => inferArchitecture(more, config)).toThrow(/unknown tensor vision_model.encoder.layers.0.ls_1.gamma/);
+    expect(() => inferArchitecture(more, config)).toThrow(
+      /unknown tensor vision_model.encoder.layers.0.self_attn.q_norm.weight/,
+    );
   });
 
   it('refuses a projection_dim that contradicts the weights', () => {

@@ -23,3 +23,22 @@ export const commandLines = [
 
 /** What --help prints. */
 export const helpOf = async (words: readonly string[]) => (await cli([...words, '--help'])).stdout;
+
+/** The lines under the last Examples of a help. */
+export const examplesOf = (help: string) =>
+  help
+    .replace(/ \\\n +/gu, ' ')
+    .trimEnd()
+    .split('\nExamples:\n')
+    .at(-1)
+    ?.split('\n') ?? [];
+
+/** The words of an example as a shell splits them, up to its comment, pipe or redirection. */
+export function wordsOf(example: string): string[] {
+  const [, command = ''] = /clip-classify ?(.*)$/u.exec(example) ?? [];
+  const words = [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/gu)].map(
+    ([, double, single, plain]) => double ?? single ?? plain ?? '',
+  );
+  const end = words.findIndex((word) => /^[#|>]/u.test(word));
+  return end < 0 ? words : words.slice(0, end);
+}

@@ -106,6 +106,27 @@ describe('find', () => {
     expect(await search()).not.toBe(before);
   });
 
+  it('recalls what it knows, also before, between and after new and changed pictures', async () => {
+    const many = join(folder, 'many');
+    await mkdir(many);
+    const fill = async (at: number, from: number) =>
+      copyFile(join(photos, names[from] as string), join(many, `${at}.png`));
+    for (const at of [0, 1, 3, 4]) await fill(at, at);
+    const search = async (...args: string[]) =>
+      rowsOf((await cli(['embed', many, ...MODEL, ...args])).stdout).map(({ image, embedding }) => ({
+        image,
+        embedding,
+      }));
+    const settle = () => new Promise((done) => setTimeout(done, 3100)); // a file that changed just now is read again
+    await settle();
+    await search('--cache-images');
+    await fill(2, 2);
+    await fill(3, 5);
+    expect(await search('--cache-images')).toEqual(await search('--no-cache'));
+    await settle();
+    for (const _ of [1, 2]) expect(await search('--cache-images')).toEqual(await search('--no-cache'));
+  });
+
   it('writes a page without scripts, with a thumbnail of each picture', async () => {
     const page = join(folder, 'page.html');
     await cli(['find', 'cat <script>', photos, '--html', page, '-k', '3', ...MODEL]);

@@ -1,27 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { COMMANDS, commandNamed } from '../../src/cli/commands.ts';
 import type { Io } from '../../src/cli/io.ts';
-import { commandLines, helpOf } from './command-lines.ts';
+import { commandLines, examplesOf, helpOf, wordsOf } from './command-lines.ts';
 import { cli } from './io.ts';
-
-/** The lines under the last Examples of a help. */
-const examplesOf = (help: string) =>
-  help
-    .replace(/ \\\n +/gu, ' ')
-    .trimEnd()
-    .split('\nExamples:\n')
-    .at(-1)
-    ?.split('\n') ?? [];
-
-/** The words of an example as a shell splits them, up to its comment, pipe or redirection. */
-function wordsOf(example: string): string[] {
-  const [, command = ''] = /clip-classify ?(.*)$/u.exec(example) ?? [];
-  const words = [...command.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/gu)].map(
-    ([, double, single, plain]) => double ?? single ?? plain ?? '',
-  );
-  const end = words.findIndex((word) => /^[#|>]/u.test(word));
-  return end < 0 ? words : words.slice(0, end);
-}
 
 const io: Io = {
   stdout: process.stdout,

@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream';
 import { run } from '../../src/cli/run.ts';
 
 /** A stream that remembers what was written to it. */
-class Memory extends Writable {
+export class Memory extends Writable {
   text = '';
   constructor(
     readonly isTTY: boolean,

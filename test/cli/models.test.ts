@@ -26,7 +26,7 @@ describe('models import', () => {
     }
     const { stdout: list } = await cli(['models', 'list'], { env });
     expect(list).toMatch(
-      /^name .*\nstarter +built-in .*\(default\)\ntiny-class +imported .*\nclip-vit-b-16 +known +598\.5 MB +224 px +68\.3 % +medium +MIT +OpenAI CLIP ViT-B\/16\n/,
+      /^name .*\nstarter +built-in .*\(default\)\ntiny-class +imported .*\n(?:.*\n)+?clip-vit-b-16 +known +598\.5 MB +224 px +68\.3 % +medium +MIT +OpenAI CLIP ViT-B\/16\n/,
     );
   });
 
@@ -134,4 +134,31 @@ it.each([
 ])('%j is refused', async (args, message) => {
   const { code, stderr } = await cli(args, { env });
   expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+});
+
+describe('models verify --reference', () => {
+  it('compares the starter with what PyTorch computes from it', async () => {
+    const { code, stdout } = await cli(['models', 'verify', '--reference', 'starter', '--json'], { env });
+    expect(code).toBe(0);
+    const check = JSON.parse(stdout);
+    expect(check).toMatchObject({ model: 'starter', compared: 24, good: true, limit: 1e-4 });
+    expect(check.source).toMatch(/^PyTorch 2\./);
+    expect(check.worst).toBeLessThan(1e-5); // both add in float32, in another order
+  });
+
+  it('runs a model without recorded values, and says that there are none', async () => {
+    const { code, stdout } = await cli(['models', 'verify', '--reference', fixture('tiny-class')], { env });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^tiny-class: ran, but no values are recorded/);
+  });
+
+  it('refuses a model that computes something else', async () => {
+    const changed = join(folder, 'changed');
+    await cp(fixture('tiny-class'), changed, { recursive: true });
+    const values = JSON.parse(await readFile(new URL('../../models/reference/starter.json', import.meta.url), 'utf8'));
+    await writeFile(join(changed, 'reference.json'), JSON.stringify(values));
+    const { code, stderr } = await cli(['models', 'verify', '--reference', changed], { env });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/E_MODEL: changed does not compute what PyTorch computes: a cosine differs by /);
+  });
 });

@@ -11,7 +11,9 @@ import {
   readFile,
   rm,
   stat,
+  statfs,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -128,6 +130,31 @@ describe('sort', () => {
     expect(stderr).toContain('5 sorted, 1 skipped (identical)');
   });
 
+  it('takes the companions of companions along, and completes a group of which only companions were moved', async () => {
+    for (const name of ['IMG.jpg', 'IMG.CR2', 'IMG.CR2.xmp', 'IMG.MOV']) await put(name);
+    const rows = await rowsFile({ 'IMG.jpg': 'cat' });
+    const line = ['sort', '--from', rows, '--to', target, '--move'];
+    const { stdout } = await cli(line);
+    const order = stdout
+      .trimEnd()
+      .split('\n')
+      .map((text) => JSON.parse(text).to);
+    expect(order.at(-1)).toBe('cat/IMG.jpg'); // a killed run leaves the picture, by which the next run finds the others
+    await cli([...line, '--apply']);
+    expect(await sortedNames()).toEqual(['cat/IMG.CR2', 'cat/IMG.CR2.xmp', 'cat/IMG.MOV', 'cat/IMG.jpg']);
+  });
+
+  it('sorts a folder into itself, once', async () => {
+    const [first] = (await readdir(fixture('images'))).filter((name) => name.endsWith('.png'));
+    await copyFile(fixture(`images/${first}`), join(photos, 'one.png'));
+    const line = ['sort', photos, '-l', 'cat,dog', '-m', fixture('tiny-class'), '--to', photos, '--apply', '--move'];
+    expect((await cli(line)).code).toBe(0);
+    const once = Object.keys(await snapshot(photos)).filter((name) => name.endsWith('.png'));
+    expect(once).toEqual([expect.stringMatching(/^(cat|dog)\/one\.png$/u)]);
+    await cli(line);
+    expect(Object.keys(await snapshot(photos))).toContain(once[0]);
+  });
+
   it('uses the label of the JPEG for its RAW file, and does not move a file that may belong to two pictures', async () => {
     for (const name of ['R.CR2', 'R.jpg', 'S.png', 'S.webp', 'S.xmp']) await put(name);
     const rows = await rowsFile({ 'R.CR2': 'dog', 'R.jpg': 'cat', 'S.png': 'cat', 'S.webp': 'dog' });
@@ -146,7 +173,17 @@ describe('sort', () => {
   });
 
   it('never uses a label as a path', async () => {
-    const labels = ['../up', '/etc', 'con', 'a/b', 'dots...', 'é'.repeat(200)];
+    const labels = [
+      '../up',
+      '/etc',
+      'con',
+      'a/b',
+      'dots...',
+      'é'.repeat(200),
+      'nul .txt',
+      '_NONE',
+      `${'x'.repeat(199)} y`,
+    ];
     const given: Record<string, string> = {};
     for (const [n, label] of labels.entries()) {
       await put(`${n}.jpg`);
@@ -155,7 +192,9 @@ describe('sort', () => {
     const rows = await rowsFile(given);
     const { stderr } = await cli(['sort', '--from', rows, '--to', target, '--apply']);
     const folders = [...new Set((await sortedNames()).map((name) => name.split('/')[0]))];
-    expect(folders.sort()).toEqual(['__up', '_con', '_etc', 'a_b', 'dots', 'é'.repeat(100)].sort());
+    expect(folders.sort()).toEqual(
+      ['__up', '_con', '_etc', 'a_b', 'dots', 'é'.repeat(100), '_nul .txt', '__NONE', 'x'.repeat(199)].sort(),
+    );
     expect(stderr).toContain('the folder of "a/b" is called a_b');
     const clash = await rowsFile({ '0.jpg': 'a/b', '1.jpg': 'A_B' });
     expect(await cli(['sort', '--from', clash, '--to', target])).toMatchObject({
@@ -208,6 +247,42 @@ describe('sort', () => {
     expect(first).toMatchObject({ code: 1, stderr: expect.stringContaining('it has changed since then') });
     expect(await sortedNames()).toEqual(['cat/a.jpg']);
     expect(Object.keys(await snapshot(photos))).toEqual(['b.jpg']);
+  });
+
+  it('refuses options that choose labels next to --from, which has labels', async () => {
+    const rows = await rowsFile({ 'a.jpg': 'cat' });
+    const { code, stderr } = await cli(['sort', '--from', rows, '--to', target, '--threshold', '0.5']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--threshold chooses labels')]);
+  });
+
+  it('says in one line that the disk of the target is too small, and makes nothing', async (context) => {
+    const free = await statfs('/dev/shm').catch(() => undefined);
+    if (free === undefined) return context.skip('there is no /dev/shm');
+    await put('a.jpg');
+    await truncate(join(photos, 'a.jpg'), free.bavail * free.bsize + 1e6); // a hole: it takes no space where it is
+    const other = join('/dev/shm', `sort-${process.pid}`);
+    const { requireRoom } = await import('../../src/sorting/apply.ts');
+    const { size } = await stat(join(photos, 'a.jpg'));
+    const transfer = { operation: 'move', from: join(photos, 'a.jpg'), to: 'cat/a.jpg', size, sha256: '' } as const;
+    await expect(requireRoom(other, [transfer])).rejects.toMatchObject({ code: 'E_OUTPUT' });
+    await expect(requireRoom(photos, [transfer])).resolves.toBeUndefined(); // on one file system a move takes no space
+    await expect(stat(other)).rejects.toThrow('ENOENT');
+  });
+
+  it('says once that hard links cannot lead to another file system', async (context) => {
+    const other = await mkdtemp('/dev/shm/sort-').catch(() => undefined);
+    if (other === undefined) return context.skip('there is no /dev/shm');
+    try {
+      await put('a.jpg');
+      await put('b.jpg');
+      const rows = await rowsFile({ 'a.jpg': 'cat', 'b.jpg': 'cat' });
+      const { code, stderr } = await cli(['sort', '--from', rows, '--to', other, '--apply', '--link']);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/on another file system.*--link=symbolic/u)]);
+      expect(await cli(['sort', '--undo', other])).toMatchObject({ code: 0 });
+      expect(await readdir(other)).toEqual([]);
+    } finally {
+      await rm(other, { recursive: true });
+    }
   });
 
   it('does not move symbolic links among the sources', async () => {

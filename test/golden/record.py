@@ -276,7 +276,7 @@ def make_siglip(encode, tokenizer):
     for key in ('crop_size', 'do_center_crop'):
         del prepare[key]
     save_model('tiny-siglip', model, config.to_dict(), torch.float32, prepare, tokenizer, {})
-    write_json(FIXTURES / 'tiny-siglip' / 'tokenizer_config.json', {'pad_token': '!'})
+    write_json(FIXTURES / 'tiny-siglip' / 'tokenizer_config.json', {'pad_token': '!', 'model_input_names': ['input_ids']})
 
     def encode_texts(prompts):
         ids = [encode(p.lower()) for p in prompts]

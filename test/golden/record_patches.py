@@ -48,14 +48,17 @@ def class_token(name):
 
 
 def mean(name):
-    """The mean over one token."""
+    """The last layer on one patch, and the mean over it."""
     model, state = load(name, transformers.CLIPConfig, transformers.CLIPModel)
     vision, embeddings = model.vision_model, model.vision_model.embeddings
     positions = state['vision_model.embeddings.position_embedding_2d']
     patches = (embeddings.patch_embedding(pixels(vision.config.image_size)) + positions).flatten(2).transpose(1, 2)
     tokens = torch.cat([embeddings.class_embedding.expand(1, 1, -1), patches], 1)
-    tokens = vision.encoder(inputs_embeds=vision.pre_layrnorm(tokens)).last_hidden_state
-    pooled = torch.stack([tokens[:, n : n + 1].mean(1)[0] for n in range(1, tokens.shape[1])])
+    tokens = vision.pre_layrnorm(tokens)
+    *before, last = vision.encoder.layers
+    for layer in before:
+        tokens = first(layer(tokens, None))
+    pooled = first(last(tokens[0, 1:, None], None)).mean(1)  # [grid², width]
     return model.visual_projection(vision.post_layernorm(pooled))
 
 

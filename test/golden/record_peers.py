@@ -2,7 +2,7 @@
 the probabilities of the libraries' own processor, tokenizer and model (fp32, CPU).
 
     python3 -m venv venv && venv/bin/pip install torch==2.15.0 torchvision==0.29.2 transformers==5.24.0 \\
-        open_clip_torch==3.3.0 timm==1.0.31 sentencepiece==0.2.3 pillow==13.0.0 protobuf==7.36.2
+        open_clip_torch==3.3.0 timm==1.0.31 sentence-transformers==6.2.0 sentencepiece==0.2.3 pillow==13.0.0 protobuf==7.36.2
     venv/bin/python test/golden/record_peers.py
 
 Writes test/fixtures/peers/<kind>/ and test/golden/peers.json. Nothing is downloaded: the vocabularies are made from the labels.
@@ -203,6 +203,47 @@ def chinese_clip(f, seed):
     return hf_scores(f, CHINESE, CHINESE_TEMPLATE)
 
 
+def siglip_masked(f, seed):
+    """SiglipModel with a tokenizer that makes an attention mask and pads on the left, as Siglip2Tokenizer does by default."""
+    letters = sorted(set(' '.join([TEMPLATE, *LABELS]).lower()) - {' '}) + ['▁']
+    vocab = {w: i for i, w in enumerate(['<pad>', '<eos>', '<bos>', '<unk>', '<mask>', *letters])}
+    tokenizer = tf.Siglip2Tokenizer(vocab=vocab, merges=[], model_max_length=40)
+    tokenizer.save_pretrained(f)
+    text = {**TEXT, 'vocab_size': len(vocab), 'max_position_embeddings': 64, 'projection_size': WIDTH}
+    config = tf.SiglipConfig(text_config={**text, 'hidden_act': 'silu'}, vision_config={**VISION, 'hidden_act': 'relu'})
+    randomise(tf.SiglipModel(config), seed).save_pretrained(f)
+    tf.SiglipImageProcessor(
+        size={'height': SIDE, 'width': SIDE}, resample=0, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(f)
+    return hf_scores(f)
+
+
+def clip_roberta(f, seed):
+    """VisionTextDualEncoderModel of a CLIP's ViT and a RoBERTa; the tokenizer as transformers 4 saved it, without tokenizer.json."""
+    from tokenizers import ByteLevelBPETokenizer
+
+    bpe = ByteLevelBPETokenizer()
+    specials = ['<s>', '<pad>', '</s>', '<unk>', '<mask>']
+    bpe.train_from_iterator([TEMPLATE, *LABELS] * 9, vocab_size=300, special_tokens=specials, show_progress=False)
+    model = json.loads(bpe.to_str())['model']
+    tokenizer = tf.RobertaTokenizer(vocab=model['vocab'], merges=[tuple(m) for m in model['merges']])
+    config = tf.VisionTextDualEncoderConfig.from_vision_text_configs(
+        tf.CLIPVisionConfig(**VISION),
+        tf.RobertaConfig(**TEXT, vocab_size=len(tokenizer), type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2),
+        projection_dim=EMBED,
+    )
+    randomise(tf.VisionTextDualEncoderModel(config), seed).save_pretrained(f)
+    tf.VisionTextDualEncoderProcessor(
+        image_processor=square(tf.CLIPImageProcessor, resample=4), tokenizer=tokenizer
+    ).save_pretrained(f)
+    scores = hf_scores(f)
+    (f / 'tokenizer.json').unlink()
+    (f / 'vocab.json').write_text(json.dumps(model['vocab'], ensure_ascii=False), 'utf-8')
+    merges = '\n'.join(' '.join(m) for m in model['merges'])
+    (f / 'merges.txt').write_text(f'#version: 0.2\n{merges}\n', 'utf-8')
+    return scores
+
+
 # ---------------------------------------------------------------- open_clip
 
 
@@ -342,7 +383,70 @@ def xlm_roberta(f, seed):
     return scores
 
 
-KINDS = [clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta]
+def clipa(f, seed):
+    """A CLIPA: BERT's tokenizer without its separator, no causal mask, mean over patches; LayerScale; the whole picture, padded."""
+    folder = SCRATCH / 'bert'
+    tokenizer = bert_tokenizer()
+    tokenizer.save_pretrained(folder)
+    strip = {'strip_sep_token': True}
+    vision = dict(
+        image_size=SIDE, layers=2, width=WIDTH, head_width=WIDTH // HEADS, patch_size=PATCH, no_ln_pre=True, pool_type='avg',
+        final_ln_after_pool=True, ls_init_value=1e-4,
+    )
+    text = dict(
+        context_length=32, vocab_size=len(tokenizer), hf_tokenizer_name=str(folder), tokenizer_kwargs=strip, width=WIDTH,
+        heads=HEADS, layers=2, pool_type='last', no_causal_mask=True,
+    )
+    config = dict(embed_dim=EMBED, vision_cfg=vision, text_cfg=text)
+    save_open_clip(f, config, HFTokenizer(str(folder), context_length=32, **strip), seed, resize_mode='longest')
+    scores = open_clip_scores(f)
+    rename(f, **{str(folder): 'bert-base-uncased'})
+    return scores
+
+
+def sentence_transformers(f, seed):
+    """As clip-ViT-B-32-multilingual-v1: a DistilBERT of sentence-transformers with mean pooling and a dense layer, and a CLIP's images."""
+    import sentence_transformers as st
+    from sentence_transformers.sentence_transformer import modules
+
+    tokenizer = bert_tokenizer()
+    inner = SCRATCH / 'distilbert'
+    tokenizer.save_pretrained(inner)
+    torch.manual_seed(seed)
+    config = tf.DistilBertConfig(vocab_size=len(tokenizer), dim=WIDTH, hidden_dim=40, n_layers=2, n_heads=HEADS, max_position_embeddings=40)
+    tf.DistilBertModel(config).save_pretrained(inner)
+    transformer = modules.Transformer(str(inner), max_seq_length=30)
+    pooling = modules.Pooling(WIDTH, pooling_mode='mean')
+    dense = modules.Dense(WIDTH, EMBED, bias=False, activation_function=torch.nn.Identity())
+    encoder = st.SentenceTransformer(modules=[transformer, pooling, dense], device='cpu')
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in encoder.named_parameters():
+            p.copy_(torch.randn(p.shape, generator=g) * (0.5 if p.dim() > 1 else 0.1) + ('orm.weight' in name))
+    encoder.save_pretrained(str(f))
+    text = {**TEXT, 'num_hidden_layers': 1, 'vocab_size': 8}  # its own texts are not used
+    clip = randomise(tf.CLIPModel(tf.CLIPConfig(text_config=text, vision_config=VISION, projection_dim=EMBED)), seed)
+    clip.half().save_pretrained(f / '0_CLIPModel')
+    square(tf.CLIPImageProcessor).save_pretrained(f / '0_CLIPModel')
+    clip.float()
+    images = tf.AutoImageProcessor.from_pretrained(f / '0_CLIPModel', backend='pil')
+    with torch.no_grad():
+        image = clip.get_image_features(**images(pictures(), return_tensors='pt')).pooler_output
+        text = torch.from_numpy(encoder.encode([TEMPLATE.format(x) for x in LABELS]))
+        unit = lambda x: x / x.norm(dim=-1, keepdim=True)
+        logits = clip.logit_scale.exp() * unit(image) @ unit(text).T
+    return dict(
+        library=f'sentence-transformers {version("sentence-transformers")}',
+        labels=LABELS,
+        template=TEMPLATE,
+        probabilities=logits.softmax(-1).tolist(),
+    )
+
+
+KINDS = [
+    clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta, siglip_masked, clip_roberta, clipa,
+    sentence_transformers,
+]
 # With so few channels most seeds give a ResNet that answers the same for all pictures.
 SEEDS = {resnet: 26}
 

@@ -1,17 +1,13 @@
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli } from '../cli/io.ts';
 import { start } from '../cli/program.ts';
-import { fixture } from '../paths.ts';
+import { IMAGE, MODEL, type Running, serve, statusWith } from './service.ts';
 
-const MODEL = ['-m', fixture('tiny-class')];
 const TOKEN = 'a-token-of-some-length';
-const IMAGE = fixture('images/rgb.png');
 
 let folder: string;
 let service: Running;
@@ -24,28 +20,6 @@ afterAll(async () => {
   await service.stop();
   await rm(folder, { recursive: true });
 });
-
-interface Running {
-  readonly address: string;
-  readonly pid: number;
-  /** Sends SIGTERM. */
-  stop(): Promise<{ readonly code: number | null; readonly stderr: string }>;
-}
-
-/** The built program, after it has printed its address. */
-async function serve(args: readonly string[]): Promise<Running> {
-  const { child, ended } = start(['serve', ...MODEL, ...args]);
-  const said = once(child.stdout as NodeJS.ReadableStream, 'data').then(([chunk]) => String(chunk));
-  const line = await Promise.race([said, ended.then(({ stderr }) => Promise.reject(new Error(stderr)))]);
-  return {
-    address: /answers at (\S+)/u.exec(line)?.[1] ?? '',
-    pid: child.pid as number,
-    stop() {
-      child.kill('SIGTERM');
-      return ended;
-    },
-  };
-}
 
 interface Row {
   readonly image: string;
@@ -65,19 +39,7 @@ const post = (path: string, type: string | undefined, body: string | Buffer<Arra
   ask(path, { method: 'POST', body, ...(type !== undefined && { headers: { 'content-type': type } }) });
 const json = (body: object) => post('/v1/classify', 'application/json', JSON.stringify(body));
 
-/** With headers that fetch does not let a program set. */
-function askWith(headers: Record<string, string>, at = service.address, path = '/v1/models'): Promise<number> {
-  const { hostname, port } = at.startsWith('unix:') ? { hostname: 'localhost', port: '' } : new URL(at);
-  const target = at.startsWith('unix:') ? { socketPath: at.slice(5) } : { hostname, port };
-  return new Promise((done, failed) => {
-    request({ ...target, path, headers }, (response) => {
-      response.resume();
-      done(response.statusCode ?? 0);
-    })
-      .on('error', failed)
-      .end();
-  });
-}
+const askWith = (headers: Record<string, string>, at = service.address, path?: string) => statusWith(headers, at, path);
 
 async function expectedRow(args: readonly string[] = []): Promise<Row> {
   const { stdout } = await cli([IMAGE, '-l', 'cat,dog,a red house', ...MODEL, '-f', 'jsonl', '--quiet', ...args]);

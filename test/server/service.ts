@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { type Ended, start } from '../cli/program.ts';
 import { fixture } from '../paths.ts';
 
@@ -41,4 +42,28 @@ export function statusWith(headers: Record<string, string>, at: string, path = '
       .on('error', failed)
       .end();
   });
+}
+
+/** A connection, and what is sent back on it, up to the body. */
+export function dial({ address }: Running): { readonly socket: Socket; readonly answer: Promise<string> } {
+  const { hostname, port } = new URL(address);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {}); // refused while it sends
+  let text = '';
+  const answer = new Promise<string>((done) => {
+    socket.on('data', (chunk) => {
+      text += chunk;
+      if (!text.includes('\r\n\r\n')) return;
+      done(text);
+      socket.destroy();
+    });
+    socket.on('close', () => done(text));
+  });
+  return { socket, answer };
+}
+
+/** The head of a request to classify. @param length the header that says how long its body is */
+export function postHead({ address }: Running, length: string): string {
+  const { host } = new URL(address);
+  return `POST /v1/classify HTTP/1.1\r\nHost: ${host}\r\nContent-Type: image/png\r\n${length}\r\n\r\n`;
 }

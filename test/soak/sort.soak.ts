@@ -5,10 +5,12 @@ import { link, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utim
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { manifestPath } from '../../src/sorting/manifest.ts';
 import { bin, dice, pause } from '../cli/program.ts';
 
 const FILES = 10_000;
 const KILLS = 30;
+const UNDO_KILLS = 5;
 const BUDGET = 1_200_000;
 
 let folders: string[] = [];
@@ -59,13 +61,20 @@ async function fill(folder: string): Promise<{ photos: string; rows: string }> {
 }
 
 /** @returns the exit code; null if it was killed */
-async function sort(args: readonly string[], killAfter?: number): Promise<number | null> {
+async function sort(args: readonly string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [bin, 'sort', ...args, '--quiet'], { stdio: 'ignore' });
+  return ((await once(child, 'exit')) as [number | null])[0];
+}
+
+/** Kills a run so many milliseconds after it began to change files. @returns the exit code; null if it was killed */
+async function sortKilled(args: readonly string[], target: string, delay: number): Promise<number | null> {
+  const size = async () => (await stat(manifestPath(target)).catch(() => undefined))?.size ?? 0;
+  const before = await size();
   const child = spawn(process.execPath, [bin, 'sort', ...args, '--quiet'], { stdio: 'ignore' });
   const ended = once(child, 'exit') as Promise<[number | null]>; // a fast run may be over before it is killed
-  if (killAfter !== undefined) {
-    await pause(killAfter);
-    child.kill('SIGKILL');
-  }
+  while (child.exitCode === null && (await size()) === before) await pause(5);
+  await pause(delay);
+  child.kill('SIGKILL');
   return (await ended)[0];
 }
 
@@ -87,20 +96,27 @@ describe(`sort over ${FILES} files, killed ${KILLS} times`, () => {
       const roll = dice(FILES + how.length);
       const line = ['--from', rows, '--to', target, '--apply', how];
       let killed = 0;
-      for (let n = 0; n < KILLS; n++) if ((await sort(line, 250 + roll() * 1500)) === null) killed++;
+      for (let n = 0; n < KILLS; n++) if ((await sortKilled(line, target, roll() * 600)) === null) killed++;
       const known = new Set(
         [...before].flatMap(([name, facts]) => (name.endsWith('.txt') ? [] : [facts.split(' ')[0]])),
       );
-      const there = [...(await snapshot(photos)), ...(await snapshot(target))].map(([, facts]) => facts.split(' ')[0]);
-      const lost = [...known].filter((content) => !there.includes(content));
+      const there = new Set(
+        [...(await snapshot(photos)), ...(await snapshot(target))].map(([, facts]) => facts.split(' ')[0]),
+      );
+      const lost = [...known].filter((content) => !there.has(content));
       expect({ lost }).toEqual({ lost: [] });
       expect(await sort(line)).toBe(0);
       const sorted = [...(await snapshot(target)).keys()].filter((name) => name.endsWith('.jpg'));
       expect(sorted.length).toBe(FILES);
+      let undosKilled = 0;
+      for (let n = 0; n < UNDO_KILLS; n++)
+        if ((await sortKilled(['--undo', target], target, roll() * 600)) === null) undosKilled++;
       expect(await sort(['--undo', target])).toBe(0);
       expect([...(await snapshot(photos))].sort()).toEqual([...before].sort());
       expect(await readdir(target)).toEqual([]);
-      process.stderr.write(`${how}: ${killed} of ${KILLS} runs were killed before their end\n`);
+      process.stderr.write(
+        `${how}: ${killed} of ${KILLS} runs and ${undosKilled} of ${UNDO_KILLS} undos were killed before their end\n`,
+      );
     },
     BUDGET,
   );

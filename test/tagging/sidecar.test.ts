@@ -84,6 +84,25 @@ describe('a sidecar', () => {
     expect(removeTags(again.text).text).toContain('<rdf:li>cat</rdf:li>');
   });
 
+  it('writes the path of a label that has parents, below the keyword', (context) => {
+    const parents = new Map([
+      ['dog', 'pet'],
+      ['pet', 'animal'],
+    ]);
+    expect([...tagsFor(['dog'], undefined, parents).values()]).toEqual([
+      ['dog'],
+      ['animal/pet/dog'],
+      ['animal|pet|dog'],
+    ]);
+    const read = exiftool(addTags(USERS, tagsFor(['dog', 'sky'], 'auto', parents)).text);
+    if (read === undefined) return context.skip('exiftool is not installed');
+    expect(read).toMatchObject({
+      Subject: ['user & A 😀', 'dog', 'sky'],
+      TagsList: ['auto/animal/pet/dog', 'auto/sky'],
+      HierarchicalSubject: ['auto|animal|pet|dog', 'auto|sky'],
+    });
+  });
+
   it('starts a new hierarchical field with the existing tags, which programs would otherwise ignore', () => {
     const { added } = addTags(EMPTY_SIDECAR, tagsFor(['cat'], undefined), ['pets/mine']);
     expect(added).toEqual([

@@ -28,22 +28,32 @@ export function textTransformer(expect: Expectation, root: ConfigReader, embeddi
   if (siglip) {
     expect.linear(`${MODEL}.head`, embedding, width);
     config.mustAgree('projection_size', embedding, `${MODEL}.head.weight`);
-  } else {
+  } else if (expect.has('text_projection.weight') || width !== embedding) {
     expect.shape('text_projection.weight', [embedding, width]);
   }
   const pooling: TextPooling = appended
     ? { at: 'appended token', padding: config.whole('pad_token_id') ?? 0 }
-    : siglip || config.choice('pooling', ['argmax', 'eos', 'last']) === 'last'
-      ? { at: 'last token' }
-      : endOfText(config, vocabulary);
+    : poolingOf(config, vocabulary, siglip ? 'last' : 'eos');
   return {
     kind: 'transformer',
     ...transformer(expect, MODEL, width, config, siglip ? SIGLIP : CLIP),
     vocabulary,
     context: appended ? positions - 1 : positions,
-    causal: config.choice('attention', ['causal', 'full']) !== 'full' && !siglip,
+    causal: (config.choice('attention', ['causal', 'full']) ?? (siglip ? 'full' : 'causal')) === 'causal',
     pooling,
+    masksPadding: pooling.at === 'last token' && config.flag('masks_padding'),
   };
+}
+
+function poolingOf(config: ConfigReader, vocabulary: number, usual: 'eos' | 'last'): TextPooling {
+  switch (config.choice('pooling', ['argmax', 'eos', 'last', 'first']) ?? usual) {
+    case 'last':
+      return { at: 'last token' };
+    case 'first':
+      return { at: 'class token' };
+    default:
+      return endOfText(config, vocabulary);
+  }
 }
 
 function endOfText(config: ConfigReader, vocabulary: number): TextPooling {

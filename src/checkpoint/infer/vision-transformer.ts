@@ -107,6 +107,7 @@ function head(expect: Expectation, root: ConfigReader, image: VisionTransformer)
   if (image.pooling === 'attention' && !expect.has(PROJECTION)) return width;
   const [embedding = 0] = expect.shapeOf(PROJECTION);
   expect.shape(PROJECTION, [embedding, pooled]);
+  if (expect.has('visual_projection.bias')) expect.shape('visual_projection.bias', [embedding]);
   root.mustAgree('projection_dim', embedding, PROJECTION);
   return embedding;
 }

@@ -33,7 +33,7 @@ export interface ExplanationPlan {
   /** The image, in a form that can be read twice. */
   readonly images: AsyncIterable<ImageSource>;
   /** Draws the heat map and writes its file, whole or not at all. @throws ClipError */
-  draw(): Promise<void>;
+  draw(scoreOf: (label: string) => number | undefined): Promise<void>;
 }
 
 type AllOptions = ExplainOptions & ModelOptions & LabelOptions & { readonly output?: string; readonly quiet?: boolean };
@@ -83,7 +83,7 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
 
   return {
     images: all,
-    draw: async () => {
+    draw: async (scoreOf) => {
       const { templates } = classifierOptions(options);
       const decoding = decodeOptions(options);
       const { threads, quiet } = options;
@@ -96,7 +96,8 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
         io,
       );
       if (!explanation.ok) throw explanation.error;
-      const picture = await explanation.overlay();
+      const score = scoreOf(explanation.label);
+      const picture = await explanation.picture(score === undefined ? {} : { score });
       await writeWhole(file, (temporary) => writeFile(temporary, picture)).catch(throwCannotWrite(file));
       if (!quiet) say(io, 'note', noteOf(file, explanation));
     },
@@ -119,9 +120,9 @@ async function* readableTwice(
   }
 }
 
-function noteOf(file: string, { label, grid, cosines }: Explanation & { ok: true }): string {
-  const [least, greatest] = [Math.min(...cosines), Math.max(...cosines)].map((cosine) => cosine.toFixed(3));
-  return `${file}: "${label}" in ${grid} × ${grid} patches, cosines from ${least} (violet) to ${greatest} (yellow)`;
+function noteOf(file: string, { label, grid, map, measure }: Explanation & { ok: true }): string {
+  const [least, greatest] = [Math.min(...map), Math.max(...map)].map((value) => value.toFixed(3));
+  return `${file}: "${label}" in ${grid} × ${grid} patches, ${measure} from ${least} (violet) to ${greatest} (yellow)`;
 }
 
 /** Reports a wrong path before the work. @throws OutputError */

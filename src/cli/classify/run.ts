@@ -1,3 +1,4 @@
+import type { ImageResult } from '../../classifier.ts';
 import { namesBeside } from '../../embed/npy.ts';
 import { UsageError } from '../../errors.ts';
 import { isLearned } from '../../learn/learned.ts';
@@ -101,16 +102,29 @@ async function rank(
     const info = { ...runInfo(engine, templates, given !== undefined), pages };
     const { sink, remaining } = await openSink(shape, info, settings, options, io);
     const results = ranking.rank(given && remaining(explanation?.images ?? given.images));
-    const counts = await writeResults(withNotes(results, verbose, io), sink, { progress, io, failFast }).catch(
-      async (error) => {
-        if (error instanceof ClosedPipe) await explanation?.draw(); // the reader of the rows has closed the pipe, but the heat map is a file
-        throw error;
-      },
-    );
-    if (counts.failed === 0) await explanation?.draw();
-    if (options.verbose && given && counts.ok > 0) say(io, 'note', `${engine.name} ran on ${await engine.provider()}`);
+    const scores = new Map<string, number>();
+    const draw = () => explanation?.draw((label) => scores.get(label));
+    const ranked = withNotes(explanation ? withScores(results, scores) : results, verbose, io);
+    const counts = await writeResults(ranked, sink, { progress, io, failFast }).catch(async (error) => {
+      if (error instanceof ClosedPipe) await draw(); // the reader of the rows has closed the pipe, but the heat map is a file
+      throw error;
+    });
+    if (counts.failed === 0) await draw();
+    if (options.verbose && given && counts.ok > 0)
+      say(io, 'note', `${engine.name} (${engine.dtype}) ran on ${await engine.provider()}`);
     return counts;
   });
+}
+
+/** The same results; the scores of their labels are noted. */
+async function* withScores(
+  results: AsyncIterable<ImageResult>,
+  scores: Map<string, number>,
+): AsyncGenerator<ImageResult> {
+  for await (const result of results) {
+    if (result.ok) for (const { label, score } of result.labels) scores.set(label, score);
+    yield result;
+  }
 }
 
 /** Input files, which the output must not overwrite. */

@@ -12,7 +12,10 @@ export const listCommand = (io: Io) =>
     .action(async ({ json }: { json?: true }) => {
       const models = await knownModels(io.env);
       const rows = [['name', 'state', 'size', 'input', 'top-1', 'speed', 'licence', ''], ...models.map(rowOf)];
-      const next = models.find(({ pullable, speed }) => pullable === true && speed === 'fast') ?? models.at(-1);
+      const fast = models.filter(
+        ({ pullable, speed, pull }) => pullable === true && speed === 'fast' && pull !== undefined,
+      );
+      const [next = models.at(-1)] = fast.sort((a, b) => (b.top1 ?? 0) - (a.top1 ?? 0));
       const how = next?.pull === undefined ? '' : `\nDownload a model: ${next.pull}\n`;
       await print(io, json, models, `${columns(rows, 'llrrrlll')}${how}`);
     });

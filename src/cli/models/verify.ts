@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { CheckedFile } from '../../disk/digest.ts';
-import { ChecksumError, ModelError } from '../../errors.ts';
+import { ChecksumError, ModelError, UsageError } from '../../errors.ts';
 import { findPulled, type Pin, readPins } from '../../hub/pins.ts';
 import { pullModel } from '../../hub/pull.ts';
 import { pinnedFolder, throwDamage, verifyPin } from '../../hub/verify.ts';
 import { verifyConverted } from '../../model/converted-weights.ts';
+import { defaultModel } from '../../model/default-model.ts';
 import { modelNames } from '../../model/find.ts';
 import { findImport, verifyImport } from '../../model/imports.ts';
 import { refuseDamaged, STARTER, verifyStarter } from '../../model/starter.ts';
@@ -13,15 +14,19 @@ import type { Io } from '../io.ts';
 import { say } from '../messages.ts';
 import { prepare } from './prepare.ts';
 import { examples, print } from './print.ts';
+import { verifyReference } from './verify-reference.ts';
 
 export const verifyCommand = (io: Io) =>
   new Command('verify')
     .description('check built-in, downloaded, imported and converted model files against their recorded checksums')
     .argument('[model]', 'name of the starter, or of a downloaded or imported model (default: all of them)')
     .option('--repair', 'download damaged files of downloaded models again, and delete damaged converted weights')
+    .option('--reference', 'run fixed pictures and texts through a model (name or folder); compare with PyTorch')
     .option('--json', 'print JSON')
-    .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --repair'))
-    .action(async (model: string | undefined, { json, repair }: { json?: true; repair?: true }) => {
+    .addHelpText('after', examples('verify', 'verify clip-vit-b-32 --repair', 'verify --reference starter'))
+    .action(async (model: string | undefined, { json, repair, reference }: VerifyOptions) => {
+      if (reference && repair) throw new UsageError('--reference does not work with --repair', 'remove one of them');
+      if (reference) return verifyReference(model ?? defaultModel(io.env), json, io);
       const names = await modelNames(io.env);
       const wanted = model === undefined ? names : [await nameOf(model, names, io.env)];
       const pins = await readPins(io.env);
@@ -38,6 +43,12 @@ export const verifyCommand = (io: Io) =>
       await print(io, json, report, text.join(''));
       for (const checked of report) refuseDamage(checked, pins.get(checked.name));
     });
+
+interface VerifyOptions {
+  readonly json?: true;
+  readonly repair?: true;
+  readonly reference?: true;
+}
 
 /** A model and the state of its files. */
 interface Checked {

@@ -14,7 +14,7 @@ export interface ModelOptions extends CacheOptions {
   readonly threads?: number;
   readonly provider: ProviderChoice;
   readonly device?: number;
-  readonly dtype: Dtype;
+  readonly dtype?: Dtype;
   readonly logitScale?: number;
   readonly logitBias?: number;
   readonly maxPixels: number;
@@ -45,7 +45,10 @@ export function withModelOptions(command: Command): Command {
     )
     .option('--device <n>', 'number of the GPU, counted from 0 (default: 0)', deviceNumber)
     .addOption(
-      new Option('--dtype <type>', 'data type of the weights; int8 is faster on CPUs').choices(DTYPES).default('fp32'),
+      new Option(
+        '--dtype <type>',
+        'data type of the weights; int8 is faster on CPUs (default: fp32; an ONNX model without fp32: what it has)',
+      ).choices(DTYPES),
     )
     .option('--logit-scale <n>', 'logit scale, for an ONNX model that does not contain it', positiveNumber)
     .option('--logit-bias <n>', 'logit bias, for an ONNX SigLIP model that does not contain it', anyNumber)

@@ -30,6 +30,11 @@ export const serveCommand = (io: Io, onExit: (code: number) => void) => {
     .optionsGroup('Access:')
     .option('--token-file <file>', 'requests need one of the tokens in this file, one per line')
     .option('--allow-host <name>', 'also answer requests with this Host header; repeatable', collectOne)
+    .option(
+      '--allow-origin <origin>',
+      'also answer pages of this origin, such as https://photos.example; repeatable (default: none)',
+      collectOne,
+    )
     .option('--allow-urls', 'download images by their URLs, from public addresses only');
   withCacheOptions(withModelOptions(withScoreOptions(withLabelOptions(command)))).optionsGroup('Messages:');
   return withLogOption(command)

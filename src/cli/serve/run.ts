@@ -1,4 +1,6 @@
 import { UsageError } from '../../errors.ts';
+import { defaultModel } from '../../model/default-model.ts';
+import { checkOrigins } from '../../server/cross-origin.ts';
 import { listen } from '../../server/listen.ts';
 import { createService } from '../../server/service.ts';
 import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.ts';
@@ -17,6 +19,7 @@ export interface ServeOptions extends LabelOptions, ScoreOptions, ModelOptions {
   readonly idleExit?: number;
   readonly tokenFile?: string;
   readonly allowHost?: readonly string[];
+  readonly allowOrigin?: readonly string[];
   readonly allowUrls?: boolean;
   readonly quiet?: boolean;
   /** Whether an option stands on the command line. */
@@ -73,17 +76,22 @@ function inheritedPlace({ isGiven }: ServeOptions, { inheritedSockets = 0 }: Io)
 }
 
 async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSettings> {
-  const { tokenFile, allowHost: hosts = [], allowUrls: urls = false } = options;
+  const { tokenFile, allowHost: hosts = [], allowOrigin = [], allowUrls: urls = false } = options;
   const { allPages, ...decode } = decodeOptions(options);
   if (allPages) throw new UsageError('--page all does not work with serve', 'give the number of a page');
   const labels = (await givenLearned(options)) ?? (await givenLabels(options));
   const hasLabels = !Array.isArray(labels) || labels.length > 0;
   return {
     limits: LIMITS,
-    access: { hosts, ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }) },
+    access: {
+      hosts,
+      origins: checkOrigins(allowOrigin),
+      ...(tokenFile !== undefined && { tokens: await readTokens(tokenFile) }),
+    },
     urls,
     decode,
     ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
+    heatMaps: { model: options.model ?? defaultModel(io.env), threads: options.threads, env: io.env },
     log: (event) => log(event, options, io),
   };
 }

@@ -9,12 +9,12 @@ import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { planLines, planTable, stepRow } from '../../output/sorting.ts';
 import { requireRoom, Sorter } from '../../sorting/apply.ts';
-import { folderNameOf } from '../../sorting/folder-name.ts';
+import { folderNameOf, NO_LABEL } from '../../sorting/folder-name.ts';
 import type { Operation } from '../../sorting/manifest.ts';
 import { type Labelled, planSteps, type Step } from '../../sorting/plan.ts';
 import { undo } from '../../sorting/undo.ts';
-import { checkLabels } from '../../text/labels.ts';
-import { givenImages } from '../given-images.ts';
+import { checkLabels, type Label } from '../../text/labels.ts';
+import { type GivenImages, givenImages } from '../given-images.ts';
 import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
 import { Interruption, type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
@@ -83,6 +83,7 @@ async function apply(
 ): Promise<number> {
   const counts = { done: 0, skipped: 0, stayed: 0, failed: failedImages };
   const transfers = steps.flatMap((step) => (step.kind === 'transfer' ? [step.transfer] : []));
+  await requireRoom(target, transfers);
   const sorter = await Sorter.open(target);
   const progress = createProgress(
     { stderr: io.stderr, env: io.env, ...(io.log && { log: io.log }) },
@@ -93,7 +94,6 @@ async function apply(
   progress.total(steps.length);
   const sink = new Sink(io.stdout, 'standard output');
   try {
-    await requireRoom(target, transfers);
     for (const step of steps) {
       if (io.interruption.aborted) throw new Interruption(io.interruption);
       const outcome = await sorter.apply(step);
@@ -137,8 +137,31 @@ async function labelledRows(
   const { from } = options;
   if (from === undefined) return classifiedRows(args, target, options, io);
   refuseImages(args, options, `--from ${from}`);
+  refuseScoring(options, from);
   const rows = await readRows(from);
   return { rows, labels: [...new Set(rows.flatMap(({ label }) => (typeof label === 'string' ? [label] : [])))] };
+}
+
+/** @throws UsageError if an option would choose labels, which the rows already have */
+function refuseScoring(options: SortOptions, from: string): void {
+  const flags = {
+    labels: '--labels',
+    labelsFile: '--labels-file',
+    template: '--template',
+    about: '--about',
+    level: '--level',
+    threshold: '--threshold',
+    minMargin: '--min-margin',
+    background: '--background',
+    backgroundPrompt: '--background-prompt',
+    nonePrompt: '--none-prompt',
+  } as const satisfies Partial<Record<keyof SortOptions, string>>;
+  const given = (Object.keys(flags) as (keyof typeof flags)[]).find((name) => options[name] !== undefined);
+  if (given !== undefined)
+    throw new UsageError(
+      `${flags[given]} chooses labels, and the rows of ${from} have labels already`,
+      `remove ${flags[given]}, or remove --from and give the images`,
+    );
 }
 
 async function classifiedRows(args: readonly string[], target: Path, options: SortOptions, io: Io) {
@@ -153,7 +176,7 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
         createClassifier(clip, learned ?? labels, { ...classifierOptions(options), onWarning: warn }),
         io,
       );
-      const results = classifier.classify(outside(given.images, await realTarget(target)), {
+      const results = classifier.classify(unsorted(given, await realTarget(target), labels), {
         ...decodeOptions(options),
         top: 1,
       });
@@ -179,18 +202,33 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
   return { rows, labels: labels.map(({ label }) => label) };
 }
 
-/** The images that are not in the target folder, so that sorted pictures are not sorted again. */
-async function* outside(images: AsyncIterable<ImageSource>, target: Path): AsyncGenerator<ImageSource> {
+/**
+ * The images without those that were sorted before. A target inside a given folder is left out as a whole; of a target that
+ * holds the images themselves (`sort photos/ --to photos/`), only the folders of the labels are.
+ */
+async function* unsorted(
+  { args, images }: GivenImages,
+  target: Path,
+  labels: readonly Label[],
+): AsyncGenerator<ImageSource> {
+  const given = await Promise.all(args.map((path) => realTarget(resolve(path))));
+  const isInside = given.some((folder) => folder !== target && isWithin(target, folder));
+  const sorted = [NO_LABEL, ...labels.map(({ label }) => folderNameOf(label))].map((name) => join(target, name));
   for await (const image of images) {
     const path = resolve(filePathOf(image));
     const folder = await realpath(openable(dirname(path))).catch(() => dirname(path));
-    if (!`${folder}/`.startsWith(`${target}/`) || image.kind === 'url') yield image;
+    const isSorted = isInside ? isWithin(folder, target) : sorted.some((one) => isWithin(folder, one));
+    if (!isSorted || image.kind === 'url') yield image;
   }
+}
+
+function isWithin(path: Path, folder: Path): boolean {
+  return `${path}/`.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
 /** The target with links resolved, as far as it exists. */
 async function realTarget(target: Path): Promise<Path> {
-  return realpath(target).catch(() => target);
+  return realpath(openable(target)).catch(() => target);
 }
 
 function operationOf({ copy, move, link }: SortOptions): Operation {

@@ -47,15 +47,19 @@ export async function runTag(args: readonly string[], options: TagOptions, io: I
 }
 
 async function tag(given: GivenImages, options: TagOptions, io: Io): Promise<number> {
-  const labels = (await givenLearned(options)) ?? checkLabels(await givenLabels(options));
+  const learned = await givenLearned(options);
+  const words = learned?.labels ?? checkLabels(await givenLabels(options));
+  const parents = new Map(
+    words.flatMap(({ label, parent }) => (parent === undefined ? [] : [[label, parent] as const])),
+  );
   const { threshold: _, ...scoring } = classifierOptions(options);
   return runOnModel(given, options, io.stdout.isTTY === true, io, async (clip, progress) => {
     const classifier = await unlessInterrupted(
-      createClassifier(clip, labels, { ...scoring, onWarning: warner(options, io) }),
+      createClassifier(clip, learned ?? words, { ...scoring, onWarning: warner(options, io) }),
       io,
     );
     const results = classifier.classify(given.images, decodeOptions(options));
-    return writeResults(tagged(results, options), tagSink(options, 'added', io), { progress, io });
+    return writeResults(tagged(results, parents, options), tagSink(options, 'added', io), { progress, io });
   });
 }
 
@@ -71,7 +75,11 @@ async function remove(given: GivenImages, options: TagOptions, io: Io): Promise<
   return failed > 0 ? 1 : 0;
 }
 
-async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions): AsyncGenerator<Tagged> {
+async function* tagged(
+  results: AsyncIterable<ImageResult>,
+  parents: ReadonlyMap<string, string>,
+  options: TagOptions,
+): AsyncGenerator<Tagged> {
   for await (const result of results) {
     const { image, pathBytes } = result;
     const identity = { image, ...(pathBytes && { pathBytes }) };
@@ -81,7 +89,7 @@ async function* tagged(results: AsyncIterable<ImageResult>, options: TagOptions)
       continue;
     }
     const source = sourceOfIdentity(result);
-    const tags = tagsFor(labelsOf(result, options), options.parent?.trim());
+    const tags = tagsFor(labelsOf(result, options), options.parent?.trim(), parents);
     yield await changed(
       identity,
       source,

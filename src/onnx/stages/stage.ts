@@ -34,7 +34,7 @@ export function blockStages(stage: MakeStage, model: string, tower: Transformer,
   const shape = ['B', tokens, width];
   const part = (names: string) => new RegExp(`^${model}\\.encoder\\.layers\\..*\\.(${names})\\.`, 'u');
   return [
-    stage(`${layers} × attention`, `${heads} heads of ${width / heads}`, shape, part('self_attn|layer_norm1')),
-    stage(`${layers} × mlp`, `${width} → ${mlpWidth} → ${width}, ${activation}`, shape, part('mlp|layer_norm2')),
+    stage(`${layers} × attention`, `${heads} heads of ${width / heads}`, shape, part('self_attn|layer_norm1|ls_1')),
+    stage(`${layers} × mlp`, `${width} → ${mlpWidth} → ${width}, ${activation}`, shape, part('mlp|layer_norm2|ls_2')),
   ];
 }

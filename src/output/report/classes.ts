@@ -32,11 +32,16 @@ export function classesPart(evaluation: Evaluation): Part {
         images,
         predicted,
         right,
-        html`${share(recall)}${recall === null ? html`` : html`<small>${intervalText(wilson(right, images))}</small>`}`,
-        share(precision),
+        within(recall, right, images),
+        within(precision, right, predicted),
       ]),
     ),
   };
+}
+
+/** A share with its 95 % interval. */
+function within(value: number | null, right: number, of: number): Markup {
+  return value === null ? share(value) : html`${share(value)}<small>${intervalText(wilson(right, of))}</small>`;
 }
 
 function bars(width: number, narrow: boolean, shown: readonly ClassFigures[]): Markup {
