@@ -46,6 +46,12 @@ function firstProcessor(): string {
   }
 }
 
+/** The bytes of addresses that this process may reserve (`ulimit -v`); Infinity where nothing limits them. */
+export function addressSpaceLimit(): number {
+  const [, bytes] = /^Max address space\s+(\d+)/mu.exec(read('/proc/self/limits')) ?? [];
+  return Number(bytes ?? Number.POSITIVE_INFINITY);
+}
+
 /** How often the limit of processes and threads of this cgroup, or of one above it, has refused one; 0 where nothing tells. */
 export function refusedThreads(): number {
   return [...valuesUpwards('', 'pids.events'), ...valuesUpwards('pids', 'pids.events')]

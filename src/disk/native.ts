@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { messageOf, ProviderError } from '../errors.ts';
+import { ModelError, messageOf, ProviderError } from '../errors.ts';
+import { addressSpaceLimit } from './machine.ts';
 
 // CommonJS: asked for as such, the files of a package need not be searched for exports first.
 const require = createRequire(import.meta.url);
@@ -21,13 +22,22 @@ function joinedSharp(): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
+/** Node, ONNX Runtime and sharp reserve so many bytes of addresses. With fewer, they crash or call their own library broken. */
+const ADDRESS_SPACE = 1_400_000 * 1024;
+
 /**
  * Loads a package with a native library when it is first needed. If the library is missing or was built for another system, everything
  * else still works.
  *
- * @throws ProviderError with the command that fixes it
+ * @throws ProviderError with the command that fixes it; ModelError if the limit of addresses is too low
  */
 export function requireNative(name: keyof typeof FIXES): unknown {
+  const limit = addressSpaceLimit();
+  if (limit < ADDRESS_SPACE)
+    throw new ModelError(
+      `${name} needs more virtual memory than the limit of ${Math.floor(limit / 1e6)} MB`,
+      `raise the limit: ulimit -v ${Math.ceil(ADDRESS_SPACE / 1024)}`,
+    );
   try {
     return require((name === 'sharp' && joinedSharp()) || name);
   } catch (error) {
