@@ -48,7 +48,7 @@ export abstract class ClipError extends Error {
 
 /** A message may quote what a user gave, and a URL there may hold a user and a password. */
 function withoutLogins(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]+:[\\/]+)[^\s\\/?#@]*@/giu, '$1');
+  return text.replace(/\b([a-z][a-z0-9+.-]+:[\\/]+)[^\s\\/?#@]*@/giu, '$1***@');
 }
 
 /** An option or argument is wrong, or two of them contradict each other. */

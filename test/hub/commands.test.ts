@@ -36,7 +36,7 @@ describe('models list', () => {
     expect(byName.get('mine')).toMatchObject({ state: 'imported', default: false });
     expect(byName.get('tiny-clip')).toMatchObject({ state: 'pulled', repo: TINY, size: TINY_BYTES });
     expect(byName.get('siglip-b-16')).toMatchObject({ state: 'known', card: { scoring: { kind: 'sigmoid' } } });
-    expect(models.length).toBe(3 + 13);
+    expect(models.length).toBe(3 + 20);
   });
 });
 
