@@ -23,6 +23,14 @@ afterAll(() => rm(root, { recursive: true }));
 const file = (name: string) => join(root, name);
 const resume = (output: string, ...more: string[]) => cli([folder, ...TINY, '-o', output, '--resume', ...more]);
 
+/** The label and the score, to three digits, of each row of JSON lines. */
+const labelsOf = (jsonl: string) =>
+  jsonl
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { label: string; score: number })
+    .map(({ label, score }) => `${label} ${score.toFixed(3)}`);
+
 describe('--resume', () => {
   it('continues after kill -9 at random times: no row is lost, repeated or partial', async () => {
     const output = file('killed.jsonl');
@@ -38,7 +46,8 @@ describe('--resume', () => {
     expect((await resume(output)).code).toBe(0);
     const text = await readFile(output, 'utf8');
     expect(imagesOf(text)).toEqual(images);
-    expect(text.length).toBe(whole.length);
+    // A batch of another size adds in another order: the sixth digit of a score can change.
+    expect(labelsOf(text)).toEqual(labelsOf(whole));
   });
 
   it.each(['jsonl', 'csv', 'tsv'])('drops a partial row and continues (%s)', async (format) => {
