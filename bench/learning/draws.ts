@@ -8,6 +8,7 @@ import { argv, stderr } from 'node:process';
 import { dice } from '../../test/cli/program.ts';
 import { type Embeddings, readEmbeddings } from './embeddings.ts';
 import { judge, type Verdict } from './judge.ts';
+import { shuffle } from './shuffle.ts';
 
 /** Pictures of a draw, by their rows. */
 export interface Draw {
@@ -59,14 +60,4 @@ function drawsOf(set: Embeddings, shots: number): Draw[] {
       tests: shuffled.flatMap((rows) => rows.slice(shots, shots + TESTS)),
     };
   });
-}
-
-/** Fisher and Yates. */
-function shuffle(rows: readonly number[], roll: () => number): number[] {
-  const shuffled = [...rows];
-  for (let n = shuffled.length - 1; n > 0; n--) {
-    const other = Math.floor(roll() * (n + 1));
-    [shuffled[n], shuffled[other]] = [shuffled[other] as number, shuffled[n] as number];
-  }
-  return shuffled;
 }

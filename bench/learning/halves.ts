@@ -8,6 +8,7 @@ import { row } from '../../src/tensor.ts';
 import { dice } from '../../test/cli/program.ts';
 import { type Embeddings, readEmbeddings } from './embeddings.ts';
 import { judge, type Verdict } from './judge.ts';
+import { shuffle } from './shuffle.ts';
 
 const SETS = 16;
 const [LEAST_CLASSES, MOST_CLASSES, MOST_PICTURES] = [6, 20, 6];
@@ -36,9 +37,9 @@ async function half(set: Embeddings, roll: () => number): Promise<Verdict> {
   const chosen = [...set.classes.keys()].sort((a, b) => near(b) - near(a)).slice(0, count);
   const rows = chosen.flatMap((c) => {
     const own = set.labels.flatMap((label, n) => (label === c ? [n] : []));
-    return own.sort(() => roll() - 0.5).slice(0, 1 + Math.floor(roll() * MOST_PICTURES));
+    return shuffle(own, roll).slice(0, 1 + Math.floor(roll() * MOST_PICTURES));
   });
-  const mixed = rows.sort(() => roll() - 0.5);
+  const mixed = shuffle(rows, roll);
   const examples = mixed.slice(0, Math.ceil(mixed.length / 2));
   return judge(set, { examples, tests: mixed.slice(examples.length) });
 }

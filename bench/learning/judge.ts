@@ -13,16 +13,14 @@ export interface Verdict {
   readonly alone: number;
   /** Of each test picture the best score and whether it is right, before and after. */
   readonly scored: readonly [Scored, Scored];
-  readonly weights: { readonly words: number; readonly pictures: number };
 }
 
 /** Learns the examples of a draw and tests the others. Classes without an example are known by their words. */
 export async function judge(
   set: Embeddings,
   { examples, tests }: { readonly examples: readonly number[]; readonly tests: readonly number[] },
-  taking: readonly number[] = [...examples, ...tests],
 ): Promise<Verdict> {
-  const part = [...new Set(taking.map((n) => set.labels[n] as number))].sort((a, b) => a - b);
+  const part = [...new Set([...examples, ...tests].map((n) => set.labels[n] as number))].sort((a, b) => a - b);
   const labels = part.map((c) => set.classes[c] as string);
   const picture = (n: number) => rowAt(set.pictures, n, set.width);
   const words = stack(part.map((c) => rowAt(set.words, c, set.width)));
@@ -56,7 +54,6 @@ export async function judge(
     learned: accuracy(after, truth),
     alone: alone === undefined ? Number.NaN : accuracy(scores(pictureEvidence(alone.learned)), truth),
     scored: [scored(before, truth), scored(after, truth)],
-    weights: learned.weights,
   };
 }
 
