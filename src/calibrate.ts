@@ -24,7 +24,7 @@ export interface Calibration {
   readonly target: number;
   readonly images: number;
   readonly failed: number;
-  /** The first ones. */
+  /** The first 1,000 failures. */
   readonly failures: readonly Failure[];
   /** One `--threshold` for all labels. */
   readonly threshold: Limit;

@@ -87,8 +87,10 @@ export interface Evaluation {
   readonly top5: number | null;
   /** Mean of the recalls of the classes that have images. */
   readonly meanPerClassRecall: number | null;
-  /** Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images.
-   * The best label counts, accepted or not, because this figure is about the scores. */
+  /**
+   * Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images. The best label
+   * counts, accepted or not, because this figure is about the scores.
+   */
   readonly ece: number | null;
   readonly classes: readonly ClassFigures[];
   /** The cells that are not 0, in label order. */
@@ -96,7 +98,7 @@ export interface Evaluation {
   readonly bins: readonly ReliabilityBin[];
   /** The mistakes with the highest scores, highest first. */
   readonly mistakes: readonly Mistake[];
-  /** The first ones. */
+  /** The first 1,000 failures. */
   readonly failures: readonly Failure[];
 }
 
@@ -196,7 +198,7 @@ function keepMistake(kept: Mistake[], mistake: Mistake): void {
   if (kept.length > KEPT_MISTAKES) kept.pop();
 }
 
-/** Only the first thousand are kept. */
+/** Keeps only the first {@link KEPT_FAILURES}. */
 export function keepFailure(kept: Failure[], image: string, truth: string, { code, message }: ImageError): void {
   if (kept.length < KEPT_FAILURES) kept.push({ image, truth, code, message });
 }

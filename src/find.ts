@@ -83,7 +83,7 @@ export async function findImages(
   let best: (Found & { readonly order: number })[] = [];
   const failed: Unread[] = [];
   let order = 0;
-  let floor = threshold; // what is not above the last that was kept is not kept either
+  let floor = threshold; // images below the last of the kept ones are not kept
   const byRank = (a: (typeof best)[number], b: (typeof best)[number]) => b.cosine - a.cosine || a.order - b.order;
   for await (const one of images) {
     if (!one.ok) {
@@ -91,7 +91,7 @@ export async function findImages(
       failed.push(unread);
       continue;
     }
-    if (order === 0) cosines(one.embedding, query); // throws if the two are not of one space
+    if (order === 0) cosines(one.embedding, query); // throws if they do not have the same dimensions
     const cosine = dot(one.embedding.data, query.data);
     if (cosine >= floor) {
       const { ok: _, embedding: __, ...identity } = one;

@@ -4,10 +4,10 @@ import { cosines, row, stack } from './tensor.ts';
 
 /** Cosines in float32 that are added in another order differ by less than this; a wrong crop or token by far more. */
 const LIMIT = 1e-4;
-/** The same for weights of less precision, which are not those that PyTorch had. */
+/** The limit for weights of lower precision: PyTorch computed with other weights. */
 const ROUGH_LIMIT = 0.05;
 
-/** A model next to what PyTorch computes from it. */
+/** A comparison of a model with PyTorch. */
 export interface ReferenceCheck {
   readonly model: string;
   /** Pictures times texts. */
@@ -23,8 +23,8 @@ export interface ReferenceCheck {
 }
 
 /**
- * Runs the pictures and texts of the package through a model, and compares the cosines with those that PyTorch computed:
- * recorded in the package for the starter, and in `reference.json` of the folder for others.
+ * Runs the pictures and texts of the package through a model, and compares the cosines with those that PyTorch computed. They are
+ * recorded in the package for the starter, and in `reference.json` of the folder for other models.
  *
  * @throws ModelError if the model does not run, or the recorded values are not readable
  */

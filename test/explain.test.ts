@@ -118,18 +118,19 @@ describe('the heat map of the starter', () => {
   });
 });
 
-describe('a heat map', () => {
-  const preprocessing = {
-    size: 32,
-    resizeTo: 32,
-    fit: 'crop',
-    rounding: 'even',
-    filter: 'bicubic',
-    divisor: 255,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-  } as const;
+/** A model that sees 32 × 32 pixels. */
+const preprocessing = {
+  size: 32,
+  resizeTo: 32,
+  fit: 'crop',
+  rounding: 'even',
+  filter: 'bicubic',
+  divisor: 255,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+} as const;
 
+describe('a heat map', () => {
   it('shows label, score, photograph, map and scale, each at its place', async () => {
     const plain = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(90) };
     const map = { grid: 4, patch: 8, values: Float32Array.from({ length: 16 }, (_, n) => n) };
@@ -152,16 +153,6 @@ describe('a heat map', () => {
 });
 
 describe('the overlay', () => {
-  const preprocessing = {
-    size: 32,
-    resizeTo: 32,
-    fit: 'crop',
-    rounding: 'even',
-    filter: 'bicubic',
-    divisor: 255,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-  } as const;
   const read = async (png: Uint8Array) => {
     const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
     const pixel = (x: number, y: number) => [...data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3)];

@@ -91,7 +91,8 @@ export async function runOn<Model extends OpenedModel & { release(): Promise<voi
     const leftOut = images.leftOut?.summary();
     const skipped = images.leftOut?.otherFiles ?? 0;
     if (!quiet && leftOut !== undefined) say(io, 'note', leftOut);
-    if (verbose && skipped > 0) say(io, 'note', `skipped ${skipped} files: not an image extension, or a device`);
+    if (verbose && skipped > 0)
+      say(io, 'note', `skipped ${skipped} ${skipped === 1 ? 'file' : 'files'}: not an image extension, or a device`);
     if (!quiet && ok + failed > 1) say(io, 'note', `${ok} ok, ${failed} failed`);
     return isTolerated({ ok, failed }, maxErrors) ? 0 : 1;
   } finally {

@@ -1,6 +1,6 @@
 import type { Colour } from './decode-options.ts';
 
-/** The sixteen colours of HTML 4. */
+/** The colours of CSS 2.1, and the other names that CSS 3 has for them. */
 const NAMED: Readonly<Record<string, Colour>> = {
   black: [0, 0, 0],
   silver: [192, 192, 192],

@@ -8,8 +8,8 @@ import { checkPixels } from './limits.ts';
 
 /**
  * Decodes one frame or page to 8-bit RGB, as Pillow's `convert("RGB")` does for what CLIP was trained on:
- * embedded ICC profiles are ignored, alpha is dropped (not blended), grey is repeated. Where Pillow is wrong (16-bit
- * grey saturates there, CMYK is inverted naively), libvips is followed. Readers of rarer formats are loaded when such a file comes.
+ * embedded ICC profiles are ignored, alpha is dropped (not blended), grey is repeated. If Pillow is wrong (16-bit
+ * grey saturates, CMYK is inverted naively), the result is that of libvips. Readers of rarer formats are loaded for the first such file.
  *
  * @param wanted the short side that the image will be resized to, for `resize: 'fast'`
  * @throws ImageError E_FORMAT, E_DECODE, E_PIXEL_LIMIT or E_TIMEOUT

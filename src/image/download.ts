@@ -45,7 +45,7 @@ export function imageFetcher(
 }
 
 /**
- * The same, into what `collect` makes for each image.
+ * Downloads images like {@link imageFetcher}. `collect` makes the collector for the bytes of each image.
  *
  * @param publicOnly whether the URL itself must be public too
  * @param perHost the most downloads at once from the host that a URL names

@@ -17,12 +17,12 @@ const LIKE_RAW = /^(II[\x2a\x2b]\0|MM\0[\x2a\x2b]|FUJIFILMCCD-RAW|IIR[OS]|MMOR|I
 export type Reserve = (bytes: number) => Promise<void>;
 
 /** Opening does not wait for the writer of a FIFO, and does not take a controlling terminal. Windows has neither flag. */
-const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+export const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The bytes of a regular file, as they were when it was opened. Of a camera's RAW file, only an excerpt with its largest JPEG.
+ * The bytes of a regular file, as they were when it was opened. For a camera's RAW file: only an excerpt with its largest JPEG.
  *
- * It is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
+ * The file is checked before it is opened, because opening alone can start a device, and again when it is open, because it may have been
  * replaced in between.
  *
  * @param name the name in messages
@@ -46,7 +46,7 @@ export async function readImageFile(
       checkSize(name, size);
       await reserve(size);
     }
-    const bytes = excerpt ?? (await readAt(handle, 0, size + 1)); // the one more tells whether it has grown
+    const bytes = excerpt ?? (await readAt(handle, 0, size + 1)); // one byte more, to notice a file that has grown
     const after = await handle.stat({ bigint: true });
     const isWhole = excerpt !== undefined || bytes.length === size;
     if (isWhole && after.size === before.size && after.mtimeNs === before.mtimeNs) return bytes;
@@ -90,7 +90,7 @@ function checkKind(name: string, info: BigIntStats): void {
   );
 }
 
-/** What matters of a camera's RAW file; undefined for other files. */
+/** An excerpt of a camera's RAW file; undefined for other files. */
 async function excerptOf(handle: FileHandle, size: number): Promise<Buffer | undefined> {
   const start = (await readAt(handle, 0, 16)).toString('latin1');
   return LIKE_RAW.test(start) ? (await import('./raw/excerpt.ts')).rawExcerpt(handle, size) : undefined;

@@ -8,7 +8,7 @@ import type { RgbImage } from './resample.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/heic-decoder.js', import.meta.url));
 
-/** The time limit of a picture, in seconds. A photograph of 48 megapixels takes about 10 s on a busy machine. */
+/** The time limit of a picture. A photograph of 48 megapixels takes about 10 s on a busy machine. */
 const PATIENCE_MS = 60_000;
 
 let isWatched = false;
@@ -18,7 +18,7 @@ export function decodeHeicInThisProcess(): void {
   isWatched = true;
 }
 
-/** To the child. */
+/** The message to the child process. */
 export interface HeicRequest {
   readonly bytes: Uint8Array;
   readonly name: string;
@@ -26,7 +26,7 @@ export interface HeicRequest {
   readonly background: Colour | null;
 }
 
-/** From the child. */
+/** The answer of the child process. */
 export type HeicReply =
   | ({ readonly ok: true } & RgbImage)
   | { readonly ok: false; readonly code: string; readonly fact: string; readonly nextStep: string };

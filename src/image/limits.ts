@@ -2,7 +2,7 @@ import { ImageError } from '../errors.ts';
 import { DEFAULT_DECODE } from './decode-options.ts';
 import { type Header, pixelLimit } from './format.ts';
 
-/** The longest line, in pixels. Longer ones, which only PNG and TIFF can have and no camera makes, could not be processed in strips. */
+/** The longest side, in pixels. A longer line could not be processed in strips. Only PNG and TIFF can have one, and no camera makes it. */
 const MAX_SIDE = 1_000_000;
 
 /** Images with more than a sixth of their pixel limit are decoded one at a time. */

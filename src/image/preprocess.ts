@@ -10,7 +10,7 @@ export interface Preprocessing {
   readonly size: number;
   /** What is resized before the middle is cut out: the short side, both sides, the long side, or nothing. */
   readonly fit: 'crop' | 'squash' | 'pad' | 'none';
-  /** Its length before the crop; as a rule S. What is shorter than S is padded with black. */
+  /** The length of this side before the crop, usually S. A side that is shorter than S is padded with black. */
   readonly resizeTo: number;
   /** How half a pixel at the start of the crop is rounded: down as in transformers, or to the even pixel as in torchvision and open_clip. */
   readonly rounding: 'down' | 'even';
@@ -22,11 +22,11 @@ export interface Preprocessing {
 }
 
 /**
- * The S × S pixels that the model sees, equal byte for byte to Pillow and to what transformers or torchvision do with it:
+ * The S × S pixels that the model sees, equal byte for byte to those of transformers or torchvision with Pillow:
  * the long side is truncated to whole pixels. Only what the crop needs is computed, so an image of 1 × 50,000 pixels costs
  * no more than its pixels.
  *
- * @param zoom so many times as large on a side
+ * @param zoom the factor by which each side is larger than S
  */
 export function fitImage(
   image: RgbImage,

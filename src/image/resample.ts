@@ -41,8 +41,8 @@ const PAIR_BYTES = 24;
 /**
  * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
- * that keeps its length changes nothing. Pillow 13 and later takes the rows first where the height shrinks much more than
- * the width (#9549), which moves some pixels by one level; models are trained on what it did before.
+ * that keeps its length changes nothing. Pillow 13 and later takes the rows first if the height shrinks much more than
+ * the width (#9549), which moves some pixels by one level. Models are trained on the earlier result.
  *
  * The arithmetic is SIMD in WebAssembly. The picture goes through it in strips: the columns of a strip, then what its
  * lines add to the output rows; so memory depends on the output and on the length of a line, not on the picture.
@@ -58,7 +58,7 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
 
   const pitch = (right - left) * 3;
   const lines = Math.max(1, Math.min(STRIP_LINES, Math.trunc(STRIP / pitch), bottom - top));
-  // A byte more than a line: pixels are stored as four bytes, the fourth to be overwritten.
+  // One byte more than a line, because each pixel is stored as four bytes, and the next pixel overwrites the fourth.
   const narrow = Math.ceil((width * 3 + 1) / 16) * 16;
   const pairs = (across.stride >> 1) + 1;
   const [layout, bytes] = lay({
@@ -191,5 +191,5 @@ function newMachine(pages: number): Machine {
   const memory = new WebAssembly.Memory({ initial: pages });
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   // The module is compiled from wasm/resample.ts, which has these exports.
-  return { memory, passes: exports as unknown as Passes };
+  return { memory, passes: exports as Passes };
 }

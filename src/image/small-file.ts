@@ -1,7 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { AT_ONCE } from './file.ts';
 
-/** Opening does not wait, and does not take a controlling terminal. Windows has neither flag. */
-const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 const SMALL_BYTES = 1_000_000;
 /** Milliseconds after which a read counts as slow. Files in the page cache take a tenth of it. */
 const SLOW_MS = 2;

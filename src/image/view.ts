@@ -15,9 +15,9 @@ export function partOf(view: View, start: number, length: number = view.byteLeng
 }
 
 const PIECE = 65_536;
-/** The longest number: one that crosses the end of a piece is whole in it. */
+/** Bytes of the longest number. Each piece is this much longer, so that it contains a number that begins at its end. */
 const OVERLAP = 8;
-/** No camera spreads what is looked at over more. */
+/** The most pieces that are read of a file. */
 const MAX_PIECES = 64;
 
 /** A piece that has not been read yet. */
@@ -27,7 +27,7 @@ class MissingPiece extends Error {
   }
 }
 
-/** A file of which the pieces that are looked at are read; see {@link inPieces}. */
+/** A file of which only the needed pieces are read; see {@link inPieces}. */
 export class PiecewiseView {
   constructor(
     readonly byteLength: number,
@@ -62,9 +62,9 @@ export class PiecewiseView {
 }
 
 /**
- * What `look` finds in a file. It is called again each time a piece that it needs has been read.
+ * What `look` finds in a file. `look` is called again each time a piece that it needs has been read.
  *
- * @returns undefined if it wants to see too much
+ * @returns undefined if it needs more than {@link MAX_PIECES}
  */
 export async function inPieces<T>(
   file: FileHandle,

@@ -1,4 +1,4 @@
-/** What is used of WebAssembly: TypeScript knows it only together with the whole DOM. */
+/** The part of WebAssembly that is used. TypeScript declares it only together with the whole DOM. */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
@@ -10,6 +10,6 @@ declare namespace WebAssembly {
   }
   class Instance {
     constructor(module: Module, imports: { readonly env: { readonly memory: Memory } });
-    readonly exports: object;
+    readonly exports: unknown;
   }
 }

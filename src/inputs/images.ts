@@ -154,11 +154,16 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
       excludes: excluding(exclude, path),
       takes: isImageName,
       spare: pairedRaws,
-      onPassedOver: (path, reason) => leftOut?.add(path, reason),
+      onSkipped: (path, reason) => leftOut?.add(path, reason),
     });
   } else if (info === undefined && isGlob(arg) && otherScheme(arg) === undefined)
     yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
   else yield arg;
+}
+
+/** Why a folder is skipped that was searched under another path. */
+export function sameFolder(path: Path, before: Path): string {
+  return `skipped ${path}: it is the same folder as ${before || '.'}`;
 }
 
 /** Why an argument has no images. */

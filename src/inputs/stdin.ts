@@ -45,7 +45,7 @@ async function readAll(stream: Readable, name = 'standard input'): Promise<Uint8
     }
   } catch (error) {
     if (error instanceof ImageError) throw error;
-    throw new ImageError('E_UNREADABLE', `cannot read standard input: ${messageOf(error)}`, 'use a file', error);
+    throw new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'use a file', error);
   }
   return Buffer.concat(chunks, size);
 }

@@ -20,7 +20,7 @@ export interface Walk {
   readonly spare?: (names: readonly string[]) => ReadonlySet<string>;
   /** Include folders of thumbnails and deleted pictures. @default false */
   readonly systemFolders?: boolean;
-  readonly onPassedOver?: ((path: Path, reason: Reason) => unknown) | undefined;
+  readonly onSkipped?: ((path: Path, reason: Reason) => unknown) | undefined;
   /** Called for a folder that is skipped because it was already searched under another path. */
   readonly onLoop?: ((path: Path, before: Path) => unknown) | undefined;
 }
@@ -70,26 +70,26 @@ export async function* walk(root: Path, options: Walk): AsyncGenerator<Path> {
 
 /** The files and folders in a folder, in byte order of the resulting paths: names of folders are sorted with a slash at the end. */
 async function entriesOf(folder: Path, walk: Walk): Promise<string[]> {
-  const { hidden, follow, linkedFiles, takes, excludes, systemFolders, spare, onPassedOver } = walk;
+  const { hidden, follow, linkedFiles, takes, excludes, systemFolders, spare, onSkipped } = walk;
   const taken: string[] = [];
   for (const entry of await read(folder)) {
     const { name } = entry;
     if (!hidden && name.startsWith('.')) continue;
     const path = within(folder, name);
     if (excludes?.(path)) {
-      onPassedOver?.(path, 'excluded');
+      onSkipped?.(path, 'excluded');
       continue;
     }
     const isLink = entry.isSymbolicLink();
     const kind = isLink && (follow || linkedFiles) ? await kindBehind(path) : kindOf(entry);
     if (kind === 'folder' && (follow || !isLink)) {
       if (systemFolders || !isSystemFolder(name)) taken.push(`${name}/`);
-      else onPassedOver?.(path, 'system folder');
+      else onSkipped?.(path, 'system folder');
     } else if (kind === 'file' && takes(path)) taken.push(name);
-    else onPassedOver?.(path, isLink ? 'link' : kind === 'other' ? 'device' : 'name');
+    else onSkipped?.(path, isLink ? 'link' : kind === 'other' ? 'device' : 'name');
   }
   const spared = spare?.(taken);
-  for (const name of spared ?? []) onPassedOver?.(within(folder, name), 'pair');
+  for (const name of spared ?? []) onSkipped?.(within(folder, name), 'pair');
   return sortByBytes(spared?.size ? taken.filter((name) => !spared.has(name)) : taken);
 }
 

@@ -149,7 +149,7 @@ export function leaveOneOut(
         picture: (products[c] as number) - moved * apartPicture,
         apart: apartClass - moved * apartSquare,
         square: (gram[c * classCount + c] as number) - 2 * moved * apartClass + moved ** 2 * apartSquare,
-        // With the centre that has moved.
+        // The centre has moved, too.
         centre: (withCentre[c] as number) - moveCentre * apartClass - moved * (apartCentre - moveCentre * apartSquare),
       };
       const share = shareOf((counts[c] as number) - (isOwn ? 1 : 0), prior);
@@ -169,7 +169,7 @@ function factor({ scatter, width }: ClassStatistics, { ridge }: Prior): Float64A
   return cholesky(matrix, width);
 }
 
-/** What makes `(S + ridge·I)⁻¹` the inverse of a covariance: pictures seen and imagined, less one for each mean. */
+/** The factor that makes `(S + ridge·I)⁻¹` the inverse of a covariance: the seen and imagined pictures, less one for each mean. */
 function precisionOf(counts: readonly number[], { freedom }: Prior): number {
   return sum(counts) - counts.filter((count) => count > 0).length + freedom;
 }

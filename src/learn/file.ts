@@ -175,6 +175,6 @@ function fromBase64(from: Fields, name: string, length: number): Float64Array {
   const bytes = Buffer.from(encoded, 'base64');
   if (bytes.length !== length * 4) throw new RangeError(`${name} has ${bytes.length} bytes, ${length * 4} are needed`);
   const values = Float64Array.from({ length }, (_, n) => bytes.readFloatLE(n * 4));
-  if (!values.every(Number.isFinite)) throw new RangeError(`${name} holds a number that is not finite`);
+  if (!values.every(Number.isFinite)) throw new RangeError(`${name} contains a number that is not finite`);
   return values;
 }

@@ -157,7 +157,7 @@ function labelsOf(given: readonly (string | Label)[], words: boolean, onto: Lear
   return [...old, ...added.map((one) => ({ ...one, pictures: 0, words }))];
 }
 
-/** Refuses labels with parents, because each class is learned independently. */
+/** The label without its parent, because each class is learned independently. */
 function withoutParent({ parent: _, ...label }: Label): Label {
   return label;
 }

@@ -53,7 +53,7 @@ export async function requireModel(
   const digest = await clip.digest();
   if (digest === model.digest) return;
   throw new ModelError(
-    `the classifier was learnt with model ${model.name} (digest ${model.digest.slice(0, 12)}…), not with ${clip.name} (digest ${digest.slice(0, 12)}…)`,
+    `the classifier was learned with model ${model.name} (digest ${model.digest.slice(0, 12)}…), not with ${clip.name} (digest ${digest.slice(0, 12)}…)`,
     `add --model ${model.name}, or learn it again with this model`,
   );
 }

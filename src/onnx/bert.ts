@@ -1,24 +1,13 @@
-import type { Architecture, Bert } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { Bert } from '../checkpoint/architecture.ts';
 import { attention, layerNorm, linear, mlp, type Tokens, textEmbedding, tokenRow } from './blocks.ts';
-import { GraphBuilder, type Value } from './graph.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const MODEL = 'text_model';
 
 /**
- * A BERT as text tower: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length, for any T up to the context
- * (Devlin et al. 2019). Every token sees every other but padding, so prompts of different lengths can share a batch.
+ * A BERT as text tower: `ids [B, T] → output [B, D]`, for any T up to the context (Devlin et al. 2019). Every token sees every other but padding, so prompts of different lengths can share a batch.
  */
-export function bertTextGraph(checkpoint: Checkpoint, text: Bert, { embedding }: Architecture): Uint8Array {
-  const g = new GraphBuilder('bert text tower', checkpoint);
-  bertTextTower(g, text, 'input_ids', 'text_embeds');
-  return g.finish(
-    [{ name: 'input_ids', type: 'I64', shape: ['batch', 'tokens'] }],
-    [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
-}
-
-function bertTextTower(g: GraphBuilder, text: Bert, ids: Value, output: Value): void {
+export function bertTextTower(g: GraphBuilder, text: Bert, ids: Value, output: Value): void {
   const isPadding = g.node('Equal', [ids, g.int64s(text.padding)]);
   const seen = g.cast(g.node('Not', [isPadding]), 'I32'); // [B, T]
   const embedded = textEmbedding(g, `${MODEL}.embeddings`, ids, text.width, text.firstPosition);

@@ -121,7 +121,7 @@ export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Tra
   return g.node('Add', [x, scaled(g, `${layer}.ls_2`, hidden)]);
 }
 
-/** A learned factor for each channel of what a block adds, where the checkpoint has it (Touvron et al. 2021, LayerScale). */
+/** A learned factor for each channel of what a block adds, if the checkpoint has one (Touvron et al. 2021, LayerScale). */
 export function scaled(g: GraphBuilder, name: string, x: Value): Value {
   return g.checkpoint.has(`${name}.gamma`) ? g.node('Mul', [x, g.weight(`${name}.gamma`)]) : x;
 }

@@ -1,5 +1,4 @@
-import type { Architecture, TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { TextTransformer, VisionTransformer } from '../checkpoint/architecture.ts';
 import {
   block,
   layerNorm,
@@ -11,33 +10,20 @@ import {
   textEmbedding,
   tokenRow,
 } from './blocks.ts';
-import { GraphBuilder, type Value } from './graph.ts';
-import { patchEmbedding } from './patches.ts';
+import { patchEmbedding } from './convolution.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const MODEL = 'vision_model';
 const HEAD = `${MODEL}.head`;
+/** The input of a text tower that masks padding. */
+export const ATTENTION_MASK = 'attention_mask';
 
 /**
- * CLIP's image encoder as an ONNX graph: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length
- * (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
+ * CLIP's image tower: `pixels [B, 3, S, S] → output [B, D]` (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
  *
  * Between the attention parts tokens are rows of one matrix, `[B·T, width]`, so that every product is a `Gemm`
  * on the checkpoint's own `[out, in]` matrix with its bias inside: the fastest form on the CPU provider.
  */
-export function clipImageGraph(
-  checkpoint: Checkpoint,
-  image: VisionTransformer,
-  { embedding }: Architecture,
-): Uint8Array {
-  const g = new GraphBuilder('clip image tower', checkpoint);
-  clipImageTower(g, image, 'pixel_values', 'image_embeds');
-  return g.finish(
-    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
-    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
-}
-
-/** Adds the image tower to a graph: `pixels [B, 3, S, S] → output [B, D]` */
 export function clipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { x, split } = clipTokens(g, image, pixels);
   clipProjection(g, image, pool(g, image, x, split), output);
@@ -111,21 +97,10 @@ export function clipTokens(
 }
 
 /**
- * The text encoder of CLIP, SigLIP, CLIPA and CoCa as an ONNX graph: `input_ids [B, T] → text_embeds [B, D]`, not yet unit length.
+ * The text tower of CLIP, SigLIP, CLIPA and CoCa: `ids [B, T] → output [B, D]`.
  * For CLIP, T may be any length up to the context: attention is causal, so tokens after the end of text have no effect. If the last token
  * is read (SigLIP), every token attends to all tokens including the padding, so prompts are padded to the context.
  */
-export function clipTextGraph(checkpoint: Checkpoint, text: TextTransformer, { embedding }: Architecture): Uint8Array {
-  const g = new GraphBuilder('clip text tower', checkpoint);
-  clipTextTower(g, text, 'input_ids', 'text_embeds');
-  const inputs = text.masksPadding ? ['input_ids', 'attention_mask'] : ['input_ids'];
-  return g.finish(
-    inputs.map((name) => ({ name, type: 'I64', shape: ['batch', 'tokens'] })),
-    [{ name: 'text_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
-}
-
-/** Adds the text tower to a graph: `ids [B, T] → output [B, D]` */
 export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value, output: Value): void {
   const model = 'text_model';
   const { pooling, causal, layers } = text;
@@ -134,7 +109,7 @@ export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value
     pooling.at === 'appended token'
       ? withAppendedToken(g, embeddings, ids, text, pooling.padding)
       : textEmbedding(g, embeddings, ids, text.width); // [B·T, width]
-  const mask = text.masksPadding && { seen: g.cast('attention_mask', 'I32') };
+  const mask = text.masksPadding && { seen: g.cast(ATTENTION_MASK, 'I32') };
   const tokens: Tokens = { causal, ...embedded, ...mask };
   const layer = (n: number) => `${model}.encoder.layers.${n}`;
   let { x } = embedded;

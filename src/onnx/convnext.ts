@@ -1,22 +1,15 @@
-import type { Architecture, ConvNext } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { ConvNext } from '../checkpoint/architecture.ts';
 import { linear } from './blocks.ts';
 import { convolution } from './convolution.ts';
-import { GraphBuilder, type Value } from './graph.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const TRUNK = 'visual.trunk';
 const HEAD = 'visual.head';
 
-/** ConvNeXt as image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. */
-export function convNextGraph(checkpoint: Checkpoint, image: ConvNext, { embedding }: Architecture): Uint8Array {
-  const g = new GraphBuilder('convnext image tower', checkpoint);
-  const map = convNextMap(g, image, 'pixel_values'); // [B, grid, grid, width]
-  const pooled = g.node('ReduceMean', [map, g.int64s(1, 2)], { keepdims: { int: 0 } });
-  convNextHead(g, image, pooled, 'image_embeds');
-  return g.finish(
-    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
-    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
+/** ConvNeXt as image tower: `pixels [B, 3, S, S] → output [B, D]` */
+export function convNextTower(g: GraphBuilder, image: ConvNext, pixels: Value, output: Value): void {
+  const map = convNextMap(g, image, pixels); // [B, grid, grid, width]
+  convNextHead(g, image, g.node('ReduceMean', [map, g.int64s(1, 2)], { keepdims: { int: 0 } }), output);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { VisionTransformer } from '../checkpoint/architecture.ts';
 import type { GraphBuilder, Value } from './graph.ts';
 
 /** Stride, padding and groups of a convolution. */
@@ -13,6 +14,17 @@ export interface Strides {
 export function convolution(g: GraphBuilder, name: string, x: Value, strides: Strides = {}): Value {
   const bias = g.checkpoint.has(`${name}.bias`) ? [g.weight(`${name}.bias`)] : [];
   return convolve(g, [x, g.weight(`${name}.weight`), ...bias], g.checkpoint.tensor(`${name}.weight`).shape, strides);
+}
+
+/** `pixels [B, 3, S, S]` → patch embeddings `[B, grid², width]`: a convolution whose stride is the size of a patch. */
+export function patchEmbedding(
+  g: GraphBuilder,
+  name: string,
+  pixels: Value,
+  { width, grid, patch }: VisionTransformer,
+): Value {
+  const map = convolution(g, name, pixels, { stride: patch }); // [B, width, grid, grid]
+  return g.node('Transpose', [g.reshape(map, ['batch', width, grid * grid])], { perm: { ints: [0, 2, 1] } });
 }
 
 /**

@@ -1,28 +1,17 @@
-import type { Architecture, ConvBlock, EfficientNetLite } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { ConvBlock, EfficientNetLite } from '../checkpoint/architecture.ts';
 import { linear } from './blocks.ts';
 import { normedConvolution, type Strides } from './convolution.ts';
-import { GraphBuilder, type Value } from './graph.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const TRUNK = 'visual.trunk';
 const HEAD = 'visual.head';
-/** TensorFlow's padding, which timm's `tf_` models use. */
+/** TensorFlow's default for batch normalisation, which timm's `tf_` models use. */
 const EPSILON = 1e-3;
 
-/** EfficientNet-Lite as image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. */
-export function efficientNetGraph(
-  checkpoint: Checkpoint,
-  image: EfficientNetLite,
-  { embedding }: Architecture,
-): Uint8Array {
-  const g = new GraphBuilder('efficientnet image tower', checkpoint);
-  const map = efficientNetMap(g, image, 'pixel_values');
-  const features = g.reshape(g.node('GlobalAveragePool', [map]), ['batch', image.features]);
-  efficientNetHead(g, features, 'image_embeds');
-  return g.finish(
-    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
-    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
+/** EfficientNet-Lite as image tower: `pixels [B, 3, S, S] → output [B, D]` */
+export function efficientNetTower(g: GraphBuilder, image: EfficientNetLite, pixels: Value, output: Value): void {
+  const map = efficientNetMap(g, image, pixels);
+  efficientNetHead(g, g.reshape(g.node('GlobalAveragePool', [map]), ['batch', image.features]), output);
 }
 
 /**
@@ -43,7 +32,7 @@ export function efficientNetHead(g: GraphBuilder, features: Value, output: Value
 const LIKENESS = 20;
 
 /**
- * How much each cell of the map speaks for a text: a class activation map (Zhou et al. 2016) of those classes of the trunk that the
+ * How much each cell of the map supports a text: a class activation map (Zhou et al. 2016) of those classes of the trunk that the
  * picture suggests and whose names are like the text, less the mean of all classes:
  * `cells · Wᵀ · (softmax(20 · T · t + m) − 1/K)` with the logits m of the whole picture. No gradient is needed.
  *
@@ -86,6 +75,7 @@ function mobileBlock(g: GraphBuilder, { name, stride, inputs, outputs }: ConvBlo
   return stride === 1 && inputs === outputs ? g.node('Add', [narrow, x]) : narrow;
 }
 
+/** With TensorFlow's padding. */
 function normed(g: GraphBuilder, conv: string, norm: string, x: Value, strides: Strides = {}): Value {
   return normedConvolution(g, conv, norm, EPSILON, x, { ...strides, padding: 'same' });
 }

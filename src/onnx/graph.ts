@@ -2,7 +2,7 @@ import type { Checkpoint, TensorEntry } from '../checkpoint/safetensors.ts';
 import { ProtoWriter } from './protobuf.ts';
 
 /** Element types of ONNX's TensorProto.DataType. */
-const DATA_TYPE = { F32: 1, U8: 2, I8: 3, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
+export const DATA_TYPE = { F32: 1, U8: 2, I8: 3, I32: 6, I64: 7, F16: 10, BF16: 16 } as const;
 
 /** An operator's attribute: a float or an integer (ONNX keeps the two apart), a list of integers, or a text. */
 export type Attribute =
@@ -84,7 +84,7 @@ export class GraphBuilder {
     return name;
   }
 
-  /** A checkpoint tensor in fp32: as it is, or widened when the session is made. */
+  /** A checkpoint tensor in fp32: unchanged, or converted when the session is opened. */
   weight(name: string): Value {
     const stored = this.storedWeight(name);
     if (this.storedType(name) === 'F32') return stored;

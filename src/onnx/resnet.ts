@@ -1,22 +1,16 @@
-import type { Architecture, ModifiedResNet } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { ModifiedResNet } from '../checkpoint/architecture.ts';
 import { linear } from './blocks.ts';
 import { normedConvolution, type Strides } from './convolution.ts';
-import { GraphBuilder, type Value } from './graph.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const MODEL = 'visual';
 const POOL = `${MODEL}.attnpool`;
 /** PyTorch's default for batch normalisation. */
 const EPSILON = 1e-5;
 
-/** CLIP's ResNet as image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. */
-export function resNetGraph(checkpoint: Checkpoint, image: ModifiedResNet, { embedding }: Architecture): Uint8Array {
-  const g = new GraphBuilder('resnet image tower', checkpoint);
-  attentionPool(g, image, resNetMap(g, image, 'pixel_values'), 'image_embeds');
-  return g.finish(
-    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
-    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
+/** CLIP's ResNet as image tower: `pixels [B, 3, S, S] → output [B, D]` */
+export function resNetTower(g: GraphBuilder, image: ModifiedResNet, pixels: Value, output: Value): void {
+  attentionPool(g, image, resNetMap(g, image, pixels), output);
 }
 
 /**

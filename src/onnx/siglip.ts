@@ -1,33 +1,23 @@
-import type { Architecture, VisionTransformer } from '../checkpoint/architecture.ts';
-import type { Checkpoint } from '../checkpoint/safetensors.ts';
+import type { VisionTransformer } from '../checkpoint/architecture.ts';
 import { attention, block, layerNorm, linear, mlp, type Split } from './blocks.ts';
-import { GraphBuilder, type Value } from './graph.ts';
-import { patchEmbedding } from './patches.ts';
+import { patchEmbedding } from './convolution.ts';
+import type { GraphBuilder, Value } from './graph.ts';
 
 const MODEL = 'vision_model';
 export const HEAD = `${MODEL}.head`;
 
 /**
- * SigLIP's image tower: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, not yet unit length. No class token: one learned
- * query, the probe, attends to all patches, and a residual MLP follows (Zhai et al. 2023; the head of Zhai et al. 2022).
+ * SigLIP's image tower: `pixels [B, 3, S, S] → output [B, D]`. No class token: one learned query, the probe, attends to all
+ * patches, and a residual MLP follows (Zhai et al. 2023; the head of Zhai et al. 2022).
  */
-export function siglipImageGraph(
-  checkpoint: Checkpoint,
-  image: VisionTransformer,
-  { embedding }: Architecture,
-): Uint8Array {
-  const g = new GraphBuilder('siglip image tower', checkpoint);
+export function siglipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { width } = image;
-  const { x, split } = siglipTokens(g, image, 'pixel_values');
-  const batch = g.node('Shape', ['pixel_values'], { start: { int: 0 }, end: { int: 1 } });
+  const { x, split } = siglipTokens(g, image, pixels);
+  const batch = g.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } });
   const probeShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
   const probe = g.reshape(g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), ['batch', width]);
   const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, { count: 1 }); // [B, width]
-  siglipHead(g, image, pooled, 'image_embeds');
-  return g.finish(
-    [{ name: 'pixel_values', type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
-    [{ name: 'image_embeds', type: 'F32', shape: ['batch', embedding] }],
-  );
+  siglipHead(g, image, pooled, output);
 }
 
 /** The patches of each image, `[B·T, width]`, before the pooling, and the shape that splits the rows. */

@@ -1,12 +1,13 @@
-import type { Architecture } from '../checkpoint/architecture.ts';
+import type { Architecture, ImageTower, TextTower } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { bertTextGraph } from './bert.ts';
-import { clipImageGraph, clipTextGraph } from './clip.ts';
-import { convNextGraph } from './convnext.ts';
-import { efficientNetGraph } from './efficientnet.ts';
-import type { GraphPorts } from './ports.ts';
-import { resNetGraph } from './resnet.ts';
-import { siglipImageGraph } from './siglip.ts';
+import { bertTextTower } from './bert.ts';
+import { ATTENTION_MASK, clipImageTower, clipTextTower } from './clip.ts';
+import { convNextTower } from './convnext.ts';
+import { efficientNetTower } from './efficientnet.ts';
+import { DATA_TYPE, GraphBuilder, type GraphPort } from './graph.ts';
+import type { GraphPorts, Port } from './ports.ts';
+import { resNetTower } from './resnet.ts';
+import { siglipImageTower } from './siglip.ts';
 
 /** Both towers as ONNX files. */
 export interface Graphs {
@@ -14,55 +15,64 @@ export interface Graphs {
   readonly text: Uint8Array;
 }
 
-/** The inputs and outputs of both graphs, as {@link buildGraphs} writes them. */
-export function builtPorts({ image, text, embedding }: Architecture): {
-  readonly image: GraphPorts;
-  readonly text: GraphPorts;
-} {
-  const side = image.imageSize;
-  const inputs = text.kind === 'transformer' && text.masksPadding ? ['input_ids', 'attention_mask'] : ['input_ids'];
+/** The input and the output of each tower. */
+const [PIXELS, IMAGE_EMBEDS] = ['pixel_values', 'image_embeds'] as const;
+const [IDS, TEXT_EMBEDS] = ['input_ids', 'text_embeds'] as const;
+
+interface TowerPorts {
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
+}
+
+function imagePorts({ image, embedding }: Architecture): TowerPorts {
   return {
-    image: {
-      inputs: [{ name: 'pixel_values', elementType: 1, shape: ['batch', 3, side, side] }],
-      outputs: [{ name: 'image_embeds', elementType: 1, shape: ['batch', embedding] }],
-    },
-    text: {
-      inputs: inputs.map((name) => ({ name, elementType: 7, shape: ['batch', 'tokens'] })),
-      outputs: [{ name: 'text_embeds', elementType: 1, shape: ['batch', embedding] }],
-    },
+    inputs: [{ name: PIXELS, type: 'F32', shape: ['batch', 3, image.imageSize, image.imageSize] }],
+    outputs: [{ name: IMAGE_EMBEDS, type: 'F32', shape: ['batch', embedding] }],
   };
+}
+
+function textPorts({ text, embedding }: Architecture): TowerPorts {
+  const names = text.kind === 'transformer' && text.masksPadding ? [IDS, ATTENTION_MASK] : [IDS];
+  return {
+    inputs: names.map((name) => ({ name, type: 'I64', shape: ['batch', 'tokens'] })),
+    outputs: [{ name: TEXT_EMBEDS, type: 'F32', shape: ['batch', embedding] }],
+  };
+}
+
+/** The inputs and outputs of both graphs, as {@link buildGraphs} writes them. */
+export function builtPorts(architecture: Architecture): { readonly image: GraphPorts; readonly text: GraphPorts } {
+  const port = ({ name, type, shape }: GraphPort): Port => ({ name, elementType: DATA_TYPE[type], shape });
+  const ports = ({ inputs, outputs }: TowerPorts) => ({ inputs: inputs.map(port), outputs: outputs.map(port) });
+  return { image: ports(imagePorts(architecture)), text: ports(textPorts(architecture)) };
 }
 
 /** One of the graphs of {@link buildGraphs}. @param checkpoint contains at least the tensors of that encoder */
 export function buildGraph(checkpoint: Checkpoint, architecture: Architecture, tower: keyof Graphs): Uint8Array {
-  return tower === 'image' ? imageGraph(checkpoint, architecture) : textGraph(checkpoint, architecture);
+  const { image, text } = architecture;
+  const g = new GraphBuilder(`${architecture[tower].kind} ${tower} tower`, checkpoint);
+  if (tower === 'image') addImageTower(g, image);
+  else addTextTower(g, text);
+  const { inputs, outputs } = tower === 'image' ? imagePorts(architecture) : textPorts(architecture);
+  return g.finish(inputs, outputs);
 }
 
-function imageGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
-  const { image } = architecture;
-  switch (image.kind) {
-    case 'vit':
-      return (image.pooling === 'attention' ? siglipImageGraph : clipImageGraph)(checkpoint, image, architecture);
-    case 'efficientnet-lite':
-      return efficientNetGraph(checkpoint, image, architecture);
-    case 'resnet':
-      return resNetGraph(checkpoint, image, architecture);
-    case 'convnext':
-      return convNextGraph(checkpoint, image, architecture);
-  }
+function addImageTower(g: GraphBuilder, image: ImageTower): void {
+  if (image.kind === 'efficientnet-lite') efficientNetTower(g, image, PIXELS, IMAGE_EMBEDS);
+  else if (image.kind === 'resnet') resNetTower(g, image, PIXELS, IMAGE_EMBEDS);
+  else if (image.kind === 'convnext') convNextTower(g, image, PIXELS, IMAGE_EMBEDS);
+  else if (image.pooling === 'attention') siglipImageTower(g, image, PIXELS, IMAGE_EMBEDS);
+  else clipImageTower(g, image, PIXELS, IMAGE_EMBEDS);
 }
 
-function textGraph(checkpoint: Checkpoint, architecture: Architecture): Uint8Array {
-  const { text } = architecture;
-  switch (text.kind) {
-    case 'transformer':
-      return clipTextGraph(checkpoint, text, architecture);
-    case 'bert':
-      return bertTextGraph(checkpoint, text, architecture);
-  }
+function addTextTower(g: GraphBuilder, text: TextTower): void {
+  if (text.kind === 'bert') bertTextTower(g, text, IDS, TEXT_EMBEDS);
+  else clipTextTower(g, text, IDS, TEXT_EMBEDS);
 }
 
-/** The graphs of a checkpoint: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, `input_ids [B, T] → text_embeds [B, D]`. */
+/**
+ * The graphs of a checkpoint: `pixel_values [B, 3, S, S] → image_embeds [B, D]`, `input_ids [B, T] → text_embeds [B, D]`. Embeddings are
+ * not yet of unit length.
+ */
 export function buildGraphs(checkpoint: Checkpoint, architecture: Architecture): Graphs {
   return {
     image: buildGraph(checkpoint, architecture, 'image'),

@@ -1,8 +1,10 @@
-import { open, stat } from 'node:fs/promises';
+import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { exists } from '../disk/exists.ts';
 import { type ImageErrorCode, OutputError, UsageError } from '../errors.ts';
 import { formatOf } from '../image/format.ts';
 import type { ImageSource } from '../image/source.ts';
+import { throwCannotWrite } from './sink.ts';
 
 /** How many images got labels, how many an error row. */
 export interface Counts {
@@ -64,6 +66,15 @@ export async function refusePicture(output: string): Promise<void> {
   if (!info?.isFile() || info.size === 0) return;
   if (!IMAGE.test(output) && !(await startsAsPicture(output))) return;
   throw new UsageError(`--output ${output} would overwrite a picture`, 'name another file');
+}
+
+/**
+ * Checks before the work that a file can be written at its end.
+ *
+ * @throws OutputError
+ */
+export async function checkWritable(output: string): Promise<void> {
+  await access((await exists(output)) ? output : dirname(output), constants.W_OK).catch(throwCannotWrite(output));
 }
 
 /** An HTML page may contain SVG, but it is not a picture. */

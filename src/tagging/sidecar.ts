@@ -23,7 +23,7 @@ export type Tags = ReadonlyMap<Field, readonly string[]>;
 
 /**
  * The tags of labels: in `dc:subject` the label alone, in the other fields the path to it, `animal/pet/dog`, below a keyword. A
- * label that holds a separator would become a level of its own, so the separator is replaced.
+ * separator inside a label is replaced, because it would begin a new level.
  *
  * @param keyword what all paths begin with
  * @param parents of labels that have one; without circles
@@ -48,7 +48,7 @@ export function tagsFor(
 }
 
 /**
- * Adds tags to a sidecar; those that it has already are not added again. All other bytes stay.
+ * Adds tags to a sidecar, except those that it already has. All other bytes stay.
  *
  * Programs such as Immich and darktable read the first of these fields that exists. So a field that is new begins with the
  * tags that another hierarchical field, or the picture itself, already has.

@@ -30,7 +30,7 @@ export function labelDoubts(labels: readonly string[]): string[] {
 /** Pairs that a label should not begin with unless it closes them. */
 const CLOSED_BY: Readonly<Record<string, string>> = { '[': ']', '{': '}', '(': ')' };
 
-/** The label that carries quotes or brackets of a list, and what it carries; an apostrophe and `crane (bird)` are fine. */
+/** The label with the quotes or brackets of a list, and which of the two it has. An apostrophe and `crane (bird)` are fine. */
 export function markedLabel(labels: readonly string[]): { readonly label: string; readonly what: string } | undefined {
   const trimmed = labels.map((label) => label.trim());
   const quoted = trimmed.find((label) => /^(["'`]).+\1$/su.test(label) || /^["`“„«]./su.test(label));

@@ -21,8 +21,8 @@ const KEYS = ['label', 'prompts', 'aliases', 'threshold', 'parent'] as const;
 type Key = (typeof KEYS)[number];
 
 /**
- * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input. The text
- * itself shows its kind where the extension does not.
+ * The labels of a file: `.json`, `.jsonl`, `.yaml`, `.csv`, `.tsv`, or text with one label per line; `-` is standard input. If the
+ * extension is not known, the text shows its kind.
  *
  * @throws LabelsError naming the file and the line or entry, if it cannot be read, or contains no label or the same label twice
  */
@@ -83,11 +83,11 @@ async function parseLabels(text: string, path: string): Promise<Entry[]> {
   }
 }
 
-/** Files that other programs keep labels in; their lines are no labels. */
+/** Extensions of files whose lines are not labels. */
 const OTHER_KIND =
   /\.(xml|html?|toml|ini|pbtxt|prototxt|rtf|docx?|xlsx?|ods|odt|pdf|parquet|pkl|npy|npz|py|js|ts|plist|sqlite|db|zip|jpe?g|png|webp)$/iu;
 
-/** What a name without a known extension holds shows in its text, as on standard input. A list of lines is the rest. */
+/** The path, or the extension that fits the text if the path has no known one, as on standard input. Any other text is a list of lines. */
 function extensionOf(path: string, text: string): string {
   if (/\.(json|jsonl|ndjson|ya?ml|csv|tsv)$/iu.test(path)) return path;
   const lines = linesOf(text).map((line) => line.text.trim());
@@ -116,8 +116,8 @@ function formOf(path: string): { parse(text: string): Entry[] | Promise<Entry[]>
   if (/\.ya?ml$/iu.test(path))
     return { parse: parseYaml, form: 'write a list of labels, or a mapping with the key names or labels' };
   if (/\.(csv|tsv)$/iu.test(path))
-    return { parse: parseCsv, form: `write a header, of ${KEYS.join(', ')}, and below it a line for each label` };
-  return { parse: parseLines, form: 'write one label a line' };
+    return { parse: parseCsv, form: `write a header with ${KEYS.join(', ')}, and below it one line per label` };
+  return { parse: parseLines, form: 'write one label per line' };
 }
 
 /** One label per line. Lines that begin with `#` and blank lines are skipped. Lines may end with CRLF. */

@@ -4,7 +4,7 @@ import { ModelError } from '../errors.ts';
 /** A piece of a unigram model: its text and log probability. */
 type Piece = readonly [text: string, score: number];
 
-/** What a file of SentencePiece holds (sentencepiece_model.proto). */
+/** The contents of a SentencePiece file (sentencepiece_model.proto). */
 interface SentencePieceModel {
   readonly pieces: readonly Piece[];
   /** Unicode normalisation as a trie, base64; empty if there is none. */

@@ -5,7 +5,7 @@ import { exists } from '../disk/exists.ts';
 /** Special tokens that a model needs and a text does not spell out. */
 export type SpecialToken = 'pad_token' | 'sep_token';
 
-/** What transformers' tokenizers call them if the files do not say it. */
+/** The names in transformers' tokenizers, for models whose files do not contain them. */
 const USUAL: readonly (readonly [tokenizer: RegExp, names: Partial<Record<SpecialToken, string>>])[] = [
   [/^SiglipTokenizer/u, { pad_token: '</s>' }],
   [/^(Siglip2|Gemma)Tokenizer/u, { pad_token: '<pad>' }],
@@ -21,7 +21,7 @@ export async function specialToken(folder: string, field: SpecialToken): Promise
   return USUAL.find(([pattern]) => pattern.test(kind))?.[1][field];
 }
 
-/** A token is written as a text, or as an object with more about it. */
+/** A token is a string, or an object with the string and more fields. */
 function contentOf(token: unknown): string | undefined {
   const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
   return typeof content === 'string' ? content : undefined;

@@ -30,8 +30,8 @@ export interface TextShape extends Pick<TextTower, 'context' | 'vocabulary' | 'p
 }
 
 /**
- * What fills up a prompt that is shorter than the context: nothing, or so many tokens of one id, given itself or as the
- * `pad_token` of the tokenizer. Only a tower that reads behind the prompt needs it.
+ * How a prompt that is shorter than the context is padded: not at all, by one token, or to the context. `id` is the padding token;
+ * `pad_token` is that of the tokenizer. Only an encoder that reads tokens behind the prompt needs padding.
  */
 export type Padding =
   | 'none'
@@ -40,11 +40,11 @@ export type Padding =
       readonly to: 'context';
       readonly id: number | 'pad_token';
       readonly side: 'left' | 'right';
-      /** Other tokens see it. Where they do not, it is given as {@link masked}. */
+      /** Whether other tokens attend to the padding. If not, its ids are {@link masked}. */
       readonly seen: boolean;
     };
 
-/** A padding token that no token sees: `-1 - id`, and itself again. An id is never negative. */
+/** Marks the id of a padding token that no other token attends to: `-1 - id` is negative, and an id never is. Also removes the mark. */
 export function masked(id: number): number {
   return -1 - id;
 }
@@ -98,7 +98,7 @@ export async function loadTokenizer(folder: string, shape: TextShape): Promise<T
 /** The pattern of OpenAI's CLIP (openai/CLIP, simple_tokenizer.py) in the form of tokenizer.json. */
 const CLIP_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-/** transformers puts these before it. */
+/** transformers puts these tokens before the pattern. */
 const CONTROL_TOKENS = '<\\|startoftext\\|>|<\\|endoftext\\|>|';
 
 /** A pattern without groups and alternatives, and with at most one quantifier, takes at most quadratic time. */
@@ -133,7 +133,7 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, { vocabulary, pooli
   if (ids.length > 0 && whole && endsRightly(ids, end, pooling)) return;
   const wanted = pooling.at === 'end of text' ? `, and the end of text ${pooling.id} at the end` : '';
   throw new ModelError(
-    `${path} makes [${ids.join(', ')}] of "${PROBE}", where the model wants ids below ${vocabulary}${wanted}`,
+    `${path} makes [${ids.join(', ')}] of "${PROBE}", but the model needs ids below ${vocabulary}${wanted}`,
     mend,
   );
 }
@@ -161,7 +161,7 @@ async function padder(
   };
 }
 
-/** @throws ModelError if the tokenizer's files name no such token, or it is none of the vocabulary */
+/** @throws ModelError if the tokenizer's files do not name the token, or the vocabulary does not contain it */
 async function tokenId(folder: string, model: HuggingFaceTokenizer, field: SpecialToken): Promise<number> {
   const name = await specialToken(folder, field);
   const id = name === undefined ? undefined : model.token_to_id(name);

@@ -104,7 +104,7 @@ describe('clip-classify', () => {
       ['B.jpeg', 'a.png', 'a/z.PNG'].map((name) => join(root, name)),
     );
     expect(stderr).toContain('left out: 1 symbolic link (read with --follow)');
-    expect(stderr).toContain('skipped 1 files'); // notes.txt
+    expect(stderr).toContain('skipped 1 file:'); // notes.txt
   });
 
   it.each([

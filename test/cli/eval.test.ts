@@ -225,8 +225,8 @@ describe('clip-classify eval', () => {
     const { code, stderr, figures } = await evaluate(beside, '--verbose');
     expect([code, figures.images, figures.labels]).toEqual([0, 1, ['cat']]);
     expect(stderr).toContain('the folder dog contains no images, so it is not a class');
-    expect(stderr).toContain('warning: skipped 1 images that are not in the folder of a class');
-    expect(stderr).toContain('skipped 1 files');
+    expect(stderr).toContain('warning: skipped 1 image that is not in the folder of a class');
+    expect(stderr).toContain('skipped 1 file:');
   });
 
   it('writes several files, each in the format of its extension, with the same figures', async () => {

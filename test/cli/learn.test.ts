@@ -150,7 +150,7 @@ describe('clip-classify learn', () => {
     const file = inFolder('tiny.clf.json');
     await learn(root, '-o', file, '--force');
     const other = await cli([root, '-l', `@${file}`, '-m', fixture('tiny-open-clip')]);
-    expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/E_MODEL: the classifier was learnt with/)]);
+    expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/E_MODEL: the classifier was learned with/)]);
     await writeFile(inFolder('cut.clf.json'), (await readFile(file, 'utf8')).slice(0, 500));
     const cut = await cli([root, '-l', `@${inFolder('cut.clf.json')}`, ...MODEL]);
     expect([cut.code, cut.stderr]).toEqual([2, expect.stringMatching(/E_LABELS: .* is not a learned classifier/)]);

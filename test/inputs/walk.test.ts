@@ -60,9 +60,9 @@ describe('walk', () => {
     const outside = await tree('outside', 'secret');
     await symlink(outside, join(root, 'out'));
     await symlink(join(outside, 'secret'), join(root, 'file'));
-    const passedOver: string[] = [];
-    expect(await found(root, { onPassedOver: (path) => passedOver.push(path) })).toEqual(['real/a']);
-    expect(passedOver.sort()).toEqual([join(root, 'file'), join(root, 'out')]);
+    const skipped: string[] = [];
+    expect(await found(root, { onSkipped: (path) => skipped.push(path) })).toEqual(['real/a']);
+    expect(skipped.sort()).toEqual([join(root, 'file'), join(root, 'out')]);
     expect(await found(root, { follow: true })).toEqual(['file', 'out/secret', 'real/a']);
   });
 

@@ -5,13 +5,13 @@ type JudgedImage = Judged & { readonly key: string };
 /** Pairs of images that a warning names. */
 const NAMED = 3;
 
-/** Finds images that are one picture, as their scores show, and have two truths: a copy in the folder of another class. */
+/** Finds copies of a picture in the folders of two classes. Images with the same scores count as copies. */
 export class Contradictions {
   private readonly seen = new Map<string, { readonly key: string; readonly truth: string }>();
   private readonly pairs: string[] = [];
   private count = 0;
 
-  /** The same images, looked at on the way. */
+  /** Passes the images on, and compares them. */
   async *watch<T extends JudgedImage>(judged: AsyncIterable<T>): AsyncGenerator<T> {
     for await (const one of judged) {
       this.look(one);

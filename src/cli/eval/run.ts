@@ -1,11 +1,13 @@
 import { type Classifier, createClassifier } from '../../classifier.ts';
 import { packageVersion } from '../../disk/package-version.ts';
 import { UsageError } from '../../errors.ts';
+import { sameFolder } from '../../inputs/images.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
+import type { Path } from '../../inputs/path.ts';
 import { STDIN } from '../../inputs/stdin.ts';
 import { isLearnedFile } from '../../learn/file-name.ts';
 import { writeOutput } from '../../output/open-output.ts';
-import { refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
+import { checkWritable, refusePicture, refuseToOverwrite } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { checkLabels } from '../../text/labels.ts';
 import { runOnModel, warner } from '../image-run.ts';
@@ -16,11 +18,10 @@ import { decodeOptions } from '../options/model-options.ts';
 import { withProgress } from '../progress.ts';
 import { Contradictions } from './contradictions.ts';
 import { readEarlier } from './earlier.ts';
-import { checkWritable } from './exports.ts';
 import { judge, matchClasses, raiseClasses } from './judge.ts';
 import type { EvalOptions } from './options.ts';
 import { calibrated, evaluated } from './outcome.ts';
-import { openTruth } from './truth.ts';
+import { openTruth, withoutClass } from './truth.ts';
 
 /** The number of labels for each image; top-5 accuracy needs five. */
 const TOP = 5;
@@ -39,7 +40,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
   }
   const left = { beside: 0 };
   const leftOut = new LeftOut();
-  const onLoop = (path: string) => warn(`skipped ${path}: the folder was already read by another path`);
+  const onLoop = (path: Path, before: Path) => warn(sameFolder(path, before));
   const walk = { hidden, follow, exclude, leftOut, onLoop };
   const truth = await openTruth(source, walk, options, { onNoClass: () => left.beside++, warn });
   const learned = await givenLearned(options);
@@ -89,7 +90,7 @@ export async function runEval(source: string, options: EvalOptions, io: Io): Pro
     for (const file of output) await writeOutput(file, await outcome.file(file)); // first, so that files are written even if the pipe is closed
     await new Sink(io.stdout, 'standard output').write(outcome[format](wantsColor(io.stdout, io.env)));
     for (const warning of [...outcome.warnings, contradictions.warning() ?? []].flat()) warn(warning);
-    if (left.beside > 0) warn(`skipped ${left.beside} images that are not in the folder of a class`);
+    if (left.beside > 0) warn(withoutClass(left.beside));
     return { ok: outcome.images, failed: outcome.failed };
   });
 }

@@ -55,6 +55,11 @@ export async function openTruth(
   return truth;
 }
 
+/** The warning about images that are not in the folder of a class. */
+export function withoutClass(images: number): string {
+  return `skipped ${images === 1 ? '1 image that is' : `${images} images that are`} not in the folder of a class`;
+}
+
 const NEXT_STEP = 'use a folder with one subfolder per class, or a CSV file with the columns path and label';
 
 /** Whether a file has NUL bytes near its start, as images do. UTF-16 text has them, too, but begins with a byte-order mark. */

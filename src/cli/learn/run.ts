@@ -1,13 +1,15 @@
 import { UsageError } from '../../errors.ts';
+import { sameFolder } from '../../inputs/images.ts';
 import { LeftOut } from '../../inputs/left-out.ts';
+import type { Path } from '../../inputs/path.ts';
 import { readLearned, writeLearned } from '../../learn/file.ts';
 import { isLearnedFile } from '../../learn/file-name.ts';
 import { type Lesson, learnEmbedded, withoutClasses } from '../../learn/learn.ts';
 import type { Learned } from '../../learn/learned.ts';
 import { lessonJson, lessonText, warningsOf } from '../../output/lesson.ts';
+import { checkWritable } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
-import { checkWritable } from '../eval/exports.ts';
-import { openTruth, type Truth } from '../eval/truth.ts';
+import { openTruth, type Truth, withoutClass } from '../eval/truth.ts';
 import type { LabelledImage } from '../eval/truth-csv.ts';
 import { type ImageRunOptions, runOnModel, warner } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
@@ -36,7 +38,7 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
   const left = { beside: 0 };
   const leftOut = new LeftOut();
   const { hidden, follow, exclude } = options;
-  const onLoop = (path: string) => warn(`${path} is skipped: it is a link to a folder that was searched before`);
+  const onLoop = (path: Path, before: Path) => warn(sameFolder(path, before));
   const walk = { hidden, follow, exclude, leftOut, onLoop };
   const truths = await Promise.all(
     sources.map((one) => openTruth(one, walk, {}, { onNoClass: () => left.beside++, warn })),
@@ -84,7 +86,7 @@ export async function runLearn(source: string, options: LearnCommandOptions, io:
     const text =
       options.format === 'json' ? lessonJson(learned, lesson, written) : lessonText(learned, lesson, written);
     await new Sink(io.stdout, 'standard output').write(text);
-    if (left.beside > 0) warn(`${left.beside} images outside the folders of the classes are skipped`);
+    if (left.beside > 0) warn(withoutClass(left.beside));
     return { ok: lesson?.images ?? 0, failed: lesson?.failures.length ?? 0 };
   });
 }

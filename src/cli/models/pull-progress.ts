@@ -6,7 +6,7 @@ import { megabytes } from './print.ts';
 
 const CLEAR_LINE = '\r\x1b[2K';
 const REDRAW_MS = 100;
-/** Seconds before the speed is shown, because the first bytes say little about it. */
+/** Milliseconds before the time left is shown, because the first bytes say little about the speed. */
 const ESTIMATE_AFTER_MS = 2000;
 
 /** The progress line of a download: file, percentage, speed and time left, or why nothing arrives. */

@@ -3,7 +3,7 @@ import { checkReference, type ReferenceCheck } from '../../reference.ts';
 import type { Io } from '../io.ts';
 import { print } from './print.ts';
 
-/** `models verify --reference`: a model next to what PyTorch computes from it. @throws ModelError if they differ */
+/** `models verify --reference`: compares a model with PyTorch. @throws ModelError if they differ */
 export async function verifyReference(model: string, json: true | undefined, io: Io): Promise<void> {
   const check = await checkReference(model, { env: io.env, signal: io.interruption });
   await print(io, json, check, `${check.model}: ${outcome(check)}\n`);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { parseShardChoice, type ShardChoice, shardOfTask } from '../../inputs/array-job.ts';
-import { type ImageOptions, nothingIn } from '../../inputs/images.ts';
+import { type ImageOptions, nothingIn, sameFolder } from '../../inputs/images.ts';
 import type { LeftOut } from '../../inputs/left-out.ts';
 import type { Shard } from '../../inputs/shard.ts';
 import { parseCarry } from '../../inputs/tar/carried.ts';
@@ -124,6 +124,6 @@ export function imageOptions(options: InputOptions, io: Io, report: InputReport,
     stdin: () => io.stdin(),
     leftOut: report.leftOut,
     onNothing: (argument) => report.warn(nothingIn(argument)),
-    onLoop: (path, before) => report.warn(`skipped ${path}: it is the same folder as ${before || '.'}`),
+    onLoop: (path, before) => report.warn(sameFolder(path, before)),
   };
 }

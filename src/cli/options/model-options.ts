@@ -1,9 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type Colour, type DecodeOptions, RESIZE, type Resize } from '../../image/decode-options.ts';
-
 import { DTYPES, type Dtype, PROVIDERS, type ProviderChoice } from '../../model/choices.ts';
 import type { CacheOptions } from './cache-options.ts';
-
 import { anyNumber, colour, deviceNumber, pageNumber, positiveNumber, wholeNumber } from './values.ts';
 
 /** The model, its provider, and how images are decoded. */

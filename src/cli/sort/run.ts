@@ -203,8 +203,8 @@ async function classifiedRows(args: readonly string[], target: Path, options: So
 }
 
 /**
- * The images without those that were sorted before. A target inside a given folder is left out as a whole; of a target that
- * holds the images themselves (`sort photos/ --to photos/`), only the folders of the labels are.
+ * The images without those that were sorted before. A target inside a given folder is skipped. If the target is the given folder
+ * (`sort photos/ --to photos/`), only the folders of the labels are skipped.
  */
 async function* unsorted(
   { args, images }: GivenImages,

@@ -1,11 +1,11 @@
 import type { View } from '../view.ts';
 import type { RawFile } from './preview.ts';
 
-/** An excerpt of a RAW file begins with it, then comes a line of JSON, then the JPEG. Only this program makes and reads them. */
+/** The start of an excerpt of a RAW file. A line of JSON and the JPEG follow. Only this program makes and reads excerpts. */
 export const EXCERPT = 'clip-classify RAW excerpt\n';
 const LONGEST_LINE = 200;
 
-/** What an excerpt says; undefined if it is none. */
+/** The RAW file of an excerpt; undefined if the file is not an excerpt. */
 export function excerptIn(view: View): RawFile | undefined {
   const letters: string[] = [];
   for (let at = 0; at < Math.min(view.byteLength, LONGEST_LINE); at++) {

@@ -5,7 +5,7 @@ import { rawIn } from './kinds.ts';
 import { largestPreview } from './preview.ts';
 
 /**
- * What matters of a camera's RAW file: what it says about its pictures, and the largest embedded JPEG. Sensor data are not read.
+ * An excerpt of a camera's RAW file: the facts about its pictures, and the largest embedded JPEG. Sensor data are not read.
  *
  * @returns undefined for a file of another kind
  */
@@ -14,7 +14,7 @@ export async function rawExcerpt(file: FileHandle, size: number): Promise<Buffer
     const raw = rawIn(view);
     return raw && { raw, preview: largestPreview(view, raw.candidates) };
   }).catch((error: unknown) => {
-    if (error instanceof RangeError) return undefined; // damaged: whoever decodes it says so
+    if (error instanceof RangeError) return undefined; // the file is damaged; the decoder reports it
     throw error;
   });
   if (found === undefined) return undefined;

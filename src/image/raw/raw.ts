@@ -9,7 +9,7 @@ import { largestPreview, type Preview, type RawFile } from './preview.ts';
 /** The size of thumbnails in the EXIF standard (DCF). A JPEG of this size is never used as the photograph. */
 const [THUMBNAIL_LONG, THUMBNAIL_SHORT] = [160, 120] as const;
 
-/** A RAW file that is too short to say what it is. */
+/** A RAW file that is too short to recognise its kind. */
 const DAMAGED: RawFile = { kind: 'damaged', candidates: [] };
 
 /** Decodes a RAW file that does not begin like a TIFF; as {@link decodeRawFile}. */

@@ -56,7 +56,7 @@ function common(directories: readonly Directory[], sensor?: Directory): Pick<Raw
   };
 }
 
-/** JPEGs that directories point to, or hold as their only strip or tile. */
+/** JPEGs that directories point to, or contain as their only strip or tile. */
 function candidatesOf(directories: readonly Directory[]): Candidate[] {
   return directories.flatMap((one) => {
     const found = [pointedTo(one, TAG.jpegOffset, TAG.jpegLength)];

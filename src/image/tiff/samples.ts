@@ -7,14 +7,14 @@ export interface Samples {
   readonly values: Float32Array;
   /** 1 for grey, 3 for red, green and blue. */
   readonly channels: 1 | 3;
-  /** Of each pixel, if the picture has alpha. */
+  /** The alpha of each pixel, if the picture has alpha. */
   readonly alpha?: Float32Array;
   readonly least: number;
   readonly greatest: number;
 }
 
 /**
- * Reads the samples of grey and colour pictures; channels after the third are skipped, but for alpha. NaN becomes 0.
+ * Reads the samples of grey and colour pictures, and their alpha. Other channels are skipped. NaN becomes 0.
  *
  * @throws RangeError if the data are truncated or stored in an unknown way
  */

@@ -85,7 +85,7 @@ export function readTiff(
   }
 }
 
-/** Whether samples of 16 bits hold fewer: the file says so, or none is greater than 14 bits. */
+/** Whether samples of 16 bits may use fewer bits: the file says so, or no sample has more than 14 bits. */
 function mayBeNarrow(bytes: Uint8Array, directory: Directory, layout: Layout): boolean {
   const declared = directory.value(TAG.maxSample);
   if (declared !== undefined && declared > 255 && declared < 2 ** 15) return true;

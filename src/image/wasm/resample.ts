@@ -12,7 +12,7 @@ const LOW_BITS: i32 = 11;
  * `high · 2^11 + low`, with a sum of its own for each; so the result is exact.
  *
  * @param source [lines, pitch] bytes; 16 more may be read
- * @param lines the last of them stands in for what is missing to a multiple of four
+ * @param lines the number of lines; if it is not a multiple of four, the last line is used for the missing ones
  * @param pitch a multiple of 3
  * @param paired room for four lines in pairs: `pitch · 4 + 48` bytes
  * @param starts for each output pixel the byte in `paired` where its kernel starts
@@ -78,7 +78,7 @@ export function columns(
       const upper = i16x8.narrow_i32x4_s(rounded(high0, low0), rounded(high1, low1));
       const lower = i16x8.narrow_i32x4_s(rounded(high2, low2), i32x4(0, 0, 0, 0));
       const bytes = i8x16.narrow_i16x8_u(upper, lower);
-      // Four pixels of three bytes; each is stored as four, the fourth to be overwritten by the next.
+      // Four pixels of three bytes. Each is stored as four bytes, and the next pixel overwrites the fourth.
       const four = v128.swizzle(bytes, i8x16(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
       v128.store_lane<u32>(target0, four, 0);
       v128.store_lane<u32>(target0 + below1, four, 1);

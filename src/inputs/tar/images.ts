@@ -30,7 +30,7 @@ export interface TarOptions {
 /** Whether a path names a tar. Tars are not read from URLs. */
 export function isTarName(path: Path): boolean {
   if (sourceOf(path).kind === 'url') return false;
-  return /\.(tar|tar\.(gz|zstd?|bz2|xz|lz4)|tgz|tzst|tbz2?|txz)$/iu.test(path); // what is not read says how to
+  return /\.(tar|tar\.(gz|zstd?|bz2|xz|lz4)|tgz|tzst|tbz2?|txz)$/iu.test(path); // the error for a compression that is not supported has advice
 }
 
 /**
