@@ -155,6 +155,7 @@ describe('classify --server', () => {
     const refusal = async (...args: string[]) => (await cli([IMAGE, ...server, ...args])).stderr;
     expect(await refusal('-l', '@kinds.clf.json')).toContain('serve -l @kinds.clf.json');
     expect(await refusal(...LABELS, '-m', 'starter')).toContain('runs tiny-class, not starter');
+    expect(await refusal(...LABELS, '-m', 'ViT-B/32')).toContain('runs tiny-class, not ViT-B/32');
     expect(await refusal(...LABELS, '--dtype', 'int8')).toContain('runs tiny-class as fp32, not int8');
     expect(await refusal(...LABELS, ...MODEL, '--dtype', 'fp32', '--quiet')).toBe('');
     expect(await refusal('-l', 'cat,cat')).toContain('"cat" is listed twice');
