@@ -12,7 +12,7 @@ import { type Facts, Service, ServiceError } from './service.ts';
 import { escapeLabel, INITIAL, labelsOf, questionOf, type Settings, templatesOf } from './settings.ts';
 import { Token } from './token.tsx';
 
-/** Tokens are wrong or missing. */
+/** The status if the token is wrong or missing. */
 const UNAUTHORIZED = 401;
 const NO_LABELS: readonly string[] = [];
 

@@ -56,7 +56,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** Labels that a picture shows at most. */
+/** The most labels of a picture. */
 export const TOP = 50;
 
 /** Asks the service that this page comes from. */
@@ -96,7 +96,7 @@ export class Service {
     return (await this.ask(address, init)).json();
   }
 
-  /** Waits and asks again while the service has no place. */
+  /** Waits and asks again while the service is full. */
   private async ask(address: string, init: RequestInit): Promise<Response> {
     const headers = { ...init.headers, ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }) };
     for (;;) {

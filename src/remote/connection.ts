@@ -43,7 +43,7 @@ export class ServerConnection {
     signal: AbortSignal,
   ) {
     this.signal = AbortSignal.any([signal]);
-    setMaxListeners(0, this.signal); // every request under way listens
+    setMaxListeners(0, this.signal); // every request in progress listens
     const options = { keepAlive: true };
     this.agent = address.url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
   }
@@ -68,7 +68,10 @@ export class ServerConnection {
     this.agent.destroy();
   }
 
-  /** A kept connection may end just when it is used, and a service just before it accepts: then the request goes out again. */
+  /**
+   * Sends the request a second time if the connection is closed: a kept connection can end just when it is used, and a service just
+   * before it accepts.
+   */
   private async exchange(message: Message): Promise<Exchanged> {
     for (let isFirst = true; ; isFirst = false) {
       try {
