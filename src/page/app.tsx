@@ -65,7 +65,7 @@ export function App() {
         )}
       </header>
       {isRefused ? (
-        <Token isWrong={trouble.message.includes('wrong')} onToken={(token) => setService(new Service(token))} />
+        <Token isWrong={service.token !== undefined} onToken={(token) => setService(new Service(token))} />
       ) : (
         <main>
           <form class="side" aria-label="Labels and options" onSubmit={(event) => event.preventDefault()}>

@@ -14,7 +14,7 @@ export interface Settings {
 }
 
 /** The template set of a request without templates. */
-export const DEFAULT_TEMPLATES = 'photo';
+const DEFAULT_TEMPLATES = 'photo';
 export const OWN = 'own';
 
 export const INITIAL: Settings = {

@@ -143,7 +143,7 @@ function isPassing({ status, body }: Reply): boolean {
 }
 
 /** The code of an answer that is an error. */
-export function codeOf(body: unknown): string | undefined {
+function codeOf(body: unknown): string | undefined {
   const { code } = Object(Object(body).error) as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
