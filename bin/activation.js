@@ -1,7 +1,7 @@
 // Sockets that systemd has opened for this process (sd_listen_fds(3)): they follow the three standard streams.
 import { isSupervised } from './supervisor.js';
 
-/** How many there are. The variables go, so that no child process takes them for its own. */
+/** The number of these sockets. The variables are removed, because a child process could take them for its own. */
 export function takeSockets(env) {
   const { LISTEN_PID, LISTEN_FDS } = env;
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];

@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 
 const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b6b63"/><path d="M4 5h8M4 8h5M4 11h3" stroke="#fff" stroke-width="1.6" stroke-linecap="round"/></svg>`;
 
-/** @returns the paths of the modules that are in it */
+/** @returns the paths of the modules in the page */
 export async function buildPage(repository, out) {
   const { outputFiles, metafile } = await build({
     absWorkingDir: repository,

@@ -1,4 +1,4 @@
-"""A CLIP service as it is usually written in Python: FastAPI, transformers, one image a request.
+"""A CLIP service as it is usually written in Python: FastAPI, transformers, one image per request.
 
 MODEL=/tmp/b32 uvicorn --app-dir bench/peers serve_fastapi:app --port 7071   (pip install fastapi uvicorn transformers torch pillow)
 Answers like `clip-classify serve`, so that bench/load.ts measures both.

@@ -12,7 +12,7 @@ import { type Facts, Service, ServiceError } from './service.ts';
 import { escapeLabel, INITIAL, labelsOf, questionOf, type Settings, templatesOf } from './settings.ts';
 import { Token } from './token.tsx';
 
-/** Tokens are wrong or missing. */
+/** The status if the token is wrong or missing. */
 const UNAUTHORIZED = 401;
 const NO_LABELS: readonly string[] = [];
 
@@ -65,7 +65,7 @@ export function App() {
         )}
       </header>
       {isRefused ? (
-        <Token isWrong={trouble.message.includes('wrong')} onToken={(token) => setService(new Service(token))} />
+        <Token isWrong={service.token !== undefined} onToken={(token) => setService(new Service(token))} />
       ) : (
         <main>
           <form class="side" aria-label="Labels and options" onSubmit={(event) => event.preventDefault()}>

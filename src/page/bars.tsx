@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { percent } from './percent.ts';
 import type { Ranked, Row } from './service.ts';
 
-/** Bars that are there without asking for more. */
+/** Bars that are shown at first. */
 const FEW = 5;
 
 interface Props {

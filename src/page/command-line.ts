@@ -1,9 +1,9 @@
 import { escapeLabel, labelsOf, type Settings, templatesOf } from './settings.ts';
 
-/** The model that the command line takes if it is told nothing else. */
+/** The model of a command line without `-m`. */
 const DEFAULT_MODEL = 'starter';
 
-/** What gives the same rows in a POSIX shell. @param names of the pictures */
+/** A command line for a POSIX shell that gives the same rows. @param names of the pictures */
 export function commandLine(settings: Settings, names: readonly string[], model: string): string {
   const labels = labelsOf(settings.labels).map(escapeLabel).join(',');
   const { background, multiLabel, threshold } = settings;

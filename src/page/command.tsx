@@ -16,7 +16,7 @@ export function Command({ settings, names, model }: Props) {
   useEffect(() => setSaid(''), [text]);
   const copy = async () => {
     if (code.current) getSelection()?.selectAllChildren(code.current);
-    // Browsers give the clipboard to https and to this machine alone.
+    // Browsers allow the clipboard only for https and for this machine.
     const isCopied = await Promise.resolve(navigator.clipboard?.writeText(text).then(() => true)).catch(() => false);
     setSaid(isCopied ? 'Copied' : 'Press Ctrl+C');
   };

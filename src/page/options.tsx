@@ -69,7 +69,7 @@ export function Options({ settings, sets, onChange }: Props) {
   );
 }
 
-/** What sets of templates are, to people. */
+/** Template sets in words. */
 const DESCRIBED: Readonly<Record<string, string>> = {
   photo: 'a photo of a …',
   bare: 'the label alone',

@@ -1,12 +1,12 @@
 /** What the page needs to know of the service; from /v1/models. */
 export interface Facts {
   readonly id: string;
-  readonly dtype: string;
   readonly labels: readonly string[];
   readonly template_sets: readonly string[];
   /** Whether heat maps can be drawn. */
   readonly heat_map: boolean;
-  readonly limits: { readonly images: number; readonly labels: number; readonly bytes: number };
+  /** The most images of a request. */
+  readonly limits: { readonly images: number };
 }
 
 export interface Ranked {
@@ -20,7 +20,6 @@ export type Row =
       readonly label: string | null;
       readonly score: number;
       readonly reason?: string;
-      readonly background?: number;
       readonly labels: readonly Ranked[];
       readonly error?: undefined;
     }
@@ -56,13 +55,13 @@ export class ServiceError extends Error {
   }
 }
 
-/** Labels that a picture shows at most. */
+/** The most labels of a picture. */
 export const TOP = 50;
 
 /** Asks the service that this page comes from. */
 export class Service {
   /** @param token undefined if the service needs none */
-  constructor(private readonly token: string | undefined) {}
+  constructor(readonly token: string | undefined) {}
 
   async facts(): Promise<Facts> {
     const { data } = (await this.json('/v1/models', {})) as { data: [Facts] };
@@ -96,7 +95,7 @@ export class Service {
     return (await this.ask(address, init)).json();
   }
 
-  /** Waits and asks again while the service has no place. */
+  /** Waits and asks again while the service is full. */
   private async ask(address: string, init: RequestInit): Promise<Response> {
     const headers = { ...init.headers, ...(this.token !== undefined && { authorization: `Bearer ${this.token}` }) };
     for (;;) {

@@ -1,6 +1,6 @@
 import type { Question } from './service.ts';
 
-/** What is chosen beside the pictures. */
+/** The choices of the user, without the pictures. */
 export interface Settings {
   /** As typed: labels on lines, or separated by commas. */
   readonly labels: string;
@@ -13,8 +13,8 @@ export interface Settings {
   readonly threshold: number;
 }
 
-/** The template set of a service that is told nothing else. */
-export const DEFAULT_TEMPLATES = 'photo';
+/** The template set of a request without templates. */
+const DEFAULT_TEMPLATES = 'photo';
 export const OWN = 'own';
 
 export const INITIAL: Settings = {

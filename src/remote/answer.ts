@@ -19,12 +19,13 @@ const ROW = v.object({
   background: v.optional(v.number()),
   labels: v.array(RANKED),
 });
-const FAILED = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
+/** A refused request, or an image that failed. */
+const REFUSED = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 /** The answer of `/v1/classify` to one image. */
 export const CLASSIFIED = v.object({
   model: v.string(),
-  results: v.tuple([v.union([FAILED, ROW])]),
+  results: v.tuple([v.union([REFUSED, ROW])]),
   warnings: v.optional(v.array(v.string()), []),
 });
 
@@ -45,8 +46,6 @@ export const MODELS = v.object({
     }),
   ]),
 });
-
-const REFUSED = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 /**
  * What an answer says.

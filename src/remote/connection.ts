@@ -43,7 +43,7 @@ export class ServerConnection {
     signal: AbortSignal,
   ) {
     this.signal = AbortSignal.any([signal]);
-    setMaxListeners(0, this.signal); // every request under way listens
+    setMaxListeners(0, this.signal); // every request in progress listens
     const options = { keepAlive: true };
     this.agent = address.url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
   }
@@ -68,7 +68,10 @@ export class ServerConnection {
     this.agent.destroy();
   }
 
-  /** A kept connection may end just when it is used, and a service just before it accepts: then the request goes out again. */
+  /**
+   * Sends the request a second time if the connection is closed: a kept connection can end just when it is used, and a service just
+   * before it accepts.
+   */
   private async exchange(message: Message): Promise<Exchanged> {
     for (let isFirst = true; ; isFirst = false) {
       try {
@@ -140,7 +143,7 @@ function isPassing({ status, body }: Reply): boolean {
 }
 
 /** The code of an answer that is an error. */
-export function codeOf(body: unknown): string | undefined {
+function codeOf(body: unknown): string | undefined {
   const { code } = Object(Object(body).error) as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }

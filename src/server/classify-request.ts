@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isRecord } from '../checkpoint/safetensors.ts';
 import { messageOf } from '../errors.ts';
 import { type GivenImage, imagesOf } from './images.ts';
 import { parseForm } from './multipart.ts';
@@ -14,8 +15,8 @@ export interface ClassifyRequest extends Parameters {
 }
 
 /**
- * Reads a request in any of its three forms: the bytes of one image, a multipart form, or JSON. A page of another origin may send
- * bytes and forms without asking first; it is refused before, by its Origin and Sec-Fetch-Site.
+ * Reads a request in any of its three forms: the bytes of one image, a multipart form, or JSON. A page of another origin can send
+ * bytes and forms without a preflight; its Origin and Sec-Fetch-Site have refused it before this point.
  *
  * @param query of its address
  * @throws Problem 400, 413 or 415
@@ -26,7 +27,7 @@ export async function readClassifyRequest(
   body: Buffer,
   mostImages: number,
 ): Promise<ClassifyRequest> {
-  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
+  const type = mediaTypeOf(headers);
   const name = query.get('name');
   query.delete('name');
   const fields = fieldsOf(query);
@@ -54,8 +55,14 @@ export async function readClassifyRequest(
   throw new Problem(415, 'E_MEDIA_TYPE', `the body has the Content-Type ${type.slice(0, 60)}; ${wanted}`);
 }
 
+/** The Content-Type without its parameters. */
+function mediaTypeOf(headers: IncomingHttpHeaders): string {
+  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
+  return type;
+}
+
 /** @throws Problem 400 */
-export function parseJson(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -64,15 +71,14 @@ export function parseJson(text: string): unknown {
 }
 
 /** @throws Problem 400 */
-export function objectOf(value: unknown): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+function objectOf(value: unknown): Record<string, unknown> {
+  if (isRecord(value)) return value;
   throw badRequest('the body is not a JSON object');
 }
 
 /** Requires a JSON body. @throws Problem 400 or 415 */
 export function readJsonObject(headers: IncomingHttpHeaders, body: Buffer): Record<string, unknown> {
-  const [type = ''] = (headers['content-type'] ?? '').toLowerCase().split(';', 1);
-  if (type !== 'application/json')
+  if (mediaTypeOf(headers) !== 'application/json')
     throw new Problem(415, 'E_MEDIA_TYPE', 'the body needs Content-Type: application/json');
   return objectOf(parseJson(body.toString()));
 }

@@ -5,7 +5,7 @@ import { type Answer, type Exchange, type Service, withBody } from './context.ts
 import { embedImages } from './embed-images.ts';
 import { labelSetOf } from './request-labels.ts';
 
-/** Labels of an image, unless a request says otherwise: as on the command line. */
+/** Labels of an image if the request has no `top`; the same number as on the command line. */
 const TOP = 5;
 
 /** `POST /v1/classify`: rows as `-f jsonl` has them. */

@@ -23,7 +23,7 @@ export async function embedImages(
   });
   const encode = async (image: GivenImage): Promise<Embedded> => {
     if ('bytes' in image) return host.encodeImage(image, options);
-    if (!('url' in image)) throw new Error('the image is not to be encoded');
+    if (!('url' in image)) throw new Error('the image has neither bytes nor a URL');
     return { ...(await host.encodeImage(image.url, options)), image: image.name };
   };
   const missing = images.filter((_, n) => known[n] === undefined);

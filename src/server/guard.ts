@@ -26,7 +26,7 @@ export function checkHost({ headers, url = '' }: IncomingMessage, hosts: Readonl
 }
 
 /**
- * A page of another origin can send requests to a service of this machine. Browsers tell its origin, programs send neither
+ * A page of another origin can send requests to a service of this machine. Browsers send its origin. Programs send neither
  * Origin nor Sec-Fetch-Site.
  *
  * @param listed origins that may ask

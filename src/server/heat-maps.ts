@@ -27,7 +27,7 @@ export interface HeatMapOrder extends Pick<HeatMapSettings, 'model' | 'threads'>
 
 export type HeatMapReply =
   | { readonly png: Uint8Array }
-  /** @param isImage whether the image is the cause */
+  /** `isImage`: whether the image is the cause. */
   | { readonly error: PlainError; readonly isImage: boolean };
 
 const PROGRAM = fileURLToPath(new URL('../../bin/heat-map.js', import.meta.url));

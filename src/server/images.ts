@@ -8,7 +8,7 @@ export type GivenImage =
   | { readonly name: string; readonly bytes: Uint8Array }
   /** Kept since it was sent to /v1/pictures. */
   | { readonly name: string; readonly id: string }
-  /** To be fetched. */
+  /** The URL is downloaded. */
   | { readonly name: string; readonly url: string }
   /** An input that cannot be an image. */
   | { readonly name: string; readonly error: ImageError };

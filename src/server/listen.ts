@@ -21,7 +21,7 @@ const KEPT_MS = 15_000;
 /** Milliseconds for running requests to finish when the service stops. */
 const GRACE_MS = 10_000;
 const CONNECTIONS = 2_048;
-/** The shortest limit for the path of a socket, that of macOS, less the folder that it is made in. */
+/** macOS has the lowest limit for the path of a socket, 104 bytes. The folder in which the socket is made needs some of them. */
 const SOCKET_BYTES = 95;
 
 /** A service that listens. */

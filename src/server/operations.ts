@@ -92,7 +92,7 @@ export const explain: Operation = {
   summary: 'Draws the heat map of one label over one picture',
   parameters: classify.parameters?.filter(({ name }) => [...DECODING, 'labels', 'template'].includes(name)) ?? [],
   requestBody: { required: true, content: { ...imageBytes, 'multipart/form-data': { schema: FORM } } },
-  responses: answers('the picture below the map', { 'image/png': { schema: bytes } }),
+  responses: answers('the picture with the map over it', { 'image/png': { schema: bytes } }),
 };
 
 export const embeddings: Operation = {

@@ -1,19 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { once } from '../once.ts';
 import { type Answer, Content } from './context.ts';
 
 /** Written by tools/page.js. */
 const FILE = new URL('../../dist/bundle/page.html', import.meta.url);
 
-let made: Promise<Answer> | undefined;
-
 /** `GET /`: the page, which loads nothing else and runs no other script. */
-export function page(): Promise<Answer> {
-  made ??= make();
-  return made;
-}
-
-async function make(): Promise<Answer> {
+export const page = once(async (): Promise<Answer> => {
   const html = await readFile(FILE, 'utf8');
   const policy = [
     "default-src 'none'",
@@ -35,7 +29,7 @@ async function make(): Promise<Answer> {
     'permissions-policy': 'camera=(), microphone=(), geolocation=()',
   };
   return { status: 200, body: new Content('text/html; charset=utf-8', html), headers };
-}
+});
 
 /** The checksum of what an element contains, as the policy names it. */
 function checksum(html: string, element: string): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Embedded } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 
-/** A picture that is not asked about for so many milliseconds is forgotten. */
+/** Milliseconds that a picture is kept after its last use. */
 const KEPT_MS = 3_600_000;
 
 type Good = Embedded & { readonly ok: true };

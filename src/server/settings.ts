@@ -36,7 +36,7 @@ export const LIMITS: Limits = {
 export interface Access {
   /** More Host headers that are answered; those of the address that the service listens on always are. */
   readonly hosts: readonly string[];
-  /** Origins of pages that may ask, beside the page of the service. */
+  /** Origins of pages that may ask, in addition to the page of the service. */
   readonly origins: readonly string[];
   /** Undefined if no token is needed. */
   readonly tokens?: readonly string[];

@@ -4,12 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { png } from '../image/bombs.ts';
 import { fixture, repository } from '../paths.ts';
 import { malformed } from './malformed.ts';
-import { dial, IMAGE, postHead, type Running, serve } from './service.ts';
+import { dial, IMAGE, isReady, postHead, type Running, serve } from './service.ts';
 
+const image = await readFile(IMAGE);
 let service: Running;
-let image: Buffer<ArrayBuffer>;
 beforeAll(async () => {
-  image = await readFile(IMAGE);
   service = await serve(['--port', '0', '-l', 'cat,dog']);
 }, 60_000);
 afterAll(() => service.stop());
@@ -24,7 +23,6 @@ interface Body {
 
 const send = (body: NonNullable<RequestInit['body']>, init: RequestInit = {}) =>
   fetch(`${service.address}/v1/classify`, { method: 'POST', body, ...init });
-const isReady = async () => (await fetch(`${service.address}/v2/health/ready`)).status === 200;
 
 /** One request of so many images. */
 function many(count: number, init: RequestInit = {}): Promise<Response> {
@@ -54,7 +52,7 @@ describe('images at the limits', () => {
     const { results } = (await response.json()) as Body;
     expect(response.status).toBe(200);
     expect(results.map(({ error }) => error?.code)).toEqual([undefined, 'E_DECODE', 'E_PIXEL_LIMIT', undefined]);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 });
 
@@ -69,7 +67,7 @@ describe('requests at the limits', () => {
       expect(text).not.toContain(repository.slice(0, -1));
     }
     expect(wrong).toEqual([]);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 
   it('refuses long headers, and a body whose length is over the limit before it comes', async () => {
@@ -87,7 +85,7 @@ describe('requests at the limits', () => {
       await new Promise((done) => setImmediate(done));
     }
     expect(await chunked.answer).toMatch(/^HTTP\/1.1 413 /u);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 });
 
@@ -115,7 +113,7 @@ describe('under load', () => {
     } finally {
       for (const pid of stopped) process.kill(pid, 'SIGCONT');
     }
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 
   it('answers every image once when a worker process is killed', async () => {
@@ -133,7 +131,7 @@ describe('under load', () => {
       codes.delete('E_CRASH');
       expect([...codes]).toEqual([]);
     }
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
     expect(workers(service)).not.toContain(victim);
   });
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -155,9 +155,19 @@ describe('classify --server', () => {
     const refusal = async (...args: string[]) => (await cli([IMAGE, ...server, ...args])).stderr;
     expect(await refusal('-l', '@kinds.clf.json')).toContain('serve -l @kinds.clf.json');
     expect(await refusal(...LABELS, '-m', 'starter')).toContain('runs tiny-class, not starter');
+    expect(await refusal(...LABELS, '-m', 'ViT-B/32')).toContain('runs tiny-class, not ViT-B/32');
     expect(await refusal(...LABELS, '--dtype', 'int8')).toContain('runs tiny-class as fp32, not int8');
     expect(await refusal(...LABELS, ...MODEL, '--dtype', 'fp32', '--quiet')).toBe('');
     expect(await refusal('-l', 'cat,cat')).toContain('"cat" is listed twice');
+  });
+
+  it('takes an alias of the model of the service, which need not be on this machine', async () => {
+    const model = join(folder, 'clip-vit-b-32');
+    await symlink(fixture('tiny-class'), model);
+    const named = await serve(['--port', '0'], ['-m', model]);
+    const { code, stderr } = await cli([IMAGE, ...LABELS, '--server', named.address, '-m', 'ViT-B/32', '--quiet']);
+    expect([code, stderr]).toEqual([0, '']);
+    await named.stop();
   });
 
   it('says what is wrong with the server', async () => {

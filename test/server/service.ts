@@ -30,6 +30,11 @@ export async function serve(args: readonly string[], model: readonly string[] = 
   };
 }
 
+/** Whether the service encodes an image. */
+export async function isReady({ address }: Running): Promise<boolean> {
+  return (await fetch(`${address}/v2/health/ready`)).status === 200;
+}
+
 /** The status of an answer, for headers that fetch does not let a program set. */
 export function statusWith(headers: Record<string, string>, at: string, path = '/v1/models'): Promise<number> {
   const { hostname, port } = at.startsWith('unix:') ? { hostname: 'localhost', port: '' } : new URL(at);

@@ -3,17 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pause } from '../cli/program.ts';
 import { malformed } from '../server/malformed.ts';
-import { dial, IMAGE, postHead, type Running, serve } from '../server/service.ts';
+import { dial, IMAGE, isReady, postHead, type Running, serve } from '../server/service.ts';
 
+const image = await readFile(IMAGE);
 let service: Running;
-let image: Buffer<ArrayBuffer>;
 beforeAll(async () => {
-  image = await readFile(IMAGE);
   service = await serve(['--port', '0', '-l', 'cat,dog']);
 }, 60_000);
 afterAll(() => service.stop());
-
-const isReady = async () => (await fetch(`${service.address}/v2/health/ready`)).status === 200;
 
 /** Megabytes of the process that listens. */
 function memory(): number {
@@ -46,20 +43,20 @@ describe('serve', () => {
     const headers = await sendSlowly(head);
     expect(headers.answer).toMatch(/^HTTP\/1.1 408 /u);
     expect(headers.seconds).toBeLessThan(15);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
     expect(await slow.answer).toMatch(/^HTTP\/1.1 408 /u);
     clearInterval(drip);
     expect((performance.now() - began) / 1000).toBeLessThan(65);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 
   it('answers while a thousand connections are idle, and closes them', async () => {
     const idle = Array.from({ length: 1_000 }, () => dial(service));
     await Promise.all(idle.map(({ socket }) => new Promise((done) => socket.once('connect', done))));
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
     const answers = await Promise.all(idle.map(({ answer }) => answer));
     expect(new Set(answers.map((answer) => answer.split(' ')[1]))).toEqual(new Set(['408']));
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 
   it('gives each of 2,000 malformed bodies its status', async () => {
@@ -71,7 +68,7 @@ describe('serve', () => {
       if (response.status !== status) wrong.push(`${kind}: ${response.status} ${text}`);
     }
     expect(wrong).toEqual([]);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 
   it('refuses a body of 300 MB, with and without its length, in little memory', async () => {
@@ -88,6 +85,6 @@ describe('serve', () => {
       expect(await answer).toMatch(/^HTTP\/1.1 413 /u);
     }
     expect(memory() - old).toBeLessThan(200);
-    expect(await isReady()).toBe(true);
+    expect(await isReady(service)).toBe(true);
   });
 });

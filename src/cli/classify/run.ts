@@ -16,8 +16,7 @@ import { chooseShape, isOnTerminal } from '../options/output-options.ts';
 import { chosenServer } from '../options/server-options.ts';
 import { refuseOutputs } from '../parts/options.ts';
 import type { Work } from './engine.ts';
-import type { ClassifyOptions } from './settings.ts';
-import { runInfo, runSettings, withNotes } from './settings.ts';
+import { type ClassifyOptions, runInfo, runSettings, withNotes } from './settings.ts';
 import { openSink } from './sink.ts';
 
 /** @returns the exit code */

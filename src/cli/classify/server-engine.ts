@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf, ServerError, UsageError } from '../../errors.ts';
+import type { Env } from '../../disk/environment.ts';
+import { ModelError, messageOf, ServerError, UsageError } from '../../errors.ts';
 import { once } from '../../once.ts';
 import type { ServerAddress } from '../../remote/address.ts';
 import { ServerConnection } from '../../remote/connection.ts';
@@ -63,8 +64,7 @@ async function requireModel(
   { env }: Io,
 ): Promise<void> {
   const asked = model || env['CLIP_CLASSIFY_MODEL'] || '';
-  const called = async () => (await (await import('../../model/find.ts')).findModel(asked, env)).name;
-  if (asked !== '' && asked !== name && (await called()) !== name)
+  if (asked !== '' && asked !== name && (await nameOf(asked, env)) !== name)
     throw new ServerError(
       `the server at ${address.name} runs ${name}, not ${asked}`,
       `start clip-classify serve -m ${asked}, or remove ${model ? '--model' : 'CLIP_CLASSIFY_MODEL'}`,
@@ -76,7 +76,21 @@ async function requireModel(
     );
 }
 
-/** The first line of a file, which no message holds. @throws UsageError */
+/** The name of a model that may be on the machine of the service only. */
+async function nameOf(asked: string, env: Env): Promise<string> {
+  const [{ findModel }, { findCard }] = await Promise.all([
+    import('../../model/find.ts'),
+    import('../../hub/registry.ts'),
+  ]);
+  return findModel(asked, env)
+    .catch((error) => {
+      if (error instanceof ModelError) return findCard(asked);
+      throw error;
+    })
+    .then((found) => found?.name ?? asked);
+}
+
+/** The first line of a file. No message contains the token. @throws UsageError */
 async function readToken(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((error) => {
     throw new UsageError(`--server-token-file cannot be read: ${messageOf(error)}`, 'check the path');

@@ -65,7 +65,7 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
 /** Sockets that systemd hands over begin after the standard streams. */
 const FIRST_SOCKET = 3;
 
-/** The socket that systemd has opened, if it has. @throws UsageError if there are more, or options name another place */
+/** The socket that systemd has opened, if there is one. @throws UsageError if there are several, or options name another place */
 function inheritedPlace({ isGiven }: ServeOptions, { inheritedSockets = 0 }: Io): { readonly fd: number } | undefined {
   if (inheritedSockets === 0) return undefined;
   if (inheritedSockets > 1)
