@@ -2,6 +2,7 @@ import { env as processEnv } from 'node:process';
 import { EmbeddingCache } from './cache/cache.ts';
 import { CachedImages } from './cache/image-cache.ts';
 import { encodeLabelsOnce } from './cache/label-cache.ts';
+import { requireVirtualMemory } from './disk/native.ts';
 import { type Embedded, encodeAll, type ImageEncoder } from './embed/encoder.ts';
 import { fetchingEncoder } from './embed/fetching.ts';
 import { TIMEOUT } from './embed/keeping.ts';
@@ -18,7 +19,6 @@ import { readModel } from './model/describe.ts';
 import type { ModelDescription, Scoring } from './model/description.ts';
 import { ModelDigest } from './model/digest.ts';
 import { findModel } from './model/find.ts';
-
 import { networkSettings } from './network/settings.ts';
 import type { UnitRows } from './tensor.ts';
 
@@ -77,6 +77,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const { dtype, provider = 'auto', env, cache = true, onCacheTrouble = () => {} } = options;
   requireCounts({ threads: options.threads ?? 1, batch: options.batch ?? 1, perHost: options.perHost ?? 1 });
   if (dtype !== undefined) requireOneOf('dtype', dtype, DTYPES);
+  requireVirtualMemory('onnxruntime-node'); // before the tokenizer, because Node itself crashes if memory ends there
   const location = await findModel(nameOrFolder, env);
   const model = await readModel(location, options);
   const encoders = await openEncoders(model, nameOrFolder, options);

@@ -1,5 +1,5 @@
-// Joins the command line, the library and the packages that they need into a few files in dist/bundle: a start then opens
-// three files, not three hundred, and an installation has few packages. Run by npm run build, after tsc.
+// Joins the command line, the library and their packages into a few files in dist/bundle. A start then opens few files, and an
+// installation has few packages. `npm run build` runs this script after tsc.
 import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ const STATIC = ['import-statement'];
 /** For packages in CommonJS. */
 const REQUIRE =
   "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
-const OUT = 'dist/bundle'; // as deep as dist/cli: paths to models/ and bin/ that are relative to a file stay right
+const OUT = 'dist/bundle'; // two folders below the root, like dist/cli, so that relative paths to models/ and bin/ stay right
 
 const old = await readdir(join(repository, OUT)).catch(() => []);
 for (const name of old) if (/\.c?js$/u.test(name)) await rm(join(repository, OUT, name));
@@ -30,7 +30,7 @@ const { metafile } = await build({
   entryNames: '[name]',
   outdir: OUT,
   bundle: true,
-  splitting: true, // a command's own code stays a file of its own, loaded when it is called
+  splitting: true, // the code of each command stays in its own file, which is loaded when the command is called
   platform: 'node',
   format: 'esm',
   target: 'node20',
@@ -43,7 +43,7 @@ await joinChunks(metafile.outputs);
 
 const sharp = await joinSharp();
 
-// The WebAssembly of parquet-wasm, which src/output/parquet-library.ts reads.
+// src/output/parquet-library.ts reads the WebAssembly of parquet-wasm.
 await copyFile(
   join(repository, 'node_modules/parquet-wasm/esm/parquet_wasm_bg.wasm'),
   join(repository, OUT, 'parquet_wasm_bg.wasm'),
@@ -68,13 +68,13 @@ const licences = await Promise.all(
 await writeFile(join(repository, OUT, 'LICENSES.txt'), licences.join(`\n${'-'.repeat(80)}\n\n`));
 
 /**
- * sharp loads sixty small files, fifty of them of semver. In one file they load in two thirds of the time; src/disk/native.ts
- * takes this file if the sharp that is installed has the same version. What is native is still loaded from there.
+ * Joins the JavaScript of sharp, which are sixty small files (fifty belong to semver). One file loads in two thirds of the time.
+ * src/disk/native.ts loads this file if the installed sharp has the same version. Native libraries still come from the installed sharp.
  */
 async function joinSharp() {
   const folder = join(repository, 'node_modules/sharp');
   const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  const ofOwnBuild = /(?<=\brequire\()(?=`\.\.\/src\/build)/gu; // by node-gyp: a path that is not there, which esbuild refuses
+  const ofOwnBuild = /(?<=\brequire\()(?=`\.\.\/src\/build)/gu; // esbuild refuses these paths of node-gyp, because they do not exist
   const { metafile: joined } = await build({
     absWorkingDir: repository,
     entryPoints: ['node_modules/sharp/dist/index.cjs'],
@@ -87,7 +87,7 @@ async function joinSharp() {
     banner: { js: "require = require('node:module').createRequire(require.resolve('sharp'));" },
     plugins: [
       {
-        name: 'paths of an own build are looked up when it runs',
+        name: 'resolve the paths of node-gyp at run time',
         setup: ({ onLoad }) =>
           onLoad({ filter: /sharp\.cjs$/ }, async ({ path }) => ({
             contents: (await readFile(path, 'utf8')).replace(ofOwnBuild, 'String.raw'),
@@ -101,8 +101,8 @@ async function joinSharp() {
 }
 
 /**
- * esbuild makes a chunk for every set of commands that share some code: seventy of them for the shortest command line, and
- * Node takes most of a millisecond for each. What every start needs becomes two files: the library, and the rest of the
+ * Joins the chunks of esbuild. esbuild makes a chunk for every set of commands that share code: the shortest command line needs seventy,
+ * and Node takes most of a millisecond for each. After this, the code of every start is in two files: the library, and the rest of the
  * command that classifies.
  */
 async function joinChunks(outputs) {
@@ -112,7 +112,7 @@ async function joinChunks(outputs) {
   const library = startOf('dist/index.js');
   const start = new Set([...library, ...startOf('dist/cli/run.js'), ...startOf('dist/cli/classify/command.js')]);
   for (const path of entries) start.delete(path);
-  // A chunk that never leads to one of those stays as it is.
+  // A chunk that imports none of the joined code, also not through other chunks, stays as it is.
   const leaves = all.filter(
     (path) => !entries.includes(path) && ![...reachable(outputs, path)].some((one) => start.has(one)),
   );
@@ -134,7 +134,7 @@ async function joinChunks(outputs) {
   });
 }
 
-/** The outputs that one imports, at any distance, and itself. */
+/** An output, and all outputs that it imports, also through others. */
 function reachable(outputs, path, kinds = [...STATIC, 'dynamic-import'], found = new Set()) {
   if (found.has(path) || !(path in outputs)) return found;
   found.add(path);

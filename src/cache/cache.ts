@@ -4,7 +4,7 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 
-/** To be counted up when the same model, image or text becomes another embedding than before: versions of this package share the rest. */
+/** Increase it if the same model, image or text gets another embedding than before. Otherwise, versions of this package share embeddings. */
 const FORMAT = 3;
 
 /** The folder of all stores. */
@@ -28,8 +28,8 @@ export class EmbeddingCache {
 
   /**
    * @param model its name, for people
-   * @param onTrouble told why nothing can be kept
-   * @throws UsageError if the limit of the cache is no size
+   * @param onTrouble called if nothing can be cached
+   * @throws UsageError if the limit of the cache is not a size
    */
   constructor(
     private readonly model: string,

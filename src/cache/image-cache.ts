@@ -9,16 +9,16 @@ import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import { PROVIDERS, type Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
-import { stamper, stampKey } from './stamp.ts';
+import { decodingOf, stamper, stampKey } from './stamp.ts';
 import type { EmbeddingStore } from './store.ts';
 
 /** Files read at once by Node's four threads. */
 const READERS = 4;
 /** Files read at once if a disk may not answer. A read that never ends keeps one of the 64 threads of such a run. */
 const WARY_READERS = 32;
-/** If so many looks at files take longer than these milliseconds each, the next ones are left to other threads. */
-const [LOOKS, SLOW_MS] = [64, 5];
-/** Bytes of larger files are not passed on: the decoder reads the file again. */
+/** If this many calls of stat take longer than these milliseconds on average, other threads read the next files. */
+const [STATS, SLOW_MS] = [64, 5];
+/** The bytes of a larger file are not sent to the encoder, which reads the file again. */
 const LARGE_BYTES = 16_000_000;
 
 /**
@@ -85,18 +85,18 @@ export class CachedImages implements ImageEncoder {
     }
   }
 
-  /** Files that lie on a disk that may not answer are looked at in other threads. */
+  /** Absent for files on a disk that may not answer, because this thread would wait for the disk. */
   async recall(options: DecodeOptions): Promise<Recall | undefined> {
     if (this.patience !== undefined) return undefined;
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const stampOfFile = stamper(options);
-    const pace = { looks: 0, since: performance.now(), isSlow: false };
+    const pace = { stats: 0, since: performance.now(), isSlow: false };
     return (source) => {
       if (source.kind !== 'file' || pace.isSlow) return undefined;
-      if (pace.looks++ % LOOKS === 0) pace.since = performance.now();
+      if (pace.stats++ % STATS === 0) pace.since = performance.now();
       const stamp = stampOfFile(source.path);
-      if (pace.looks % LOOKS === 0) pace.isSlow = performance.now() - pace.since > LOOKS * SLOW_MS;
+      if (pace.stats % STATS === 0) pace.isSlow = performance.now() - pace.since > STATS * SLOW_MS;
       const embedding = stamp && this.lookUp(store, stamp, options);
       return embedding && { ok: true, ...identityOf(source), embedding };
     };
@@ -145,7 +145,7 @@ async function within<T>(seconds: number | undefined, name: string, work: Promis
   }
 }
 
-/** @returns the key of an image, and its bytes unless they are many */
+/** @returns the key of an image and, if the file is not large, its bytes */
 async function read(source: ImageSource, options: DecodeOptions): Promise<{ key: Buffer; bytes?: Uint8Array }> {
   const bytes = await readSource(source);
   const key = keyOf(bytes, options);
@@ -163,7 +163,7 @@ async function isStill(key: Buffer, source: ImageSource, options: DecodeOptions)
 }
 
 /** Everything that an embedding of this model depends on: the bytes and all decode options. */
-function keyOf(bytes: Uint8Array, { maxPixels: _, ...decoding }: DecodeOptions): Buffer {
-  const how = JSON.stringify(Object.entries(decoding).sort());
+function keyOf(bytes: Uint8Array, options: DecodeOptions): Buffer {
+  const how = decodingOf(options);
   return createHash('sha256').update(`${how.length} ${how}`).update(bytes).digest();
 }

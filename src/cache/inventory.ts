@@ -9,19 +9,13 @@ import { embeddingsFolder } from './cache.ts';
 import { type SegmentFile, segmentFiles } from './segment-files.ts';
 import { beginsAsSegment, openPlain, readHeader } from './segment-header.ts';
 
-/** What the cache holds, apart from what `models` manages: imports, and the record of downloaded models. */
-export const KINDS = [
-  'image embeddings',
-  'label embeddings',
-  'converted weights',
-  'optimized graphs',
-  'checksums',
-] as const;
+/** Kinds of cached files. Imports and the record of downloaded models are not cache, because the command `models` manages them. */
+type Kind = 'image embeddings' | 'label embeddings' | 'converted weights' | 'optimized graphs' | 'checksums';
 
-/** A file in the cache, with what belongs to it. */
+/** A file in the cache, with its seal and other files that belong to it. */
 export interface CacheItem {
-  readonly kind: (typeof KINDS)[number];
-  /** The name of the model, as far as it is known. */
+  readonly kind: Kind;
+  /** The name of the model, if it is known. */
   readonly model: string | undefined;
   /** Bytes. */
   readonly size: number;
@@ -59,20 +53,20 @@ function segmentItem({ path, size, lastUsed, isFinished }: SegmentFile): CacheIt
   ];
 }
 
-/** @returns undefined if it is damaged or not written yet */
+/** The header of a segment. @returns undefined if it is damaged or not written yet */
 function headerOf(path: string, size: number): ReturnType<typeof readHeader> | 'foreign' {
   let file: number | undefined;
   try {
     file = openPlain(path);
     return beginsAsSegment(file, size) ? readHeader(file) : 'foreign';
   } catch {
-    return 'foreign'; // it has gone, or belongs to another user
+    return 'foreign'; // it was deleted, or belongs to another user
   } finally {
     if (file !== undefined) closeSync(file);
   }
 }
 
-/** What the facts of a store say. A store of an older version names no model; then its digest does. */
+/** The kind and model of a store. If an older version wrote the store, the model is the start of its digest. */
 function factsIn(header: ReturnType<typeof readHeader>): { kind?: unknown; model: string | undefined } {
   if (header === undefined) return { model: undefined };
   const { kind, model } = Object(JSON.parse(header.facts)) as { kind?: unknown; model?: unknown };
@@ -93,7 +87,7 @@ function modelOf(checkpoint: string): string {
   return repo?.replaceAll('--', '/') ?? basename(dirname(checkpoint));
 }
 
-/** Writing one takes milliseconds: an older unfinished file belongs to a process that was killed. */
+/** A checksum is written within milliseconds, so an older partial file belongs to a killed process. */
 const UNFINISHED_MS = 3_600_000;
 
 async function checksumItems(folder: string): Promise<CacheItem[]> {

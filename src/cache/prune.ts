@@ -2,7 +2,7 @@ import { cacheLimit } from '../disk/cache-limit.ts';
 import type { Env } from '../disk/environment.ts';
 import { type CacheItem, cacheItems } from './inventory.ts';
 
-/** What may stay. */
+/** What is not deleted. */
 export interface PruneOptions {
   /** Bytes of all items. @default embeddings have the limit of the cache */
   readonly maxSize?: number | undefined;
@@ -13,15 +13,15 @@ export interface PruneOptions {
 /** What was deleted, and what is there now. */
 export interface Pruned {
   readonly removed: readonly CacheItem[];
-  /** What should go, but a run needs it, or it may not be deleted. */
+  /** Items that could not be deleted, because a run needs them or another user owns them. */
   readonly kept: readonly CacheItem[];
   /** Bytes that are left. */
   readonly left: number;
 }
 
 /**
- * Deletes what nothing can use any more, then what was not used for so long, then what was not used for the longest time until the
- * rest is small enough. What a run is writing stays.
+ * Deletes what nothing can use any more and what is older than `olderThan`. Then deletes the items that no run used for the longest time,
+ * until the rest is small enough. Files that a run is writing stay.
  */
 export async function pruneCache({ maxSize, olderThan }: PruneOptions, env?: Env): Promise<Pruned> {
   const items = await cacheItems(env);
@@ -41,7 +41,7 @@ export async function pruneCache({ maxSize, olderThan }: PruneOptions, env?: Env
   return removeAll(items, due);
 }
 
-/** Deletes everything; runs that are writing now begin again. Models that were imported or downloaded stay. */
+/** Deletes all items. Runs that are writing start again. Imported and downloaded models stay. */
 export async function clearCache(env?: Env): Promise<Pruned> {
   const items = await cacheItems(env);
   return removeAll(items, new Set(items));

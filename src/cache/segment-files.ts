@@ -2,21 +2,21 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FINISHED, UNFINISHED } from './segment.ts';
 
-/** An unfinished segment that has not grown for so long belongs to a process that was killed. */
+/** An unfinished segment that has not grown for this long belongs to a killed process. */
 const DEAD_MS = 24 * 3600 * 1000;
 
-/** A file that the name says is a segment. */
+/** A file with the name of a segment. */
 export interface SegmentFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
-  /** Milliseconds since 1970: when it was used, or written. */
+  /** Milliseconds since 1970 of the last use or write. */
   readonly lastUsed: number;
-  /** Whether nobody writes to it any more. */
+  /** Whether no process writes to it any more. */
   readonly isFinished: boolean;
 }
 
-/** Whether a file is called as a segment is. */
+/** Whether a file has the name of a segment. */
 export function isSegment(name: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(emb|part)$/u.test(name);
 }
@@ -45,7 +45,7 @@ export async function storeFolders(parent: string): Promise<string[]> {
     .map(({ name }) => join(parent, name));
 }
 
-/** Whether nobody writes to a segment any more. */
+/** Whether no process writes to a segment any more. */
 export async function isFinished(path: string): Promise<boolean> {
   if (!path.endsWith(UNFINISHED)) return true;
   const info = await lstat(path).catch(() => undefined);

@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto';
 import { constants, openSync, readSync } from 'node:fs';
 
-/** What a segment says about its embeddings. */
+/** Facts about the embeddings of a segment. */
 export interface Header {
   /** What all its embeddings have in common, as JSON. */
   readonly facts: string;
   /** D */
   readonly columns: number;
-  /** What the model was called when they were made; only people read it. */
+  /** The name of the model when the embeddings were made, for people. */
   readonly model: string;
 }
 
 const MAGIC = Buffer.from('CLIPEMB\n');
 const VERSION = 1;
-/** Bounds what is allocated before a digest has been checked (CWE-770). */
+/** Limits of what is allocated before a digest is checked (CWE-770). */
 const [MAX_TEXT, MAX_COLUMNS] = [65_536, 65_536];
 /** Bytes of a sha256. */
 export const DIGEST = 32;
 
-/** Neither a link nor a FIFO that somebody put there. */
+/** Links are not followed, and opening a FIFO does not wait for its writer. */
 const PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Opens a segment for reading. @throws Error if it cannot be opened */
@@ -29,10 +29,10 @@ export function openPlain(path: string): number {
 /*
  *   header  magic[8] version[4] length[4] text[length] sha256[32]
  *
- * The text is JSON of a Header. The sha256 is over all that comes before it.
+ * The text is JSON of a Header. The sha256 covers everything before it.
  */
 
-/** @returns undefined if the file does not begin with a whole header */
+/** @returns undefined if the file does not begin with a complete header */
 export function readHeader(file: number): (Header & { readonly digest: Buffer; readonly end: number }) | undefined {
   const start = readExactly(file, 0, 16);
   if (start === undefined || !start.subarray(0, 8).equals(MAGIC) || start.readUInt32LE(8) !== VERSION) return undefined;
@@ -49,7 +49,7 @@ export function readHeader(file: number): (Header & { readonly digest: Buffer; r
   return { facts, columns, model, digest, end: 16 + length + DIGEST };
 }
 
-/** Whether a file begins as a segment does, or is too short to tell. @param size of the file in bytes */
+/** Whether a file begins like a segment. A file that is too short counts as one if its bytes fit. @param size of the file in bytes */
 export function beginsAsSegment(file: number, size: number): boolean {
   const length = Math.min(size, MAGIC.length);
   return readExactly(file, 0, length)?.equals(MAGIC.subarray(0, length)) ?? false;
@@ -63,7 +63,7 @@ export function encodeHeader(header: Header): { readonly bytes: Buffer; readonly
   return { bytes: Buffer.concat([start, text, digest]), digest };
 }
 
-/** @returns undefined if the file ends before */
+/** @returns undefined if the file is too short */
 export function readExactly(file: number, position: number, length: number): Buffer | undefined {
   const bytes = Buffer.allocUnsafe(length);
   return readSync(file, bytes, 0, length, position) === length ? bytes : undefined;

@@ -2,18 +2,18 @@ import { makeFolder } from '../disk/cache-files.ts';
 import { isAbsent } from '../disk/error-code.ts';
 import { type Entry, SegmentWriter } from './segment.ts';
 
-/** A segment is at most this part of all embeddings, so that dropping one does not empty the cache; and so many bytes. */
+/** A segment has at most 1/16 of the limit of the cache, so that deleting one does not empty the cache, and at most 1 GB. */
 const [PARTS, MOST_BYTES] = [16, 1_000_000_000];
-/** The folder can be deleted between its making and the making of a file in it; not so often in a row. */
+/** Another process may delete the folder before a file is created in it. More tries would not help. */
 const MOST_TRIES = 5;
 
-/** Segments, of which one grows: a full one is closed, and the next begins. */
+/** Writes segments one after the other. If a segment is full, it is closed, and the next one begins. */
 export class SegmentSeries {
   private readonly mostBytes: number;
   private writer: SegmentWriter | undefined;
   private started = false;
 
-  /** @param onFull called after each segment that is full */
+  /** @param onFull called after each full segment */
   constructor(
     private readonly folder: string,
     private readonly facts: string,
@@ -49,7 +49,7 @@ export class SegmentSeries {
     }
   }
 
-  /** Ends the segment that grows. */
+  /** Closes the current segment. */
   async close(): Promise<void> {
     const { writer } = this;
     this.writer = undefined;

@@ -21,37 +21,36 @@ export interface Entry {
 /** An entry of a segment. */
 export type Stored = Omit<Entry, 'key'>;
 
-/** Bounds what is allocated before a digest has been checked (CWE-770). */
+/** Limits what is allocated before a digest is checked (CWE-770). */
 const MAX_BLOCK = 65_536;
 const [KEY, NOTES] = [32, 8];
 const SLAB_ROWS = 256;
-/** Bytes of one read of records that follow each other. */
+/** Bytes of one read if records are read in order. */
 const READ_AHEAD = 262_144;
 
-/** A segment that is being written has another ending; whoever reads takes both. */
+/** Endings of the file names. Readers use unfinished segments too. */
 export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 
 /*
- * A segment: a header (segment-header.ts), then blocks, of which one is appended at a time. All numbers are little-endian.
+ * A segment: a header (segment-header.ts), then blocks. Each write appends one block. All numbers are little-endian.
  *
  *   block   count[4] keys[count · 32] sha256[32]  record[count]
  *   record  notes[2 · 4] embedding[D · 4] sha256[32]
  *
- * The sha256 of a block and of a record are over the header's too, so that neither is believed in another file; that of a
- * record is over its key. So whatever is cut, flipped or swapped is noticed, and a block that was half written when its
- * process was killed is ignored.
+ * The sha256 of a block and of a record also cover the sha256 of the header, so that neither is valid in another file. The sha256 of a
+ * record also covers its key. So truncated, changed and exchanged bytes are noticed. A partial block of a killed process is ignored.
  */
 
-/** A segment, open for reading. Reads are synchronous: two kilobytes out of the page cache take microseconds. */
+/** A segment, open for reading. Reads are synchronous, because two kilobytes from the page cache take microseconds. */
 export class SegmentReader {
-  /** Where each record is, by the key as latin1. */
+  /** The position of each record, by its key as latin1. */
   readonly places = new Map<string, number>();
   /** Whether every block is complete. */
   whole = false;
   /** The data of a record and its sha256. */
   private readonly scratch: Buffer;
   private slab = new Float32Array();
-  /** The bytes of the file from `start` to `end`, and where the last record ended. */
+  /** The bytes of the file from `start` to `end`, and the end of the last record. */
   private readonly ahead = { start: 0, end: 0, last: 0, bytes: undefined as Buffer | undefined };
 
   private constructor(
@@ -66,8 +65,8 @@ export class SegmentReader {
   }
 
   /**
-   * @returns 'rubbish' if it is damaged at its beginning, or is of other facts
-   * @throws Error if it cannot be opened or read: it has gone, belongs to another user, or too many files are open
+   * @returns 'rubbish' if its header is damaged, or has other facts
+   * @throws Error if it cannot be opened or read: it was deleted, belongs to another user, or too many files are open
    */
   static open(path: string, facts: string): SegmentReader | 'rubbish' {
     const file = openPlain(path);
@@ -157,7 +156,7 @@ export class SegmentReader {
   }
 }
 
-/** A segment that grows. It is there for readers from its first block on. */
+/** Writes a segment. Other processes can read it from its first block on. */
 export class SegmentWriter {
   private end = 0;
 
@@ -215,7 +214,7 @@ export class SegmentWriter {
     this.end += bytes.length;
   }
 
-  /** Gives the segment its lasting name; what a full disk left half written is cut off. One that was deleted stays so. */
+  /** Removes a partial block (of a full disk), and renames the segment. If another process has deleted it, it stays deleted. */
   async close(): Promise<void> {
     try {
       await this.handle.truncate(this.end);

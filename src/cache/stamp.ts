@@ -4,8 +4,8 @@ import type { DecodeOptions } from '../image/decode-options.ts';
 import { sha256 } from './segment.ts';
 
 /**
- * A file that changed less than this many milliseconds ago can change again without a new time: file systems count in ticks
- * of a few milliseconds, some in seconds.
+ * A file that changed less than this many milliseconds ago can change again and keep its time, because file systems count time in
+ * steps: most of a few milliseconds, some of seconds.
  */
 const SETTLED_MS = 3000;
 
@@ -23,14 +23,19 @@ export async function stampKey(
   return keyOf(await stat(path, { bigint: true }).catch(() => undefined), howOf(options), now);
 }
 
-/** The same without leaving the thread, for many files that are decoded alike. */
+/** {@link stampKey} in this thread, for many files with the same options. */
 export function stamper(options: DecodeOptions): (path: string | Buffer) => Buffer | undefined {
   const how = howOf(options);
   return (path) => keyOf(statSync(path, { bigint: true, throwIfNoEntry: false }), how, Date.now());
 }
 
-function howOf({ maxPixels: _, ...decoding }: DecodeOptions): string {
-  return sha256(JSON.stringify(Object.entries(decoding).sort())).toString('base64');
+/** The options that an embedding depends on, as text. The pixel limit does not change an embedding. */
+export function decodingOf({ maxPixels: _, ...decoding }: DecodeOptions): string {
+  return JSON.stringify(Object.entries(decoding).sort());
+}
+
+function howOf(options: DecodeOptions): string {
+  return sha256(decodingOf(options)).toString('base64');
 }
 
 function keyOf(info: BigIntStats | undefined, how: string, now: number): Buffer | undefined {

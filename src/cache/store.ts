@@ -18,7 +18,7 @@ const MOST_WAITING = 65_536;
 export interface Keeping {
   /** The name of the model, for people. */
   readonly model: string;
-  /** Bytes of the segments of all stores: beyond them, those go that nothing used for the longest time. */
+  /** The most bytes of the segments of all stores. Over the limit, the segments that no run used for the longest time are deleted. */
   readonly limit: number;
 }
 
@@ -51,7 +51,7 @@ export class EmbeddingStore {
   /**
    * @param parent the folder of all stores
    * @param facts what all its embeddings have in common, as JSON
-   * @param onTrouble told once why nothing can be read or written
+   * @param onTrouble called once if nothing can be read or written
    */
   static async open(
     parent: string,
@@ -72,7 +72,7 @@ export class EmbeddingStore {
         if (segment === 'rubbish') store.rubbish.push(path);
         else store.add(segment);
       } catch {
-        // It has gone, or belongs to another user: what it holds is made anew.
+        // It was deleted, or belongs to another user. Its embeddings are computed again.
       }
     }
     return store;
@@ -117,7 +117,7 @@ export class EmbeddingStore {
 
   private giveUp(error: unknown): void {
     if (!this.broken) this.onTrouble(error);
-    void this.series.close().catch(() => {}); // what it has written stays
+    void this.series.close().catch(() => {}); // the complete blocks stay
     this.broken = true;
     this.waiting = [];
   }
@@ -136,7 +136,7 @@ export class EmbeddingStore {
     for (const segment of this.segments.splice(0)) segment.close();
   }
 
-  /** The time of a segment is that of its last use. Another user's stays as it is, as does one on a read-only disk. */
+  /** Sets the time of each used segment. This fails without an error for another user's segment, and on a read-only disk. */
   private async markUsed(): Promise<void> {
     const now = new Date();
     for (const { path } of this.used) if (await isFinished(path)) await utimes(path, now, now).catch(() => {});

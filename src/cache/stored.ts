@@ -10,7 +10,7 @@ import type { ImageIdentity } from '../image/source.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
 import { AGAIN, badRow, codeOf, notImages, requireDigest, unreadable } from './stored-rows.ts';
 
-/** The longest line, in bytes. A name and 4,096 numbers take a tenth of it (CWE-770). */
+/** The most characters of a line (CWE-770). A name and 4,096 numbers take a tenth of it. */
 const MAX_LINE = 1_000_000;
 const MAX_COLUMNS = 65_536;
 

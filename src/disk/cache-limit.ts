@@ -3,14 +3,14 @@ import { UsageError } from '../errors.ts';
 import type { Env } from './environment.ts';
 import { parseSize } from './size.ts';
 
-/** The variable that says how large the cached embeddings may become. */
+/** The variable with the limit of the cached embeddings. */
 export const LIMIT_VARIABLE = 'CLIP_CLASSIFY_CACHE_SIZE';
 const DEFAULT_BYTES = 2_000_000_000;
 
 /**
- * The most bytes of cached embeddings: `CLIP_CLASSIFY_CACHE_SIZE`, else 2 GB; `none` is no limit.
+ * The most bytes of cached embeddings: `CLIP_CLASSIFY_CACHE_SIZE`, else 2 GB; Infinity for `none`.
  *
- * @throws UsageError if the variable is no size
+ * @throws UsageError if the variable is not a size
  */
 export function cacheLimit(env: Env = processEnv): number {
   const text = env[LIMIT_VARIABLE]?.trim() || String(DEFAULT_BYTES);

@@ -6,11 +6,11 @@ import type { FileHandle } from 'node:fs/promises';
 const PATIENCE_MS = 5000;
 
 /**
- * Locks an open file in the kernel (flock), without waiting. The lock belongs to the open file: every other process of every
- * container sees it under every name of the file, and it ends with the last process that has the file open.
+ * Locks an open file in the kernel (flock), without waiting. Every other process sees the lock, also in other containers and under other
+ * names of the file. The lock ends with the last process that has the file open.
  *
- * Node has no flock. The command `flock` (util-linux, busybox) locks a descriptor that it inherits, and what it has locked stays
- * locked when the command ends, because this process has the same file open.
+ * Node has no flock. The command `flock` (util-linux, busybox) locks a descriptor that it inherits. The file stays locked when the
+ * command ends, because this process has the same file open.
  *
  * @returns 'unknown' if this system or file system has no such lock
  */

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, hostname, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Where the controllers of both versions of cgroups are mounted, and what their files are called there. */
+/** Where the controllers of both versions of cgroups are mounted. */
 const ROOT = '/sys/fs/cgroup';
 
 /** The cores that this process may use: those of its affinity, or the quota of its cgroup if that is less. */
@@ -23,15 +23,16 @@ export function usableMemory(): number {
 }
 
 /**
- * What tells the kinds of processors apart: code that was made for one kind runs on any processor of the same kind. Two of
- * one name can differ in a virtual machine, so their abilities count too; where the system does not list them, the machine.
+ * The facts that distinguish kinds of processors. Code that was made for one kind runs on every processor of this kind. In virtual
+ * machines, two processors with the same name can have different instructions. So the facts are the instructions or, if the system
+ * does not list them, the name of the processor and of the machine.
  */
 export function processorFacts(): string[] {
-  const [, abilities] = /^(?:flags|Features)\s*:\s*(.*)$/mu.exec(firstProcessor()) ?? [];
-  return [platform(), arch(), ...(abilities === undefined ? [cpus()[0]?.model ?? '', hostname()] : [abilities])];
+  const [, instructions] = /^(?:flags|Features)\s*:\s*(.*)$/mu.exec(firstProcessor()) ?? [];
+  return [platform(), arch(), ...(instructions === undefined ? [cpus()[0]?.model ?? '', hostname()] : [instructions])];
 }
 
-/** The kernel describes all processors, one after the other, some kilobytes each: the first is enough. */
+/** The description of the first processor. The kernel writes some kilobytes about each processor, and the first one is enough. */
 function firstProcessor(): string {
   const bytes = Buffer.alloc(8192);
   try {
@@ -46,13 +47,13 @@ function firstProcessor(): string {
   }
 }
 
-/** The bytes of addresses that this process may reserve (`ulimit -v`); Infinity where nothing limits them. */
-export function addressSpaceLimit(): number {
+/** The bytes of virtual memory that this process may reserve (`ulimit -v`); Infinity if there is no limit. */
+export function virtualMemoryLimit(): number {
   const [, bytes] = /^Max address space\s+(\d+)/mu.exec(read('/proc/self/limits')) ?? [];
   return Number(bytes ?? Number.POSITIVE_INFINITY);
 }
 
-/** How often the limit of processes and threads of this cgroup, or of one above it, has refused one; 0 where nothing tells. */
+/** How often the limit of processes and threads of this cgroup, or of a parent, has refused one; 0 if it is unknown. */
 export function refusedThreads(): number {
   return [...valuesUpwards('', 'pids.events'), ...valuesUpwards('pids', 'pids.events')]
     .map((events) => Number(/^max (\d+)$/mu.exec(events)?.[1] ?? 0))

@@ -3,9 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ModelError, messageOf, ProviderError } from '../errors.ts';
-import { addressSpaceLimit } from './machine.ts';
+import { virtualMemoryLimit } from './machine.ts';
 
-// CommonJS: asked for as such, the files of a package need not be searched for exports first.
+// require() loads a CommonJS package sooner than import does, because its files are not searched for exports first.
 const require = createRequire(import.meta.url);
 
 const FIXES = {
@@ -22,22 +22,30 @@ function joinedSharp(): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** Node, ONNX Runtime and sharp reserve so many bytes of addresses. With fewer, they crash or call their own library broken. */
-const ADDRESS_SPACE = 1_400_000 * 1024;
+/**
+ * Bytes of virtual memory that Node, onnxruntime and sharp reserve to classify one photograph with the starter (measured on two cores).
+ * If they get less, they crash, report that a library is broken, or cannot run the model.
+ */
+const VIRTUAL_MEMORY = 1_700_000 * 1024;
+
+/** @throws ModelError if the limit of virtual memory (`ulimit -v`) is too low for a native library */
+export function requireVirtualMemory(name: keyof typeof FIXES): void {
+  const limit = virtualMemoryLimit();
+  if (limit >= VIRTUAL_MEMORY) return;
+  throw new ModelError(
+    `${name} needs more virtual memory than the limit of ${Math.floor(limit / 1e6)} MB`,
+    'raise or remove the limit: ulimit -v unlimited',
+  );
+}
 
 /**
  * Loads a package with a native library when it is first needed. If the library is missing or was built for another system, everything
  * else still works.
  *
- * @throws ProviderError with the command that fixes it; ModelError if the limit of addresses is too low
+ * @throws ProviderError with the command that fixes it; ModelError as {@link requireVirtualMemory}
  */
 export function requireNative(name: keyof typeof FIXES): unknown {
-  const limit = addressSpaceLimit();
-  if (limit < ADDRESS_SPACE)
-    throw new ModelError(
-      `${name} needs more virtual memory than the limit of ${Math.floor(limit / 1e6)} MB`,
-      `raise the limit: ulimit -v ${Math.ceil(ADDRESS_SPACE / 1024)}`,
-    );
+  requireVirtualMemory(name);
   try {
     return require((name === 'sharp' && joinedSharp()) || name);
   } catch (error) {

@@ -3,8 +3,8 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { getuid } from 'node:process';
 
 /**
- * The file or folder of another user that made an error, if it is `folder` or lies in it: root ran this program once, and now a
- * user does.
+ * The file or folder of another user that caused an error, if it is `folder` or lies in it. This happens if root ran this program
+ * before.
  *
  * @param error a denied access, or an error that was caused by one
  */
@@ -29,6 +29,6 @@ function ownerOf(path: string): number | undefined {
   try {
     return lstatSync(path).uid;
   } catch {
-    return undefined; // a folder above it may not be searched
+    return undefined; // this user may not search one of its parents
   }
 }

@@ -22,8 +22,8 @@ const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 export interface ProcessLock {
   readonly path: string;
   /**
-   * Whether the last holder may still live: it is on another machine, or in a container of a system without kernel locks, and
-   * did not touch its lock. A process that was stopped there for long goes on without knowing that it lost the lock.
+   * Whether the last holder may still live. It is on another machine, or in a container of a system without kernel locks, and did not
+   * touch its lock. A process that was stopped there for a long time continues, and does not know that it lost the lock.
    */
   readonly seized: boolean;
   /** Whether this process still has the lock. A process that was stopped for long may have lost it. */
@@ -66,12 +66,15 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 /**
  * Takes a lock until it is released.
  *
- * A file is the lock. It names its holder, and the holder keeps it open and locked in the kernel, which frees it when the process
- * dies and never before: not while it is stopped, whatever its container, its clock or its pid. A system without kernel locks
- * asks for the process itself (its pid, start, boot and namespace). Where neither tells, as for another machine, the holder
- * lives as long as it touches its file; whoever waits compares what it sees with what it saw, never two clocks.
+ * The lock is a file that names its holder. There are three ways to find out whether the holder still lives:
  *
- * Python's tools lock with flock on files of their own names; what both write is safe without any lock.
+ * 1. The holder keeps the file open and locked in the kernel. The kernel frees the lock when the process dies, and not while it is only
+ *    stopped. Containers, clocks and pids do not matter.
+ * 2. If the system has no kernel locks, the process is checked by its pid, start, boot and namespace.
+ * 3. If the process cannot be checked, such as on another machine, it lives as long as it touches the file. A waiting process compares
+ *    two states of the file, never two clocks.
+ *
+ * Python's tools lock other files with flock. Files that both write are safe without a lock.
  *
  * @returns undefined if another process holds it
  * @throws NotALock if something else lies there
@@ -164,7 +167,7 @@ async function judge(path: string, file: FileHandle, locked: boolean): Promise<'
   return (await changesWithin(path, SILENT_MS)) ? 'held' : 'silent';
 }
 
-/** Whether a file is touched, written or replaced in the time to come, by the clock of this process. */
+/** Watches a file for a time. @returns whether it is touched, written or replaced */
 async function changesWithin(path: string, time: number): Promise<boolean> {
   const before = await traceOf(path);
   for (const start = performance.now(); performance.now() - start < time; await sleep(4 * FIRST_POLL_MS))

@@ -29,6 +29,11 @@ export async function rememberedDigest(path: string, env?: Env): Promise<string 
   }
 }
 
+/** The sha256 of a file: the cached one, or else the file is hashed. */
+export async function digestOnce(path: string, env?: Env): Promise<string> {
+  return (await rememberedDigest(path, env)) ?? hashAndRemember(path, env);
+}
+
 /** Hashes a file and caches the sha256. It takes about a second for each gigabyte. */
 export async function hashAndRemember(path: string, env?: Env): Promise<string> {
   const stamp = await stampOf(path);
@@ -43,12 +48,12 @@ export async function hashAndRemember(path: string, env?: Env): Promise<string> 
   return sha256;
 }
 
-/** The folder of what is remembered. */
+/** The folder of the cached digests. */
 export function digestsFolder(env?: Env): string {
   return join(cacheFolder(env), 'digests');
 }
 
-/** The path whose digest a file remembers; undefined if the file is something else. */
+/** The path whose digest is cached in `file`; undefined if the file is something else. */
 export async function rememberedPath(file: string): Promise<string | undefined> {
   try {
     const { path, stamp, sha256, check } = JSON.parse(await readPlainFile(file)) as Partial<Memory>;

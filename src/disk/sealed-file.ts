@@ -5,7 +5,7 @@ import { readPlainFile } from './plain-file.ts';
 
 /** The content of the seal: a file next to a file that this tool wrote. */
 interface Seal {
-  /** The file that it was made from. */
+  /** The path of the file that the sealed file was made from. */
   readonly source: string;
   readonly sha256: string;
   /** The stamp of the file at the last check of its sha256. */
@@ -18,26 +18,26 @@ export async function seal(path: string, source: string): Promise<void> {
   await writeSeal(path, { source, sha256: await hash(path), stamp });
 }
 
-/** Whether a file still matches its seal. A file that was not touched since is not hashed again. */
+/** Whether a file still matches its seal. A file whose stamp is unchanged is not hashed again. */
 export async function isIntact(path: string): Promise<boolean> {
   try {
     const [known, stamp] = [await readSeal(path), await stampOf(path)];
     if (known === undefined || known.stamp === stamp) return known !== undefined;
     if ((await hash(path)) !== known.sha256) return false;
-    await writeSeal(path, { ...known, stamp }).catch(() => {}); // without a new stamp, the next run takes longer
+    await writeSeal(path, { ...known, stamp }).catch(() => {}); // without a new stamp, the next run hashes again
     return true;
   } catch {
     return false; // the file is missing
   }
 }
 
-/** Notes that a sealed file is used now, as the time of its seal. */
+/** Records that a sealed file is used now: the time of the seal is the last use. */
 export async function markUsed(path: string): Promise<void> {
   const now = new Date();
-  await utimes(`${path}.json`, now, now).catch(() => {}); // on a read-only disk, or in a cache of another user
+  await utimes(`${path}.json`, now, now).catch(() => {}); // a read-only disk, or the cache of another user
 }
 
-/** Hashes a sealed file whatever its stamp says. @returns undefined if it was made of another file than `source` */
+/** Hashes a sealed file, even if its stamp is unchanged. @returns undefined if it was not made from `source` */
 export async function verifySeal(path: string, source: string): Promise<'good' | 'changed' | undefined> {
   const known = await readSeal(path);
   if (known === undefined || known.source !== source) return undefined;

@@ -1,6 +1,6 @@
 const FACTORS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 
-/** `500MB`, `2 GB`, `1.5G` or bytes without a unit; `GiB` is 2³⁰. @returns bytes; undefined if the text is no size */
+/** `500MB`, `2 GB`, `1.5G` or bytes without a unit; `GiB` is 2³⁰. @returns bytes; undefined if the text is not a size */
 export function parseSize(text: string): number | undefined {
   const [, digits = '', prefix = '', binary] = /^(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?$/iu.exec(text.trim()) ?? [];
   const factor = FACTORS[prefix.toLowerCase()];

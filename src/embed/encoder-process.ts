@@ -29,14 +29,17 @@ export interface Listener {
 
 const PROGRAM = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.url));
 
-/** glibc keeps what many arenas have freed, and grows by pixels that lie between what stays: they are given pages of their own. */
+/**
+ * Settings of glibc. By default it keeps freed memory in many arenas, and the heap grows if the pixels of an image lie between blocks
+ * that stay in use. So there are few arenas, and pixels are allocated outside the heap.
+ */
 const THRIFTY_MALLOC = {
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: String(1 << 18),
   MALLOC_TRIM_THRESHOLD_: String(1 << 20),
 };
 
-/** A nursery of 2 MB: what a batch leaves behind is collected at once, and the heap does not creep up over thousands of images. */
+/** Young objects get 2 MB: the garbage of a batch is collected at once, and the heap does not grow over thousands of images. */
 const THRIFTY_HEAP = ['--max-semi-space-size=2'];
 
 const ENDINGS: Readonly<Record<number, string>> = {
@@ -51,7 +54,7 @@ export class EncoderProcess {
   private readonly endWatch: (() => void) | undefined;
   private killed = false;
 
-  /** @param first names the model, and perhaps what to do with it */
+  /** @param first the first request, which names the model */
   constructor(first: Opening, { env, signal, memory, program = PROGRAM }: Launch, listener: Listener) {
     try {
       this.child = fork(program, [], {
@@ -71,7 +74,7 @@ export class EncoderProcess {
       if (!this.killed) listener.onReplies(replies);
     });
     child.on('error', (error) => {
-      if (child.pid === undefined && !this.killed) listener.onDeath(messageOf(error)); // else told by exit, or killed on purpose
+      if (child.pid === undefined && !this.killed) listener.onDeath(messageOf(error)); // otherwise 'exit' reports it, or it was killed on purpose
     });
     child.on('exit', (code, by) => {
       this.endWatch?.();
@@ -107,7 +110,7 @@ export class EncoderProcess {
     }
   }
 
-  /** Nobody waits for its end: a process that reads from a disk that does not answer cannot even be killed. */
+  /** Does not wait for the end: a process that reads from a disk that does not answer cannot even be killed. */
   kill(): void {
     this.killed = true;
     this.endWatch?.();

@@ -29,12 +29,12 @@ export interface ImageEncoder {
    * @throws ClipError if the model cannot be opened or run
    */
   encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded>;
-  /** What finds the embeddings that need not be computed; absent if there are none. */
+  /** Returns a function that finds embeddings that are already known. Absent if nothing is cached. */
   recall?(options: DecodeOptions): Promise<Recall | undefined>;
   release(): Promise<void>;
 }
 
-/** The embedding of an image that is known, at once; undefined if it is not, or if that takes long to find out. */
+/** Returns the embedding of an image at once if it is known; undefined if it is not known, or if the search would take long. */
 export type Recall = (source: ImageSource) => Embedded | undefined;
 
 /** The most bytes in memory of images that are given as bytes, such as members of a tar. One more image may be held. */

@@ -33,8 +33,8 @@ export interface ImageTower {
 }
 
 /**
- * Images that a thread takes at once through convolutions. Two are as fast as eight, because nothing is read less often, and
- * eight take 80 MB more with the starter.
+ * Images of one inference for each thread, if the graph is made of convolutions. Two are as fast as eight, and eight need 80 MB more
+ * with the starter.
  */
 const IMAGES_OF_A_THREAD = 2;
 

@@ -17,30 +17,34 @@ interface Job {
   readonly options: DecodeOptions;
   readonly done: (result: Embedded) => void;
   readonly failed: (error: unknown) => void;
-  /** 'kept': not yet sent; 'sent': the worker process has not begun with it. */
+  /** 'kept': not sent yet, or to be sent again. 'sent': the worker process has not begun with it. */
   stage: 'kept' | 'sent' | Stage;
-  /** It was in progress when a worker process died or hung, and is tried again while nothing else runs. */
+  /** It was in progress when a worker process died or hung. It is tried again alone. */
   suspect: boolean;
-  /** How often it has been tried alone. */
+  /** How often it has been sent alone. */
   trials: number;
 }
 
-/** Tries alone before an image is blamed: what kills from outside, such as a lack of memory, may well strike twice. */
+/** Trials alone before an image gets E_CRASH. One is not enough: a lack of memory can also kill a process twice. */
 const TRIALS = 2;
-/** After so many deaths before the model is open, the model can never be opened. */
+/** If worker processes die more often than this before the model is open, the run ends. */
 const DEATHS_WHILE_OPENING = 2;
-/** A worker process that is stuck so often without an image in progress will not recover. */
+/** If worker processes are stuck more often than this while no image is in progress, the run ends. */
 const STUCK_WITHOUT_CAUSE = 2;
-/** If so many images hang when they run alone, and no image succeeds, the model is the cause. */
+/** If this many images hang in the graph alone before any image succeeds, the model is the cause. */
 const HOPELESS = 16;
 
 /**
- * Encodes images in a child process, so that no image can crash, hang or bloat this one: paths or bytes go in, embeddings
- * come out.
+ * Encodes images in a worker process, so that no image can crash or block this process, or fill its memory. The worker gets paths or
+ * bytes, and returns embeddings.
  *
- * A child that dies is replaced: the images that it had under way are tried again, each alone, and one that goes on killing
- * it gets E_CRASH. A child that makes no progress is killed: the images that it was decoding or running are tried again in
- * the same way, one that is stuck alone gets E_TIMEOUT. So every image has one result, whatever happens.
+ * - If the worker process dies, a new one is started. The images that were in progress are suspects. Each suspect is tried alone, while
+ *   no other process works ({@link Quiet}). A suspect whose process dies in {@link TRIALS} trials gets E_CRASH.
+ * - If the worker process makes no progress, it is killed. The images that it was decoding or running are suspects. An image that was
+ *   the only suspect gets E_TIMEOUT.
+ * - If the limit of threads was reached meanwhile, no image is the cause. The suspects are tried again. If that fails, the run ends.
+ *
+ * So every image has exactly one result, or the run ends with an error.
  */
 export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private readonly jobs = new Map<number, Job>();
@@ -57,10 +61,11 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private onOpened!: (provider: Provider) => void;
   private onBroken!: (error: unknown) => void;
   private readonly onAbort = () => this.fail(this.keeping.signal?.reason);
-  /** One of the suspects has crashed or hung alone. */
+  /** An image got E_CRASH or E_TIMEOUT since the last trial of suspects ended, so it explains the crash. */
   private isExplained = false;
+  /** A worker process has opened the model before. */
   private wasOpen = false;
-  /** Images that have timed out although they were run alone, while none has ever been encoded. */
+  /** Images that hung in the graph alone. After the first success, they do not count. */
   private hopeless = 0;
 
   /** @param quiet shared with the encoders that work next to this one */
@@ -110,9 +115,8 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       onReplies: (replies) => {
         this.watchdog.progress();
         const { child } = this;
-        for (const reply of replies) if (this.child === child) this.onReply(reply); // one of them may have replaced the process
-        this.sendWhatMayGo();
-        if (this.isIdle()) this.quiet.rested();
+        for (const reply of replies) if (this.child === child) this.onReply(reply); // a reply may end the process
+        this.proceed();
       },
       onDeath: (how) => this.onDeath(how),
       onExcess: () => this.fail(tookMemory(this.setup.model, this.keeping)),
@@ -131,13 +135,19 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     if (this.isOpen && this.isIdle()) this.kill();
   }
 
+  /** Sends what may be sent now. If this encoder is then idle, the one that waits for quiet is told. */
+  private proceed(): void {
+    this.sendWhatMayGo();
+    if (this.isIdle()) this.quiet.rested();
+  }
+
   /**
-   * Sends all waiting images at once, but a suspect only while nothing else runs in any process. Nothing is sent before the
-   * model is open, so that no image is blamed for a model that does not open.
+   * Sends all waiting images at once. If there are suspects, sends one of them, and only while nothing else runs in any process. Sends
+   * nothing before the model is open, so that no image is reported as the cause if the model cannot be opened.
    */
   private sendWhatMayGo(): void {
     if (this.broken !== undefined) return;
-    if (this.child === undefined && this.wasOpen && this.quiet.isWantedByOther(this)) return; // the process was ended to free memory
+    if (this.child === undefined && this.wasOpen && this.quiet.isWantedByOther(this)) return; // makeRoom() ended the process
     this.child ??= this.start();
     this.child.await(!this.isOpen || this.jobs.size > 0);
     if (!this.isOpen) return;
@@ -181,8 +191,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       if (this.watchdog.lacksThreads()) this.fail(lacksThreads(this.setup.model));
       else this.settle(job, 'E_CRASH', `crashed the worker process (${how})`, 'remove this image');
     }
-    this.sendWhatMayGo();
-    if (this.isIdle()) this.quiet.rested();
+    this.proceed();
   }
 
   private onStuck(seconds: number): void {
@@ -211,8 +220,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       const fact = `${this.setup.model} timed out for each of the first ${HOPELESS} images`;
       this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
-    this.sendWhatMayGo();
-    if (this.isIdle()) this.quiet.rested();
+    this.proceed();
   }
 
   private onReply(reply: Reply): void {
@@ -235,11 +243,11 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       if (reply.stage === 'running') this.batchBegan ??= performance.now();
     } else if (reply.kind === 'bad image') {
       this.answer(job, { ok: false, ...identity, error: imageErrorOf(reply.error) });
-      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // it is still busy with that image
+      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // the process is still busy with that image
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;
-      this.hopeless = Number.NEGATIVE_INFINITY;
+      this.hopeless = Number.NEGATIVE_INFINITY; // the model works
       const { embedding: data, notes } = reply;
       this.answer(job, {
         ok: true,
@@ -250,6 +258,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     }
   }
 
+  /** Reports an image as the cause of a crash or a timeout. */
   private settle(job: Job, code: ImageErrorCode, what: string, nextStep: string): void {
     const identity = identityOf(job.source);
     this.isExplained = true;
@@ -265,7 +274,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     job.done(result);
   }
 
-  /** The model cannot be run, or not any more. */
+  /** Ends the run: every image in progress and every later one gets this error. */
   private fail(error: unknown): void {
     this.broken ??= error;
     this.onBroken(error);

@@ -29,7 +29,7 @@ export const OUT_OF_THREADS = 72;
 /** What a worker process needs to open the same model. */
 export interface Setup extends Machine, Workload {
   readonly model: string;
-  /** As it was asked for. */
+  /** The requested precision. */
   readonly dtype?: Dtype;
 }
 

@@ -22,29 +22,29 @@ export function encodeInProcesses(setup: Setup, keeping: Patience & Launch, proc
 /**
  * Several encoders as one: each image goes to the encoder with the fewest images in progress. All give the same embedding.
  *
- * @param doubtful until an image has been encoded only the first works: a model that asks for too much does so once
- * @param isCrowded whether memory is too short for more than the first
+ * @param doubtful whether only the first encoder works until an image succeeds, because the model may need too much memory
+ * @param isCrowded whether memory is enough for the first encoder only
  */
 export function encodeInParallel(
   encoders: readonly ImageEncoder[],
   doubtful = false,
   isCrowded = () => false,
 ): ImageEncoder {
-  const workers = encoders.map((encoder) => ({ encoder, underWay: 0 }));
+  const workers = encoders.map((encoder) => ({ encoder, inProgress: 0 }));
   let proven = !doubtful;
   const able = () => (proven && !isCrowded() ? workers : workers.slice(0, 1));
-  const idlest = () => able().reduce((a, b) => (b.underWay < a.underWay ? b : a));
+  const idlest = () => able().reduce((a, b) => (b.inProgress < a.inProgress ? b : a));
   return {
     provider: () => idlest().encoder.provider(),
     async encode(...image) {
       const worker = idlest();
-      worker.underWay++;
+      worker.inProgress++;
       try {
         const result = await worker.encoder.encode(...image);
         proven ||= result.ok;
         return result;
       } finally {
-        worker.underWay--;
+        worker.inProgress--;
       }
     },
     async release() {

@@ -8,24 +8,24 @@ export interface Neighbour {
   makeRoom(): void;
 }
 
-/** After so many crashes without an image as the cause, there is too little memory for several processes. */
+/** After this many crashes that no image explains, memory counts as too short for several processes. */
 const UNEXPLAINED = 2;
 
-/** Lets one neighbour work while the others rest. */
+/** Lets one neighbour work while the others do nothing. */
 export class Quiet {
   private readonly neighbours = new Set<Neighbour>();
   private holder: Neighbour | undefined;
   private unexplained = 0;
 
   /**
-   * Processes beside each other crash, and each of their images succeeds alone. Only the first neighbour should get further
-   * work.
+   * Whether processes have crashed next to each other although each of their images succeeds alone. Then only the first neighbour should
+   * get further work.
    */
   get isCrowded(): boolean {
     return this.unexplained >= UNEXPLAINED;
   }
 
-  /** Whether this neighbour has no further work to expect, because others take too much memory beside it. */
+  /** Whether this neighbour gets no further work, because memory is enough for the first neighbour only. */
   isSurplus(neighbour: Neighbour): boolean {
     const [first] = this.neighbours;
     return this.isCrowded && neighbour !== first;
@@ -46,9 +46,9 @@ export class Quiet {
   }
 
   /**
-   * Asks for quiet. The others then make room: a process that is idle still holds the weights.
+   * Asks for quiet. When all others are idle, they make room, because an idle process still holds the weights.
    *
-   * @returns whether it is quiet already; if not, the one who asks is woken when it may be
+   * @returns whether it is quiet now; if not, `wake` is called when it may be
    */
   begin(neighbour: Neighbour): boolean {
     this.holder ??= neighbour;
@@ -64,9 +64,9 @@ export class Quiet {
   }
 
   /**
-   * Quiet is needed no more.
+   * Ends the quiet.
    *
-   * @param isExplained an image that was tried alone crashed or hung again
+   * @param isExplained whether an image that was tried alone crashed or hung again
    */
   end(neighbour: Neighbour, isExplained = true): void {
     if (this.holder !== neighbour) return;

@@ -15,7 +15,7 @@ const TICK_MS = 250;
 const SLEPT_MS = 5_000;
 /** Minimum time limit for opening a model, also with a shorter timeout for images. */
 const OPENING_SECONDS = 30;
-/** A process that was refused a thread may wait for that thread for ever: then opening a model may take so long. */
+/** Time limit for opening a model if the process did not get a thread, because it may wait for this thread for ever. */
 const THREADLESS_SECONDS = 5;
 /** A batch may take this many times the median. */
 const SLOWEST = 10;

@@ -61,7 +61,7 @@ export async function download(hub: HubConnection, partial: PartialFile, wanted:
   });
 }
 
-/** Refuses what cannot be the file before a byte of it is kept; starts over where the server does. */
+/** Refuses an answer that cannot be the file, before a byte is written. Discards the partial file if the server sends the whole file. */
 async function checkAnswer({ response, claim }: Answer, partial: PartialFile, wanted: Download): Promise<void> {
   const { file, what } = wanted;
   const refuse = async (error: HubError | Transient) => {

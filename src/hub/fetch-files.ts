@@ -15,12 +15,12 @@ import type { HubConnection } from './transport.ts';
 /** How far a pull is. */
 export interface PullProgress {
   readonly file: string;
-  /** bytes of all files, those that were there included */
+  /** bytes of all files, including files that already existed */
   readonly done: number;
   readonly total: number;
 }
 
-/** The download and who is told about it. */
+/** A download, and who is told about it. */
 export interface Fetch {
   /** The name of the model. */
   readonly name: string;
@@ -31,9 +31,9 @@ export interface Fetch {
 }
 
 /**
- * Brings files into the Hub's cache, one after the other, and gives them their names in the commit's snapshot.
+ * Downloads files into the Hub's cache, one after the other, and links them into the snapshot of the commit.
  *
- * @returns what to pin of them, and how many bytes were downloaded
+ * @returns the records of the files, and how many bytes were downloaded
  */
 export async function fetchFiles(
   hub: HubConnection,

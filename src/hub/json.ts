@@ -5,7 +5,7 @@ import type { HubConnection } from './transport.ts';
 /** A listing of a CLIP's repository takes some kilobytes. */
 const MAX_BYTES = 20_000_000;
 
-/** Something of the Hub that is read into memory. */
+/** A small answer of the Hub, which is read into memory. */
 export interface Wanted {
   readonly url: URL;
   /** `org/name` */
@@ -15,9 +15,9 @@ export interface Wanted {
 }
 
 /**
- * One answer of the Hub's API, and where its next page is.
+ * An answer of the Hub's API, and the URL of its next page.
  *
- * @throws HubError if it does not come, is too long or is not JSON
+ * @throws HubError if the Hub does not answer, or the answer is too long or not JSON
  */
 export async function getJson(hub: HubConnection, wanted: Wanted): Promise<{ body: unknown; next: URL | undefined }> {
   const { body, headers } = await getBytes(hub, wanted);
@@ -32,7 +32,7 @@ export async function getJson(hub: HubConnection, wanted: Wanted): Promise<{ bod
   }
 }
 
-/** A small answer as a whole, decompressed. @throws HubError if it does not come or is too long */
+/** Reads a small answer, decompressed. @throws HubError if the Hub does not answer, or the answer is too long */
 export function getBytes(
   hub: HubConnection,
   { url, repo, what }: Wanted,
@@ -60,7 +60,7 @@ export function getBytes(
   );
 }
 
-/** `Link: <…>; rel="next"`, followed only if it stays with the endpoint. */
+/** The URL in `Link: <…>; rel="next"`; undefined if it leads to another host. */
 function nextPage(headers: Headers, from: URL): URL | undefined {
   const next = /<([^>]+)>;\s*rel="?next"?/u.exec(headers.get('link') ?? '')?.[1];
   if (next === undefined || !URL.canParse(next, from.href)) return undefined;

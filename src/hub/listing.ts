@@ -129,7 +129,7 @@ async function readHeaders(hub: HubConnection, repo: string, commit: string, pat
   return { path, size, digest };
 }
 
-/** A small file that comes without a length is read to know it. */
+/** The size of a small file, which is downloaded because the server does not send its length. */
 async function countBytes(hub: HubConnection, wanted: Parameters<typeof getBytes>[1]): Promise<number> {
   return (await getBytes(hub, wanted)).body.length;
 }

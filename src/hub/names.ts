@@ -1,20 +1,20 @@
 import { HubError, UsageError } from '../errors.ts';
 
-/** A repository of the hub at a revision. */
+/** A repository of the Hub at a revision. */
 export interface RepoRevision {
   /** `org/name` */
   readonly repo: string;
-  /** A branch, a tag or a commit; undefined where none was named. */
+  /** A branch, a tag or a commit; undefined if none is given. */
   readonly revision: string | undefined;
 }
 
-/** A name that comes from outside becomes part of a path and of a URL: none may be longer than this, in characters. */
+/** The most characters of a name from outside, because names become part of paths and URLs. */
 const MAX_NAME = 255;
 const REPO_PART = /^[a-z0-9_]([\w.-]*[a-z0-9_])?$/iu;
 const COMMIT = /^[0-9a-f]{40}$/u;
 
 /**
- * Takes `org/name` or `org/name@revision` apart; the rules for names are huggingface_hub's (utils/_validators.py).
+ * Splits `org/name` or `org/name@revision`. The rules for names are those of huggingface_hub (utils/_validators.py).
  *
  * @throws UsageError if it cannot be the name of a repository
  */
@@ -52,8 +52,8 @@ function isRevision(text: string): boolean {
 }
 
 /**
- * Whether a path from a listing stays in the folder it is put into: relative, `/` between parts, none of them `.` or
- * `..`, no drive, no backslash, no control character, also after percent-decoding.
+ * Whether a path from a listing stays in its folder, also after percent-decoding. It must be relative, with `/` between its parts. It
+ * must not contain a part `.` or `..`, a drive, a backslash or a control character.
  */
 export function isSafePath(path: string): boolean {
   let decoded = path;
@@ -72,10 +72,10 @@ export function isSafePath(path: string): boolean {
 }
 
 /**
- * Whether a listed file may be downloaded. One whose name is only odd (too long, or like a drive of Windows) is ignored: it may
- * have nothing to do with the model.
+ * Whether a listed file may be downloaded. A file with an odd name (too long, or like a drive of Windows) is ignored, because the model
+ * may not need it.
  *
- * @throws HubError if a name would leave its folder: then nothing of this listing can be trusted
+ * @throws HubError if a name would leave its folder, because such a listing cannot be trusted
  */
 export function isListedPath(path: string, repo: string): boolean {
   if (isSafePath(path)) return true;
@@ -88,7 +88,7 @@ export function isListedPath(path: string, repo: string): boolean {
   );
 }
 
-/** The hub's URL of something, each part escaped. */
+/** A URL of the Hub. Each part of the path is escaped. */
 export function hubUrl(endpoint: string, path: string, query = ''): URL {
   return new URL(`${endpoint}/${path.split('/').map(encodeURIComponent).join('/')}${query}`);
 }

@@ -65,8 +65,8 @@ export interface PlannedFile {
  * connection.
  *
  * @param what the name or an alias of a card, or `org/repo[@revision]`
- * @throws HubError, OfflineError, ChecksumError, CacheError, ModelError or UsageError; nothing is recorded then, and what
- *   came of a file is kept for the next pull
+ * @throws HubError, OfflineError, ChecksumError, CacheError, ModelError or UsageError; nothing is recorded then, and partial files are
+ *   kept for the next pull
  */
 export async function pullModel(what: string, options: PullOptions): Promise<Pulled> {
   const { env, force = false, onProgress, onWarning } = options;

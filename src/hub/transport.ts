@@ -1,4 +1,5 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
+import type { Fetch } from '../network/proxy.ts';
 import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { HubSettings, HubToken } from '../network/settings.ts';
 import { Transient, type Waiting } from './retry.ts';
@@ -47,7 +48,7 @@ const UNTRUSTED = /^(CERT_(UNTRUSTED|SIGNATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZER
 export async function connectHub(settings: HubSettings, listeners: Listeners): Promise<HubConnection> {
   const { endpoint, offline, stallMs = listeners.patience.stallMs } = settings;
   const patience = { ...listeners.patience, stallMs };
-  const fetchOnce = await proxied(settings);
+  const fetchOnce = await fetchOf(settings);
   let { token } = settings;
 
   async function follow({ url: start, method = 'GET', headers, signal, repo, what }: Request): Promise<Answer> {
@@ -143,14 +144,7 @@ function checkedTarget(from: URL, location: string | null, what: string): URL {
   );
 }
 
-/** Node's own fetch, or with a proxy undici's agent: the fetch of Node 20 does not know proxies. */
-async function proxied({ proxies }: HubSettings): Promise<typeof fetch> {
-  if (proxies === undefined) return fetch;
-  const { openProxied } = await import('../network/proxy.ts');
-  const dispatcherFor = await openProxied(proxies);
-  return (url, init) => {
-    // @types/node describes another release of undici 6 than the package: one dispatcher for both, two types of it.
-    const dispatcher = dispatcherFor(new URL(String(url))) as unknown as NonNullable<RequestInit['dispatcher']>;
-    return fetch(url, { ...init, dispatcher });
-  };
+/** Node's own fetch or, with a proxy, the fetch of undici, because the fetch of Node 20 does not support proxies. */
+async function fetchOf({ proxies }: HubSettings): Promise<Fetch> {
+  return proxies === undefined ? fetch : (await import('../network/proxy.ts')).openProxiedFetch(proxies);
 }

@@ -14,13 +14,13 @@ export interface Blueprint {
   readonly architecture: Architecture;
 }
 
-/** What the tensors of a BERT do not tell: Chinese-CLIP reads the class token, open_clip's XLM-RoBERTa all tokens. */
+/** Settings of a BERT that its tensors do not show: Chinese-CLIP reads the class token, open_clip's XLM-RoBERTa all tokens. */
 const BERT_TERMS = {
   bert: { pooling: 'class' },
   'xlm-roberta': { pooling: 'mean', layer_norm_eps: 1e-5 },
 } as const;
 
-/** Every tensor of a CLIP or SigLIP of a card's size, with the names of Hugging Face, and the architecture that they make. */
+/** The names and shapes of all tensors of a card's model, as Hugging Face names them, and the architecture. */
 export function blueprint(card: ModelCard): Blueprint {
   const { shape, activation, context } = card;
   const shapes = [...imageTensors(card), ...textTensors(card)];

@@ -3,6 +3,6 @@ export const PROVIDERS = ['auto', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'w
 export type ProviderChoice = (typeof PROVIDERS)[number];
 export type Provider = Exclude<ProviderChoice, 'auto'>;
 
-/** Precisions of weights; the file name of a ready-made graph that ends in none of them is fp32. */
+/** Precisions of weights. An ONNX file without a precision at the end of its name is fp32. */
 export const DTYPES = ['fp32', 'fp16', 'int8'] as const;
 export type Dtype = (typeof DTYPES)[number];

@@ -17,9 +17,9 @@ import { weightsFolder } from './weights-files.ts';
 /** Format version. Increase it when the format changes; older files are then ignored. */
 const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
-/** What stands behind the name of a sealed file in that of its seal. */
+/** The seal of a file has the name of the file with this ending. */
 const SEAL = '.json';
-/** Another process may empty the cache while weights are written or opened; not so often in a row. */
+/** Another process may empty the cache while weights are written or opened. More tries would not help. */
 const MOST_TRIES = 5;
 
 /** The tensors of an encoder in another precision, and where onnxruntime finds their bytes. */
@@ -33,7 +33,7 @@ export interface Converted {
  * checkpoint (its path, inode, size, times of change and header). A file that was touched since is hashed again, and written again if
  * its bytes differ.
  *
- * @param onCacheTrouble is told why nothing can be kept: then the weights are converted in memory, at every start
+ * @param onCacheTrouble called if nothing can be cached; the weights are then converted in memory at every start
  * @throws ModelError if a weight cannot be converted
  */
 export async function convertedWeights(
@@ -60,7 +60,7 @@ export async function convertedWeights(
   return inMemory(plan, checkpoint);
 }
 
-/** @returns undefined if another process deleted the weights meanwhile */
+/** Converts and caches the weights, if they are not cached. @returns undefined if another process deleted them meanwhile */
 async function keep(plan: Conversion, path: string, source: string, env?: Env): Promise<Checkpoint | undefined> {
   const folder = dirname(path);
   if (!(await isIntact(path)) || (await leftovers(path)).length > 0) {
@@ -70,7 +70,7 @@ async function keep(plan: Conversion, path: string, source: string, env?: Env): 
         for (const file of await leftovers(path)) await rm(file, { force: true });
         if (await isIntact(path)) return;
         await write(plan, path, source);
-        await removeConverted(source, env, folder); // of the checkpoint as it was before
+        await removeConverted(source, env, folder); // the weights of earlier states of the checkpoint
       });
     });
   }
@@ -83,7 +83,7 @@ async function keep(plan: Conversion, path: string, source: string, env?: Env): 
   }
 }
 
-/** Whether the folder was deleted while something was made in it. */
+/** Whether the folder was deleted while a file was created in it. */
 function isEmptied(error: unknown): boolean {
   return error instanceof CacheError && isAbsent(error.cause);
 }
@@ -155,7 +155,7 @@ async function inMemory(plan: Conversion, { file, header }: Checkpoint): Promise
   return { checkpoint: new Checkpoint(file, plan.tensors, header), weights: { name: basename(file), data } };
 }
 
-/** The folder of all that is kept of a checkpoint in its present state. */
+/** The folder of the cached weights and graphs of a checkpoint in its present state. */
 export async function weightsFolderOf(checkpoint: Checkpoint, env?: Env): Promise<string> {
   return join(weightsFolder(env), await keyOf(checkpoint));
 }

@@ -3,7 +3,6 @@ import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Env } from '../disk/environment.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
 import type { Port } from '../onnx/ports.ts';
-
 import type { Graphs } from '../onnx/towers.ts';
 import type { TextShape, Tokenizer } from '../text/tokenizer.ts';
 import type { Dtype } from './choices.ts';

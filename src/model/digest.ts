@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { sha256Of, sha256OfFile } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
-import { hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
+import { digestOnce, hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
 import { readPins } from '../hub/pins.ts';
 import { pinnedFolder } from '../hub/verify.ts';
 import { TOKENIZER_FILES } from '../text/tokenizer-files.ts';
@@ -121,7 +121,7 @@ export async function checksumsOf(model: Described, env?: Env): Promise<Record<s
   const configs = await onlyFiles(CONFIG_FILES.map((name) => join(model.folder, name)));
   const paths = new Set([...(await filesOf(model)).map(({ path }) => path), ...configs]);
   const checksums: Record<string, string> = {};
-  for (const path of paths) checksums[path] = (await rememberedDigest(path, env)) ?? (await hashAndRemember(path, env));
+  for (const path of paths) checksums[path] = await digestOnce(path, env);
   return checksums;
 }
 

@@ -112,7 +112,7 @@ export function blankImage({ input, pixels }: ImageWiring, size: number): Record
 }
 
 /**
- * Runs items in batches of at most `size`. Only neighbours that are alike share a batch. Results for the padding of a fixed batch are
+ * Runs items in batches of at most `size`. Only consecutive items with equal `alike` share a batch. Results for the padding of a fixed batch are
  * dropped.
  */
 async function inBatches<T>(

@@ -12,21 +12,20 @@ import { CacheError } from '../errors.ts';
 import { removeConverted, weightsFolderOf } from './converted-weights.ts';
 import { type Graph, optimizedWeights, runtimeVersion, saveOptimized } from './session.ts';
 
-/** To be counted up with every change of the graphs of convolutional networks. */
+/** Increase it with every change of the graphs of convolutional networks. */
 const FORMAT = 1;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
 
-/** Bytes of an optimised graph for each byte of weights: half precision becomes single, channels are filled up to whole vectors. */
+/** The most bytes of an optimised graph for each byte of weights, because fp16 becomes fp32 and channels are padded to whole vectors. */
 const GROWTH = 3;
 
 /**
- * A convolutional graph as onnxruntime optimises it for this processor: constants are computed, weights lie in the order of
- * its vector units. That takes three quarters of the time in which such a graph opens, so it is done once and kept in this
- * tool's cache, with the weights that were converted of the same checkpoint. Another processor, onnxruntime or version of
- * this package has a file of its own.
+ * A convolutional graph that onnxruntime has optimised for this processor: constants are computed, and weights have the order of its
+ * vector units. The optimisation takes three quarters of the time to open such a graph. So its result is cached, next to the converted
+ * weights of the same checkpoint. Each processor, version of onnxruntime and version of this package has its own file.
  *
- * @param plain the graph as this package writes it
- * @param onCacheTrouble is told why nothing can be kept: then the plain graph is opened, which takes longer
+ * @param plain makes the graph that this package writes
+ * @param onCacheTrouble called if nothing can be cached; the plain graph is then opened, which takes longer
  */
 export async function optimizedGraph(
   checkpoint: Checkpoint,
@@ -42,9 +41,9 @@ export async function optimizedGraph(
         await makeFolder(folder);
         await withLock(`${path}.lock`, async () => {
           if (await isWhole(path)) return;
-          await rm(`${path}${UNFINISHED}`, { recursive: true, force: true }); // of a process that was killed
+          await rm(`${path}${UNFINISHED}`, { recursive: true, force: true }); // left by a killed process
           await write(await plain(), path, checkpoint);
-          await removeConverted(checkpoint.file, env, folder); // of the checkpoint as it was before
+          await removeConverted(checkpoint.file, env, folder); // the files of earlier states of the checkpoint
         });
       });
     }
@@ -57,20 +56,20 @@ export async function optimizedGraph(
   }
 }
 
-/** Everything that an optimised graph depends on, beside the checkpoint. */
+/** A hash of everything that an optimised graph depends on, except the checkpoint. */
 async function nameOfKind(): Promise<string> {
   const facts = [FORMAT, await packageVersion(), runtimeVersion(), ...processorFacts()];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16);
 }
 
-/** Behind the name of the folder that a graph is written in. Only the holder of the lock writes. */
+/** The ending of the folder in which a graph is written. Only the holder of the lock writes. */
 const UNFINISHED = '.tmp';
 
 async function isWhole(path: string): Promise<boolean> {
   return (await isIntact(path)) && (await isIntact(optimizedWeights(path)));
 }
 
-/** A file that is being read is never cut, and a file that is there is whole. */
+/** Writes into another folder and renames the files, so that no reader sees a partial file. */
 async function write(graph: Graph, path: string, checkpoint: Checkpoint): Promise<void> {
   const folder = `${path}${UNFINISHED}`;
   const [bytes, weights] = [join(folder, basename(path)), join(folder, basename(optimizedWeights(path)))];
@@ -91,11 +90,12 @@ async function write(graph: Graph, path: string, checkpoint: Checkpoint): Promis
   }
 }
 
-/** Bytes of the weights that are in a checkpoint. */
+/** Bytes of the weights in a checkpoint. */
 function bytesOf({ tensors }: Checkpoint): number {
   return [...tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
+/** Makes sure that the bytes of a file are on disk. */
 async function settle(path: string): Promise<void> {
   const file = await open(path, 'r+');
   try {

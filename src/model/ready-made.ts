@@ -25,7 +25,7 @@ interface Tower<W> {
   readonly wiring: Wiring & W;
 }
 
-/** A model that consists of ONNX files, whoever exported them. */
+/** A model that consists of ONNX files, exported by any tool. */
 export interface ReadyMade {
   /** The precision of its files: one of {@link DTYPES}, or another one, such as q4. */
   readonly dtype: string;

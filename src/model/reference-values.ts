@@ -9,7 +9,7 @@ const FOLDER = fileURLToPath(new URL('../../models/reference', import.meta.url))
 
 /** What PyTorch computes from the pictures and texts of the package, as `models/reference/record.py` writes it. */
 export interface ReferenceValues {
-  /** Which PyTorch, and which library. */
+  /** The versions of PyTorch and of the library. */
   readonly source: string;
   /** Paths of the pictures. */
   readonly pictures: readonly string[];
@@ -19,12 +19,12 @@ export interface ReferenceValues {
   readonly cosines: readonly (readonly number[])[];
 }
 
-/** The values of the starter: every model is given its pictures and texts. */
+/** The values of the starter. */
 export function starterValues(): Promise<ReferenceValues> {
   return readValues(join(FOLDER, 'starter.json'));
 }
 
-/** The values of a model: those of the package for the starter, else `reference.json` in the folder of the model, if it is there. */
+/** The values of a model. Models other than the starter have them in `reference.json`. @returns undefined if there is no such file */
 export async function valuesOf(name: string, folder: string): Promise<ReferenceValues | undefined> {
   if (name === STARTER) return starterValues();
   const path = join(folder, 'reference.json');

@@ -8,7 +8,7 @@ import { ModelError } from '../errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Where sentence-transformers puts a CLIP; a text encoder of other languages has the CLIP of its images there. */
+/** The folder in which sentence-transformers stores a CLIP. A text encoder for other languages has the CLIP for its images there. */
 const IMAGES = '0_CLIPModel';
 const DENSE_WEIGHTS = 'model.safetensors';
 

@@ -10,8 +10,8 @@ import type { Matrix } from '../tensor.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * Where the weights of a graph are: the folder of the file that holds them, or the bytes that are taken for that file.
- * `file` is one in the cache, which another process may delete.
+ * The weights of a graph: the folder of their file, or the bytes of this file in memory. `file` is a file in the cache, which another
+ * process may delete.
  */
 export type Weights =
   | { readonly folder: string; readonly file?: string }
@@ -22,16 +22,16 @@ export type Graph =
   | {
       readonly bytes: Uint8Array;
       readonly weights: Weights;
-      /** The graph is mostly convolutions: onnxruntime's own layout then pays off with the first image. @default false */
+      /** The graph is mostly convolutions, so onnxruntime's own layout saves time from the first image on. @default false */
       readonly convolutional?: boolean;
     }
   | {
       readonly path: string;
-      /** Nothing is left to optimise: {@link saveOptimized} wrote it on this machine. @default false */
+      /** {@link saveOptimized} wrote the graph on this machine, so it is not optimised again. @default false */
       readonly isOptimized?: boolean;
     };
 
-/** A graph, or what makes the graph for an execution provider when it is needed; again if its files were deleted from the cache. */
+/** A graph, or a function that makes it for an execution provider. The function is called again if files in the cache were deleted. */
 export type GraphSource = Graph | ((provider: string) => Promise<Graph>);
 
 /** An input tensor. */
@@ -70,11 +70,11 @@ let loaded: typeof runtime | undefined;
 /** @throws ProviderError if its native library cannot be loaded */
 function ort(): typeof runtime {
   if (loaded !== undefined) return loaded;
-  // Since 1.29 onnxruntime sends telemetry from Linux too; before it is sent the command line is matched against a regular
-  // expression that overflows the stack where some 40,000 bytes of paths stand on it. Nobody asked for either.
+  // Since 1.29 onnxruntime sends telemetry from Linux too. It also matches the command line against a regular expression, which
+  // overflows the stack if the line has some 40,000 bytes of paths. Users asked for neither.
   env['ORT_DISABLE_TELEMETRY'] = '1';
   loaded = requireNative('onnxruntime-node') as typeof runtime;
-  // What goes wrong natively comes back as an exception; onnxruntime would also write it to standard error, in colour.
+  // Native errors become exceptions. By default onnxruntime also writes them to standard error.
   loaded.env.logLevel = 'fatal';
   return loaded;
 }
@@ -117,7 +117,7 @@ export async function openSession(source: GraphSource, options: SessionOptions):
   }
 }
 
-/** Another process may empty the cache while a graph is opened; not so often in a row. */
+/** Another process may empty the cache while a graph is opened. More tries would not help. */
 const MOST_TRIES = 5;
 
 /** Whether files of a graph were in the cache, and have been deleted there. */
@@ -141,7 +141,7 @@ async function openGraph(graph: Graph, { threads, provider, device, once = false
     interOpNumThreads: 1,
     logSeverityLevel: 4,
     graphOptimizationLevel: levelOf(graph, once),
-    // A pattern is one more block for all that lies between the layers: 76 MB for eight images of the starter, and no time is saved.
+    // A memory pattern needs one more block for the values between layers (76 MB for eight images of the starter) and saves no time.
     enableMemPattern: false,
   };
   let session: runtime.InferenceSession;
@@ -159,13 +159,14 @@ async function openGraph(graph: Graph, { threads, provider, device, once = false
     }
     const where =
       'path' in graph ? graph.path : `the model in ${'folder' in graph.weights ? graph.weights.folder : 'memory'}`;
-    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, 'download or export the model again', error);
+    throw new ModelError(`onnxruntime cannot open ${where}: ${message}`, nextStepOf(message), error);
   }
   return {
     async run(feeds, outputs) {
       const tensors = Object.entries(feeds).map(([name, feed]) => [name, toTensor(feed)] as const);
       const results = await session.run(Object.fromEntries(tensors), [...outputs]).catch((error: unknown) => {
-        throw new ModelError(`cannot run the model: ${messageOf(error)}`, 'download or export the model again', error);
+        const message = messageOf(error);
+        throw new ModelError(`cannot run the model: ${message}`, nextStepOf(message), error);
       });
       return outputs.map((name) => toMatrix(results[name] as runtime.Tensor));
     },
@@ -173,12 +174,18 @@ async function openGraph(graph: Graph, { threads, provider, device, once = false
   };
 }
 
+/** The next step after an error of onnxruntime. If memory is short, the model is not the cause. */
+function nextStepOf(message: string): string {
+  return /bad_alloc|failed to allocate/iu.test(message)
+    ? 'free memory, raise its limit (ulimit -v), or use a smaller model'
+    : 'download or export the model again';
+}
+
 /**
- * Writes a graph as onnxruntime optimises it for the processor of this machine, for {@link openSession} to open in a fraction
- * of the time.
+ * Optimises a graph for the processor of this machine and writes it. {@link openSession} opens the result in a fraction of the time.
  *
- * @param path of the file to write
- * @param weights the name of the file beside it that the weights are written to
+ * @param path the file to write
+ * @param weights the name of the file next to it for the weights
  * @throws CacheError if onnxruntime cannot do it; {@link openSession} says what is wrong with a graph
  */
 export async function saveOptimized(graph: Graph, path: string, weights: string): Promise<void> {
@@ -198,7 +205,7 @@ export async function saveOptimized(graph: Graph, path: string, weights: string)
   }
 }
 
-/** @param settings of onnxruntime's own, by the names that it gives them */
+/** @param settings session settings by their names in onnxruntime */
 function create(
   graph: Graph,
   options: runtime.InferenceSession.SessionOptions,
@@ -216,8 +223,8 @@ function create(
 }
 
 /**
- * The level of optimisation: for a few runs the one that gives the first result soonest. Graphs of this package are written
- * in their fastest form, except convolutions.
+ * The level of optimisation. For a few runs, it is the level that gives the first result soonest. This package writes its graphs in
+ * their fastest form, except convolutions.
  */
 function levelOf(graph: Graph, once: boolean): 'disabled' | 'extended' | 'all' {
   if ('path' in graph) return graph.isOptimized ? 'disabled' : once ? 'extended' : 'all';

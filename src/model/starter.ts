@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CheckedFile, checkFile, sha256OfFile } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
-import { hashAndRemember, rememberedDigest } from '../disk/remembered-digest.ts';
+import { digestOnce } from '../disk/remembered-digest.ts';
 import { ChecksumError } from '../errors.ts';
 
 /** The name of the model that ships in the package. */
@@ -20,8 +20,7 @@ const CHECKSUMS = 'checksums.json';
  * @throws ChecksumError naming a file that is missing or damaged
  */
 export async function intactStarter(env?: Env): Promise<string> {
-  const hash = async (path: string) => (await rememberedDigest(path, env)) ?? hashAndRemember(path, env);
-  refuseDamaged(await compare(hash));
+  refuseDamaged(await compare((path) => digestOnce(path, env)));
   return FOLDER;
 }
 

@@ -6,10 +6,10 @@ import type { ModelFolder } from './folder.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** SigLIP 1 was trained without punctuation; its tokenizer's class tells it or, if that is missing, its vocabulary. */
+/** SigLIP 1 was trained without punctuation. It is recognised by the class of its tokenizer or, without a class, by its vocabulary. */
 const SIGLIP_1 = { tokenizer: 'SiglipTokenizer', vocabulary: 32_000 } as const;
 
-/** Classes of transformers that leave a text as it is, and so all that there is to do to tokenizer.json. */
+/** Classes of transformers that do not clean a text: only tokenizer.json changes it. */
 const PLAIN = /^(PreTrainedTokenizer|TokenizersBackend)/u;
 
 /** What a SigLIP's tokenizer of transformers does to a text. @param tokenizer tokenizer_config.json */
@@ -24,7 +24,7 @@ export function cleaningOfSiglip(tokenizer: Fields, vocabulary: number): Cleanin
 /** transformers pads the prompts of every SigLIP to this length (pipelines/zero_shot_image_classification.py). */
 const SIGLIP_LENGTH = 64;
 
-/** Classes of transformers that put padding before the text unless told otherwise. */
+/** Classes of transformers that put padding before the text by default. */
 const LEFT = /^(Siglip2|Gemma)Tokenizer/u;
 
 /** Where a SigLIP's tokenizer of transformers puts padding. @param tokenizer tokenizer_config.json */
@@ -34,7 +34,7 @@ export function paddingSideOfSiglip(tokenizer: Fields): 'left' | 'right' {
   return LEFT.test(String(kind)) ? 'left' : 'right';
 }
 
-/** How texts are prepared for a text tower: as the library does it that the model was saved with. */
+/** How texts are prepared for a text encoder: in the same way as in the library that saved the model. */
 export function textShape(
   { config, library }: Pick<ModelFolder, 'config' | 'library'>,
   text: TextTower,

@@ -5,22 +5,22 @@ import { cacheFolder, type Env } from '../disk/environment.ts';
 import { takeLock } from '../disk/process-lock.ts';
 import { sealedSource } from '../disk/sealed-file.ts';
 
-/** The converted weights of a tower, or what a killed run left of them. */
+/** The converted weights or the optimised graph of an encoder, or what a killed run left of them. */
 export interface WeightsFile {
   readonly path: string;
-  /** Bytes, with its seal and what killed runs left. */
+  /** Bytes, including the seal and what killed runs left. */
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly lastUsed: number;
-  /** The checkpoint that they were converted from; undefined if they are not whole. */
+  /** The checkpoint that the file was made from; undefined if the file is not complete. */
   readonly source: string | undefined;
-  /** Whether nobody can use them: they are not whole, or their checkpoint has gone. */
+  /** Whether nothing can use the file: it is not complete, or its checkpoint does not exist any more. */
   readonly isWaste: boolean;
 }
 
 /**
- * What convertedWeights() and optimizedGraph() write, and next to it seals, locks and what is being written. An optimised graph is
- * written in a folder.
+ * The names of the files that convertedWeights() and optimizedGraph() write, of their seals and locks, and of partial files. An
+ * optimised graph is written in a folder.
  */
 const NAME =
   /^((?:image|text)-(?:(?:fp16|int8)\.safetensors|[0-9a-f]{16}\.onnx))(?:\.weights)?(?:\.json)?(?:\.\d+-\d+\.tmp|\.tmp|\.lock(?:\.[0-9a-f-]{36})?)?$/u;
@@ -30,7 +30,7 @@ export function weightsFolder(env?: Env): string {
   return join(cacheFolder(env), 'weights');
 }
 
-/** All converted weights. Links are not followed, and files of other names are left out. */
+/** All converted weights and optimised graphs. Links are not followed, and files with other names are skipped. */
 export async function weightsFiles(env?: Env): Promise<WeightsFile[]> {
   const parent = weightsFolder(env);
   if (!(await lstat(parent).catch(() => undefined))?.isDirectory()) return [];
@@ -58,7 +58,7 @@ async function weightsIn(folder: string): Promise<WeightsFile[]> {
   );
 }
 
-/** A file, with what lstat says of it. */
+/** A file, with its facts from lstat. */
 interface Part {
   readonly path: string;
   readonly size: number;
@@ -85,26 +85,26 @@ async function partsIn(folder: string): Promise<Map<string, Part[]>> {
   return parts;
 }
 
-/** The names in a folder that is no link. */
+/** The names in a folder. A link to a folder is not followed. */
 async function namesIn(folder: string): Promise<string[]> {
   const isFolder = (await lstat(folder).catch(() => undefined))?.isDirectory() ?? false;
   return isFolder ? readdir(folder).catch(() => []) : [];
 }
 
 /**
- * Deletes converted weights, and what killed runs left of them. Whoever runs them keeps them open.
+ * Deletes converted weights or an optimised graph, and what killed runs left of them. A run that uses the file keeps it open.
  *
- * @returns false if a run is writing them now, or they may not be deleted
+ * @returns false if a run is writing the file now, or the file may not be deleted
  */
 export async function removeWeights({ path }: Pick<WeightsFile, 'path'>): Promise<boolean> {
   const lock = await takeLock(`${path}.lock`).catch(() => undefined);
   if (lock === undefined) return !(await isThere(dirname(path)));
   try {
     const files = (await partsIn(dirname(path))).get(path) ?? [];
-    // The seal goes first: without it nobody takes the weights for whole.
+    // The seal is deleted first, because without it no run uses the weights.
     for (const file of files.sort((a, b) => Number(b.path.endsWith('.json')) - Number(a.path.endsWith('.json'))))
       if (file.path !== lock.path) await rm(file.path, { force: true });
-    await rmdir(`${path}.tmp`).catch(() => {}); // there is none
+    await rmdir(`${path}.tmp`).catch(() => {}); // it does not exist
   } catch {
     return false;
   } finally {

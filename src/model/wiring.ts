@@ -7,7 +7,7 @@ export interface Wiring {
   readonly text?: TextWiring;
   /** Items are run one by one, because the graph's results depend on the other items of a batch. */
   readonly oneByOne?: true;
-  /** Mostly convolutions: what lies between the layers of one image takes tens of megabytes. */
+  /** The graph is mostly convolutions. The values between its layers take tens of megabytes for one image. */
   readonly isConvolutional?: boolean;
 }
 
@@ -22,7 +22,7 @@ export interface ImageWiring {
 export interface TextWiring {
   readonly input: Port;
   readonly mask: Port | undefined;
-  /** Takes 0 for each token of the first sentence, which is all of a prompt. */
+  /** The input of token types. A prompt is one sentence, so each token gets type 0. */
   readonly types: Port | undefined;
   readonly output: Port;
   /** T, if the graph fixes it: prompts are padded to it. */

@@ -19,6 +19,24 @@ export async function openProxied(proxies: Proxies, options: Agent.Options = {})
   };
 }
 
+/** Sends one request. */
+export type Fetch = (
+  url: URL,
+  init: {
+    readonly method: 'GET' | 'HEAD';
+    readonly redirect: 'manual';
+    readonly headers: Record<string, string>;
+    readonly signal: AbortSignal;
+  },
+) => Promise<Response>;
+
+/** A fetch that uses the proxies. */
+export async function openProxiedFetch(proxies: Proxies): Promise<Fetch> {
+  const { fetch } = await import('undici');
+  const dispatcherFor = await openProxied(proxies);
+  return (url, init) => fetch(url, { ...init, dispatcher: dispatcherFor(url) });
+}
+
 /**
  * Whether a URL is requested without the proxy.
  *

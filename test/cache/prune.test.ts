@@ -73,7 +73,7 @@ async function contents(root: string): Promise<Record<string, string>> {
 }
 
 describe('the limit of embeddings', () => {
-  it('drops what nothing used for the longest time, in any store', async () => {
+  it('deletes what no run used for the longest time, in any store', async () => {
     await fill('old', 0, 20);
     await age(2);
     await fill('mid', 0, 20);
@@ -83,7 +83,7 @@ describe('the limit of embeddings', () => {
     expect([await use('old', 3), await use('mid', 3), await use('new', 3)]).toEqual([true, false, true]);
   });
 
-  it('holds while a large run goes on, and leaves its last images', async () => {
+  it('holds during a large run, and keeps its last images', async () => {
     const limit = 5_000_000; // 8.5 MB come
     const store = await openStore('big', limit);
     for (let n = 0; n < 4000; n++) store.put(entryOf(n, COLUMNS));
@@ -118,7 +118,7 @@ describe('the items of the cache', () => {
 });
 
 describe('prune', () => {
-  it('deletes what was not used for so long', async () => {
+  it('deletes what was not used for the given time', async () => {
     await fill('old', 0, 20);
     await age(40);
     await fill('new', 0, 20);
@@ -136,7 +136,7 @@ describe('prune', () => {
     expect(left).toBe((await lstat((await segments())[0] ?? '')).size);
   });
 
-  it('deletes converted weights whose checkpoint has gone, and keeps the others', async () => {
+  it('deletes converted weights whose checkpoint does not exist any more, and keeps the others', async () => {
     const weights = await convert();
     expect((await pruneCache({}, env)).removed).toEqual([]);
     await rm(join(folder, 'my-clip'), { recursive: true });
@@ -144,7 +144,7 @@ describe('prune', () => {
     await expect(lstat(join(weights, '..'))).rejects.toThrow('ENOENT');
   });
 
-  it('deletes what a killed conversion left, but not what a living one writes', async () => {
+  it('deletes what a killed conversion left, but not what a running one writes', async () => {
     const [dead, living] = ['0'.repeat(32), '1'.repeat(32)].map((name) => join(cache, 'weights', name));
     for (const one of [dead, living] as string[]) {
       await mkdir(one, { recursive: true });

@@ -29,7 +29,7 @@ const run = (broken: string, args: readonly string[]) =>
     );
   });
 
-describe.each(['onnxruntime', 'sharp'])('where %s cannot be loaded', (library) => {
+describe.each(['onnxruntime', 'sharp'])('if %s cannot be loaded', (library) => {
   const image = fixture('images/rgb.png');
 
   it.each([
@@ -45,5 +45,26 @@ describe.each(['onnxruntime', 'sharp'])('where %s cannot be loaded', (library) =
     expect((await run(library, ['--version'])).code).toBe(0);
     const { stdout, stderr } = await run(library, ['doctor', '--offline']);
     expect([stdout.includes(`${library}`), /^ {4}at /m.test(stderr)]).toEqual([true, false]);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('with a limit of virtual memory that is too low (Linux)', () => {
+  const limited = (kilobytes: number, args: readonly string[]) =>
+    new Promise<{ code: number | string | null | undefined; stdout: string; stderr: string }>((done) => {
+      const command = `ulimit -v ${kilobytes}; exec "$0" "$@"`;
+      execFile('sh', ['-c', command, process.execPath, bin, ...args], (error, stdout, stderr) =>
+        done({ code: error?.code ?? 0, stdout, stderr }),
+      );
+    });
+  const image = fixture('images/rgb.png');
+
+  // With 1.5 GB, Node itself crashes if the tokenizer of the starter is loaded before the limit is checked.
+  it.each([
+    [1_000_000, TINY],
+    [1_500_000, ['-l', 'cat,dog', '-m', 'starter']],
+  ])('%i kB end the run with one line that names ulimit -v', async (kilobytes, args) => {
+    const { code, stdout, stderr } = await limited(kilobytes, [image, ...args, '--no-cache']);
+    expect([code, stdout, stderr.split('\n').length]).toEqual([2, '', 2]);
+    expect(stderr).toMatch(/E_MODEL: .* needs more virtual memory than the limit of \d+ MB; .*ulimit -v/);
   });
 });

@@ -30,7 +30,7 @@ describe('an input', () => {
     expect((await read).toString()).toBe('cat\n');
   });
 
-  it.skipIf(process.platform === 'win32')('has an end even where a device has none (not on Windows)', async () => {
+  it.skipIf(process.platform === 'win32')('ends at its limit if a device has no end (not on Windows)', async () => {
     await expect(readInput('/dev/zero', 1_000_000)).rejects.toThrow('more than 1000000 bytes');
   });
 });

@@ -41,7 +41,7 @@ describe.each(MODELS)('the optimised graph of a %s', (kind) => {
   const model = fixture(`peers/${kind}`);
   const cache = () => join(folder, 'cache');
 
-  it('is kept, and gives the embeddings of the plain graph, which is opened where nothing can be kept', async () => {
+  it('is cached, and gives the embeddings of the plain graph, which is opened if nothing can be cached', async () => {
     const troubles: unknown[] = [];
     await writeFile(join(folder, 'file'), '');
     const plain = await embeddings(model, join(folder, 'file/cache'), (error) => troubles.push(error));

@@ -5,8 +5,7 @@ import type { Io } from '../io.ts';
 import { type FormatOption, formatOption, printPruned } from './format.ts';
 
 const EXAMPLES = `
-Files that nothing can use any more are always deleted: what killed runs left, and converted weights and checksums of models that do
-not exist any more. Without an option, embeddings over their limit (CLIP_CLASSIFY_CACHE_SIZE) are deleted too.
+Files that nothing can use any more are always deleted: what killed runs left, and converted weights and checksums of models that do not exist any more. Without --max-size, embeddings over their limit (CLIP_CLASSIFY_CACHE_SIZE) are deleted too.
 
 Examples:
   $ clip-classify cache prune
