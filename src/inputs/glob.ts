@@ -1,3 +1,4 @@
+import fillRange from 'fill-range';
 import picomatch from 'picomatch';
 import type { Path } from './path.ts';
 import { type Walk, walk } from './walk.ts';
@@ -14,7 +15,7 @@ export function expandGlob(
 ): AsyncGenerator<Path> {
   const pattern = argument.replace(/\/{2,}/gu, '/');
   const { glob, prefix, base } = picomatch.scan(pattern);
-  const matches = picomatch(pattern, { dot: options.hidden === true });
+  const matches = picomatch(pattern, { dot: options.hidden === true, expandRange });
   return walk(prefix + base, {
     ...options,
     systemFolders: true,
@@ -35,7 +36,7 @@ export function excluding(globs: readonly string[], root: Path): ((path: Path) =
   if (globs.length === 0) return undefined;
   const matchers = globs.map((glob) => {
     const pattern = glob.replace(/\/+$/u, '').replace(/^\.\//u, '');
-    return { matches: picomatch(pattern, { dot: true }), byName: !pattern.includes('/') };
+    return { matches: picomatch(pattern, { dot: true, expandRange }), byName: !pattern.includes('/') };
   });
   const start = root === '' || root.endsWith('/') ? root : `${root}/`;
   return (path) => {
@@ -45,4 +46,16 @@ export function excluding(globs: readonly string[], root: Path): ((path: Path) =
       byName ? matches(name) : matches(below) || matches(path.replace(/^\.\//u, '')),
     );
   };
+}
+
+/** `strictZeros` goes on to to-regex-range: 7 is not 007. */
+const AS_REGEX = { toRegex: true, strictZeros: true } as const;
+
+/**
+ * The regular expression of a range in braces, with the meaning that it has in bash: `{1..12}`, `{00000..00099}`, `{0..100..10}`, `{a..c}`.
+ * On its own, picomatch takes `{0..12}` for one character.
+ */
+function expandRange(first: string, last: string, ...rest: readonly unknown[]): string {
+  const step = typeof rest[0] === 'string' ? Number(rest[0]) : 1; // the last argument is picomatch's options
+  return `(?:${fillRange(first, last, step, AS_REGEX)})`;
 }

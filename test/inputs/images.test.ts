@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,6 +45,21 @@ describe('the images of the arguments', () => {
     expect(await images([here('**/*.jpg')], { hidden: true })).toEqual(['.e.jpg', 'sub/.dot/d.jpg']);
     expect(await images([here('l*.png'), folder], { follow: true })).toContain('link.png');
     expect(await images([here('[0].gif')])).toEqual(['[0].gif']); // a file of that name has priority
+  });
+
+  // What bash 5.2 prints for `echo`, without the names that are not there.
+  it.each([
+    ['s-{000..012}.png', ['s-000.png', 's-007.png', 's-012.png']],
+    ['n-{0..12}.png', ['n-0.png', 'n-12.png', 'n-7.png']],
+    ['n-{12..7}.png', ['n-12.png', 'n-7.png']],
+    ['n-{0..12..6}.png', ['n-0.png', 'n-12.png']],
+    ['l-{a..c}.png', ['l-b.png', 'l-c.png']],
+    ['{s-{000..007},l-b}.png', ['l-b.png', 's-000.png', 's-007.png']],
+  ])('are the numbers and letters of a range: %s', async (pattern, expected) => {
+    const ranges = await mkdtemp(join(folder, '.ranges-'));
+    const names = ['s-000', 's-007', 's-012', 's-7', 'n-0', 'n-7', 'n-12', 'n-13', 'n-007', 'l-b', 'l-c', 'l-d'];
+    for (const name of names) await writeFile(join(ranges, `${name}.png`), '');
+    expect((await images([join(ranges, pattern)])).map((path) => basename(path))).toEqual(expected);
   });
 
   it('are URLs, even if they look like globs', async () => {
