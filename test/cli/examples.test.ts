@@ -2,11 +2,10 @@ import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { type LoopbackHub, repositoryOf, startHub } from '../hub/server.ts';
 import { fixture } from '../paths.ts';
 import { commandLines, examplesOf, helpOf, wordsOf } from './command-lines.ts';
-import { Memory } from './io.ts';
+import { cli } from './io.ts';
 
 /** What the examples name: pictures of two kinds, lists, a classifier, and a hub that has one of the models. */
 let folder: string;
@@ -43,14 +42,10 @@ afterAll(async () => {
 const OF_THE_REAL_HUB = /^models (pull (ViT|laion)|(use|verify|rm|path) clip-)/u;
 const LASTING = /^serve/u;
 
-async function example(words: readonly string[]) {
-  const [stdout, stderr] = [new Memory(false), new Memory(false)];
+function example(words: readonly string[]) {
   const interruption = new AbortController();
   const own = words.map((word) => (word.startsWith('/run/user/') ? join(folder, 'clip.sock') : word));
-  const code = run(own, {
-    stdout,
-    stderr,
-    stdin: () => process.stdin,
+  const outcome = cli(own, {
     env: {
       CLIP_CLASSIFY_CACHE: join(folder, 'cache'),
       HF_HOME: join(folder, 'hub'),
@@ -60,7 +55,7 @@ async function example(words: readonly string[]) {
     interruption: interruption.signal,
   });
   if (LASTING.test(words.join(' '))) setTimeout(() => interruption.abort(143), 1500);
-  return { code: await code, stdout: stdout.text, stderr: stderr.text };
+  return outcome;
 }
 
 describe('the examples of the help', () => {

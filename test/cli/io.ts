@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream';
 import { run } from '../../src/cli/run.ts';
 
 /** A stream that remembers what was written to it. */
-export class Memory extends Writable {
+class Memory extends Writable {
   text = '';
   constructor(
     readonly isTTY: boolean,
@@ -25,7 +25,13 @@ export interface Outcome {
 /** One command line, run in this process against streams in memory. */
 export async function cli(
   argv: readonly string[],
-  { tty = false, env = {} as Record<string, string>, columns = 80, stdin = '' as string | Buffer } = {},
+  {
+    tty = false,
+    env = {} as Record<string, string>,
+    columns = 80,
+    stdin = '' as string | Buffer,
+    interruption = new AbortController().signal,
+  } = {},
 ): Promise<Outcome> {
   const [stdout, stderr] = [new Memory(tty, columns), new Memory(tty, columns)];
   const own = { CLIP_CLASSIFY_CACHE: process.env['CLIP_CLASSIFY_CACHE'] }; // the cache of the tests
@@ -34,7 +40,7 @@ export async function cli(
     stderr,
     stdin: () => Readable.from([Buffer.from(stdin)]),
     env: { ...own, ...env },
-    interruption: new AbortController().signal,
+    interruption,
   });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
