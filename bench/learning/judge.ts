@@ -11,18 +11,17 @@ export interface Verdict {
   readonly learned: number;
   /** `learn --no-text` */
   readonly alone: number;
-  /** Of each test picture the best score and whether it is right, before and after. */
+  /** The best score of each test picture and whether it is right, before and after learning. */
   readonly scored: readonly [Scored, Scored];
   readonly weights: { readonly words: number; readonly pictures: number };
 }
 
-/** Learns the examples of a draw and tests the others. Classes without an example are known by their words. */
+/** Learns from the examples of a draw and tests the rest. A class without an example is scored by its words only. */
 export async function judge(
   set: Embeddings,
   { examples, tests }: { readonly examples: readonly number[]; readonly tests: readonly number[] },
-  taking: readonly number[] = [...examples, ...tests],
 ): Promise<Verdict> {
-  const part = [...new Set(taking.map((n) => set.labels[n] as number))].sort((a, b) => a - b);
+  const part = [...new Set([...examples, ...tests].map((n) => set.labels[n] as number))].sort((a, b) => a - b);
   const labels = part.map((c) => set.classes[c] as string);
   const picture = (n: number) => rowAt(set.pictures, n, set.width);
   const words = stack(part.map((c) => rowAt(set.words, c, set.width)));
