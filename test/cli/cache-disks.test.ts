@@ -37,26 +37,29 @@ function run(cache: string, more: readonly string[] = [], through: readonly stri
   );
 }
 
-describe.skipIf(!canMount)('a cache on a disk that takes nothing (skipped where no file system may be mounted)', () => {
-  it.each([
-    ['is full', 'size=16k', async (disk: string) => writeFile(join(disk, 'large'), Buffer.alloc(16_384)), 'no space'],
-    [
-      'has no inodes left',
-      'nr_inodes=3',
-      async (disk: string) => Promise.all(['a', 'b'].map((name) => writeFile(join(disk, name), ''))),
-      'no space',
-    ],
-    ['is mounted to be read', 'size=1m', async (disk: string) => remount(disk, 'ro'), 'read-only'],
-  ])('and %s costs time only, and a note with --verbose', async (name, options, prepare, why) => {
-    const disk = join(folder, name);
-    await onSmallDisk(disk, options, async () => {
-      await prepare(disk);
-      const { code, stdout, stderr } = await run(disk, ['--verbose']);
-      expect([code, stdout]).toEqual([0, truth.stdout]);
-      expect(stderr).toMatch(new RegExp(`^nothing is cached: .*${why}`, 'mu'));
+describe.skipIf(!canMount)(
+  'a cache on a disk that cannot be written (skipped if no file system can be mounted)',
+  () => {
+    it.each([
+      ['is full', 'size=16k', async (disk: string) => writeFile(join(disk, 'large'), Buffer.alloc(16_384)), 'no space'],
+      [
+        'has no inodes left',
+        'nr_inodes=3',
+        async (disk: string) => Promise.all(['a', 'b'].map((name) => writeFile(join(disk, name), ''))),
+        'no space',
+      ],
+      ['is read-only', 'size=1m', async (disk: string) => remount(disk, 'ro'), 'read-only'],
+    ])('because it %s costs time only, and a note with --verbose', async (name, options, prepare, why) => {
+      const disk = join(folder, name);
+      await onSmallDisk(disk, options, async () => {
+        await prepare(disk);
+        const { code, stdout, stderr } = await run(disk, ['--verbose']);
+        expect([code, stdout]).toEqual([0, truth.stdout]);
+        expect(stderr).toMatch(new RegExp(`^nothing is cached: .*${why}`, 'mu'));
+      });
     });
-  });
-});
+  },
+);
 
 describe.skipIf(!isRoot)('a cache that another user wrote (skipped unless root runs the tests)', () => {
   it.each([

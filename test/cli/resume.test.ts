@@ -224,7 +224,7 @@ describe('a failing disk', () => {
   );
 });
 
-describe.skipIf(!canMount)('a full disk (skipped where no file system may be mounted)', () => {
+describe.skipIf(!canMount)('a full disk (skipped if no file system can be mounted)', () => {
   it('ends with one line, exit code 2 and complete rows; with more space the run continues', async () => {
     const disk = file('disk');
     await onSmallDisk(disk, 'size=64k', async () => {

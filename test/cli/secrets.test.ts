@@ -78,7 +78,7 @@ const hasTerminal = (() => {
   }
 })();
 
-describe.skipIf(!hasTerminal)('a terminal (skipped where there is no script command)', () => {
+describe.skipIf(!hasTerminal)('a terminal (skipped if there is no script command)', () => {
   const [title, right, isolate] = ['\u001b]0;owned\u0007', '\u202e', '\u2066'];
   const quote = (word: string) => `'${word}'`;
 
