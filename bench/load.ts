@@ -1,5 +1,5 @@
-// Clients that ask a service without a pause: npx tsx bench/load.ts http://127.0.0.1:7070 photos --pid 123
-// Prints images/s, latencies, what was lost or doubled, and the memory of the service's processes.
+// Clients that send requests to a service without a pause: npx tsx bench/load.ts http://127.0.0.1:7070 photos --pid 123
+// Prints images/s, latencies, the number of failed and wrong answers, and the memory of the service's processes.
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

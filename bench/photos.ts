@@ -17,14 +17,14 @@ export async function findPhotos(folders: readonly string[]): Promise<string[]> 
   throw new Error(`no photographs in ${folders.join(', ')}`);
 }
 
-/** So many paths, beginning again where there are fewer photographs. */
+/** `count` paths; they start again from the first photograph if there are fewer. */
 export function repeated(photos: readonly string[], count: number): string[] {
   return Array.from({ length: count }, (_, n) => photos[n % photos.length] as string);
 }
 
 /**
- * A JPEG of so many photographs across and down, each so wide and high, made if it is not there. Merely enlarged, one
- * photograph would have no detail, and decode in half the time that a camera's picture takes.
+ * A JPEG of `across` × `across` photographs of this size, created if it is missing. A single enlarged photograph would have no
+ * detail, and would decode in half the time of a camera's picture.
  */
 export async function mosaic(
   photos: readonly string[],

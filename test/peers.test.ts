@@ -11,7 +11,7 @@ import { fixture } from './paths.ts';
  * Checkpoints that transformers and open_clip saved with their own functions, and the probabilities of their own processor,
  * tokenizer and model (test/golden/record_peers.py). Both sides compute in float32 but add in another order: 1e-5.
  */
-describe('a checkpoint that a library saved has the probabilities that this library computes', () => {
+describe('a checkpoint of another library gives the probabilities that the other library computes', () => {
   it.each(golden.cases)('$kind ($library)', async ({ kind, labels, template, probabilities }) => {
     const model = await loadModel(fixture(`peers/${kind}`), { threads: 1, batch: 3 });
     const classifier = await createClassifier(model, labels, { templates: [template] });

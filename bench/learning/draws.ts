@@ -1,4 +1,4 @@
-// What `learn` gains with few pictures: each set is drawn ten times, and every draw is learnt through the product.
+// The gain of `learn` with few pictures: ten draws from each set, and `learn` of this package runs on every draw.
 //
 //     tsx bench/learning/draws.ts /tmp/few-shot                 # after bench/learning/embed.ts
 //     python bench/peers/few_shot.py /tmp/few-shot              # other methods on the same draws, and the table
@@ -13,7 +13,7 @@ import { shuffle } from './shuffle.ts';
 /** Pictures of a draw, by their rows. */
 export interface Draw {
   readonly set: string;
-  /** Pictures of each class that are learnt. */
+  /** The number of examples of each class. */
   readonly shots: number;
   readonly examples: readonly number[];
   readonly tests: readonly number[];
@@ -21,9 +21,9 @@ export interface Draw {
 
 const SHOTS = [1, 2, 4, 8, 16];
 const DRAWS = 10;
-/** Pictures of each class that test. */
+/** The number of test pictures of each class. */
 const TESTS = 15;
-/** A class takes part if it has this many pictures beside the examples. */
+/** A class takes part if it has this many pictures in addition to the examples. */
 const LEAST_TESTS = 3;
 
 const [, , folder = '/tmp/few-shot', only = ''] = argv;
@@ -45,7 +45,7 @@ for (const name of names.filter((one) => one.includes(only))) {
 }
 await writeFile(join(folder, 'draws.json'), JSON.stringify(rows));
 
-/** The same draws for every method. Fewer than half of the classes are no draw of this set. */
+/** The same draws for every method. Empty if fewer than half of the classes have enough pictures. */
 function drawsOf(set: Embeddings, shots: number): Draw[] {
   const members = set.classes.map((_, c) => set.labels.flatMap((label, n) => (label === c ? [n] : [])));
   const able = members.filter((rows) => rows.length >= shots + LEAST_TESTS);

@@ -27,7 +27,7 @@ for (const name of names.filter((one) => one.includes(only))) {
   );
 }
 
-/** A class and those whose words are nearest, as a set of a user has one theme. */
+/** A class and the classes with the nearest words, because the set of a user has one theme. */
 async function half(set: Embeddings, roll: () => number): Promise<Verdict> {
   const count = LEAST_CLASSES + Math.floor(roll() * (MOST_CLASSES - LEAST_CLASSES + 1));
   const first = Math.floor(roll() * set.classes.length);

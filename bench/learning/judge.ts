@@ -11,11 +11,11 @@ export interface Verdict {
   readonly learned: number;
   /** `learn --no-text` */
   readonly alone: number;
-  /** Of each test picture the best score and whether it is right, before and after. */
+  /** The best score of each test picture and whether it is right, before and after learning. */
   readonly scored: readonly [Scored, Scored];
 }
 
-/** Learns the examples of a draw and tests the others. Classes without an example are known by their words. */
+/** Learns from the examples of a draw and tests the rest. A class without an example is scored by its words only. */
 export async function judge(
   set: Embeddings,
   { examples, tests }: { readonly examples: readonly number[]; readonly tests: readonly number[] },

@@ -21,16 +21,16 @@ interface Choice {
   readonly name: string;
   readonly pack: string;
   readonly isWanted?: (row: number, name: string, classNumber: number) => boolean;
-  /** Of each class, spread evenly over the pack. */
+  /** The most pictures of each class, spread evenly over the pack. */
   readonly most: number;
-  /** Classes with fewer pictures are left out. */
+  /** Classes with fewer pictures are skipped. */
   readonly least?: number;
 }
 
 interface HeldOut {
   readonly words: readonly string[];
   readonly caltech: readonly string[];
-  /** Of each pack, the rows that the starter never trained on, separated by spaces. */
+  /** The rows of each pack that the starter never trained on, separated by spaces. */
   readonly aside: Readonly<Record<string, string>>;
 }
 
@@ -70,7 +70,10 @@ function choices({ words, caltech, aside }: HeldOut): Choice[] {
   ];
 }
 
-/** @param folder with the packs; @param starter the folder of the starter model, which says what it never saw */
+/**
+ * @param folder with the packs
+ * @param starter the folder of the starter model, which lists the pictures that training did not see
+ */
 export async function* labelledSets(folder: string, starter: string): AsyncGenerator<LabelledSet> {
   const heldOut = JSON.parse(await readFile(join(starter, 'recipe/held-out.json'), 'utf8')) as HeldOut;
   const packs = new Map<string, Promise<Pack>>();
@@ -95,7 +98,7 @@ async function readPack(path: string): Promise<Pack> {
   };
 }
 
-/** Classes with one name are one class. */
+/** Classes with the same name are one class. */
 function setOf(
   { classes, labels, files }: Pack,
   { name, isWanted = () => true, most, least = 2 }: Choice,

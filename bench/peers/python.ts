@@ -8,14 +8,14 @@ import type { Tasks } from '../sides/task.ts';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** The peers, and the programs in this folder that run them. */
+/** The peers, and the scripts in this folder that run them. */
 export const PEER_SCRIPTS: Readonly<Record<string, string>> = {
   open_clip: 'open_clip_side.py',
   'transformers (PyTorch)': 'transformers_side.py',
   'ONNX Runtime and Pillow': 'onnxruntime_side.py',
 };
 
-/** What every side in Python is given. */
+/** The input of every side in Python. */
 export interface PeerSetup {
   readonly folder: string;
   /** The same weights under the names of open_clip. */
@@ -31,10 +31,10 @@ export interface PeerSetup {
 }
 
 /**
- * The Python that has the peers: the one that BENCH_PYTHON names, else a virtual environment that is made of requirements.txt
- * from PyPI, once: 6 GB, because PyPI has PyTorch with CUDA alone.
+ * The Python that has the peers: BENCH_PYTHON, or a virtual environment that is created once from requirements.txt. It takes 6 GB,
+ * because PyPI has PyTorch with CUDA only.
  *
- * @param cache the folder that the environment lies in
+ * @param cache the folder of the environment
  */
 export async function peerPython(cache: string, env: NodeJS.ProcessEnv): Promise<string> {
   if (env['BENCH_PYTHON']) return env['BENCH_PYTHON'];
@@ -67,7 +67,7 @@ export function wholeSide(script: string, setup: PeerSetup, task: string): reado
   return [here(script), JSON.stringify(setup), task];
 }
 
-/** A side of a comparison in Python: like `Side`, but that it speaks in lines of JSON. */
+/** A side of a comparison in Python: like `Side`, but it writes lines of JSON. */
 export class PythonSide {
   private readonly answers: AsyncIterator<string>;
 
@@ -78,7 +78,7 @@ export class PythonSide {
     this.answers = lines[Symbol.asyncIterator]();
   }
 
-  /** The versions of its libraries; known when it is open. */
+  /** The versions of its libraries, set by `open`. */
   versions: Readonly<Record<string, string>> = {};
 
   /** @throws Error if the side cannot begin; its messages are on standard error */

@@ -68,7 +68,7 @@ async function memoryRow(scripts: Record<string, Script>, env: NodeJS.ProcessEnv
   return { what, asked: { atMost: 0.55 }, reached: ours / theirs, detail };
 }
 
-/** Why a command does not run; it also fills the caches that the measured ones find. */
+/** Why a command does not run. The call also fills the caches for the measured runs. */
 function refusal(script: Script, env: NodeJS.ProcessEnv): string | undefined {
   try {
     wholeProcess(script, env);

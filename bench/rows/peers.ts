@@ -14,7 +14,7 @@ import { inTurn, ratioOf } from '../statistics.ts';
 
 const BATCH = 8;
 
-/** What is asked of a peer's time ÷ ours: at least so much. */
+/** The goals: the time of a peer ÷ our time is at least this number. */
 const GOALS: Readonly<Record<string, number>> = {
   'small, open_clip': 2.25,
   'large, open_clip': 3,
@@ -27,7 +27,7 @@ const TITLES: Readonly<Record<string, string>> = {
   large: 'photographs of 12 megapixels, 2 labels',
   hundred: '100 new labels',
   thousand: '1,000 new labels',
-  known: '100 new labels on images that are known',
+  known: '100 new labels on cached images',
 };
 
 /** Many images next to every peer that installs without a hub: models open and warm, the same weights and files, in turn. */
@@ -37,7 +37,7 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
   const many = quick ? 8 : 96;
   const count = (name: string, peer: string) => {
     const each = { small: many, large: quick ? 4 : 24, hundred: many, thousand: many, known: many }[name] ?? many;
-    // Those that encode the labels again for every image take seconds for each.
+    // These peers encode the labels again for every image, which takes seconds.
     const isSlow = peer.startsWith('transformers') && name !== 'small' && name !== 'large';
     return isSlow ? (name === 'thousand' ? 1 : quick ? 1 : 4) : each;
   };
@@ -79,7 +79,7 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
   const knowing = await ours({ tasks: tasksOf('', ['known']), options: { ...options, cacheImages: true } });
   const rows: Row[] = [];
   for (const name of [...names, 'known']) {
-    // What a peer has not kept it does again.
+    // Peers do not cache images, so they encode them again.
     const asked = name === 'known' ? 'hundred' : name;
     const turns = quick ? 1 : name === 'thousand' ? 3 : 5;
     const took = await inTurn<string>(
@@ -112,7 +112,7 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
   return rows;
 };
 
-/** Whether all sides compute the same: the lowest cosine of their embeddings and ours. */
+/** Checks that all sides compute the same: the lowest cosine between their embeddings and ours. */
 async function likeness(
   model: string,
   photos: readonly string[],

@@ -47,7 +47,7 @@ function int8Row(side: Side | string, compare: () => Ratio): Row {
   return side instanceof Side ? ratioRow(what, { atLeast: 1.5 }, compare()) : absentRow(what, { atLeast: 1.5 }, side);
 }
 
-/** @returns why there is none, where there is none */
+/** @returns the reason, if int8 does not run */
 function openInt8({ options, ...setup }: OursSetup, { env }: Setting): Promise<Side | string> {
   const int8: OursSetup = { ...setup, options: { ...options, dtype: 'int8' } };
   return Side.open('ours.ts', int8, env).catch((error: Error) => error.message);

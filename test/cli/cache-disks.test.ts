@@ -1,10 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
-import { bin } from './program.ts';
+import { canMount, onSmallDisk, remount } from './disks.ts';
+import { bin, HUMBLE } from './program.ts';
 
 const IMAGES = ['rgb.png', 'odd.jpg'].map((name) => fixture(`images/${name}`));
 const ARGS = [bin, ...IMAGES, '-l', 'cat,dog', '-m', fixture('tiny-class'), '--dtype', 'int8', '--cache-images'];
@@ -36,53 +37,35 @@ function run(cache: string, more: readonly string[] = [], through: readonly stri
   );
 }
 
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!canMount)('a cache on a disk that takes nothing (skipped where no file system may be mounted)', () => {
-  it.each([
-    ['is full', 'size=16k', async (disk: string) => writeFile(join(disk, 'large'), Buffer.alloc(16_384)), 'no space'],
-    [
-      'has no inodes left',
-      'nr_inodes=3',
-      async (disk: string) => Promise.all(['a', 'b'].map((name) => writeFile(join(disk, name), ''))),
-      'no space',
-    ],
-    [
-      'is mounted to be read',
-      'size=1m',
-      async (disk: string) => execFileSync('mount', ['-o', 'remount,ro', disk]),
-      'read-only',
-    ],
-  ])('and %s costs time only, and a note with --verbose', async (name, options, prepare, why) => {
-    const disk = join(folder, name);
-    await mkdir(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', disk]);
-    try {
-      await prepare(disk);
-      const { code, stdout, stderr } = await run(disk, ['--verbose']);
-      expect([code, stdout]).toEqual([0, truth.stdout]);
-      expect(stderr).toMatch(new RegExp(`^nothing is cached: .*${why}`, 'mu'));
-    } finally {
-      execFileSync('umount', [disk]);
-    }
-  });
-});
+describe.skipIf(!canMount)(
+  'a cache on a disk that cannot be written (skipped if no file system can be mounted)',
+  () => {
+    it.each([
+      ['is full', 'size=16k', async (disk: string) => writeFile(join(disk, 'large'), Buffer.alloc(16_384)), 'no space'],
+      [
+        'has no inodes left',
+        'nr_inodes=3',
+        async (disk: string) => Promise.all(['a', 'b'].map((name) => writeFile(join(disk, name), ''))),
+        'no space',
+      ],
+      ['is read-only', 'size=1m', async (disk: string) => remount(disk, 'ro'), 'read-only'],
+    ])('because it %s costs time only, and a note with --verbose', async (name, options, prepare, why) => {
+      const disk = join(folder, name);
+      await onSmallDisk(disk, options, async () => {
+        await prepare(disk);
+        const { code, stdout, stderr } = await run(disk, ['--verbose']);
+        expect([code, stdout]).toEqual([0, truth.stdout]);
+        expect(stderr).toMatch(new RegExp(`^nothing is cached: .*${why}`, 'mu'));
+      });
+    });
+  },
+);
 
 describe.skipIf(!isRoot)('a cache that another user wrote (skipped unless root runs the tests)', () => {
-  /** Without its capabilities, root is a user like any other. */
-  const HUMBLE = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
-
   it.each([
     ['the folder', (cache: string) => cache],
     ['a folder in it', (cache: string) => join(cache, 'embeddings')],
-  ])('costs time and one warning, where %s is the other user’s', async (name, at) => {
+  ])('costs time and one warning, if %s belongs to the other user', async (name, at) => {
     const cache = join(folder, `other user, ${name}`);
     await mkdir(at(cache), { recursive: true });
     await chmod(at(cache), 0o700);
@@ -106,7 +89,7 @@ describe('a file system without hard links, on a system without kernel locks', (
     );
   };
 
-  it('has the same rows, also where a run with --resume takes the lock of a killed one', async () => {
+  it('has the same rows, also if a run with --resume takes the lock of a killed run', async () => {
     const output = join(folder, 'bare.jsonl');
     const args = [...ARGS, '-o', output, '--resume'];
     expect(await bare(args)).toBe(0);

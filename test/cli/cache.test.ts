@@ -67,5 +67,7 @@ describe('cache', () => {
       2,
       'clip-classify: error: E_USAGE: CLIP_CLASSIFY_CACHE_SIZE is "big"; set it to a size such as 500MB or 10GB, or to none\n',
     ]);
+    const doctor = await cli(['doctor', '--offline'], { env: wrong });
+    expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining('CLIP_CLASSIFY_CACHE_SIZE is "big"') });
   });
 });

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { fixture, repository } from '../paths.ts';
+import { fixture } from '../paths.ts';
+import { bin } from './program.ts';
 
 const CHANGES = ['deleted', 'truncated', 'replaced'] as const;
 type Change = 'none' | (typeof CHANGES)[number];
@@ -26,7 +27,7 @@ export async function classifyWhileChanging(count: number): Promise<Outcome> {
   }));
   for (const { path } of files) await copyFile(fixture('images/rgb.png'), path);
   const options = ['-l', 'cat,dog', '-k', '1', '-m', fixture('tiny-class'), '--quiet'];
-  const child = spawn(execPath, [join(repository, 'bin/clip-classify.js'), folder, ...options]);
+  const child = spawn(execPath, [bin, folder, ...options]);
   const closed = once(child, 'close');
   const rows: Outcome['rows'][number][] = [];
   let changing: Promise<unknown> | undefined;

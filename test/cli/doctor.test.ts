@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/model/doctor.ts';
 import { hasCudaLibrary } from '../../src/model/provider.ts';
-import { fixture, repository } from '../paths.ts';
+import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
+import { bin } from './program.ts';
 
 let folder: string;
 let env: Record<string, string>;
@@ -32,7 +33,6 @@ describe('doctor', () => {
   });
 
   it('does not show the output of drivers, which run in other processes', async () => {
-    const bin = join(repository, 'bin/clip-classify.js');
     const { stderr } = await promisify(execFile)(process.execPath, [bin, 'doctor', '--offline']);
     expect(stderr).toBe('');
   });

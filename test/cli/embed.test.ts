@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import golden from '../golden/models.json' with { type: 'json' };
-import { fixture, repository } from '../paths.ts';
+import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
+import { bin, HUMBLE } from './program.ts';
 
 const MODEL = ['-m', fixture('tiny-class')];
 const LABELS = ['-l', 'cat,dog,small house'];
@@ -251,7 +252,6 @@ describe('--from', () => {
 
 describe('the cache of embeddings', () => {
   const run = promisify(execFile);
-  const bin = join(repository, 'bin/clip-classify.js');
   const args = [bin, ...files.slice(0, 2), ...LABELS, ...MODEL, '--cache-images', '--quiet'];
 
   it('gives the same rows when it is empty, filled, damaged and disabled', async () => {
@@ -270,8 +270,7 @@ describe('the cache of embeddings', () => {
     const expected = await run(process.execPath, args, { env: { ...process.env, CLIP_CLASSIFY_CACHE: at('good') } });
     await mkdir(at('locked'));
     await chmod(at('locked'), 0o555);
-    // Root may write everywhere unless it drops its capabilities.
-    const humble = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : [];
+    const humble = process.getuid?.() === 0 ? HUMBLE : [];
     const [command = '', ...words] = [...humble, process.execPath];
     const env = { ...process.env, CLIP_CLASSIFY_CACHE: at('locked/cache') };
     expect(await run(command, [...words, ...args], { env })).toEqual(expected);

@@ -2,11 +2,10 @@ import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from '../../src/cli/run.ts';
 import { type LoopbackHub, repositoryOf, startHub } from '../hub/server.ts';
 import { fixture } from '../paths.ts';
 import { commandLines, examplesOf, helpOf, wordsOf } from './command-lines.ts';
-import { Memory } from './io.ts';
+import { cli } from './io.ts';
 
 /** What the examples name: pictures of two kinds, lists, a classifier, and a hub that has one of the models. */
 let folder: string;
@@ -41,26 +40,20 @@ afterAll(async () => {
 
 /** Models that the loopback hub does not have: the command says so, and which model. */
 const OF_THE_REAL_HUB = /^models (pull (ViT|laion)|(use|verify|rm|path) clip-)/u;
-const LASTING = /^serve/u;
+/** What `serve` prints when it is ready. It would run until it is interrupted. */
+const SERVES = /^.* answers at /u;
 
-async function example(words: readonly string[]) {
-  const [stdout, stderr] = [new Memory(false), new Memory(false)];
-  const interruption = new AbortController();
+function example(words: readonly string[]) {
   const own = words.map((word) => (word.startsWith('/run/user/') ? join(folder, 'clip.sock') : word));
-  const code = run(own, {
-    stdout,
-    stderr,
-    stdin: () => process.stdin,
+  return cli(own, {
     env: {
       CLIP_CLASSIFY_CACHE: join(folder, 'cache'),
       HF_HOME: join(folder, 'hub'),
       HF_ENDPOINT: hub.endpoint,
       ...(words[0] !== 'models' && { CLIP_CLASSIFY_MODEL: fixture('tiny-class') }),
     },
-    interruption: interruption.signal,
+    until: SERVES,
   });
-  if (LASTING.test(words.join(' '))) setTimeout(() => interruption.abort(143), 1500);
-  return { code: await code, stdout: stdout.text, stderr: stderr.text };
 }
 
 describe('the examples of the help', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
+import { pause } from './program.ts';
 
 const MODEL = ['-m', fixture('tiny-class'), '--quiet'];
 
@@ -106,7 +107,7 @@ describe('find', () => {
     expect(await search()).not.toBe(before);
   });
 
-  it('recalls what it knows, also before, between and after new and changed pictures', async () => {
+  it('gives the embeddings of a run without cache, also for known pictures between new and changed ones', async () => {
     const many = join(folder, 'many');
     await mkdir(many);
     const fill = async (at: number, from: number) =>
@@ -117,7 +118,7 @@ describe('find', () => {
         image,
         embedding,
       }));
-    const settle = () => new Promise((done) => setTimeout(done, 3100)); // a file that changed just now is read again
+    const settle = () => pause(3100); // a file that changed just now is read again
     await settle();
     await search('--cache-images');
     await fill(2, 2);

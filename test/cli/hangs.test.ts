@@ -83,39 +83,42 @@ describe.skipIf(process.platform !== 'linux')('SIGHUP (Linux: a shell tells in /
 });
 
 /** Mounts a disk that does not answer, in a mount namespace of its own. */
-const canMount = hasShared && process.platform === 'linux' && process.getuid?.() === 0;
-describe.skipIf(!canMount)('a disk that does not answer (needs root, FUSE and ../shared; skipped elsewhere)', () => {
-  const onHungDisk = async (args: string, then: string) => {
-    const mount = join(root, `mount-${Math.random().toString(36).slice(2)}`);
-    const script = `mkdir ${mount}; python3 ${shared}faults/hung-file-batch/fuse_hang.py ${mount} & fuse=$!
+const canMountFuse = hasShared && process.platform === 'linux' && process.getuid?.() === 0;
+describe.skipIf(!canMountFuse)(
+  'a disk that does not answer (needs root, FUSE and ../shared; skipped elsewhere)',
+  () => {
+    const onHungDisk = async (args: string, then: string) => {
+      const mount = join(root, `mount-${Math.random().toString(36).slice(2)}`);
+      const script = `mkdir ${mount}; python3 ${shared}faults/hung-file-batch/fuse_hang.py ${mount} & fuse=$!
       for _ in $(seq 50); do [ -e ${mount}/hung.png ] && break; sleep 0.1; done
       [ -e ${mount}/hung.png ] || { echo no FUSE; exit; }
       printf '${image}\\n${mount}/hung.png\\n${image}\\n' > ${mount}.list
       "${process.execPath}" "${bin}" ${args.replaceAll('MOUNT', mount)} ${TINY.join(' ')} --quiet & run=$!
       ${then}; wait $run; echo "exit $?"; kill $fuse`;
-    return (await promisify(execFile)('unshare', ['-m', 'bash', '-c', script]).catch(() => ({ stdout: 'no FUSE' })))
-      .stdout;
-  };
+      return (await promisify(execFile)('unshare', ['-m', 'bash', '-c', script]).catch(() => ({ stdout: 'no FUSE' })))
+        .stdout;
+    };
 
-  it.each([
-    ['one image', 'MOUNT/hung.png --timeout 2', 1],
-    ['a list', '--files-from MOUNT.list --timeout 2', 3],
-    ['a list with the cache of images', '--files-from MOUNT.list --timeout 2 --cache-images', 3],
-  ])(
-    'costs one row of %s',
-    async (_, args, rows) => {
-      const said = await onHungDisk(args, ':');
-      if (said.includes('no FUSE')) return;
-      const lines = said.trimEnd().split('\n');
-      expect(lines.pop()).toBe('exit 1');
-      expect(lines).toHaveLength(rows);
-      expect(lines.filter((line) => line.includes('E_TIMEOUT'))).toHaveLength(1);
-    },
-    60_000,
-  );
+    it.each([
+      ['one image', 'MOUNT/hung.png --timeout 2', 1],
+      ['a list', '--files-from MOUNT.list --timeout 2', 3],
+      ['a list with the cache of images', '--files-from MOUNT.list --timeout 2 --cache-images', 3],
+    ])(
+      'costs one row of %s',
+      async (_, args, rows) => {
+        const said = await onHungDisk(args, ':');
+        if (said.includes('no FUSE')) return;
+        const lines = said.trimEnd().split('\n');
+        expect(lines.pop()).toBe('exit 1');
+        expect(lines).toHaveLength(rows);
+        expect(lines.filter((line) => line.includes('E_TIMEOUT'))).toHaveLength(1);
+      },
+      60_000,
+    );
 
-  it('does not prevent SIGINT from ending the run', async () => {
-    const said = await onHungDisk('MOUNT/hung.png --timeout 100', 'sleep 3; kill -INT $run');
-    if (!said.includes('no FUSE')) expect(said).toBe('exit 130\n');
-  });
-});
+    it('does not prevent SIGINT from ending the run', async () => {
+      const said = await onHungDisk('MOUNT/hung.png --timeout 100', 'sleep 3; kill -INT $run');
+      if (!said.includes('no FUSE')) expect(said).toBe('exit 130\n');
+    });
+  },
+);

@@ -8,11 +8,11 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../image/server.ts';
 import { rowPath, writeOddNames } from '../inputs/odd-names.ts';
-import { fixture, repository } from '../paths.ts';
+import { fixture } from '../paths.ts';
 import { classifyWhileChanging } from './changing-folder.ts';
 import { cli } from './io.ts';
+import { bin } from './program.ts';
 
-const bin = join(repository, 'bin/clip-classify.js');
 const MODEL = ['-m', fixture('tiny-class'), '-l', 'cat,dog', '-k', '1'];
 const image = fixture('images/rgb.png');
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { fixture, hasShared, repository, shared } from '../paths.ts';
+import { fixture, hasShared, shared } from '../paths.ts';
+import { bin } from './program.ts';
 
-const bin = join(repository, 'bin/clip-classify.js');
 const args = ['-l', 'cat,dog', '-m', fixture('tiny-class')];
 
 /** The built program, in a process of its own (npm test builds before it runs the tests). */

@@ -6,6 +6,10 @@ import { fixture, repository } from '../paths.ts';
 
 /** The built program (npm test builds before it runs the tests). */
 export const bin = join(repository, 'bin/clip-classify.js');
+
+/** Root may read and write everything. Behind this command it has no capabilities and is a user like any other. */
+export const HUMBLE = ['setpriv', '--bounding-set=-all', '--inh-caps=-all'];
+
 export const TINY = ['-l', 'cat,dog', '-m', fixture('tiny-class')];
 
 export interface Ended {

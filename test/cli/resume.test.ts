@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
+import { canMount, onSmallDisk, remount } from './disks.ts';
 import { cli } from './io.ts';
 import { dice, imagesOf, manyImages, start, TINY } from './program.ts';
 
@@ -224,21 +224,10 @@ describe('a failing disk', () => {
   );
 });
 
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!canMount)('a full disk (skipped where no file system may be mounted)', () => {
+describe.skipIf(!canMount)('a full disk (skipped if no file system can be mounted)', () => {
   it('ends with one line, exit code 2 and complete rows; with more space the run continues', async () => {
     const disk = file('disk');
-    await mkdir(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
-    try {
+    await onSmallDisk(disk, 'size=64k', async () => {
       const output = join(disk, 'out.jsonl');
       const full = await resume(output);
       expect([full.code, full.stderr]).toEqual([
@@ -248,11 +237,9 @@ describe.skipIf(!canMount)('a full disk (skipped where no file system may be mou
       const begun = await readFile(output, 'utf8');
       expect(begun.endsWith('\n')).toBe(true);
       expect(imagesOf(begun)).toEqual(images.slice(0, imagesOf(begun).length));
-      execFileSync('mount', ['-o', 'remount,size=8m', disk]);
+      remount(disk, 'size=8m');
       expect((await resume(output)).code).toBe(0);
       expect(imagesOf(await readFile(output, 'utf8'))).toEqual(images);
-    } finally {
-      execFileSync('umount', [disk]);
-    }
+    });
   });
 });

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bin, imagesOf, manyImages, TINY } from './program.ts';
 
-/** The folder of a new cgroup with a limit of processes and threads, or undefined where none can be made. */
+/** The folder of a new cgroup with a limit of processes and threads, or undefined if it cannot be made. */
 const group = (() => {
   for (const root of ['/sys/fs/cgroup/pids', '/sys/fs/cgroup']) {
     const folder = join(root, `clip-classify-${process.pid}`);
@@ -25,7 +25,6 @@ let root: string;
 let images: string[];
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'threads-'));
-  await mkdir(join(root, 'images'));
   images = await manyImages(join(root, 'images'), 40);
 });
 afterAll(async () => {
@@ -33,9 +32,9 @@ afterAll(async () => {
   if (group !== undefined) await rmdir(group);
 });
 
-describe.skipIf(group === undefined)('a limit of threads (skipped where no cgroup can be made)', () => {
+describe.skipIf(group === undefined)('a limit of threads (skipped if no cgroup can be made)', () => {
   it.each([28, 34, 40])(
-    'of %i blames no image: labels, or one line and 2',
+    'of %i gives no image an error row: either all labels, or one line and exit code 2',
     async (limit) => {
       const [max, procs] = [join(group as string, 'pids.max'), join(group as string, 'cgroup.procs')];
       await writeFile(max, String(limit));

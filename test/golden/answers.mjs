@@ -1,7 +1,7 @@
-// Answers the check_*.py next to it with what this package computes (it needs `npm run build`); frames come on standard input.
+// Computes the results of this package for check_crops.py and check_tokens.py, after `npm run build`. Input is standard input.
 //
-//   node answers.mjs tokens <folder> <shape as JSON>   a JSON string a line → its token ids, a JSON array a line
-//   node answers.mjs crops                             {width, height, …preprocessing} a line, then the pixels → the crop's pixels
+//   node answers.mjs tokens <folder> <shape as JSON>   one JSON string per line → its token ids, one JSON array per line
+//   node answers.mjs crops                             per crop a line {width, height, …preprocessing}, then the pixels → the crop's pixels
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 

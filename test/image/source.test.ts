@@ -8,6 +8,7 @@ import { getuid } from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { identityOf, readSource, sourceOfText } from '../../src/image/source.ts';
+import { HUMBLE } from '../cli/program.ts';
 import { fixture } from '../paths.ts';
 
 let folder: string;
@@ -100,10 +101,9 @@ describe('a file', () => {
     const script = `const { readSource, sourceOfText } = await import(process.argv[1]);
       await readSource(sourceOfText(process.argv[2])).catch(({ code, message }) => console.log(code, message));`;
     const source = new URL('../../dist/image/source.js', import.meta.url).href;
-    // Without its capabilities, root is bound by the mode of its own file.
-    const { stdout } = await promisify(execFile)('setpriv', [
-      '--bounding-set=-all',
-      '--inh-caps=-all',
+    const [command = '', ...words] = HUMBLE;
+    const { stdout } = await promisify(execFile)(command, [
+      ...words,
       process.execPath,
       '--input-type=module',
       '-e',

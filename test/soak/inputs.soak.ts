@@ -9,10 +9,10 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifyWhileChanging } from '../cli/changing-folder.ts';
+import { bin } from '../cli/program.ts';
 import { ENTITY, LEAKY } from '../image/leaky-svg.ts';
 import { fixture, repository } from '../paths.ts';
 
-const bin = join(repository, 'bin/clip-classify.js');
 const MODEL = ['-m', fixture('tiny-class'), '-l', 'cat,dog', '-k', '1'];
 const [FOLDERS, FILES] = [200, 1000];
 

@@ -97,6 +97,7 @@ describe(`sort over ${FILES} files, killed ${KILLS} times`, () => {
       const line = ['--from', rows, '--to', target, '--apply', how];
       let killed = 0;
       for (let n = 0; n < KILLS; n++) if ((await sortKilled(line, target, roll() * 600)) === null) killed++;
+      expect(killed).toBeGreaterThan(0);
       const known = new Set(
         [...before].flatMap(([name, facts]) => (name.endsWith('.txt') ? [] : [facts.split(' ')[0]])),
       );

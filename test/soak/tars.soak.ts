@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, stdout } from 'node:process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bin } from '../cli/program.ts';
 import { damagedCopies } from '../inputs/damaged.ts';
-import { fixture, repository } from '../paths.ts';
+import { fixture } from '../paths.ts';
 
 const COPIES = 1_000;
 /** Copies that are tested in a run of their own. */
@@ -23,7 +24,6 @@ afterAll(() => rm(folder, { recursive: true }));
 
 /** Runs the program in its own folder. A run that hangs is killed. */
 async function run(args: readonly string[], cwd: string) {
-  const bin = join(repository, 'bin/clip-classify.js');
   const child = spawn(execPath, [bin, ...args, '-l', 'cat,dog', '-m', fixture('tiny-class')], {
     cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
