@@ -26,13 +26,16 @@ export function partsOf(path: Path): { readonly folder: Path; readonly name: Pat
 export class Companions {
   private readonly listings = new Map<Path, Promise<readonly Path[]>>();
 
-  /** The files next to a picture that move with it, without other pictures. */
+  /**
+   * The files next to a picture that move with it, without other pictures. A file that is found only through another one comes before it:
+   * when a run is killed between the two, the next run still finds the rest.
+   */
   async of(picture: Path): Promise<Path[]> {
     const { folder, name, stem } = partsOf(picture);
     const names = await this.list(folder);
     const own = names.filter((other) => belongs(other, name, stem));
     const ofOwn = names.filter((other) => other !== name && own.some((one) => isNamedAfter(other, one)));
-    return [...new Set([...own, ...ofOwn])].map((other) => within(folder, other));
+    return [...new Set([...ofOwn, ...own])].map((other) => within(folder, other));
   }
 
   private list(folder: Path): Promise<readonly Path[]> {

@@ -131,6 +131,8 @@ describe('sort', () => {
 
   it.each([
     ['takes the companions of companions along', 0],
+    ['completes a group of which only the first companion was moved', 1],
+    ['completes a group of which two companions were moved', 2],
     ['completes a group of which only the companions were moved', 3],
   ])('%s', async (_, moved) => {
     for (const name of ['IMG.jpg', 'IMG.CR2', 'IMG.CR2.xmp', 'IMG.MOV']) await put(name);
