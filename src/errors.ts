@@ -161,6 +161,8 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ELOOP: 'the path has too many symbolic links',
   EIO: 'the device reports a read or write error',
   EBUSY: 'another program is using it',
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'this machine does not have the address',
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was closed by the other side',
   ETIMEDOUT: 'the connection timed out',

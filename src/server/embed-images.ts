@@ -32,7 +32,10 @@ export async function embedImages(
     signal,
   );
   const all = known.map((one) => one ?? (encoded.shift() as Embedded));
-  for (const one of all) metrics.image(one.ok ? 'ok' : one.error.code);
+  for (const one of all) {
+    metrics.image(one.ok ? 'ok' : one.error.code);
+    settings.onImage(one);
+  }
   return all;
 }
 

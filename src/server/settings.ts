@@ -1,4 +1,5 @@
 import type { ClassifierOptions } from '../classifier.ts';
+import type { Embedded } from '../embed/encoder.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { Learned } from '../learn/learned.ts';
 import type { Label } from '../text/labels.ts';
@@ -69,4 +70,6 @@ export interface ServiceSettings {
   readonly defaults?: DefaultLabels;
   readonly heatMaps: HeatMapSettings;
   readonly log: (event: Event) => void;
+  /** Called with the result of each image. */
+  readonly onImage: (result: Embedded) => void;
 }

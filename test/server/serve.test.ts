@@ -194,13 +194,18 @@ describe('the guard', () => {
     expect(await askWith({ authorization: 'Bearer another-token-of-some-length' }, guarded.address)).toBe(401);
     expect(await askWith({ authorization: `Bearer ${TOKEN}` }, guarded.address)).toBe(200);
     expect(await askWith({}, guarded.address, '/v2/health/live')).toBe(200);
+    const init = { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body: await readFile(IMAGE) };
+    expect((await fetch(`${guarded.address}/v1/classify?labels=cat,dog`, init)).status).toBe(200);
     const { code, stderr } = await guarded.stop();
     expect(code).toBe(0);
     const lines = stderr
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.filter(({ event }) => event === 'request').map(({ status }) => status)).toEqual([401, 401, 200, 200]);
+    expect(lines.filter(({ event }) => event === 'request').map(({ status }) => status)).toEqual([
+      401, 401, 200, 200, 200,
+    ]);
+    expect(lines.at(-1)).toMatchObject({ event: 'end', exit_code: 0, ok: 1, failed: 0 });
     expect(stderr).not.toContain('of-some-length');
   });
 
@@ -208,6 +213,15 @@ describe('the guard', () => {
     const { code, stderr } = await cli(['serve', ...MODEL, '--host', '0.0.0.0']);
     expect(code).toBe(2);
     expect(stderr).toContain('--token-file');
+  });
+
+  it('says in words that another program listens at its port', async () => {
+    const port = new URL(service.address).port;
+    const { code, stderr } = await cli(['serve', ...MODEL, '--port', port]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/E_USAGE: cannot listen on [^;]*: another program listens there; choose/u),
+    ]);
   });
 });
 

@@ -19,7 +19,11 @@ export const serveCommand = (io: Io, onExit: (code: number) => void) => {
     .description('answer over HTTP with a model that stays loaded')
     .optionsGroup('Address:')
     .option('--port <n>', 'port; 0 takes a free one', portNumber, 7070)
-    .option('--host <address>', 'address to listen on; another one than 127.0.0.1 needs --token-file', '127.0.0.1')
+    .option(
+      '--host <address>',
+      'address to listen on; any other address than 127.0.0.1 needs --token-file',
+      '127.0.0.1',
+    )
     .addOption(
       new Option(
         '--socket <path>',

@@ -93,6 +93,7 @@ async function settingsOf(options: ServeOptions, io: Io): Promise<ServiceSetting
     ...(hasLabels && { defaults: { labels, ...classifierOptions(options) } }),
     heatMaps: { model: options.model ?? defaultModel(io.env), threads: options.threads, env: io.env },
     log: (event) => log(event, options, io),
+    onImage: (result) => io.report?.count(result),
   };
 }
 
