@@ -54,7 +54,7 @@ async function statusField(pid: number, field: string): Promise<number | undefin
   return kilobytes === undefined ? undefined : Number(kilobytes) / 1000;
 }
 
-/** One side of a comparison, in a process of its own that keeps its model open and works when it is told to. */
+/** One side of a comparison. Its own process keeps the model open and works on request. */
 export class Side {
   private constructor(private readonly child: ChildProcess) {}
 

@@ -50,8 +50,8 @@ async function readPhotographs(folder) {
 }
 
 /**
- * The logits that the command line prints for pictures and labels. Those of several label sets are got in one run: a
- * softmax over some of them is what a run with these alone would print.
+ * The logits that the command line prints for pictures and labels. One run can take the labels of several sets together, because the
+ * softmax over the logits of one set gives the scores of a run with that set alone.
  *
  * @returns per picture a map from label to logit
  */
