@@ -26,10 +26,11 @@ export function planTable(steps: readonly Step[]): string {
   const rows = [...folders]
     .sort(([a], [b]) => Number(a === NO_LABEL) - Number(b === NO_LABEL) || (a < b ? -1 : 1))
     .map(([folder, { files, pictures }]) => [`${oneLine(folder)}/`, countOf(files), examplesOf(pictures)]);
+  const [belong, go] = companions.length === 1 ? ['belongs', 'goes'] : ['belong', 'go'];
   const together =
     companions.length === 0
       ? ''
-      : `${countOf(companions.length)} of these ${companions.length === 1 ? 'belongs' : 'belong'} to a picture and ${companions.length === 1 ? 'goes' : 'go'} with it: ${examplesOf(companions)}\n`;
+      : `${companions.length} of these files ${belong} to a picture and ${go} with it: ${examplesOf(companions)}\n`;
   return columns(rows, 'lrl') + together + keptLines(steps);
 }
 
