@@ -14,7 +14,7 @@ export type Embedded =
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 /** The steps of an image. The watchdog needs them to know which image is the cause of a timeout. */
-export type Stage = 'decoding' | 'prepared' | 'running';
+export type Phase = 'decoding' | 'prepared' | 'running';
 
 /** The number of worker processes. Each has its own copy of the weights. */
 export const PROCESSES = 2;
@@ -28,7 +28,7 @@ export interface ImageEncoder {
    *
    * @throws ClipError if the model cannot be opened or run
    */
-  encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded>;
+  encode(source: ImageSource, options: DecodeOptions, onPhase?: (phase: Phase) => void): Promise<Embedded>;
   /** Returns a function that finds embeddings that are already known. Absent if nothing is cached. */
   recall?(options: DecodeOptions): Promise<Recall | undefined>;
   release(): Promise<void>;

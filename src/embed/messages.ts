@@ -16,8 +16,8 @@ import {
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { Dtype, Provider } from '../model/choices.ts';
-import type { Stage } from './encoder.ts';
-import type { Machine } from './image-tower.ts';
+import type { Phase } from './encoder.ts';
+import type { Execution } from './image-graph.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import type { Workload } from './local.ts';
 
@@ -27,7 +27,7 @@ export const OUT_OF_MEMORY = 71;
 export const OUT_OF_THREADS = 72;
 
 /** What a worker process needs to open the same model. */
-export interface Setup extends Machine, Workload {
+export interface Setup extends Execution, Workload {
   readonly model: string;
   /** The requested precision. */
   readonly dtype?: Dtype;
@@ -62,7 +62,7 @@ export type Reply =
 
 /** A reply about one image. */
 export type JobReply =
-  | { readonly kind: 'stage'; readonly id: number; readonly stage: Stage }
+  | { readonly kind: 'phase'; readonly id: number; readonly phase: Phase }
   | {
       readonly kind: 'embedding';
       readonly id: number;

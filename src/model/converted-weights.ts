@@ -38,15 +38,15 @@ export interface Converted {
  */
 export async function convertedWeights(
   checkpoint: Checkpoint,
-  tower: 'image' | 'text',
+  encoder: 'image' | 'text',
   storage: Storage,
   env?: Env,
   onCacheTrouble?: (error: unknown) => void,
 ): Promise<Converted> {
-  const plan = planConversion(checkpoint, tower, storage);
+  const plan = planConversion(checkpoint, encoder, storage);
   try {
     const folder = await weightsFolderOf(checkpoint, env);
-    const path = join(folder, `${tower}-${storage}.safetensors`);
+    const path = join(folder, `${encoder}-${storage}.safetensors`);
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const kept = await keep(plan, path, checkpoint.file, env).catch((error: unknown) => {
         if (tries === MOST_TRIES - 1 || !isEmptied(error)) throw error;

@@ -8,7 +8,7 @@ const HEAD = 'visual.head';
 /** Of the first block of each stage (Tan & Le 2019, table 1). */
 const STRIDES = [1, 2, 2, 2, 1, 2, 1] as const;
 
-/** An EfficientNet-Lite under timm's names with its classifier, and the head over both. @returns the tower and D */
+/** An EfficientNet-Lite under timm's names with its classifier, and the head over both. @returns the tower config and D */
 export function efficientNetLite(
   expect: Expectation,
   root: ConfigReader,

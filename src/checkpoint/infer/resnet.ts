@@ -7,7 +7,7 @@ const POOL = `${MODEL}.attnpool`;
 /** A head of the attention pooling is as wide in all of OpenAI's models. */
 const HEAD_WIDTH = 64;
 
-/** CLIP's ResNet under OpenAI's names. @returns the tower and D */
+/** CLIP's ResNet under OpenAI's names. @returns the tower config and D */
 export function modifiedResNet(
   expect: Expectation,
   root: ConfigReader,
