@@ -1,10 +1,10 @@
 import { usableMemory } from '../disk/machine.ts';
 import { formatSize } from '../disk/size.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, runErrorOf } from '../errors.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
 import { memoryFor } from './keeping.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
-import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
+import type { Opening, Reply, Setup } from './messages.ts';
 import { type TimeLimits, Watchdog } from './watchdog.ts';
 
 /** After more deaths, a worker process will never finish. */

@@ -1,4 +1,4 @@
-import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
+import { ImageError, type ImageErrorCode, ModelError, runErrorOf, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/choices.ts';
@@ -6,7 +6,7 @@ import { l2Normalize } from '../tensor.ts';
 import { diedOften, lacksThreads, tookMemory } from './apart.ts';
 import type { Embedded, ImageEncoder, Phase } from './encoder.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
-import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
+import { imageErrorOf, type JobReply, type Reply, type Setup } from './messages.ts';
 import { type Neighbour, Quiet } from './quiet.ts';
 import { type TimeLimits, Watchdog } from './watchdog.ts';
 

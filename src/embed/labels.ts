@@ -1,7 +1,7 @@
 import { LabelsError } from '../errors.ts';
 import { meanOfGroups, stack, type UnitRows } from '../tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { createBreath } from './breath.ts';
+import { createBreath } from './encoder.ts';
 import type { PromptEncoder } from './text-graph.ts';
 
 /** The prompts of each label: one or more texts. */

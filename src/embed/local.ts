@@ -7,8 +7,8 @@ import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
 import type { Embedded, ImageEncoder, Phase } from './encoder.ts';
+import { Lock } from './held.ts';
 import { type ImageGraph, type Preparing, preparePixels } from './image-graph.ts';
-import { Lock } from './lock.ts';
 
 /** Limits of the work in parallel. */
 export interface Workload {

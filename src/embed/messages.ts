@@ -1,18 +1,4 @@
-import {
-  CacheError,
-  ChecksumError,
-  ClipError,
-  HubError,
-  ImageError,
-  type ImageErrorCode,
-  LabelsError,
-  ModelError,
-  messageOf,
-  OfflineError,
-  OutputError,
-  ProviderError,
-  UsageError,
-} from '../errors.ts';
+import { ClipError, ImageError, type ImageErrorCode, messageOf, type PlainError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { Dtype, Provider } from '../model/choices.ts';
@@ -71,13 +57,6 @@ export type JobReply =
     }
   | { readonly kind: 'bad image'; readonly id: number; readonly error: PlainError };
 
-/** An error as it is sent between processes. */
-export interface PlainError {
-  readonly code: string;
-  readonly fact: string;
-  readonly nextStep: string;
-}
-
 export function toPlain(error: unknown): PlainError {
   if (error instanceof ClipError) return { code: error.code, fact: error.fact, nextStep: error.nextStep };
   return {
@@ -89,19 +68,4 @@ export function toPlain(error: unknown): PlainError {
 
 export function imageErrorOf({ code, fact, nextStep }: PlainError): ImageError {
   return new ImageError(code as ImageErrorCode, fact, nextStep);
-}
-
-const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
-  E_USAGE: UsageError,
-  E_LABELS: LabelsError,
-  E_HUB: HubError,
-  E_OFFLINE: OfflineError,
-  E_OUTPUT: OutputError,
-  E_PROVIDER: ProviderError,
-  E_CHECKSUM: ChecksumError,
-  E_CACHE: CacheError,
-};
-
-export function runErrorOf({ code, fact, nextStep }: PlainError): ClipError {
-  return new (RUN_ERRORS[code] ?? ModelError)(fact, nextStep);
 }

@@ -3,7 +3,7 @@ import { runTextGraph } from '../model/encoder.ts';
 import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
-import { createBreath } from './breath.ts';
+import { createBreath } from './encoder.ts';
 import type { Execution } from './image-graph.ts';
 
 /** The most prompts of one inference. The prompts of a batch have the same length, so that no padding is computed. */

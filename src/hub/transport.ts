@@ -1,7 +1,7 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
 import type { Fetch } from '../network/proxy.ts';
-import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { HubSettings, HubToken } from '../network/settings.ts';
+import { REDIRECTS, redirectTarget } from '../network/url.ts';
 import { Transient, type Waiting } from './retry.ts';
 import { statusError } from './status.ts';
 

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { isAbsent } from '../../disk/error-code.ts';
+import { isAbsent } from '../../disk/exists.ts';
 import { openInput } from '../../disk/input.ts';
 import { ImageError, messageOf } from '../../errors.ts';
 import { tooLarge } from '../../image/file.ts';
