@@ -13,7 +13,7 @@ const [SMALL_BYTES, MOST_SMALL] = [8_000_000, 16];
 /** The most entries of one block of a segment. */
 const BLOCK = 1024;
 /** How long entries wait for others, because a segment of many small blocks is slow to open. */
-const GATHER_MS = 200;
+const GATHER_MS = 100;
 /** The most entries that wait for a slow disk. More entries are not stored. */
 const MOST_WAITING = 65_536;
 
