@@ -3,9 +3,8 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import { cannotSort, removeIfEmpty } from './apply.ts';
-import { type Entry, Manifest, manifestPath } from './manifest.ts';
+import { type Entry, lockTarget, Manifest, manifestPath } from './manifest.ts';
 import { compareAt } from './same-file.ts';
-import { lockTarget } from './target-lock.ts';
 import { move, settleTransfer, temporaryName } from './transfer.ts';
 
 /** A file that could not be moved back, and the reason. */
