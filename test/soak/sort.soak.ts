@@ -8,9 +8,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { manifestPath } from '../../src/sorting/manifest.ts';
 import { bin, dice, pause } from '../cli/program.ts';
 
-const FILES = 10_000;
-/** The runs that are killed: of a move, which can lose a picture, and of the others. */
-const [KILLS, OTHER_KILLS] = [30, 10];
+/** A move can lose a picture, so it has more files and more runs that are killed than a copy or a link. */
+const MOVE = { files: 10_000, kills: 30 };
+const OTHERS = { files: 2_000, kills: 10 };
 const UNDO_KILLS = 5;
 const BUDGET = 1_200_000;
 
@@ -43,11 +43,11 @@ async function snapshot(root: string): Promise<Map<string, string>> {
   return found;
 }
 
-/** 10,000 pictures of few bytes, each of its own content and time; some are hard links, and one is a symbolic link. */
-async function fill(folder: string): Promise<{ photos: string; rows: string }> {
+/** Pictures of few bytes, each of its own content and time. One has a second hard link, and one has a symbolic link. */
+async function fill(folder: string, files: number): Promise<{ photos: string; rows: string }> {
   const photos = join(folder, 'photos');
   const lines: string[] = [];
-  for (let n = 0; n < FILES; n++) {
+  for (let n = 0; n < files; n++) {
     const name = join(photos, `${n % 50}`, `${n}.jpg`);
     if (n < 50) await mkdir(join(photos, `${n}`), { recursive: true });
     await writeFile(name, `picture ${n} `.repeat(1 + (n % 40)));
@@ -81,7 +81,7 @@ async function sortKilled(args: readonly string[], target: string, delay: number
 
 const isOtherDevice = async (a: string, b: string) => (await stat(a)).dev !== (await stat(b)).dev;
 
-describe(`sort over ${FILES} files, killed at random moments`, () => {
+describe('sort, killed at random moments', () => {
   it.each([
     { how: '--move', at: tmpdir(), where: 'the same file system' },
     { how: '--move', at: '/dev/shm', where: 'another file system (tmpfs)' },
@@ -93,12 +93,12 @@ describe(`sort over ${FILES} files, killed at random moments`, () => {
   ])(
     '$how to $where: nothing lost, nothing doubled, and undo puts everything back',
     async ({ how, at, where }) => {
-      const kills = how === '--move' ? KILLS : OTHER_KILLS;
-      const { photos, rows } = await fill(await newFolder(tmpdir()));
+      const { files, kills } = how === '--move' ? MOVE : OTHERS;
+      const { photos, rows } = await fill(await newFolder(tmpdir()), files);
       const target = join(await newFolder(at), 'sorted');
       if (at !== tmpdir()) expect(await isOtherDevice(photos, at)).toBe(true);
       const before = await snapshot(photos);
-      const roll = dice(FILES + how.length);
+      const roll = dice(files + how.length);
       const line = ['--from', rows, '--to', target, '--apply', how];
       let killed = 0;
       for (let n = 0; n < kills; n++) if ((await sortKilled(line, target, roll() * 600)) === null) killed++;
@@ -113,12 +113,17 @@ describe(`sort over ${FILES} files, killed at random moments`, () => {
       expect({ lost }).toEqual({ lost: [] });
       expect(await sort(line)).toBe(0);
       const sorted = [...(await snapshot(target)).keys()].filter((name) => name.endsWith('.jpg'));
-      expect(sorted.length).toBe(FILES);
+      expect(sorted.length).toBe(files);
       let undosKilled = 0;
       for (let n = 0; n < UNDO_KILLS; n++)
         if ((await sortKilled(['--undo', target], target, roll() * 600)) === null) undosKilled++;
       expect(await sort(['--undo', target])).toBe(0);
-      expect([...(await snapshot(photos))].sort()).toEqual([...before].sort());
+      // A picture that went to another file system and came back is a new file: it no longer shares its hard link.
+      const hasNewFiles = how === '--move' && at !== tmpdir();
+      const expected = [...before].map(([name, facts]) =>
+        hasNewFiles ? [name, facts.replace(/ 2$/u, ' 1')] : [name, facts],
+      );
+      expect([...(await snapshot(photos))].sort()).toEqual(expected.sort());
       expect(await readdir(target)).toEqual([]);
       process.stderr.write(
         `${how} to ${where}: ${killed} of ${kills} runs and ${undosKilled} of ${UNDO_KILLS} undos were killed before their end; ${before.size} files as before\n`,
