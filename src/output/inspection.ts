@@ -9,9 +9,9 @@ type Inspectable = ModelDescription | CardDescription;
 
 /** A description of a model for people: the stages of its encoders or the inputs and outputs of its graphs, and its preprocessing. */
 export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
-  const { size, fit, resizeTo, filter } = preprocessing;
+  const { size, fit, resizeTo, longestEdge, filter } = preprocessing;
   const images = {
-    crop: `short side to ${resizeTo}, centre crop`,
+    crop: `short side to ${resizeTo}${longestEdge === undefined ? '' : `, long side to ${longestEdge} at most`}, centre crop`,
     squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
     pad: `long side to ${resizeTo}, padded with black`,
     none: 'not resized, centre crop',

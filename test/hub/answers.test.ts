@@ -1,4 +1,7 @@
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CachedRepo } from '../../src/hub/cache.ts';
@@ -223,6 +226,19 @@ describe('a mirror', () => {
     );
     expect(said).toMatch(/E_HUB: cannot reach 127\.0\.0\.1:1: /);
   });
+});
+
+it('names NODE_EXTRA_CA_CERTS if the certificate of the endpoint is not trusted, and tries once', async () => {
+  const pem = await readFile(fixture('self-signed.pem'));
+  const server = createServer({ key: pem, cert: pem }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  let connections = 0;
+  server.on('connection', () => connections++);
+  const said = await failure({ HF_ENDPOINT: `https://127.0.0.1:${port}` });
+  server.close();
+  expect(said).toMatch(/E_HUB: cannot reach 127\.0\.0\.1:\d+: DEPTH_ZERO_SELF_SIGNED_CERT; .*set NODE_EXTRA_CA_CERTS/);
+  expect(connections).toBe(1);
 });
 
 describe("the Hub's cache without links", () => {
