@@ -202,6 +202,18 @@ describe('a mirror', () => {
     expect(pin.files['config.json']?.size).toBe(tiny.files.get('config.json')?.length);
   });
 
+  it('is asked in place of the Hub, with HF_ENDPOINT', async () => {
+    const second = await startHub({ [REPO]: tiny });
+    try {
+      const { pin } = await pull({ HF_ENDPOINT: `${second.endpoint}/` });
+      expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
+      expect(second.seen.length).toBeGreaterThan(tiny.files.size);
+      expect(hub.seen).toEqual([]);
+    } finally {
+      await second.close();
+    }
+  });
+
   it('redirects every request to the Hub, which does not get the token of the mirror', async () => {
     const mirror = await startMirror(hub);
     try {

@@ -152,6 +152,22 @@ describe('models pull', () => {
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-16')).code).toBe(0);
   });
 
+  it('uses the next source of a card if the first refuses its files, and says so', async () => {
+    const [first, listed] = await atCard('ViT-B/16', tiny);
+    hub.repositories.set(first, listed);
+    hub.repositories.set('Xenova/clip-vit-base-patch16', tiny);
+    hub.fault = ({ url }) =>
+      url.startsWith(`/${first}/resolve/`)
+        ? { kind: 'status', status: 403, headers: { 'x-error-message': 'Access to this resource is disabled.' } }
+        : undefined;
+    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/16', '--json');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/warning: .*Access to this resource is disabled.*; trying Xenova\/clip-vit-base-patch16/),
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-16', repo: 'Xenova/clip-vit-base-patch16' });
+  });
+
   it('refuses a large file that differs from a confirmed checksum of the card, before it is downloaded', async () => {
     hub.repositories.set(...(await atCard('ViT-L/14', tiny)));
     const { code, stderr } = await run('models', 'pull', 'ViT-L/14');

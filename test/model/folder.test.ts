@@ -63,3 +63,11 @@ describe('an image processor', () => {
     },
   );
 });
+
+it('a ViT whose pooler has another activation than tanh is refused by name', async () => {
+  await rm(folder, { recursive: true });
+  await cp(fixture('peers/vit-bert'), folder, { recursive: true });
+  const config = await read('config.json');
+  await write('config.json', { ...config, vision_config: { ...config.vision_config, pooler_act: 'relu' } });
+  await expect(describeFolder()).rejects.toThrow(/pooler_act in vision_config .* is "relu"; supported values: tanh/);
+});
