@@ -16,7 +16,8 @@ export function inspection({ contents, preprocessing, scoring }: Inspectable): s
     pad: `long side to ${resizeTo}, padded with black`,
     none: 'not resized, centre crop',
   }[fit];
-  const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
+  const unknown = contents.kind === 'onnx' ? 'not in the model files' : 'in the weights'; // of a card without downloaded weights
+  const scale = scoring === undefined ? unknown : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   const precision = contents.kind === 'onnx' ? `precision: ${contents.readyMade.dtype}\n` : '';
   return `${towers(contents)}\n${precision}images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
