@@ -9,7 +9,16 @@ import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
 import { PATIENCE } from '../../src/hub/retry.ts';
 import { fixture } from '../paths.ts';
 import { hasty, newHome, treeOf } from './cache.ts';
-import { blobName, type LoopbackHub, repositoryOf, type Seen, sha256, startHub, startMirror } from './server.ts';
+import {
+  blobName,
+  type Fault,
+  type LoopbackHub,
+  repositoryOf,
+  type Seen,
+  sha256,
+  startHub,
+  startMirror,
+} from './server.ts';
 
 /**
  * The answers of huggingface.co, its CDN and its mirrors, from public records of November 2026
@@ -171,6 +180,20 @@ describe('the CDN', () => {
     expect(new Set(asked.map(({ url }) => url)).size).toBe(2);
     expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
   });
+});
+
+it('a compressed answer to a request for the rest of a file: the file starts again from its first byte', async () => {
+  const answers: Fault[] = [
+    { kind: 'short', bytes: weights.length >> 1 },
+    { kind: 'gzip', length: true },
+  ];
+  hub.fault = ({ server }) => (server === 'cdn' ? answers.shift() : undefined);
+  const { pin } = await pull();
+  expect(hub.seen.filter(({ server }) => server === 'cdn').map(({ range }) => range !== undefined)).toEqual([
+    false,
+    true,
+  ]);
+  expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
 });
 
 describe('a mirror', () => {
