@@ -1,5 +1,5 @@
 import { otherScheme, shortAddress } from '../../disk/address.ts';
-import { withoutCredentials } from '../../network/credentials.ts';
+import { withoutCredentials } from '../../network/url.ts';
 import type { Path } from '../path.ts';
 
 const WEB = /^https?:\/\//iu;

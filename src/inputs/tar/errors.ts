@@ -1,4 +1,4 @@
-import { isAbsent } from '../../disk/error-code.ts';
+import { isAbsent } from '../../disk/exists.ts';
 import { ImageError, messageOf } from '../../errors.ts';
 import { bytesOfPath, type Path } from '../path.ts';
 import { STDIN } from '../stdin.ts';

@@ -6,7 +6,7 @@ import { openInput } from '../../disk/input.ts';
 import { ImageError } from '../../errors.ts';
 import { tooLarge } from '../../image/file.ts';
 import type { ImageSource, Membership } from '../../image/source.ts';
-import { withoutCredentials } from '../../network/credentials.ts';
+import { withoutCredentials } from '../../network/url.ts';
 import { isImageName } from '../kinds.ts';
 import type { LeftOut } from '../left-out.ts';
 import { openable, type Path } from '../path.ts';
