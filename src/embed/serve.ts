@@ -2,21 +2,14 @@ import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/describe.ts';
 import type { ModelDescription } from '../model/description.ts';
+import { once } from '../once.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageTower } from './image-tower.ts';
-import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
+import { encodeLabels, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
-import {
-  type Opening,
-  OUT_OF_MEMORY,
-  OUT_OF_THREADS,
-  type Reply,
-  type Request,
-  type Setup,
-  toPlain,
-} from './messages.ts';
+import { OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request, type Setup, type Task, toPlain } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { withTextTower } from './text-tower.ts';
+import { openTextTower, withTextTower } from './text-tower.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -39,7 +32,7 @@ function hasMemory(): boolean {
   }
 }
 
-/** Encodes images for the parent process: the first request names the model, the others are images. */
+/** Encodes images or labels for the parent process. The first request names the model. */
 export function serveImages(channel: Channel): void {
   decodeHeicInThisProcess();
   let encoder: Promise<ImageEncoder> | undefined;
@@ -50,12 +43,19 @@ export function serveImages(channel: Channel): void {
   const post = (reply: Reply) => {
     if (outbox.push(reply) === 1) setImmediate(flush);
   };
+  const texts = labelEncoder(() => {
+    post({ kind: 'alive' });
+    flush(); // inference blocks this process
+  });
   const answer = async (request: Request) => {
     if (request.kind === 'open') {
       encoder = openEncoder(request.setup);
       return post({ kind: 'open', provider: await (await encoder).provider() });
     }
-    if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, post, flush) });
+    if (request.kind === 'labels') {
+      const rows = await encodeLabels(await texts(request), request.prompts, (part) => post({ kind: 'labels', part }));
+      return post({ kind: 'rows', rows });
+    }
     if (request.kind === 'scale') {
       const { threads } = request.setup;
       return post({
@@ -88,21 +88,25 @@ export function serveImages(channel: Channel): void {
   });
 }
 
-async function labelRows(
-  { setup, prompts }: Extract<Opening, { kind: 'labels' }>,
-  post: (reply: Reply) => void,
-  flush: () => void,
-): Promise<LabelRows> {
-  const described = await describe(setup);
-  const texts: TextEncoder = {
-    tokenizer: described.tokenizer,
-    withTextTower: (use, count) =>
-      withTextTower(described, setup, use, count, () => {
-        post({ kind: 'alive' });
-        flush(); // inference blocks this process
-      }),
+/** Encodes labels. A text graph that is kept stays open for the labels that follow. */
+function labelEncoder(onRun: () => void): (task: Extract<Task, { kind: 'labels' }>) => Promise<TextEncoder> {
+  let kept: Promise<TextEncoder> | undefined;
+  return ({ setup, keep }) => {
+    if (!keep) return textsOf(setup, (model) => (use, count) => withTextTower(model, setup, use, count, onRun));
+    kept ??= textsOf(setup, (model) => {
+      const tower = once(() => openTextTower(model, setup, false, onRun));
+      return async (use) => use((await tower()).encode);
+    });
+    return kept;
   };
-  return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
+}
+
+async function textsOf(
+  setup: Setup,
+  opener: (model: ModelDescription) => TextEncoder['withTextTower'],
+): Promise<TextEncoder> {
+  const described = await describe(setup);
+  return { tokenizer: described.tokenizer, withTextTower: opener(described) };
 }
 
 async function openEncoder({ batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {

@@ -12,22 +12,29 @@ const TEXT_BATCH = 32;
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
+type Texts = Pick<ModelDescription, 'preprocessing' | 'towers'>;
+type TextMachine = Pick<Machine, 'threads' | 'provider' | 'device'>;
+
+/** The text graph, open. */
+export interface TextTower {
+  readonly encode: PromptEncoder;
+  release(): Promise<void>;
+}
+
 /**
- * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
+ * Opens the text graph.
  *
- * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
+ * @param once whether it will run once: it then opens faster and runs slower
  * @param onRun called before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
-export async function withTextTower<T>(
-  { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
-  machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
-  use: (encode: PromptEncoder) => Promise<T>,
-  prompts = Number.POSITIVE_INFINITY,
+export async function openTextTower(
+  { preprocessing, towers }: Texts,
+  machine: TextMachine,
+  once: boolean,
   onRun: () => void = () => {},
-): Promise<T> {
+): Promise<TextTower> {
   const { graph, wiring } = (await towers()).text;
-  const once = prompts <= TEXT_BATCH;
   const { opened } = await openOnProvider(machine.provider, (provider) =>
     openSession(graph, { ...machine, provider, once }),
   );
@@ -40,11 +47,29 @@ export async function withTextTower<T>(
       return opened.run(feeds, outputs);
     },
   };
+  return {
+    encode: async (prompts) => l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+    release: () => opened.release(),
+  };
+}
+
+/**
+ * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
+ *
+ * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
+ * @throws as {@link openTextTower}
+ */
+export async function withTextTower<T>(
+  model: Texts,
+  machine: TextMachine,
+  use: (encode: PromptEncoder) => Promise<T>,
+  prompts = Number.POSITIVE_INFINITY,
+  onRun?: () => void,
+): Promise<T> {
+  const tower = await openTextTower(model, machine, prompts <= TEXT_BATCH, onRun);
   try {
-    return await use(async (prompts) =>
-      l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
-    );
+    return await use(tower.encode);
   } finally {
-    await session.release();
+    await tower.release();
   }
 }

@@ -135,6 +135,22 @@ describe('under load', () => {
     expect(workers(service)).not.toContain(victim);
   });
 
+  it('answers new labels after the process that encodes labels is killed', async () => {
+    const ask = async (labels: string) =>
+      (
+        await fetch(`${service.address}/v1/classify?labels=${labels}`, {
+          method: 'POST',
+          body: image,
+          headers: { 'content-type': 'image/png' },
+        })
+      ).status;
+    const images = workers(service);
+    expect(await ask('first,second')).toBe(200);
+    const texts = workers(service).filter((pid) => !images.includes(pid));
+    for (const pid of texts) process.kill(pid, 'SIGKILL');
+    expect(await ask('third,fourth')).toBe(200);
+  });
+
   it('loses no accepted request to SIGTERM', async () => {
     const local = await serve(['--port', '0', '-l', 'cat,dog', '--log', 'json']);
     const clients = Array.from({ length: 200 }, async () => {
