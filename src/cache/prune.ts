@@ -1,5 +1,5 @@
-import { cacheLimit } from '../disk/cache-limit.ts';
 import type { Env } from '../disk/environment.ts';
+import { cacheLimit } from '../disk/size.ts';
 import { type CacheItem, cacheItems } from './inventory.ts';
 
 /** What is not deleted. */

@@ -2,7 +2,7 @@ import crypto, { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { row, type UnitRows, unitRows } from '../tensor.ts';
 import { DIGEST, digestOf, encodeHeader, openPlain, readExactly, readHeader, uint32 } from './segment-header.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { dropOldSegments } from './bound.ts';
 import { type Entry, SegmentReader, type Stored } from './segment.ts';
 import { isFinished, isSegment } from './segment-files.ts';

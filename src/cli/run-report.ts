@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
-import type { JsonLog } from '../output/json-log.ts';
+import type { JsonLog } from '../output/json.ts';
 import { writeOutput } from '../output/open-output.ts';
 import { type Counts, refusePicture, refuseToOverwrite } from '../output/result-output.ts';
 

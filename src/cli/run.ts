@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
-import { JsonLog } from '../output/json-log.ts';
+import { JsonLog } from '../output/json.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
 import { configureHelp, fitted, helpWidth } from './help/layout.ts';

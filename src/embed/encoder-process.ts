@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../disk/environment.ts';
+import { limitedMemoryFlags } from '../disk/machine.ts';
 import { messageOf } from '../errors.ts';
-import { limitedMemoryFlags } from '../image/memory-flags.ts';
 import { watchMemory } from './memory.ts';
 import { type Opening, OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request } from './messages.ts';
 

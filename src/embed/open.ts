@@ -3,12 +3,12 @@ import type { ProviderChoice } from '../model/choices.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
 import type { LabelProcess } from './apart.ts';
 import type { ImageEncoder } from './encoder.ts';
-import { openImageTower } from './image-tower.ts';
+import { openImageGraph } from './image-graph.ts';
 import { keepingOf, processesFor, textsKeptFor } from './keeping.ts';
 import { encodeLabels, type LabelEncoder, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import { chooseScoring, measureLogitScale, type ScoringOptions } from './scoring.ts';
-import { withTextTower } from './text-tower.ts';
+import { withTextGraph } from './text-graph.ts';
 
 export interface EncoderOptions extends DescribeOptions, ScoringOptions {
   /** Threads of inference. With `isolate`, two worker processes share them. @default all cores that this process may use */
@@ -67,8 +67,8 @@ export interface Encoders {
  */
 export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {
   const { threads = usableCores(), provider = 'auto', device = 0, dtype, batch = 8, isolate = false } = options;
-  const machine = { threads, provider, device, once: options.few ?? false };
-  const setup = { ...machine, model: name, ...(dtype && { dtype }), batch, decoders: DECODERS };
+  const execution = { threads, provider, device, once: options.few ?? false };
+  const setup = { ...execution, model: name, ...(dtype && { dtype }), batch, decoders: DECODERS };
   const keeping = isolate ? await keepingOf(model, options) : undefined;
   const isForeign = model.contents.kind === 'onnx';
   const scoring = await chooseScoring(model, options, async () =>
@@ -80,10 +80,10 @@ export async function openEncoders(model: ModelDescription, name: string, option
   const images =
     keeping && (isolate === true || isForeign)
       ? (await import('./parallel.ts')).encodeInProcesses(setup, keeping, processes)
-      : encodeInProcess(model, () => openImageTower(model, machine), setup);
+      : encodeInProcess(model, () => openImageGraph(model, execution), setup);
   const texts: TextEncoder = {
     tokenizer: model.tokenizer,
-    withTextTower: (use, prompts) => withTextTower(model, machine, use, prompts),
+    withTextGraph: (use, prompts) => withTextGraph(model, execution, use, prompts),
   };
   const areMany = isolate === true && options.manyLabels === true;
   const keptMs = areMany && keeping ? textsKeptFor(keeping, processes) : 0;
@@ -94,13 +94,12 @@ export async function openEncoders(model: ModelDescription, name: string, option
     worker ??= import('./apart.ts').then(({ LabelProcess }) => new LabelProcess(setup, keeping, keptMs));
     return (await worker).encodeLabels(prompts, onPart);
   };
-  const releaseLabels = async () => (await worker)?.release();
   return {
     scoring,
     images,
     ahead: processes * BATCHES_AHEAD * Math.max(batch, DECODERS),
     texts,
     labels,
-    releaseLabels,
+    releaseLabels: async () => (await worker)?.release(),
   };
 }

@@ -4,12 +4,12 @@ import { describeModel } from '../model/describe.ts';
 import type { ModelDescription } from '../model/description.ts';
 import { once } from '../once.ts';
 import type { ImageEncoder } from './encoder.ts';
-import { openImageTower } from './image-tower.ts';
+import { openImageGraph } from './image-graph.ts';
 import { encodeLabels, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import { OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request, type Setup, type Task, toPlain } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { openTextTower, withTextTower } from './text-tower.ts';
+import { openTextGraph, withTextGraph } from './text-graph.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -43,7 +43,7 @@ export function serveImages(channel: Channel): void {
   const post = (reply: Reply) => {
     if (outbox.push(reply) === 1) setImmediate(flush);
   };
-  const texts = labelEncoder(() => {
+  const encoderOf = textEncoders(() => {
     post({ kind: 'alive' });
     flush(); // inference blocks this process
   });
@@ -53,7 +53,8 @@ export function serveImages(channel: Channel): void {
       return post({ kind: 'open', provider: await (await encoder).provider() });
     }
     if (request.kind === 'labels') {
-      const rows = await encodeLabels(await texts(request), request.prompts, (part) => post({ kind: 'labels', part }));
+      const encoder = await encoderOf(request);
+      const rows = await encodeLabels(encoder, request.prompts, (part) => post({ kind: 'labels', part }));
       return post({ kind: 'rows', rows });
     }
     if (request.kind === 'scale') {
@@ -64,9 +65,9 @@ export function serveImages(channel: Channel): void {
       });
     }
     const { id, source, options } = request;
-    const result = await (await encoder)?.encode(source, options, (stage) => {
-      post({ kind: 'stage', id, stage });
-      if (stage === 'running') flush(); // inference blocks this process, so earlier replies must be sent first
+    const result = await (await encoder)?.encode(source, options, (phase) => {
+      post({ kind: 'phase', id, phase });
+      if (phase === 'running') flush(); // inference blocks this process, so earlier replies must be sent first
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
@@ -88,30 +89,30 @@ export function serveImages(channel: Channel): void {
   });
 }
 
-/** Encodes labels. A text graph that is kept stays open for the labels that follow. */
-function labelEncoder(onRun: () => void): (task: Extract<Task, { kind: 'labels' }>) => Promise<TextEncoder> {
+/** Makes text encoders. If the text graph is kept, there is one, which stays open for later labels. */
+function textEncoders(onRun: () => void): (task: Extract<Task, { kind: 'labels' }>) => Promise<TextEncoder> {
   let kept: Promise<TextEncoder> | undefined;
   return ({ setup, keep }) => {
-    if (!keep) return textsOf(setup, (model) => (use, count) => withTextTower(model, setup, use, count, onRun));
-    kept ??= textsOf(setup, (model) => {
-      const tower = once(() => openTextTower(model, setup, false, onRun));
-      return async (use) => use((await tower()).encode);
+    if (!keep) return textEncoder(setup, (model) => (use, count) => withTextGraph(model, setup, use, count, onRun));
+    kept ??= textEncoder(setup, (model) => {
+      const open = once(() => openTextGraph(model, setup, false, onRun));
+      return async (use) => use((await open()).encode);
     });
     return kept;
   };
 }
 
-async function textsOf(
+async function textEncoder(
   setup: Setup,
-  opener: (model: ModelDescription) => TextEncoder['withTextTower'],
+  opener: (model: ModelDescription) => TextEncoder['withTextGraph'],
 ): Promise<TextEncoder> {
   const described = await describe(setup);
-  return { tokenizer: described.tokenizer, withTextTower: opener(described) };
+  return { tokenizer: described.tokenizer, withTextGraph: opener(described) };
 }
 
-async function openEncoder({ batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {
-  const described = await describe(machine);
-  return encodeInProcess(described, () => openImageTower(described, machine), { batch, decoders });
+async function openEncoder({ batch, decoders, ...execution }: Setup): Promise<ImageEncoder> {
+  const described = await describe(execution);
+  return encodeInProcess(described, () => openImageGraph(described, execution), { batch, decoders });
 }
 
 function describe({ model, dtype }: Pick<Setup, 'model' | 'dtype'>): Promise<ModelDescription> {

@@ -1,9 +1,9 @@
-import { LabelsError, UsageError } from '../errors.ts';
+import { LabelsError, runErrorOf, UsageError } from '../errors.ts';
 import { EncoderProcess } from './encoder-process.ts';
 import { diedOften, lacksThreads, stuck, tookMemory } from './failures.ts';
+import { Lock } from './held.ts';
 import type { Keeping } from './keeping.ts';
-import { Lock } from './lock.ts';
-import { type Reply, runErrorOf, type Task } from './messages.ts';
+import type { Reply, Task } from './messages.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** After more deaths, a worker process will never finish its task. */

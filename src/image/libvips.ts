@@ -224,3 +224,25 @@ function toRgb(data: Buffer, width: number, height: number, channels: number, na
 export function decoderVersions(): string {
   return `sharp ${sharp().versions.sharp}, libvips ${sharp().versions.vips}`;
 }
+
+/**
+ * A small copy of a decoded image: a WebP of a few kilobytes.
+ *
+ * @param side the longest side in pixels; a smaller image is not enlarged
+ */
+export function thumbnail({ width, height, data }: RgbImage, side: number): Promise<Uint8Array> {
+  return sharp()(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 75 })
+    .toBuffer();
+}
+
+/** Metadata blocks inside a picture; absent if it has none, or cannot be read. */
+export async function packetsIn(
+  path: string | Uint8Array,
+): Promise<{ readonly xmp?: Uint8Array; readonly iptc?: Uint8Array }> {
+  const { xmp, iptc } = await sharp()(path)
+    .metadata()
+    .catch(() => ({ xmp: undefined, iptc: undefined }));
+  return { ...(xmp && { xmp }), ...(iptc && { iptc }) };
+}

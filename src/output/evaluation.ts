@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { oneLine } from '../errors.ts';
 import type { Evaluation } from '../evaluate.ts';
-import { type Interval, wilson } from '../intervals.ts';
+import { type Interval, wilson } from '../evaluate.ts';
 import type { Comparison, Prediction } from '../predictions.ts';
 import { errorText } from './flags.ts';
 import { escapeControls, pathField } from './json.ts';

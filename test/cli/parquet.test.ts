@@ -184,6 +184,19 @@ describe('--output-dir', () => {
     expect(other.stderr).toContain('was written with different labels');
   });
 
+  it('writes a file without rows, and a warning, for a tar without pictures', async () => {
+    await writeFile(here('caption.txt'), 'a cat');
+    execFileSync('tar', ['-cf', here('texts.tar'), '-C', folder, 'caption.txt']);
+    const run = async () => cli([here('texts.tar'), ...TINY, '--output-dir', here('none')]);
+    const first = await run();
+    expect(first.code).toBe(0);
+    expect(first.stderr).toContain(`${here('texts.tar')} contains no pictures (1 member)`);
+    expect(await rowsOf('none/texts.parquet')).toEqual([]);
+    const marker = JSON.parse(await readFile(here('none/texts.parquet.done.json'), 'utf8'));
+    expect(marker).toMatchObject({ ok: 0, failed: 0 });
+    expect(written((await run()).stderr)).toEqual([0, 1]);
+  });
+
   it('writes a file for every n images, and names the files of each shard differently', async () => {
     const run = async (...more: string[]) =>
       cli([here('photos'), ...TINY, '--output-dir', here('rows'), '--rows-per-file', '3', '-f', 'jsonl', ...more]);

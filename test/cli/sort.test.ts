@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import {
   chmod,
   copyFile,
+  cp,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -23,6 +25,7 @@ import { basename, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { requireRoom } from '../../src/sorting/apply.ts';
+import { manifestPath } from '../../src/sorting/manifest.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 import { bin } from './program.ts';
@@ -224,6 +227,19 @@ describe('sort', () => {
       stderr: expect.stringContaining('4 put back'),
     });
     expect(await snapshot(photos)).toEqual(before);
+    expect(await readdir(target)).toEqual([]);
+  });
+
+  it('removes the second name that a killed undo left beside a file', async () => {
+    await put('a.jpg');
+    const before = await snapshot(photos);
+    await cli(['sort', '--from', await rowsFile({ 'a.jpg': 'cat' }), '--to', target, '--apply', '--move']);
+    const id = Number(/"id":(\d+)/u.exec(await readFile(manifestPath(target), 'utf8'))?.[1]);
+    // To another file system, an undo copies the file, gives the copy its name, and then removes the temporary name.
+    await cp(join(target, 'cat/a.jpg'), join(photos, 'a.jpg'), { preserveTimestamps: true });
+    await link(join(photos, 'a.jpg'), join(photos, `.clip-classify-${id}.tmp`));
+    expect((await cli(['sort', '--undo', target, '--quiet'])).code).toBe(0);
+    expect(Object.keys(await snapshot(photos))).toEqual(Object.keys(before));
     expect(await readdir(target)).toEqual([]);
   });
 

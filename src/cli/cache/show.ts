@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { type CacheItem, cacheItems } from '../../cache/inventory.ts';
 import { sizeOf } from '../../cache/prune.ts';
-import { cacheLimit } from '../../disk/cache-limit.ts';
 import { cacheFolder } from '../../disk/environment.ts';
-import { formatSize } from '../../disk/size.ts';
+import { cacheLimit, formatSize } from '../../disk/size.ts';
 import { columns } from '../../output/columns.ts';
 import type { Io } from '../io.ts';
 import { print } from '../models/print.ts';

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
+import { throwCannotWrite } from '../../disk/whole-file.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { doneBefore, markDone, unmark } from '../../output/parts/done-marker.ts';
 import type { Counts } from '../../output/result-output.ts';
 import type { ResultSink } from '../../output/result-sink.ts';
 import type { RunSettings } from '../../output/run-settings.ts';
-import { throwCannotWrite } from '../../output/sink.ts';
 import { writeResults } from '../image-run.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';

@@ -1,6 +1,6 @@
 import { createClassifier, type ImageResult } from '../../classifier.ts';
 import { type ImageErrorCode, messageOf, oneLine, UsageError } from '../../errors.ts';
-import { packetsIn } from '../../image/packets.ts';
+import { packetsIn } from '../../image/libvips.ts';
 import { type ImageSource, identityOf, sourceOfIdentity } from '../../image/source.ts';
 import { filePathOf, openable, type Path } from '../../inputs/path.ts';
 import { isPassedBytes } from '../../inputs/stdin.ts';

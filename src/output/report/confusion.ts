@@ -1,8 +1,7 @@
 import { axisX, axisY, cell, text } from '@observablehq/plot';
 import type { Evaluation } from '../../evaluate.ts';
 import { confusedPairs, NO_LABEL, percent, unclearPairs } from '../evaluation.ts';
-import { draw } from './draw.ts';
-import { type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
+import { draw, type Part, scrolling, shortLabel, table, twoWidths } from './figure.ts';
 import type { Markup } from './markup.ts';
 
 /** The most classes of a drawn matrix. A larger one could not be read. */

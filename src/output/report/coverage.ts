@@ -1,8 +1,7 @@
 import { axisX, axisY, dot, line, ruleY } from '@observablehq/plot';
 import type { CoveragePoint } from '../../predictions.ts';
 import { percent } from '../evaluation.ts';
-import { draw } from './draw.ts';
-import { legend, type Part, share, table, twoWidths } from './figure.ts';
+import { draw, legend, type Part, share, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
 
 /** Precision and coverage for each threshold. */

@@ -1,5 +1,4 @@
-import type { Evaluation } from '../../evaluate.ts';
-import type { Interval } from '../../intervals.ts';
+import type { Evaluation, Interval } from '../../evaluate.ts';
 import {
   type ComparedRun,
   chanceOf,

@@ -1,10 +1,10 @@
 import type { ModelDescription } from '../model/description.ts';
-import { encodeTexts } from '../model/encoder.ts';
+import { runTextGraph } from '../model/encoder.ts';
 import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
-import { createBreath } from './breath.ts';
-import type { Machine } from './image-tower.ts';
+import { createBreath } from './encoder.ts';
+import type { Execution } from './image-graph.ts';
 
 /** The most prompts of one inference. The prompts of a batch have the same length, so that no padding is computed. */
 const TEXT_BATCH = 32;
@@ -12,14 +12,14 @@ const TEXT_BATCH = 32;
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
-type Texts = Pick<ModelDescription, 'preprocessing' | 'towers'>;
-type TextMachine = Pick<Machine, 'threads' | 'provider' | 'device'>;
-
-/** The text graph, open. */
-export interface TextTower {
+/** An open text graph. */
+export interface TextGraph {
   readonly encode: PromptEncoder;
   release(): Promise<void>;
 }
+
+type TextModel = Pick<ModelDescription, 'preprocessing' | 'graphs'>;
+type TextExecution = Pick<Execution, 'threads' | 'provider' | 'device'>;
 
 /**
  * Opens the text graph.
@@ -28,15 +28,15 @@ export interface TextTower {
  * @param onRun called before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
-export async function openTextTower(
-  { preprocessing, towers }: Texts,
-  machine: TextMachine,
+export async function openTextGraph(
+  { preprocessing, graphs }: TextModel,
+  execution: TextExecution,
   once: boolean,
   onRun: () => void = () => {},
-): Promise<TextTower> {
-  const { graph, wiring } = (await towers()).text;
-  const { opened } = await openOnProvider(machine.provider, (provider) =>
-    openSession(graph, { ...machine, provider, once }),
+): Promise<TextGraph> {
+  const { graph, wiring } = (await graphs()).text;
+  const { opened } = await openOnProvider(execution.provider, (provider) =>
+    openSession(graph, { ...execution, provider, once }),
   );
   const breathe = createBreath();
   const session: Session = {
@@ -48,7 +48,8 @@ export async function openTextTower(
     },
   };
   return {
-    encode: async (prompts) => l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+    encode: async (prompts) =>
+      l2Normalize(await runTextGraph(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
     release: () => opened.release(),
   };
 }
@@ -57,19 +58,19 @@ export async function openTextTower(
  * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
  *
  * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
- * @throws as {@link openTextTower}
+ * @throws as {@link openTextGraph}
  */
-export async function withTextTower<T>(
-  model: Texts,
-  machine: TextMachine,
+export async function withTextGraph<T>(
+  model: TextModel,
+  execution: TextExecution,
   use: (encode: PromptEncoder) => Promise<T>,
   prompts = Number.POSITIVE_INFINITY,
   onRun?: () => void,
 ): Promise<T> {
-  const tower = await openTextTower(model, machine, prompts <= TEXT_BATCH, onRun);
+  const { encode, release } = await openTextGraph(model, execution, prompts <= TEXT_BATCH, onRun);
   try {
-    return await use(tower.encode);
+    return await use(encode);
   } finally {
-    await tower.release();
+    await release();
   }
 }
