@@ -39,10 +39,10 @@ const LOW_MASK = (1 << LOW_BITS) - 1;
 const PAIR_BYTES = 24;
 
 /**
- * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
+ * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
  * that keeps its length changes nothing. Like Pillow 13, it takes the rows first if the height shrinks by more than twice as
- * many pixels as the width (#9549). Until version 12 Pillow did so never, or for very narrow pictures only.
+ * many pixels as the width (#9549).
  *
  * The arithmetic is SIMD in WebAssembly. The picture goes through it in strips: the columns of a strip, then what its
  * lines add to the output rows; so memory depends on the output and on the length of a line, not on the picture.

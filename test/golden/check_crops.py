@@ -3,7 +3,7 @@
 
     npm run build && venv/bin/pip install pillow==11.3.0 numpy && venv/bin/python test/golden/check_crops.py [count] [seed]
 
-Pillow 12 and later takes the rows first for some pictures, which moves levels; this package does what Pillow did before.
+Like Pillow 13, this package takes the rows first for some pictures; earlier versions of Pillow differ there by some levels.
 """
 
 import json
