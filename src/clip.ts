@@ -38,7 +38,7 @@ export interface LoadOptions extends EncoderOptions {
 }
 
 /** A CLIP, ready to run. Its graphs are opened when they are first needed. */
-export interface Clip extends Omit<ModelDescription, 'scoring' | 'towers'>, Scoring {
+export interface Clip extends Omit<ModelDescription, 'scoring' | 'graphs'>, Scoring {
   /** The sha256 of everything that its embeddings depend on. Hashes the weights if their checksum is not known yet. */
   digest(): Promise<string>;
   /** The provider that runs the model. Opens the image graph. */
@@ -112,7 +112,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
     encodeTokens: async (prompts) => {
       const odd = prompts.findIndex((ids) => !Array.isArray(ids) || !ids.every(Number.isInteger));
       if (odd >= 0) throw new UsageError(`prompt ${odd + 1} is not an array of token ids`, 'pass texts to encodeTexts');
-      return encoders.texts.withTextTower((encode) => encode(prompts), prompts.length);
+      return encoders.texts.withTextGraph((encode) => encode(prompts), prompts.length);
     },
     encodeLabels,
     release,

@@ -122,6 +122,29 @@ export class ImageError extends ClipError {
   }
 }
 
+/** An error in the form in which it is sent between processes. */
+export interface PlainError {
+  readonly code: string;
+  readonly fact: string;
+  readonly nextStep: string;
+}
+
+const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
+  E_USAGE: UsageError,
+  E_LABELS: LabelsError,
+  E_HUB: HubError,
+  E_OFFLINE: OfflineError,
+  E_OUTPUT: OutputError,
+  E_PROVIDER: ProviderError,
+  E_CHECKSUM: ChecksumError,
+  E_CACHE: CacheError,
+};
+
+/** The error that another process has sent, if it is not about one image. */
+export function runErrorOf({ code, fact, nextStep }: PlainError): ClipError {
+  return new (RUN_ERRORS[code] ?? ModelError)(fact, nextStep);
+}
+
 /** Characters that control a terminal: control characters, and Unicode's bidirectional controls. */
 const OBEYED = /[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 

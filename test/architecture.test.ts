@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/classes.ts', 'src/sorting/'],
   ['src/rules.ts'],
   ['src/learn/'],
-  ['src/evaluate.ts', 'src/calibrate.ts', 'src/intervals.ts', 'src/predictions.ts'],
+  ['src/evaluate.ts', 'src/calibrate.ts', 'src/predictions.ts'],
   ['src/ranking.ts', 'src/levels.ts'],
   ['src/clip.ts'],
   ['src/cache/'],
@@ -33,7 +33,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const ROOMS: Readonly<Record<string, RegExp>> = {
   commander: /^src\/cli\//,
   '@bomb.sh/tab': /^src\/cli\/completion\/command\.ts$/,
-  sharp: /^src\/image\/(libvips|thumbnail|overlay)\.ts$/,
+  sharp: /^src\/image\/(libvips|overlay)\.ts$/,
   'onnxruntime-node': /^src\/model\/session\.ts$/,
   '@huggingface/tokenizers': /^src\/text\/tokenizer\.ts$/,
   'p-retry': /^src\/hub\/retry\.ts$/,
@@ -51,12 +51,12 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // for the environment as the library's default, for the platform, and for the pid in the names of temporary files
   'node:process':
-    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|owner|holder|cache-files)|hub\/partial-file|image\/(spool|memory-flags))\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|size|machine|owner|holder|cache-files|whole-file)|hub\/partial-file|image\/spool)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,
   '@observablehq/plot': /^src\/output\/report\//,
-  linkedom: /^src\/output\/report\/draw\.ts$/,
+  linkedom: /^src\/output\/report\/figure\.ts$/,
   'ipaddr.js': /^src\/network\/address\.ts$/,
   undici: /^src\/(network\/(proxy|connection)|image\/download)\.ts$/,
 };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClassifier } from '../src/classifier.ts';
 import { type Clip, loadModel } from '../src/clip.ts';
-import { openImageTower } from '../src/embed/image-tower.ts';
+import { openImageGraph } from '../src/embed/image-graph.ts';
 import { describeModel } from '../src/model/describe.ts';
 import { row } from '../src/tensor.ts';
 import golden from './golden/models.json' with { type: 'json' };
@@ -139,10 +139,10 @@ describe.skipIf(!hasShared)('reference checkpoints (../shared; skipped where it 
           return Math.sin(n * (0.05 * x + 0.031 * y + c));
         }),
       );
-      const tower = await openImageTower(await describeModel(folder), { threads: 1, provider: 'cpu', device: 0 });
-      const images = await tower.encode(pixels);
-      await expect(tower.encode([new Float32Array(10)])).rejects.toMatchObject({ code: 'E_USAGE' });
-      await tower.release();
+      const graph = await openImageGraph(await describeModel(folder), { threads: 1, provider: 'cpu', device: 0 });
+      const images = await graph.encode(pixels);
+      await expect(graph.encode([new Float32Array(10)])).rejects.toMatchObject({ code: 'E_USAGE' });
+      await graph.release();
       const texts = await clip.encodeTokens(expected.input_ids);
       for (let n = 0; n < 3; n++) {
         expect(largestGap(row(images, n), unit(expected.image_embeds[n]))).toBeLessThan(TOLERANCE);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { wilson } from '../src/intervals.ts';
+import { wilson } from '../src/evaluate.ts';
 import golden from './golden/intervals.json' with { type: 'json' };
 
 // The same formula in doubles; the last digits depend on the order of the operations.

@@ -7,10 +7,10 @@ import { inferArchitecture } from '../src/checkpoint/infer.ts';
 import { type Checkpoint, readCheckpoint } from '../src/checkpoint/safetensors.ts';
 import { createClassifier, type ImageResult } from '../src/classifier.ts';
 import { type LoadOptions, loadModel } from '../src/clip.ts';
-import { clipImageTower, clipTextTower } from '../src/onnx/clip.ts';
+import { clipImageGraph, clipTextGraph } from '../src/onnx/clip.ts';
+import { buildGraph } from '../src/onnx/encoders.ts';
 import { GraphBuilder, type GraphPort } from '../src/onnx/graph.ts';
 import { readPorts } from '../src/onnx/ports.ts';
-import { buildGraph } from '../src/onnx/towers.ts';
 import { fixture } from './paths.ts';
 
 /** The weights of tiny-class in the graphs of every common exporter. The scores must equal those of the checkpoint. */
@@ -104,7 +104,7 @@ function imageGraph(input: GraphPort, output: GraphPort): Uint8Array {
   const g = builder();
   const pixels = input.type === 'U8' ? normalizeInside(g, input.name) : input.name;
   const raw = g.node('Identity', [pixels]);
-  clipImageTower(g, image, raw, output.name);
+  clipImageGraph(g, image, raw, output.name);
   return g.finish([input], [output]);
 }
 
@@ -121,14 +121,14 @@ function normalizeInside(g: GraphBuilder, bytes: string): string {
 
 function textGraph(input: GraphPort, output: GraphPort, ...unused: GraphPort[]): Uint8Array {
   const g = builder();
-  clipTextTower(g, text, input.name, output.name);
+  clipTextGraph(g, text, input.name, output.name);
   return g.finish([input, ...unused], [output]);
 }
 
 function jointGraph(): Uint8Array {
   const g = builder();
-  clipImageTower(g, image, 'pixel_values', 'image_embeds');
-  clipTextTower(g, text, 'input_ids', 'text_embeds');
+  clipImageGraph(g, image, 'pixel_values', 'image_embeds');
+  clipTextGraph(g, text, 'input_ids', 'text_embeds');
   const unit = (x: string) => g.node('LpNormalization', [x], { axis: { int: 1 }, p: { int: 2 } });
   const cosines = g.node('Gemm', [unit('image_embeds'), unit('text_embeds')], { transB: { int: 1 } });
   g.node('Mul', [cosines, g.node('Exp', [g.weight('logit_scale')])], {}, 'logits_per_image');

@@ -29,7 +29,7 @@ export async function randomVitB32(cache: string, small: string): Promise<string
   try {
     const { embedding, image, text } = VIT_B_32;
     const end = text.vocabulary - 1;
-    const tower = (width: number, layers: number, heads: number) => ({
+    const config = (width: number, layers: number, heads: number) => ({
       hidden_size: width,
       intermediate_size: 4 * width,
       num_hidden_layers: layers,
@@ -44,7 +44,7 @@ export async function randomVitB32(cache: string, small: string): Promise<string
       projection_dim: embedding,
       text_config: {
         model_type: 'clip_text_model',
-        ...tower(text.width, text.layers, text.heads),
+        ...config(text.width, text.layers, text.heads),
         max_position_embeddings: text.context,
         vocab_size: text.vocabulary,
         bos_token_id: end - 1,
@@ -52,7 +52,7 @@ export async function randomVitB32(cache: string, small: string): Promise<string
       },
       vision_config: {
         model_type: 'clip_vision_model',
-        ...tower(image.width, image.layers, image.heads),
+        ...config(image.width, image.layers, image.heads),
         image_size: image.size,
         patch_size: image.patch,
       },

@@ -3,7 +3,7 @@ import { InlineGraph } from './inline-graph.ts';
 import { VIT_B_32 } from './tensors.ts';
 
 /** A transformer's own numbers. */
-interface Tower {
+interface TransformerConfig {
   readonly width: number;
   readonly heads: number;
   readonly layers: number;
@@ -21,8 +21,8 @@ export function writeJointModel(path: string): Promise<void> {
       if (isMatrix) await g.weight(name, [inputs, out], transpose(values, out, inputs));
       else await g.weight(name, shape, values);
     }
-    const image = unitRows(g, imageTower(g), 'image_embeds');
-    const text = unitRows(g, textTower(g), 'text_embeds');
+    const image = unitRows(g, imageGraph(g), 'image_embeds');
+    const text = unitRows(g, textGraph(g), 'text_embeds');
     const scale = g.node('Exp', ['logit_scale']);
     const scaled = g.node('Mul', [g.node('MatMul', [text, g.node('Transpose', [image], { perm: [1, 0] })]), scale]);
     const mask = g.node('ReduceSum', [g.node('Cast', ['attention_mask'], { to: 1 })], { keepdims: 0 });
@@ -46,7 +46,7 @@ export function writeJointModel(path: string): Promise<void> {
   });
 }
 
-function imageTower(g: InlineGraph): string {
+function imageGraph(g: InlineGraph): string {
   const { width, patch, layers } = VIT_B_32.image;
   const model = 'vision_model';
   let x = g.node('Conv', ['pixel_values', `${model}.embeddings.patch_embedding.weight`], {
@@ -64,7 +64,7 @@ function imageTower(g: InlineGraph): string {
   return g.node('MatMul', [layerNorm(g, `${model}.post_layernorm`, x, 1), 'visual_projection.weight']);
 }
 
-function textTower(g: InlineGraph): string {
+function textGraph(g: InlineGraph): string {
   const { layers } = VIT_B_32.text;
   const model = 'text_model';
   const length = g.node('Gather', [g.node('Shape', ['input_ids']), g.ints(1)]);
@@ -79,17 +79,23 @@ function textTower(g: InlineGraph): string {
   return g.node('MatMul', [g.node('GatherND', [x, end], { batch_dims: 1 }), 'text_projection.weight']);
 }
 
-function block(g: InlineGraph, layer: string, x: string, tower: Tower, mask?: string): string {
+function block(g: InlineGraph, layer: string, x: string, config: TransformerConfig, mask?: string): string {
   const attended = g.node('Add', [
     x,
-    attention(g, `${layer}.self_attn`, layerNorm(g, `${layer}.layer_norm1`, x), tower, mask),
+    attention(g, `${layer}.self_attn`, layerNorm(g, `${layer}.layer_norm1`, x), config, mask),
   ]);
   const hidden = linear(g, `${layer}.mlp.fc1`, layerNorm(g, `${layer}.layer_norm2`, attended));
   const gate = g.node('Sigmoid', [g.node('Mul', [hidden, g.float(1.702)])]);
   return g.node('Add', [attended, linear(g, `${layer}.mlp.fc2`, g.node('Mul', [hidden, gate]))]);
 }
 
-function attention(g: InlineGraph, name: string, x: string, { width, heads }: Tower, mask?: string): string {
+function attention(
+  g: InlineGraph,
+  name: string,
+  x: string,
+  { width, heads }: TransformerConfig,
+  mask?: string,
+): string {
   const split = (rows: string, perm: readonly number[]) =>
     g.node('Transpose', [g.node('Reshape', [rows, g.ints(0, -1, heads, width / heads)])], { perm });
   const query = g.node('Mul', [linear(g, `${name}.q_proj`, x), g.float((width / heads) ** -0.5)]);

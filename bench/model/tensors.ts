@@ -38,8 +38,8 @@ export function clipTensors(): RandomTensor[] {
   ];
 }
 
-function blocks(tower: string, width: number, layers: number): RandomTensor[] {
-  return Array.from({ length: layers }, (_, n) => `${tower}.encoder.layers.${n}`).flatMap((layer) => [
+function blocks(encoder: string, width: number, layers: number): RandomTensor[] {
+  return Array.from({ length: layers }, (_, n) => `${encoder}.encoder.layers.${n}`).flatMap((layer) => [
     ...norm(`${layer}.layer_norm1`, width),
     ...['q_proj', 'k_proj', 'v_proj', 'out_proj'].flatMap((name) =>
       layerOf(`${layer}.self_attn.${name}`, width, width),

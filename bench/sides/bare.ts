@@ -14,8 +14,8 @@ export interface BareSetup {
 
 /** Nothing but `session.run` of the graph that this package writes, on pixels that are there: the least that can be paid. */
 serveSide(async ({ folder, images, batch, threads, dtype = 'fp32' }: BareSetup) => {
-  const { towers } = await (await describing()).describeModel(folder, { dtype });
-  const { graph: source } = (await towers()).image;
+  const { graphs } = await (await describing()).describeModel(folder, { dtype });
+  const { graph: source } = (await graphs()).image;
   const graph = typeof source === 'function' ? await source('cpu') : source;
   if ('path' in graph || !('folder' in graph.weights)) throw new Error(`${folder} is not a checkpoint`);
   const session = await ort.InferenceSession.create(graph.bytes, {

@@ -87,7 +87,7 @@ def main():
             print(measuring.line(probe, measured(probe, scale), background))
     if 'export' in args.stages:
         model = Starter(materials.tokenizer.get_vocab_size(), head)
-        model.visual.trunk, model.text = materials.trunk, materials.tower
+        model.visual.trunk, model.text = materials.trunk, materials.encoder
         torch.nn.init.constant_(model.logit_scale, torch.tensor(scale).log().item())
         write_held_out(args.data, HERE / 'recipe' / 'held-out.json')
         files.write(args.out, model, materials.tokenizer, {'recipe': 'models/starter/train.py', 'torch': torch.__version__})

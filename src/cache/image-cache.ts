@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Embedded, ImageEncoder, Recall, Stage } from '../embed/encoder.ts';
+import type { Embedded, ImageEncoder, Phase, Recall } from '../embed/encoder.ts';
 import { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { SmallFileReader } from '../image/small-file.ts';
@@ -34,13 +34,13 @@ export class CachedImages implements ImageEncoder {
   private encodes = false;
   private lastProvider: Provider | undefined;
 
-  /** @param patience seconds that reading a file may take, if it may be on a disk that does not answer */
+  /** @param readingSeconds seconds that reading a file may take, if it may be on a disk that does not answer */
   constructor(
     private readonly encoder: ImageEncoder,
     private readonly cache: EmbeddingCache,
-    private readonly patience?: number,
+    private readonly readingSeconds?: number,
   ) {
-    this.reading = pLimit(patience === undefined ? READERS : WARY_READERS);
+    this.reading = pLimit(readingSeconds === undefined ? READERS : WARY_READERS);
   }
 
   /** The provider of the images, or the one that encoded them if all come from disk. */
@@ -48,17 +48,17 @@ export class CachedImages implements ImageEncoder {
     return this.encodes ? this.encoder.provider() : (this.lastProvider ?? this.encoder.provider());
   }
 
-  async encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded> {
+  async encode(source: ImageSource, options: DecodeOptions, onPhase?: (phase: Phase) => void): Promise<Embedded> {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const identity = identityOf(source);
-    const inTime = <T>(work: Promise<T>) => within(this.patience, identity.image, work);
+    const inTime = <T>(work: Promise<T>) => within(this.readingSeconds, identity.image, work);
     try {
       const stamp = await this.reading(async () => inTime(Promise.resolve(stampOf(source, options))));
       const known = stamp && this.lookUp(store, stamp, options);
       if (known) return { ok: true, ...identity, embedding: known };
       const small =
-        this.patience === undefined && source.kind === 'file' ? this.smallFiles.read(source.path) : undefined;
+        this.readingSeconds === undefined && source.kind === 'file' ? this.smallFiles.read(source.path) : undefined;
       const { key, bytes } = small
         ? { key: keyOf(small, options), bytes: small }
         : await this.reading(() => inTime(read(source, options)));
@@ -72,7 +72,7 @@ export class CachedImages implements ImageEncoder {
       const given: ImageSource = bytes
         ? { kind: 'bytes', name: source.name, bytes: small ? Uint8Array.from(small) : bytes }
         : source;
-      const result = { ...(await this.encoder.encode(given, options, onStage)), ...identity };
+      const result = { ...(await this.encoder.encode(given, options, onPhase)), ...identity };
       if (result.ok && store !== undefined && (bytes ?? (await isStill(key, source, options)))) {
         const provider = PROVIDERS.indexOf(await this.encoder.provider());
         store.put({ key, embedding: result.embedding, notes: [options.maxPixels, provider] });
@@ -87,7 +87,7 @@ export class CachedImages implements ImageEncoder {
 
   /** Absent for files on a disk that may not answer, because this thread would wait for the disk. */
   async recall(options: DecodeOptions): Promise<Recall | undefined> {
-    if (this.patience !== undefined) return undefined;
+    if (this.readingSeconds !== undefined) return undefined;
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const stampOfFile = stamper(options);

@@ -1,5 +1,5 @@
 import { makeFolder } from '../disk/cache-files.ts';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { type Entry, SegmentWriter } from './segment.ts';
 
 /** A segment has at most 1/16 of the limit of the cache, so that deleting one does not empty the cache, and at most 1 GB. */

@@ -86,7 +86,7 @@ export interface ConvNext extends ImageGrid {
   readonly projection: 'linear' | 'mlp';
 }
 
-export type ImageTower = VisionTransformer | EfficientNetLite | ModifiedResNet | ConvNext;
+export type ImageTowerConfig = VisionTransformer | EfficientNetLite | ModifiedResNet | ConvNext;
 
 /** How the tokens of a prompt become one vector. */
 export type TextPooling =
@@ -133,12 +133,12 @@ export interface Bert extends Transformer, TextInput {
   readonly projections: 0 | 1 | 2;
 }
 
-export type TextTower = TextTransformer | Bert;
+export type TextTowerConfig = TextTransformer | Bert;
 
 /** Every hyper-parameter of a model. */
 export interface Architecture {
-  readonly image: ImageTower;
-  readonly text: TextTower;
+  readonly image: ImageTowerConfig;
+  readonly text: TextTowerConfig;
   /** D, the width of the space that images and texts share. */
   readonly embedding: number;
   /** How cosines become scores: CLIP's softmax over labels, or SigLIP's sigmoid for each label. */

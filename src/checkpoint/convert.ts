@@ -24,7 +24,7 @@ export interface Conversion {
   convert(write: (bytes: Uint8Array, offset: number) => Promise<void>): Promise<void>;
 }
 
-const TOWERS = {
+const ENCODERS = {
   image: /^(vision_model|visual|visual_projection)\./u,
   text: /^(text_model|text_projection)\./u,
 } as const;
@@ -42,12 +42,12 @@ const PRODUCTS = /\.encoder\.layers\.[1-9]\d*\..*(q_proj|k_proj|v_proj|out_proj|
  */
 export function storageOf(
   checkpoint: Checkpoint,
-  tower: keyof typeof TOWERS,
+  encoder: keyof typeof ENCODERS,
   dtype: Storage | 'fp32',
 ): Storage | undefined {
-  if (dtype === 'fp32' || (dtype === 'int8' && tower === 'text')) return undefined;
+  if (dtype === 'fp32' || (dtype === 'int8' && encoder === 'text')) return undefined;
   const isNew = (entry: TensorEntry) => partsOf(entry, dtype).some(({ kind }) => kind === 'half' || kind === 'steps');
-  return towerTensors(checkpoint, tower).some(isNew) ? dtype : undefined;
+  return encoderTensors(checkpoint, encoder).some(isNew) ? dtype : undefined;
 }
 
 /** Bytes that are copied or converted at once. */
@@ -60,8 +60,8 @@ interface Part extends Omit<TensorEntry, 'offset'> {
 }
 
 /** Plans the conversion of an encoder: `int8` with {@link quantizeMatrix}, `fp16` for tensors with two dimensions. */
-export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWERS, storage: Storage): Conversion {
-  const sources = towerTensors(checkpoint, tower);
+export function planConversion(checkpoint: Checkpoint, encoder: keyof typeof ENCODERS, storage: Storage): Conversion {
+  const sources = encoderTensors(checkpoint, encoder);
   // The widest elements come first, so that each is aligned to its size.
   const parts = sources.flatMap((entry) => partsOf(entry, storage)).sort((a, b) => width(b) - width(a));
   let end = 0;
@@ -108,8 +108,8 @@ export function planConversion(checkpoint: Checkpoint, tower: keyof typeof TOWER
   };
 }
 
-function towerTensors(checkpoint: Checkpoint, tower: keyof typeof TOWERS): TensorEntry[] {
-  return [...checkpoint.tensors.values()].filter(({ name }) => TOWERS[tower].test(name));
+function encoderTensors(checkpoint: Checkpoint, encoder: keyof typeof ENCODERS): TensorEntry[] {
+  return [...checkpoint.tensors.values()].filter(({ name }) => ENCODERS[encoder].test(name));
 }
 
 function partsOf(source: TensorEntry, storage: Storage): Part[] {

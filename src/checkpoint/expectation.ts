@@ -56,6 +56,12 @@ export class Expectation {
     for (const part of ['running_mean', 'running_var']) this.shape(`${name}.${part}`, [width]);
   }
 
+  /** A convolution without a bias, and its batch normalisation. */
+  normedConvolution(name: string, norm: string, shape: readonly [number, number, number, number]): void {
+    this.shape(`${name}.weight`, shape);
+    this.batchNorm(norm, shape[0]);
+  }
+
   attention(name: string, width: number, bias = true): void {
     for (const part of ['q_proj', 'k_proj', 'v_proj']) {
       this.shape(`${name}.${part}.weight`, [width, width]);

@@ -1,4 +1,4 @@
-import type { Architecture, ImageTower, TextTower } from './architecture.ts';
+import type { Architecture, ImageTowerConfig, TextTowerConfig } from './architecture.ts';
 import { ConfigReader } from './config.ts';
 import { Expectation } from './expectation.ts';
 import { bert } from './infer/bert.ts';
@@ -21,23 +21,23 @@ import type { Checkpoint } from './safetensors.ts';
 export function inferArchitecture(checkpoint: Checkpoint, config: unknown): Architecture {
   const root = new ConfigReader(config, 'config.json', checkpoint.folder);
   const expect = new Expectation(checkpoint);
-  const { image, embedding } = imageTower(expect, root);
-  const text = textTower(expect, root, embedding);
+  const { image, embedding } = imageTowerConfig(expect, root);
+  const text = textTowerConfig(expect, root, embedding);
   expect.nothingElse();
   return { image, text, embedding, loss: checkpoint.has('logit_bias') ? 'sigmoid' : 'softmax' };
 }
 
-function imageTower(
+function imageTowerConfig(
   expect: Expectation,
   root: ConfigReader,
-): { readonly image: ImageTower; readonly embedding: number } {
+): { readonly image: ImageTowerConfig; readonly embedding: number } {
   if (expect.has('visual.trunk.conv_stem.weight')) return efficientNetLite(expect, root);
   if (expect.has('visual.trunk.stages.0.blocks.0.gamma')) return convNext(expect, root);
   if (expect.has('visual.attnpool.q_proj.weight')) return modifiedResNet(expect, root);
   return visionTransformer(expect, root);
 }
 
-function textTower(expect: Expectation, root: ConfigReader, embedding: number): TextTower {
+function textTowerConfig(expect: Expectation, root: ConfigReader, embedding: number): TextTowerConfig {
   if (expect.has('text_model.embeddings.norm.weight')) return bert(expect, root, embedding);
   return textTransformer(expect, root, embedding);
 }

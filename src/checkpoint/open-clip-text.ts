@@ -19,10 +19,10 @@ const POOLERS: ReadonlyMap<unknown, string> = new Map([
 /** open_clip's tokenizers cut prompts here, whatever the text model takes. */
 const DEFAULT_CONTEXT = 77;
 
-/** A text tower of open_clip and its tokenizer, in the terms of Hugging Face's text_config. */
-export function textTowerTerms(text: Fields, quickGelu: boolean, folder: string): Fields {
-  const tower = typeof text['hf_model_name'] === 'string' ? bertTerms(text, folder) : textTerms(text, quickGelu);
-  return { ...tower, ...tokenizerTerms(text, folder) };
+/** A text encoder of open_clip and its tokenizer, in the terms of Hugging Face's text_config. */
+export function textEncoderTerms(text: Fields, quickGelu: boolean, folder: string): Fields {
+  const encoder = typeof text['hf_model_name'] === 'string' ? bertTerms(text, folder) : textTerms(text, quickGelu);
+  return { ...encoder, ...tokenizerTerms(text, folder) };
 }
 
 /** open_clip's own text transformer. */

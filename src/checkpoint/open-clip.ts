@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import { blockTerms, type Fields, section } from './open-clip-fields.ts';
-import { textTowerTerms } from './open-clip-text.ts';
+import { textEncoderTerms } from './open-clip-text.ts';
 
 /** open_clip's config in the terms of Hugging Face's configs. */
 export interface OpenClipTerms {
@@ -27,7 +27,7 @@ const TIMM_HEADS: readonly (readonly [part: string, heads: number])[] = [
   ['vit_giantopt_', 16],
 ];
 
-/** Image towers of timm that are run. */
+/** Image encoders of timm that are run. */
 const TIMM_MODELS =
   /^(vit_(base|large|so400m|giantopt)_\w+_siglip_\d+|convnext_(atto|femto|pico|nano|tiny|small|base|large|xlarge|xxlarge))$/u;
 
@@ -46,7 +46,7 @@ export function fromOpenClipConfig(root: Fields, folder: string): OpenClipTerms 
       projection_dim: model['embed_dim'],
       vision_config:
         typeof vision['timm_model_name'] === 'string' ? timmTerms(vision, folder) : vitTerms(vision, quickGelu, folder),
-      text_config: textTowerTerms(text, quickGelu, folder),
+      text_config: textEncoderTerms(text, quickGelu, folder),
     },
     preprocessor: preprocessorOfOpenClip(section(root, 'preprocess_cfg', folder), sideOf(vision['image_size']), folder),
   };

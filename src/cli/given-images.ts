@@ -1,7 +1,7 @@
 import type { ImageSource } from '../image/source.ts';
 import { LeftOut } from '../inputs/left-out.ts';
 import type { Path } from '../inputs/path.ts';
-import { isTarName } from '../inputs/tar/images.ts';
+import { isTarName } from '../inputs/tar/address.ts';
 import { countImages, exactPaths, imagePaths, peek } from './inputs.ts';
 import { type Io, unlessInterrupted } from './io.ts';
 import { say } from './messages.ts';

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { JsonLog } from '../output/json-log.ts';
+import type { JsonLog } from '../output/json.ts';
 import type { RunReport } from './run-report.ts';
 
 /** The streams, environment and signals of the program. `bin` passes those of the process, and tests pass their own. */

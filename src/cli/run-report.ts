@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { packageVersion } from '../disk/package-version.ts';
 import { UsageError } from '../errors.ts';
-import type { JsonLog } from '../output/json-log.ts';
+import type { JsonLog } from '../output/json.ts';
 import { writeOutput } from '../output/open-output.ts';
 import { type Counts, refusePicture, refuseToOverwrite } from '../output/result-output.ts';
 
@@ -122,26 +122,28 @@ export class RunReport {
     };
   }
 
-  /** Records how the run ended, and writes the summary. @throws OutputError */
-  async end(exitCode: number, error?: RunError): Promise<void> {
+  /** Writes the file of `--summary`. @throws OutputError */
+  async writeSummary(exitCode: number, error?: RunError): Promise<void> {
+    if (this.summary === undefined) return;
+    const { parts } = await import('../model/doctor.ts');
+    const summary = {
+      summary: 1,
+      command: this.command,
+      started: this.started.toISOString(),
+      ended: new Date().toISOString(),
+      exit_code: exitCode,
+      ...this.figures(),
+      ...(this.model && { model: this.model }),
+      ...(error && { error }),
+      versions: [`clip-classify ${await packageVersion()}`, ...parts()],
+    };
+    await writeOutput(this.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  }
+
+  /** Records how the run ended. */
+  end(exitCode: number): void {
     clearInterval(this.timer);
-    const figures = this.figures();
-    if (this.summary !== undefined) {
-      const { parts } = await import('../model/doctor.ts');
-      const summary = {
-        summary: 1,
-        command: this.command,
-        started: this.started.toISOString(),
-        ended: new Date().toISOString(),
-        exit_code: exitCode,
-        ...figures,
-        ...(this.model && { model: this.model }),
-        ...(error && { error }),
-        versions: [`clip-classify ${await packageVersion()}`, ...parts()],
-      };
-      await writeOutput(this.summary, `${JSON.stringify(summary, null, 2)}\n`);
-    }
-    this.log?.write('end', { exit_code: exitCode, ...figures });
+    this.log?.write('end', { exit_code: exitCode, ...this.figures() });
   }
 }
 

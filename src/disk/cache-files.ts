@@ -1,10 +1,7 @@
-import { lstat, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { pid } from 'node:process';
 import { CacheError, ClipError, messageOf } from '../errors.ts';
-
-/** A counter for temporary names of this process. */
-let written = 0;
+import { writeWhole } from './whole-file.ts';
 
 /**
  * @param variable the environment variable with the path of the cache
@@ -59,23 +56,6 @@ export async function makeFolder(folder: string, mode = 0o700): Promise<void> {
 export async function replaceFile(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));
   await writeWhole(path, (temporary) => writeFile(temporary, text));
-}
-
-/**
- * Creates something under a temporary name in the same folder, then renames it, so that other processes see all of it or nothing.
- *
- * @param write makes a file, a link or a folder at the temporary path
- */
-export async function writeWhole<T>(path: string, write: (temporary: string) => Promise<T>): Promise<T> {
-  const temporary = `${path}.${pid}-${written++}.tmp`;
-  try {
-    const result = await write(temporary);
-    await rename(temporary, path);
-    return result;
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
 }
 
 /** Whether anything has this name, even a broken link. */

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { kill, pid } from 'node:process';
-import { hasCode } from './error-code.ts';
+import { hasCode } from './exists.ts';
 
 /** The holder of a lock, from its file. */
 export interface Holder {

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, hostname, platform } from 'node:os';
 import { dirname, join } from 'node:path';
+import { allowedNodeEnvironmentFlags } from 'node:process';
 
 /** Where the controllers of both versions of cgroups are mounted. */
 const CGROUPS = 'sys/fs/cgroup';
@@ -101,5 +102,21 @@ function read(path: string): string {
     return readFileSync(path, 'latin1');
   } catch {
     return ''; // not Linux, or no such controller
+  }
+}
+
+const WITHOUT_GUARD = '--disable-wasm-trap-handler';
+
+/**
+ * Flags for a child process if the address space is limited (ulimit -v, batch systems). WebAssembly then does not reserve a guard region of
+ * 8 GB for each memory, and checks bounds instead.
+ */
+export function limitedMemoryFlags(): string[] {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const isLimited = /^Max address space\s+\d/mu.test(limits);
+    return isLimited && allowedNodeEnvironmentFlags.has(WITHOUT_GUARD) ? [WITHOUT_GUARD] : [];
+  } catch {
+    return []; // not Linux
   }
 }

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheError } from '../errors.ts';
-import { hasCode } from './error-code.ts';
+import { hasCode } from './exists.ts';
 import { describeHolder, isOfThisBoot, parseHolder, stateOf } from './holder.ts';
 import { kernelLock } from './kernel-lock.ts';
 

@@ -1,11 +1,11 @@
 import { usableMemory } from '../disk/machine.ts';
 import { formatSize } from '../disk/size.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, runErrorOf } from '../errors.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
 import { memoryFor } from './keeping.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
-import { type Opening, type Reply, runErrorOf, type Setup } from './messages.ts';
-import { type Patience, Watchdog } from './watchdog.ts';
+import type { Opening, Reply, Setup } from './messages.ts';
+import { type TimeLimits, Watchdog } from './watchdog.ts';
 
 /** After more deaths, a worker process will never finish. */
 const DEATHS = 2;
@@ -13,7 +13,7 @@ const DEATHS = 2;
 /** {@link encodeLabels} in a worker process, which can be killed if the tokenizer or the graph never ends. */
 export async function encodeLabelsApart(
   setup: Setup,
-  keeping: Patience & Launch,
+  keeping: TimeLimits & Launch,
   prompts: LabelPrompts,
   onPart: (part: EncodedPart) => void = () => {},
 ): Promise<LabelRows> {
@@ -24,7 +24,7 @@ export async function encodeLabelsApart(
 }
 
 /** {@link measureLogitScale} in a worker process. */
-export async function measureLogitScaleApart(setup: Setup, keeping: Patience & Launch): Promise<number> {
+export async function measureLogitScaleApart(setup: Setup, keeping: TimeLimits & Launch): Promise<number> {
   return apart({ kind: 'scale', setup }, keeping, (reply) => (reply.kind === 'scale' ? reply.logitScale : undefined));
 }
 
@@ -34,7 +34,11 @@ export async function measureLogitScaleApart(setup: Setup, keeping: Patience & L
  * @param answerIn returns the answer if a reply contains it
  * @throws ModelError if the process is stuck, dies several times or needs too much memory; the reason of an aborted signal
  */
-function apart<T>(opening: Opening, keeping: Patience & Launch, answerIn: (reply: Reply) => T | undefined): Promise<T> {
+function apart<T>(
+  opening: Opening,
+  keeping: TimeLimits & Launch,
+  answerIn: (reply: Reply) => T | undefined,
+): Promise<T> {
   const { signal } = keeping;
   const { model } = opening.setup;
   return new Promise((done, failed) => {

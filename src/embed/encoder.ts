@@ -1,10 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { pMapIterable } from 'p-map';
 import type { ImageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageIdentity, ImageSource } from '../image/source.ts';
 import type { Provider } from '../model/choices.ts';
 import type { UnitRows } from '../tensor.ts';
-import { createBreath } from './breath.ts';
 import { Held } from './held.ts';
 import type { PageOfImage } from './pages.ts';
 
@@ -14,7 +14,7 @@ export type Embedded =
   | (ImageIdentity & { readonly ok: false; readonly error: ImageError });
 
 /** The steps of an image. The watchdog needs them to know which image is the cause of a timeout. */
-export type Stage = 'decoding' | 'prepared' | 'running';
+export type Phase = 'decoding' | 'prepared' | 'running';
 
 /** The number of worker processes. Each has its own copy of the weights. */
 export const PROCESSES = 2;
@@ -28,7 +28,7 @@ export interface ImageEncoder {
    *
    * @throws ClipError if the model cannot be opened or run
    */
-  encode(source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void): Promise<Embedded>;
+  encode(source: ImageSource, options: DecodeOptions, onPhase?: (phase: Phase) => void): Promise<Embedded>;
   /** Returns a function that finds embeddings that are already known. Absent if nothing is cached. */
   recall?(options: DecodeOptions): Promise<Recall | undefined>;
   release(): Promise<void>;
@@ -106,4 +106,17 @@ async function* withFirst<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T
 function bytesOf(image: ImageSource | PageOfImage): number {
   const source = 'source' in image ? image.source : image;
   return source.kind === 'bytes' ? source.bytes.length : 0;
+}
+
+/** The longest that signals, timers and messages wait, in milliseconds. */
+const BREATH_MS = 50;
+
+/** Called between the steps of long work in this thread, so that signals, timers and messages are handled. */
+export function createBreath(): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < BREATH_MS) return;
+    await turn();
+    last = performance.now();
+  };
 }

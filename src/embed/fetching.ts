@@ -27,10 +27,10 @@ export function fetchingEncoder(
     provider: () => encoder.provider(),
     ...(encoder.recall && { recall: (options) => encoder.recall?.(options) ?? Promise.resolve(undefined) }),
     release: () => encoder.release(),
-    async encode(source, options, onStage) {
-      if (source.kind === 'file') return encoder.encode(source, options, onStage);
+    async encode(source, options, onPhase) {
+      if (source.kind === 'file') return encoder.encode(source, options, onPhase);
       const identity = identityOf(source);
-      const encode = async (here: ImageSource) => ({ ...(await encoder.encode(here, options, onStage)), ...identity });
+      const encode = async (here: ImageSource) => ({ ...(await encoder.encode(here, options, onPhase)), ...identity });
       if (source.kind === 'bytes') return encode({ kind: 'bytes', name: source.name, bytes: source.bytes });
       return held(async () => {
         const { name } = source;

@@ -1,14 +1,14 @@
-import { ImageError, type ImageErrorCode, ModelError, UsageError } from '../errors.ts';
+import { ImageError, type ImageErrorCode, ModelError, runErrorOf, UsageError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { type ImageSource, identityOf } from '../image/source.ts';
 import type { Provider } from '../model/choices.ts';
 import { l2Normalize } from '../tensor.ts';
 import { diedOften, lacksThreads, tookMemory } from './apart.ts';
-import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
+import type { Embedded, ImageEncoder, Phase } from './encoder.ts';
 import { EncoderProcess, type Launch } from './encoder-process.ts';
-import { imageErrorOf, type JobReply, type Reply, runErrorOf, type Setup } from './messages.ts';
+import { imageErrorOf, type JobReply, type Reply, type Setup } from './messages.ts';
 import { type Neighbour, Quiet } from './quiet.ts';
-import { type Patience, Watchdog } from './watchdog.ts';
+import { type TimeLimits, Watchdog } from './watchdog.ts';
 
 /** An image in progress. */
 interface Job {
@@ -18,7 +18,7 @@ interface Job {
   readonly done: (result: Embedded) => void;
   readonly failed: (error: unknown) => void;
   /** 'kept': not sent yet, or to be sent again. 'sent': the worker process has not begun with it. */
-  stage: 'kept' | 'sent' | Stage;
+  phase: 'kept' | 'sent' | Phase;
   /** It was in progress when a worker process died or hung. It is tried again alone. */
   suspect: boolean;
   /** How often it has been sent alone. */
@@ -71,7 +71,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   /** @param quiet shared with the encoders that work next to this one */
   constructor(
     private readonly setup: Setup,
-    private readonly keeping: Patience & Launch,
+    private readonly keeping: TimeLimits & Launch,
     private readonly quiet = new Quiet(),
   ) {
     quiet.join(this);
@@ -98,7 +98,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     return new Promise((done, failed) => {
       if (this.broken !== undefined) return failed(this.broken);
       const id = this.nextId++;
-      this.jobs.set(id, { id, source, options, done, failed, stage: 'kept', suspect: false, trials: 0 });
+      this.jobs.set(id, { id, source, options, done, failed, phase: 'kept', suspect: false, trials: 0 });
       this.sendWhatMayGo();
     });
   }
@@ -124,7 +124,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   }
 
   isIdle(): boolean {
-    return [...this.jobs.values()].every(({ stage }) => stage === 'kept');
+    return [...this.jobs.values()].every(({ phase }) => phase === 'kept');
   }
 
   wake(): void {
@@ -152,7 +152,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     this.child.await(!this.isOpen || this.jobs.size > 0);
     if (!this.isOpen) return;
     const jobs = [...this.jobs.values()];
-    const kept = jobs.filter(({ stage }) => stage === 'kept');
+    const kept = jobs.filter(({ phase }) => phase === 'kept');
     const suspects = jobs.filter(({ suspect }) => suspect);
     const alone = suspects.length > 0;
     if (!alone) {
@@ -162,7 +162,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     if (alone && (kept.length < jobs.length || !this.quiet.begin(this))) return;
     if (this.quiet.isWantedByOther(this)) return;
     for (const job of alone ? suspects.slice(0, 1) : kept) {
-      job.stage = 'sent';
+      job.phase = 'sent';
       if (alone) job.trials++;
       this.child.send({ kind: 'encode', id: job.id, source: job.source, options: job.options });
     }
@@ -174,7 +174,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     this.child = undefined;
     this.isOpen = false;
     this.batchBegan = undefined;
-    return [...this.jobs.values()].filter(({ stage }) => stage !== 'kept');
+    return [...this.jobs.values()].filter(({ phase }) => phase !== 'kept');
   }
 
   private onDeath(how: string): void {
@@ -185,7 +185,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       this.fail(this.watchdog.lacksThreads() ? lacksThreads(model) : diedOften(model, how, this.keeping.weightBytes));
     }
     for (const job of unanswered) {
-      job.stage = 'kept';
+      job.phase = 'kept';
       job.suspect = true;
       if (job.trials < TRIALS) continue;
       if (this.watchdog.lacksThreads()) this.fail(lacksThreads(this.setup.model));
@@ -197,8 +197,8 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
   private onStuck(seconds: number): void {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
-    const running = unanswered.filter(({ stage }) => stage === 'running');
-    const decoding = unanswered.filter(({ stage }) => stage === 'decoding');
+    const running = unanswered.filter(({ phase }) => phase === 'running');
+    const decoding = unanswered.filter(({ phase }) => phase === 'decoding');
     // Inference blocks the process, so images that were being decoded at that time are not the cause.
     const suspects = running.length > 0 ? running : decoding;
     const isThreadless = this.watchdog.lacksThreads();
@@ -208,7 +208,7 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
       const fact = `the worker process has made no progress for ${seconds.toFixed(0)} s`;
       this.fail(new ModelError(fact, 'increase `timeout`, or download the model again'));
     }
-    for (const job of unanswered) job.stage = 'kept';
+    for (const job of unanswered) job.phase = 'kept';
     for (const job of suspects) {
       job.suspect = true;
       if (suspects.length > 1 || isThreadless) continue;
@@ -238,12 +238,12 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
 
   private onJobReply(job: Job, reply: JobReply): void {
     const identity = identityOf(job.source);
-    if (reply.kind === 'stage') {
-      job.stage = reply.stage;
-      if (reply.stage === 'running') this.batchBegan ??= performance.now();
+    if (reply.kind === 'phase') {
+      job.phase = reply.phase;
+      if (reply.phase === 'running') this.batchBegan ??= performance.now();
     } else if (reply.kind === 'bad image') {
       this.answer(job, { ok: false, ...identity, error: imageErrorOf(reply.error) });
-      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.stage = 'kept'; // the process is still busy with that image
+      if (reply.error.code === 'E_TIMEOUT') for (const other of this.kill()) other.phase = 'kept'; // the process is still busy with that image
     } else {
       if (this.batchBegan !== undefined) this.watchdog.batchTook((performance.now() - this.batchBegan) / 1000);
       this.batchBegan = undefined;

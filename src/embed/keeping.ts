@@ -8,7 +8,7 @@ import type { ModelDescription } from '../model/description.ts';
 import { PROCESSES } from './encoder.ts';
 import type { Launch } from './encoder-process.ts';
 import { memoryLimit } from './memory.ts';
-import type { Patience } from './watchdog.ts';
+import type { TimeLimits } from './watchdog.ts';
 
 /** Seconds without progress after which a worker process counts as stuck. */
 export const TIMEOUT = 10;
@@ -20,7 +20,7 @@ const FIRST_SECONDS = 8;
 const PROCESS_BYTES = 150_000_000;
 
 /** How the worker processes of a model are started and watched. */
-export type Keeping = Patience & Launch;
+export type Keeping = TimeLimits & Launch;
 
 /** The memory of a foreign model (ONNX files from elsewhere) is limited by the size of all files next to its graph. */
 export async function keepingOf(

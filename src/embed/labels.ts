@@ -1,8 +1,8 @@
 import { LabelsError } from '../errors.ts';
 import { meanOfGroups, stack, type UnitRows } from '../tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { createBreath } from './breath.ts';
-import type { PromptEncoder } from './text-tower.ts';
+import { createBreath } from './encoder.ts';
+import type { PromptEncoder } from './text-graph.ts';
 
 /** The prompts of each label: one or more texts. */
 export type LabelPrompts = readonly (readonly string[])[];
@@ -22,7 +22,7 @@ export type LabelEncoder = (prompts: LabelPrompts, onPart?: (part: EncodedPart) 
 export interface TextEncoder {
   tokenizer(): Promise<Tokenizer>;
   /** Opens the text graph for as long as it is used. @param prompts how many there will be */
-  withTextTower<T>(use: (encode: PromptEncoder) => Promise<T>, prompts?: number): Promise<T>;
+  withTextGraph<T>(use: (encode: PromptEncoder) => Promise<T>, prompts?: number): Promise<T>;
 }
 
 /** A part of the labels that has just been encoded. */
@@ -45,13 +45,13 @@ const PART_PROMPTS = 8_192;
  * @throws LabelsError if a prompt contains a control token
  */
 export async function encodeLabels(
-  { tokenizer, withTextTower }: TextEncoder,
+  { tokenizer, withTextGraph }: TextEncoder,
   prompts: LabelPrompts,
   onPart: (part: EncodedPart) => void = () => {},
 ): Promise<LabelRows> {
   const { tokens, truncated } = await tokenize(await tokenizer(), prompts);
   const parts: UnitRows[] = [];
-  await withTextTower(async (encode) => {
+  await withTextGraph(async (encode) => {
     for (const { first, labels } of partition(tokens)) {
       const sizes = labels.map(({ length }) => length);
       const rows = meanOfGroups(await encode(labels.flat()), sizes);

@@ -6,9 +6,9 @@ import { shortSideWanted } from '../image/preprocess.ts';
 import { type ImageSource, identityOf, readSource } from '../image/source.ts';
 import type { Pixels } from '../model/encoder.ts';
 import { rowOf, type UnitRows } from '../tensor.ts';
-import type { Embedded, ImageEncoder, Stage } from './encoder.ts';
-import { type ImageTower, type Preparing, preparePixels } from './image-tower.ts';
-import { Lock } from './lock.ts';
+import type { Embedded, ImageEncoder, Phase } from './encoder.ts';
+import { Lock } from './held.ts';
+import { type ImageGraph, type Preparing, preparePixels } from './image-graph.ts';
 
 /** Limits of the work in parallel. */
 export interface Workload {
@@ -39,7 +39,7 @@ interface Ready {
  */
 export function encodeInProcess(
   model: Preparing,
-  open: () => Promise<ImageTower>,
+  open: () => Promise<ImageGraph>,
   { batch, decoders }: Workload,
 ): ImageEncoder {
   const decoding = pLimit(decoders);
@@ -47,9 +47,9 @@ export function encodeInProcess(
   const ready: Ready[] = [];
   let preparing = 0;
   let busy = false;
-  let opened: Promise<ImageTower> | undefined;
+  let opened: Promise<ImageGraph> | undefined;
   let released = false;
-  const tower = () => {
+  const graph = () => {
     if (released) throw new UsageError('the model has been released', 'call loadModel again');
     opened ??= open();
     return opened;
@@ -60,7 +60,7 @@ export function encodeInProcess(
     busy = true;
     const group = ready.splice(0, batch);
     try {
-      const { encode } = await tower();
+      const { encode } = await graph();
       for (const { onRun } of group) onRun();
       const rows = await encode(
         group.map(({ pixels }) => pixels),
@@ -74,17 +74,17 @@ export function encodeInProcess(
     setImmediate(runBatch); // lets the receivers of results request their next image first
   };
 
-  const prepare = async (source: ImageSource, options: DecodeOptions, onStage?: (stage: Stage) => void) => {
+  const prepare = async (source: ImageSource, options: DecodeOptions, onPhase?: (phase: Phase) => void) => {
     preparing++;
     try {
       return await decoding(async () => {
-        onStage?.('decoding');
+        onPhase?.('decoding');
         let release = () => {};
         try {
           const bytes = await readSource(source, async (size) => {
             if (size > LARGE_BYTES) release = await largeFiles.lock();
           });
-          tower().catch(() => {}); // opens while the first image is decoded; runBatch reports a failure
+          graph().catch(() => {}); // opens while the first image is decoded; runBatch reports a failure
           const image = await decode(bytes, source.name, options, shortSideWanted(model.preprocessing));
           return { pixels: await preparePixels(model, image), notes: image.notes ?? [] };
         } finally {
@@ -98,14 +98,14 @@ export function encodeInProcess(
   };
 
   return {
-    provider: async () => (await tower()).provider,
-    async encode(source, options, onStage): Promise<Embedded> {
+    provider: async () => (await graph()).provider,
+    async encode(source, options, onPhase): Promise<Embedded> {
       const identity = identityOf(source);
       try {
-        const { pixels, notes } = await prepare(source, options, onStage);
-        onStage?.('prepared');
+        const { pixels, notes } = await prepare(source, options, onPhase);
+        onPhase?.('prepared');
         const embedding = await new Promise<UnitRows>((done, failed) => {
-          ready.push({ pixels, onRun: () => onStage?.('running'), done, failed });
+          ready.push({ pixels, onRun: () => onPhase?.('running'), done, failed });
         });
         return { ok: true, ...identity, ...(notes.length > 0 && { notes }), embedding };
       } catch (error) {

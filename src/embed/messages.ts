@@ -1,23 +1,9 @@
-import {
-  CacheError,
-  ChecksumError,
-  ClipError,
-  HubError,
-  ImageError,
-  type ImageErrorCode,
-  LabelsError,
-  ModelError,
-  messageOf,
-  OfflineError,
-  OutputError,
-  ProviderError,
-  UsageError,
-} from '../errors.ts';
+import { ClipError, ImageError, type ImageErrorCode, messageOf, type PlainError } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { Dtype, Provider } from '../model/choices.ts';
-import type { Stage } from './encoder.ts';
-import type { Machine } from './image-tower.ts';
+import type { Phase } from './encoder.ts';
+import type { Execution } from './image-graph.ts';
 import type { EncodedPart, LabelPrompts, LabelRows } from './labels.ts';
 import type { Workload } from './local.ts';
 
@@ -27,7 +13,7 @@ export const OUT_OF_MEMORY = 71;
 export const OUT_OF_THREADS = 72;
 
 /** What a worker process needs to open the same model. */
-export interface Setup extends Machine, Workload {
+export interface Setup extends Execution, Workload {
   readonly model: string;
   /** The requested precision. */
   readonly dtype?: Dtype;
@@ -62,7 +48,7 @@ export type Reply =
 
 /** A reply about one image. */
 export type JobReply =
-  | { readonly kind: 'stage'; readonly id: number; readonly stage: Stage }
+  | { readonly kind: 'phase'; readonly id: number; readonly phase: Phase }
   | {
       readonly kind: 'embedding';
       readonly id: number;
@@ -70,13 +56,6 @@ export type JobReply =
       readonly notes?: readonly string[] | undefined;
     }
   | { readonly kind: 'bad image'; readonly id: number; readonly error: PlainError };
-
-/** An error as it is sent between processes. */
-export interface PlainError {
-  readonly code: string;
-  readonly fact: string;
-  readonly nextStep: string;
-}
 
 export function toPlain(error: unknown): PlainError {
   if (error instanceof ClipError) return { code: error.code, fact: error.fact, nextStep: error.nextStep };
@@ -89,19 +68,4 @@ export function toPlain(error: unknown): PlainError {
 
 export function imageErrorOf({ code, fact, nextStep }: PlainError): ImageError {
   return new ImageError(code as ImageErrorCode, fact, nextStep);
-}
-
-const RUN_ERRORS: Readonly<Record<string, new (fact: string, nextStep: string) => ClipError>> = {
-  E_USAGE: UsageError,
-  E_LABELS: LabelsError,
-  E_HUB: HubError,
-  E_OFFLINE: OfflineError,
-  E_OUTPUT: OutputError,
-  E_PROVIDER: ProviderError,
-  E_CHECKSUM: ChecksumError,
-  E_CACHE: CacheError,
-};
-
-export function runErrorOf({ code, fact, nextStep }: PlainError): ClipError {
-  return new (RUN_ERRORS[code] ?? ModelError)(fact, nextStep);
 }

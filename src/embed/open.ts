@@ -2,12 +2,12 @@ import { usableCores } from '../disk/machine.ts';
 import type { ProviderChoice } from '../model/choices.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
-import { openImageTower } from './image-tower.ts';
+import { openImageGraph } from './image-graph.ts';
 import { keepingOf, processesFor } from './keeping.ts';
 import { encodeLabels, type LabelEncoder, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import { chooseScoring, measureLogitScale, type ScoringOptions } from './scoring.ts';
-import { withTextTower } from './text-tower.ts';
+import { withTextGraph } from './text-graph.ts';
 
 export interface EncoderOptions extends DescribeOptions, ScoringOptions {
   /** Threads of inference. With `isolate`, two worker processes share them. @default all cores that this process may use */
@@ -59,8 +59,8 @@ export interface Encoders {
  */
 export async function openEncoders(model: ModelDescription, name: string, options: EncoderOptions): Promise<Encoders> {
   const { threads = usableCores(), provider = 'auto', device = 0, dtype, batch = 8, isolate = false } = options;
-  const machine = { threads, provider, device, once: options.few ?? false };
-  const setup = { ...machine, model: name, ...(dtype && { dtype }), batch, decoders: DECODERS };
+  const execution = { threads, provider, device, once: options.few ?? false };
+  const setup = { ...execution, model: name, ...(dtype && { dtype }), batch, decoders: DECODERS };
   const keeping = isolate ? await keepingOf(model, options) : undefined;
   const isForeign = model.contents.kind === 'onnx';
   const scoring = await chooseScoring(model, options, async () =>
@@ -72,10 +72,10 @@ export async function openEncoders(model: ModelDescription, name: string, option
   const images =
     keeping && (isolate === true || isForeign)
       ? (await import('./parallel.ts')).encodeInProcesses(setup, keeping, processes)
-      : encodeInProcess(model, () => openImageTower(model, machine), setup);
+      : encodeInProcess(model, () => openImageGraph(model, execution), setup);
   const texts: TextEncoder = {
     tokenizer: model.tokenizer,
-    withTextTower: (use, prompts) => withTextTower(model, machine, use, prompts),
+    withTextGraph: (use, prompts) => withTextGraph(model, execution, use, prompts),
   };
   const labels: LabelEncoder = async (prompts, onPart) =>
     keeping && (isForeign || (await model.tokenizer()).isForeign)

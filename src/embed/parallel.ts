@@ -3,14 +3,14 @@ import type { Launch } from './encoder-process.ts';
 import { IsolatedEncoder } from './isolated.ts';
 import type { Setup } from './messages.ts';
 import { Quiet } from './quiet.ts';
-import type { Patience } from './watchdog.ts';
+import type { TimeLimits } from './watchdog.ts';
 
 /**
  * Encodes images in worker processes, each with its share of the threads. With one thread there is one process. Two processes with one
  * thread each are faster than one process with two threads, because threads of one inference wait for each other after every product
  * (docs/performance.md).
  */
-export function encodeInProcesses(setup: Setup, keeping: Patience & Launch, processes = PROCESSES): ImageEncoder {
+export function encodeInProcesses(setup: Setup, keeping: TimeLimits & Launch, processes = PROCESSES): ImageEncoder {
   const quiet = new Quiet();
   const shares = Array.from({ length: processes }, (_, n) => Math.floor((setup.threads + n) / processes)).reverse();
   const encoders = shares

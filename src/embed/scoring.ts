@@ -1,5 +1,5 @@
 import { ModelError, UsageError } from '../errors.ts';
-import type { ModelDescription, Scoring, Towers } from '../model/description.ts';
+import type { EncoderGraphs, ModelDescription, Scoring } from '../model/description.ts';
 import { blankImage, textFeeds } from '../model/encoder.ts';
 import { openSession } from '../model/session.ts';
 import { cosines, l2Normalize } from '../tensor.ts';
@@ -39,8 +39,8 @@ export async function chooseScoring(
     );
   }
   if (logitScale !== undefined) return { logitScale };
-  const towers = await description.towers();
-  if (towers.logits !== undefined && isJoint(towers)) {
+  const graphs = await description.graphs();
+  if (graphs.logits !== undefined && isJoint(graphs)) {
     return { logitScale: await measure() };
   }
   throw new ModelError(
@@ -49,7 +49,7 @@ export async function chooseScoring(
   );
 }
 
-function isJoint({ image, text }: Towers): boolean {
+function isJoint({ image, text }: EncoderGraphs): boolean {
   return 'path' in image.graph && 'path' in text.graph && image.graph.path === text.graph.path;
 }
 
@@ -59,10 +59,10 @@ function isJoint({ image, text }: Towers): boolean {
  * @throws ModelError if the graph has no logits
  */
 export async function measureLogitScale(
-  { preprocessing, tokenizer, towers }: ModelDescription,
+  { preprocessing, tokenizer, graphs }: ModelDescription,
   threads: number,
 ): Promise<number> {
-  const { image, text, logits } = await towers();
+  const { image, text, logits } = await graphs();
   if (logits === undefined) throw new ModelError('the ONNX model has no logits output', 'set `logitScale`');
   const { encode } = await tokenizer();
   const session = await openSession(image.graph, { threads, provider: 'cpu', device: 0, once: true });

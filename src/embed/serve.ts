@@ -3,7 +3,7 @@ import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/describe.ts';
 import type { ModelDescription } from '../model/description.ts';
 import type { ImageEncoder } from './encoder.ts';
-import { openImageTower } from './image-tower.ts';
+import { openImageGraph } from './image-graph.ts';
 import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import {
@@ -16,7 +16,7 @@ import {
   toPlain,
 } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { withTextTower } from './text-tower.ts';
+import { withTextGraph } from './text-graph.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -64,9 +64,9 @@ export function serveImages(channel: Channel): void {
       });
     }
     const { id, source, options } = request;
-    const result = await (await encoder)?.encode(source, options, (stage) => {
-      post({ kind: 'stage', id, stage });
-      if (stage === 'running') flush(); // inference blocks this process, so earlier replies must be sent first
+    const result = await (await encoder)?.encode(source, options, (phase) => {
+      post({ kind: 'phase', id, phase });
+      if (phase === 'running') flush(); // inference blocks this process, so earlier replies must be sent first
     });
     if (result?.ok) post({ kind: 'embedding', id, embedding: result.embedding.data, notes: result.notes });
     else if (result) {
@@ -96,8 +96,8 @@ async function labelRows(
   const described = await describe(setup);
   const texts: TextEncoder = {
     tokenizer: described.tokenizer,
-    withTextTower: (use, count) =>
-      withTextTower(described, setup, use, count, () => {
+    withTextGraph: (use, count) =>
+      withTextGraph(described, setup, use, count, () => {
         post({ kind: 'alive' });
         flush(); // inference blocks this process
       }),
@@ -105,9 +105,9 @@ async function labelRows(
   return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
 }
 
-async function openEncoder({ batch, decoders, ...machine }: Setup): Promise<ImageEncoder> {
-  const described = await describe(machine);
-  return encodeInProcess(described, () => openImageTower(described, machine), { batch, decoders });
+async function openEncoder({ batch, decoders, ...execution }: Setup): Promise<ImageEncoder> {
+  const described = await describe(execution);
+  return encodeInProcess(described, () => openImageGraph(described, execution), { batch, decoders });
 }
 
 function describe({ model, dtype }: Pick<Setup, 'model' | 'dtype'>): Promise<ModelDescription> {

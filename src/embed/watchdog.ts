@@ -1,7 +1,7 @@
 import { refusedThreads } from '../disk/machine.ts';
 
 /** The time limits of a worker process. */
-export interface Patience {
+export interface TimeLimits {
   /** Seconds without any progress after which a process counts as stuck. */
   readonly timeout: number;
   /** Bytes of the weights. */
@@ -39,7 +39,7 @@ export class Watchdog {
    * @param onStuck called with the seconds that have passed
    */
   constructor(
-    private readonly patience: Patience,
+    private readonly limits: TimeLimits,
     state: () => 'idle' | 'opening' | 'working',
     onStuck: (seconds: number) => void,
   ) {
@@ -58,7 +58,7 @@ export class Watchdog {
 
   /** The seconds without progress that are allowed now. */
   get limit(): number {
-    const { timeout, weightBytes, first = 0 } = this.patience;
+    const { timeout, weightBytes, first = 0 } = this.limits;
     if (this.batches.length === 0) return Math.max(timeout, first, weightBytes / FIRST_BYTES_PER_SECOND);
     const median = this.batches.toSorted((a, b) => a - b)[this.batches.length >> 1] as number;
     return Math.max(timeout, SLOWEST * median);

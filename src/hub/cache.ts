@@ -1,7 +1,8 @@
 import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { isThere, makeFolder, replaceFile, writeWhole } from '../disk/cache-files.ts';
+import { isThere, makeFolder, replaceFile } from '../disk/cache-files.ts';
 import { digestFile, type FileDigests, toDigest } from '../disk/digest.ts';
+import { writeWhole } from '../disk/whole-file.ts';
 import type { ListedFile, Listing } from './listing.ts';
 import { isCommit, isSafePath } from './names.ts';
 

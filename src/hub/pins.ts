@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { inCache, makeFolder, replaceFile, unreadableCache } from '../disk/cache-files.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { readPlainFile } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { CacheError, messageOf } from '../errors.ts';

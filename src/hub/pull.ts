@@ -9,7 +9,7 @@ import { hubUrl } from './names.ts';
 import { type Pin, readPins, updatePins } from './pins.ts';
 import { asks, firstThatGives, listSource, resolveTarget } from './pull-target.ts';
 import type { CardSource } from './registry.ts';
-import { PATIENCE, type Patience, type Trouble } from './retry.ts';
+import { RETRY_POLICY, type RetryPolicy, type Trouble } from './retry.ts';
 import { type Choice, chooseSource } from './sources.ts';
 import { connectHub, type HubConnection } from './transport.ts';
 import { requireIntact } from './verify.ts';
@@ -22,7 +22,7 @@ export interface PullOptions {
   readonly offline?: boolean;
   /** The name of the model here. @default the card's name, else the repository's without its organisation */
   readonly name?: string;
-  readonly patience?: Patience;
+  readonly retryPolicy?: RetryPolicy;
   readonly onProgress?: (progress: PullProgress) => void;
   readonly onWarning?: (message: string) => void;
   /** Called while no bytes arrive. */
@@ -129,8 +129,8 @@ async function targetOf(what: string, { env, name }: PullOptions) {
   return { target, pin };
 }
 
-async function connect({ env, offline, patience = PATIENCE, onTrouble, onWarning }: PullOptions) {
-  return connectHub(await hubSettings(env, offline), { patience, onTrouble, onWarning });
+async function connect({ env, offline, retryPolicy = RETRY_POLICY, onTrouble, onWarning }: PullOptions) {
+  return connectHub(await hubSettings(env, offline), { retryPolicy, onTrouble, onWarning });
 }
 
 async function chooseFiles(

@@ -3,7 +3,7 @@ import pRetry from 'p-retry';
 import { type ClipError, HubError } from '../errors.ts';
 
 /** How long and how often to wait for the Hub; all times in milliseconds. */
-export interface Patience {
+export interface RetryPolicy {
   /** The most requests for one thing, including the first. */
   readonly tries: number;
   /** The wait before the second try; it is doubled before each further try. */
@@ -18,7 +18,7 @@ export interface Patience {
   readonly noticeMs: number;
 }
 
-export const PATIENCE: Patience = {
+export const RETRY_POLICY: RetryPolicy = {
   tries: 5,
   backoffMs: 1000,
   longestWaitMs: 60_000,
@@ -40,7 +40,7 @@ export type Trouble =
 
 /** The time limits of requests, and who is told about delays. */
 export interface Waiting {
-  readonly patience: Patience;
+  readonly retryPolicy: RetryPolicy;
   readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
 }
 
@@ -70,8 +70,8 @@ class Stall extends Transient {
  * Tries again after each {@link Transient}, with longer waits. Other errors are thrown at once. A second stall without a byte in between
  * is also thrown, because a third try would only take longer.
  */
-export async function retry<T>({ patience, onTrouble }: Waiting, attempt: () => Promise<T>): Promise<T> {
-  const { tries, backoffMs } = patience;
+export async function retry<T>({ retryPolicy, onTrouble }: Waiting, attempt: () => Promise<T>): Promise<T> {
+  const { tries, backoffMs } = retryPolicy;
   let silent = false;
   let last = 1;
   try {
@@ -105,11 +105,11 @@ export async function retry<T>({ patience, onTrouble }: Waiting, attempt: () => 
 
 /** Aborts a request that receives too few bytes. `work` reports each chunk. */
 export async function untilStall<T>(
-  { patience, onTrouble }: Waiting,
+  { retryPolicy, onTrouble }: Waiting,
   stalled: () => ClipError,
   work: (signal: AbortSignal, received: (bytes: number) => void) => Promise<T>,
 ): Promise<T> {
-  const { stallMs, leastBytesPerSecond, noticeMs } = patience;
+  const { stallMs, leastBytesPerSecond, noticeMs } = retryPolicy;
   const cut = new AbortController();
   let silentSince = performance.now();
   let [windowStart, windowBytes, total] = [silentSince, 0, 0];

@@ -1,7 +1,7 @@
 import { type ClipError, HubError, messageOf, OfflineError } from '../errors.ts';
 import type { Fetch } from '../network/proxy.ts';
-import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { HubSettings, HubToken } from '../network/settings.ts';
+import { REDIRECTS, redirectTarget } from '../network/url.ts';
 import { Transient, type Waiting } from './retry.ts';
 import { statusError } from './status.ts';
 
@@ -46,8 +46,8 @@ const UNTRUSTED = /^(CERT_(UNTRUSTED|SIGNATURE)|SELF_SIGNED|UNABLE_TO_|DEPTH_ZER
 
 /** @throws UsageError if a proxy variable is not a URL */
 export async function connectHub(settings: HubSettings, listeners: Listeners): Promise<HubConnection> {
-  const { endpoint, offline, stallMs = listeners.patience.stallMs } = settings;
-  const patience = { ...listeners.patience, stallMs };
+  const { endpoint, offline, stallMs = listeners.retryPolicy.stallMs } = settings;
+  const retryPolicy = { ...listeners.retryPolicy, stallMs };
   const fetchOnce = await fetchOf(settings);
   let { token } = settings;
 
@@ -76,14 +76,14 @@ export async function connectHub(settings: HubSettings, listeners: Listeners): P
       if (response.status === 401 && sent?.isFile) throw new StaleToken(sent);
       const page = `${endpoint}/${repo}`;
       const refusal = { response, url, what, page, isHub: isHub(endpoint, url), token: sent };
-      throw statusError(refusal, patience.longestWaitMs);
+      throw statusError(refusal, retryPolicy.longestWaitMs);
     }
     throw new HubError(`${what} is redirected more than ${MAX_REDIRECTS} times`, 'check HF_ENDPOINT and the proxy');
   }
 
   return {
     settings,
-    patience,
+    retryPolicy,
     onTrouble: listeners.onTrouble,
     async send(request) {
       if (offline)

@@ -1,5 +1,5 @@
 import { ImageError, messageOf } from '../errors.ts';
-import { onColour } from './blend.ts';
+import { onColour } from './colour.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import { checkPixels } from './limits.ts';
 import type { RgbImage } from './resample.ts';

@@ -7,9 +7,8 @@ import type { Response } from 'undici';
 import { ImageError, messageOf } from '../errors.ts';
 import { type Network, networksOf } from '../network/address.ts';
 import { openConnections, type Send } from '../network/connection.ts';
-import { withoutCredentials } from '../network/credentials.ts';
-import { REDIRECTS, redirectTarget } from '../network/redirect.ts';
 import type { NetworkSettings } from '../network/settings.ts';
+import { REDIRECTS, redirectTarget, withoutCredentials } from '../network/url.ts';
 import { checkSize, MAX_FILE_BYTES } from './file.ts';
 import { waitBefore } from './retry.ts';
 import { type Collector, inMemory } from './spool.ts';
@@ -18,14 +17,14 @@ import { type Collector, inMemory } from './spool.ts';
 export type FetchImage = (url: string) => Promise<Uint8Array>;
 
 /** Time limits of a download, in milliseconds. */
-export interface DownloadPatience {
+export interface DownloadLimits {
   /** Without any progress. */
   readonly stallMs: number;
   /** For the whole download. */
   readonly totalMs: number;
 }
 
-const PATIENCE: DownloadPatience = { stallMs: 10_000, totalMs: 60_000 };
+const LIMITS: DownloadLimits = { stallMs: 10_000, totalMs: 60_000 };
 const MAX_REDIRECTS = 5;
 const TICK_MS = 1_000;
 const PUBLIC: readonly Network[] = ['public'];
@@ -38,10 +37,10 @@ const PUBLIC: readonly Network[] = ['public'];
  */
 export function imageFetcher(
   settings: () => NetworkSettings,
-  patience: DownloadPatience = PATIENCE,
+  limits: DownloadLimits = LIMITS,
   perHost?: number,
 ): FetchImage {
-  return fetcherInto(inMemory, settings, patience, false, perHost);
+  return fetcherInto(inMemory, settings, limits, false, perHost);
 }
 
 /**
@@ -53,16 +52,16 @@ export function imageFetcher(
 export function fetcherInto<T>(
   collect: () => Collector<T>,
   settings: () => NetworkSettings,
-  patience: DownloadPatience = PATIENCE,
+  limits: DownloadLimits = LIMITS,
   publicOnly = false,
   perHost = Number.POSITIVE_INFINITY,
 ): (url: string) => Promise<T> {
   let connections: Promise<Send> | undefined;
-  const limits = new Map<string, LimitFunction>();
+  const queues = new Map<string, LimitFunction>();
   const oneOf = (host: string): LimitFunction => {
-    const limit = limits.get(host) ?? pLimit(perHost);
-    limits.set(host, limit);
-    return limit;
+    const queue = queues.get(host) ?? pLimit(perHost);
+    queues.set(host, queue);
+    return queue;
   };
   return async (given) => {
     const name = withoutCredentials(given);
@@ -81,7 +80,7 @@ export function fetcherInto<T>(
         throw error;
       }
     };
-    return oneOf(new URL(given).host)(() => inTime(name, patience, download));
+    return oneOf(new URL(given).host)(() => inTime(name, limits, download));
   };
 }
 
@@ -187,7 +186,7 @@ async function receive<T>(
 /** Aborts work that makes no progress or takes too long. */
 async function inTime<T>(
   name: string,
-  { stallMs, totalMs }: DownloadPatience,
+  { stallMs, totalMs }: DownloadLimits,
   work: (signal: AbortSignal, progress: () => void) => Promise<T>,
 ): Promise<T> {
   const cut = new AbortController();

@@ -1,7 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, stat } from 'node:fs/promises';
 import { shortAddress, unsupportedAddress } from '../disk/address.ts';
-import { hasCode, isAbsent } from '../disk/error-code.ts';
+import { hasCode, isAbsent } from '../disk/exists.ts';
 import { ImageError, messageOf, shownName } from '../errors.ts';
 import { readAt } from './view.ts';
 

@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { limitedMemoryFlags } from '../disk/machine.ts';
 import { ImageError, type ImageErrorCode } from '../errors.ts';
 import type { Colour } from './decode-options.ts';
 import { decodeHeicHere, HEIC_PACKAGE, heicVersion } from './heic.ts';
-import { limitedMemoryFlags } from './memory-flags.ts';
 import type { RgbImage } from './resample.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/heic-decoder.js', import.meta.url));

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { ImageError, messageOf } from '../errors.ts';
-import { onColour } from './blend.ts';
+import { onColour } from './colour.ts';
 import type { Colour } from './decode-options.ts';
 import { checkPixels } from './limits.ts';
 import type { RgbImage } from './resample.ts';

@@ -2,6 +2,7 @@ import type sharpModule from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
 import { requireNative } from '../disk/native.ts';
 import { ImageError, messageOf } from '../errors.ts';
+import { Budget } from './budget.ts';
 import { complaintsOf, isDamaged, reasonOf } from './complaints.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { LibvipsFormat } from './format.ts';
@@ -56,6 +57,12 @@ export interface DecodedImage extends RgbImage {
 }
 
 const turns = new Turns();
+
+/**
+ * Pixels that a process decodes at once: four photographs of 12 megapixels, or two of 24. Two worker processes so hold at most what one
+ * picture of the largest allowed size needs, unless they decode larger pictures, each alone.
+ */
+const underWay = new Budget(50_000_000);
 
 /**
  * Decodes with libvips. Messages of libvips belong to the process, not to an image. So an image with a message is decoded again while no
@@ -145,11 +152,10 @@ async function read(
   const metadata = await image.metadata();
   checkKind(metadata, format, name);
   const { width, height, isProgressive: progressive } = metadata;
-  const { pixels, large } = checkPixels({ width, height, format, progressive }, name, options.maxPixels);
+  const cost = checkPixels({ width, height, format, progressive }, name, options.maxPixels);
   const shown = options.exif ? metadata.autoOrient : metadata;
   const shrunk = options.resize === 'fast' && wanted !== undefined ? shrunkExtent(format, shown, wanted) : undefined;
-  const decoded = () => toPixels(image, format, options, shrunk, name);
-  return pixels > large ? inTurn(decoded) : decoded();
+  return underWay.spend(cost, () => toPixels(image, format, options, shrunk, name));
 }
 
 /** libvips detects the format itself. It must be the format that was detected here. */
@@ -184,14 +190,6 @@ export async function heifHeader(
   }
 }
 
-let last: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work);
-  last = mine.catch(() => {});
-  return mine;
-}
-
 async function toPixels(
   image: Sharp,
   format: LibvipsFormat,
@@ -223,4 +221,26 @@ function toRgb(data: Buffer, width: number, height: number, channels: number, na
 /** The versions of sharp and of the libvips in it. */
 export function decoderVersions(): string {
   return `sharp ${sharp().versions.sharp}, libvips ${sharp().versions.vips}`;
+}
+
+/**
+ * A small copy of a decoded image: a WebP of a few kilobytes.
+ *
+ * @param side the longest side in pixels; a smaller image is not enlarged
+ */
+export function thumbnail({ width, height, data }: RgbImage, side: number): Promise<Uint8Array> {
+  return sharp()(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+    .webp({ quality: 75 })
+    .toBuffer();
+}
+
+/** Metadata blocks inside a picture; absent if it has none, or cannot be read. */
+export async function packetsIn(
+  path: string | Uint8Array,
+): Promise<{ readonly xmp?: Uint8Array; readonly iptc?: Uint8Array }> {
+  const { xmp, iptc } = await sharp()(path)
+    .metadata()
+    .catch(() => ({ xmp: undefined, iptc: undefined }));
+  return { ...(xmp && { xmp }), ...(iptc && { iptc }) };
 }

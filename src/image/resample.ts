@@ -18,7 +18,7 @@ interface Passes {
   readonly finish: (sums: number, vectors: number, target: number) => void;
 }
 
-interface Machine {
+interface WasmInstance {
   readonly memory: WebAssembly.Memory;
   readonly passes: Passes;
 }
@@ -74,9 +74,9 @@ export function resample(image: RgbImage, columns: Span, rows: Span, filter: Fil
     sums: height * narrow * 4,
     output: height * narrow,
   });
-  const machine = machineOf(bytes);
-  if (machine === undefined) return resamplePlainly(image, across, down);
-  const { memory, passes } = machine;
+  const instance = instanceOf(bytes);
+  if (instance === undefined) return resamplePlainly(image, across, down);
+  const { memory, passes } = instance;
   const integers = new Int32Array(memory.buffer);
   pairWeights(across, left, pairs, {
     starts: integers.subarray(layout.starts >> 2),
@@ -169,14 +169,14 @@ function unpad(lines: Uint8Array, pitch: number, length: number, count: number):
 }
 
 let compiled: WebAssembly.Module | undefined;
-let kept: Machine | undefined;
+let kept: WasmInstance | undefined;
 
 /** @returns undefined if WebAssembly gets no memory, because it reserves gigabytes of addresses, which ulimit -v forbids */
-function machineOf(bytes: number): Machine | undefined {
+function instanceOf(bytes: number): WasmInstance | undefined {
   const pages = Math.ceil(bytes / PAGE);
   try {
-    if (bytes > KEPT_BYTES) return newMachine(pages);
-    kept ??= newMachine(pages);
+    if (bytes > KEPT_BYTES) return newInstance(pages);
+    kept ??= newInstance(pages);
     const missing = pages - kept.memory.buffer.byteLength / PAGE;
     if (missing > 0) kept.memory.grow(missing);
     return kept;
@@ -186,7 +186,7 @@ function machineOf(bytes: number): Machine | undefined {
   }
 }
 
-function newMachine(pages: number): Machine {
+function newInstance(pages: number): WasmInstance {
   compiled ??= new WebAssembly.Module(Buffer.from(RESAMPLE_WASM, 'base64'));
   const memory = new WebAssembly.Memory({ initial: pages });
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });

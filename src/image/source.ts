@@ -1,6 +1,6 @@
 import { pathOfAddress } from '../disk/address.ts';
 import { ImageError } from '../errors.ts';
-import { withoutCredentials } from '../network/credentials.ts';
+import { withoutCredentials } from '../network/url.ts';
 import { checkSize, type Reserve, readImageFile } from './file.ts';
 
 export { MAX_FILE_BYTES } from './file.ts';

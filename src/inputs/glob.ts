@@ -1,11 +1,32 @@
+import braces from 'braces';
 import fillRange from 'fill-range';
 import picomatch from 'picomatch';
+import { UsageError } from '../errors.ts';
 import type { Path } from './path.ts';
 import { type Walk, walk } from './walk.ts';
 
 /** Whether an argument is a pattern. Only for arguments that are not the name of a file. */
 export function isGlob(argument: string): boolean {
   return /[*?[{]/u.test(argument) && picomatch.scan(argument).isGlob;
+}
+
+/** The most names of one pattern, so that they fit into memory. */
+const MAX_NAMES = 1_000_000;
+
+/**
+ * The names that a shell makes of a pattern with braces, whether the files exist or not.
+ *
+ * @returns undefined if the pattern also has wildcards, so only the files can tell its names
+ * @throws UsageError if there are too many names
+ */
+export function namesOf(argument: string): readonly string[] | undefined {
+  try {
+    const names = braces(argument, { expand: true, rangeLimit: MAX_NAMES });
+    return names.some(isGlob) ? undefined : names;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`the range in ${argument} is too long`, 'use a pattern with *, or --files-from');
+  }
 }
 
 /** The files that match a pattern, with any extension, in byte order. Hidden files match only a pattern with the dot. */

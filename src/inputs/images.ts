@@ -1,16 +1,17 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { otherScheme, pathOfAddress } from '../disk/address.ts';
+import { pathOfAddress } from '../disk/address.ts';
 import { UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
-import { excluding, expandGlob, isGlob } from './glob.ts';
+import { excluding, expandGlob, isGlob, namesOf } from './glob.ts';
 import { isImageName, pairedRaws } from './kinds.ts';
 import type { LeftOut } from './left-out.ts';
 import { openList, readList } from './list.ts';
 import { openable, type Path, sourceOf } from './path.ts';
 import { isInShard, type Shard } from './shard.ts';
 import { inheritedImage, STDIN, stdinImage } from './stdin.ts';
-import { isTarName, tarImages } from './tar/images.ts';
+import { isTarName, notRead } from './tar/address.ts';
+import { tarImages } from './tar/images.ts';
 import { type Walk, walk } from './walk.ts';
 
 /** The sources of images besides the arguments, and which files are used. */
@@ -40,7 +41,7 @@ export interface ImageOptions extends Pick<Walk, 'hidden' | 'follow' | 'onLoop'>
 
 /**
  * The images of the arguments in their order: a file, the images of a folder and its subfolders in byte order, the matches of a glob that
- * is not the name of a file, the pictures of a tar, a URL, or `-` for standard input. Then the images of the list, each as soon as it
+ * is not the name of a file, the pictures of a tar (a pattern of tars that has only braces names each of them), a URL, or `-` for standard input. Then the images of the list, each as soon as it
  * arrives. A missing file is also returned, and becomes an error row.
  *
  * @throws UsageError if there is no image at all and no list (one may be empty), or if the list cannot be read
@@ -68,11 +69,13 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
         else if (arg !== STDIN && !isTarName(path)) {
           found = foundHere = true;
           yield fileAt(path);
-        } else
+        } else {
+          foundHere = true; // a tar without pictures has its own warning
           for await (const image of imagesAt(path, arg, options)) {
-            found = foundHere = true;
+            found = true;
             yield image;
           }
+        }
       }
       if (!foundHere && (args.length > 1 || list !== undefined)) onNothing?.(arg);
     }
@@ -109,7 +112,10 @@ function fileAt(path: Path): ImageSource {
 }
 
 function noTars(path: Path): UsageError {
-  return new UsageError(`${path} is a tar, and this command does not read tars`, 'unpack it, or use classify or embed');
+  return new UsageError(
+    `${sourceOf(path).name} is a tar, and this command does not read tars`,
+    'unpack it, or use classify or embed',
+  );
 }
 
 /**
@@ -121,11 +127,13 @@ export async function* namedTars(args: readonly Path[], options: ImageOptions): 
   const { filesFrom, separator = 'line', stdin, signal, tars = [] } = options;
   let found = false;
   const requireTar = (path: Path) => {
-    if (!isTarName(path) || sourceOf(path).kind === 'url')
+    if (!isTarName(path))
       throw new UsageError(
-        `${path} is not a tar: --output-dir writes a file for each tar`,
+        `${sourceOf(path).name} is not a tar: --output-dir writes a file for each tar`,
         'use tars alone, or add --rows-per-file for images',
       );
+    const why = notRead(path);
+    if (why !== undefined) throw new UsageError(why.fact, why.nextStep);
     found = true;
     return path;
   };
@@ -143,7 +151,7 @@ export async function* namedTars(args: readonly Path[], options: ImageOptions): 
 
 async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
-  if (arg === STDIN || sourceOf(arg).kind === 'url') return yield arg;
+  if (arg === STDIN || (sourceOf(arg).kind === 'url' && !isTarName(arg))) return yield arg;
   const path = pathOfAddress(arg);
   const info = await stat(openable(path)).catch(() => undefined);
   if (info?.isDirectory()) {
@@ -156,9 +164,14 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
       spare: pairedRaws,
       onSkipped: (path, reason) => leftOut?.add(path, reason),
     });
-  } else if (info === undefined && isGlob(arg) && otherScheme(arg) === undefined)
-    yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
-  else yield arg;
+  } else if (info !== undefined || !isGlob(arg)) yield arg;
+  else {
+    const tars = isTarName(arg) ? namesOf(arg) : undefined; // a shard that is missing must not go unnoticed
+    if (tars !== undefined) yield* tars;
+    else if (notRead(arg) === undefined)
+      yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
+    else yield arg;
+  }
 }
 
 /** Why a folder is skipped that was searched under another path. */

@@ -1,5 +1,6 @@
 import { INSTALL_HEIC } from '../image/heic.ts';
 import type { Path } from './path.ts';
+import { isTarName } from './tar/address.ts';
 
 /** Why a file or folder is skipped. */
 export type Reason = 'name' | 'link' | 'device' | 'excluded' | 'system folder' | 'pair' | 'tar link';
@@ -85,11 +86,12 @@ export class LeftOut {
       case 'system folder':
         return ['folder of another program', `such as ${name}; read when named`];
       case 'pair':
-        return ['RAW file', 'the JPEG next to it is read'];
+        return ['RAW file', 'a JPEG of the same name is read instead'];
       case 'device':
         return undefined;
       default: {
         if (name.startsWith('._')) return undefined; // macOS: a resource fork
+        if (isTarName(name)) return ['tar', "classify and embed read them when named: 'folder/*.tar'"];
         const kind = KINDS.find(([pattern]) => pattern.test(extension));
         if (kind === undefined) return undefined;
         const [, what, advice] = kind;

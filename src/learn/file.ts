@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { type Fields, fields, list, number, text, texts } from '../disk/json-fields.ts';
+import { writeWholeFile } from '../disk/whole-file.ts';
 import { LabelsError, messageOf } from '../errors.ts';
 import { checkLabels, type Label } from '../text/labels.ts';
 import { cholesky } from './cholesky.ts';
 import type { Figures, Learned, LearnedLabel, LeaveOneOut } from './learned.ts';
 import type { ClassStatistics } from './statistics.ts';
-import { writeWholeFile } from './whole-file.ts';
 
 const FORMAT = 'clip-classify classifier';
 /** Increase it when the format changes. */

@@ -2,12 +2,12 @@ import { copyFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Clip } from '../clip.ts';
+import { throwCannotWrite, writeWholeFile } from '../disk/whole-file.ts';
 import { UsageError } from '../errors.ts';
+import { buildGraph } from '../onnx/encoders.ts';
 import { ProtoWriter } from '../onnx/protobuf.ts';
-import { buildGraph } from '../onnx/towers.ts';
 import { promptsOf } from '../text/prompts.ts';
 import { type Learned, pictureEvidence } from './learned.ts';
-import { cannotWrite, writeWholeFile } from './whole-file.ts';
 import { neutralWhereWordless } from './words.ts';
 
 /** The inputs and outputs of the graphs. */
@@ -76,7 +76,7 @@ async function wholeGraph(learned: Learned, clip: Clip, data: string): Promise<U
 }
 
 /** Writes only the head. @throws OutputError */
-export async function writeHead(learned: Learned, clip: Clip, file: string): Promise<void> {
+export async function writeHeadGraph(learned: Learned, clip: Clip, file: string): Promise<void> {
   await writeWholeFile(file, await headGraph(learned, clip));
 }
 
@@ -85,11 +85,11 @@ export async function writeHead(learned: Learned, clip: Clip, file: string): Pro
  *
  * @throws UsageError if the model consists of ONNX files; OutputError
  */
-export async function writeWhole(learned: Learned, clip: Clip, file: string): Promise<void> {
+export async function writeWholeGraph(learned: Learned, clip: Clip, file: string): Promise<void> {
   const { checkpoint } = requireCheckpoint(clip);
   const data = `${file}.data`;
   const graph = await wholeGraph(learned, clip, basename(data));
-  await copyFile(checkpoint.file, data).catch(cannotWrite(data));
+  await copyFile(checkpoint.file, data).catch(throwCannotWrite(data));
   await writeWholeFile(file, graph);
 }
 

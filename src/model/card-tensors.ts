@@ -3,7 +3,7 @@ import type { ModelCard } from '../hub/registry.ts';
 /** Names and shapes of tensors. */
 export type Shapes = readonly (readonly [name: string, shape: readonly number[]])[];
 
-/** The image tower's tensors; a ViT has the names of Hugging Face, a ResNet those of OpenAI. */
+/** The image encoder's tensors; a ViT has the names of Hugging Face, a ResNet those of OpenAI. */
 export function imageTensors({ family, preprocessing, shape: { image, embedding } }: ModelCard): Shapes {
   if (image.kind === 'resnet') return resNet(image, preprocessing.size, embedding);
   const { width, mlpWidth, layers, patch } = image;
@@ -80,7 +80,7 @@ function convolution(name: string, batchNorm: string, shape: readonly [number, n
   ];
 }
 
-/** The text tower's tensors, with the names of Hugging Face, and the logit scale. */
+/** The text encoder's tensors, with the names of Hugging Face, and the logit scale. */
 export function textTensors({ family, context, shape: { text, embedding } }: ModelCard): Shapes {
   if (text.kind !== 'transformer') return bert(text, embedding);
   const { width, mlpWidth, layers, vocabulary } = text;

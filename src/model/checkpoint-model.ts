@@ -4,7 +4,7 @@ import { inferArchitecture } from '../checkpoint/infer.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { ModelError } from '../errors.ts';
 import { once } from '../once.ts';
-import { buildGraph, buildGraphs, builtPorts, type Graphs } from '../onnx/towers.ts';
+import { buildGraph, buildGraphs, builtPorts, type GraphFiles } from '../onnx/encoders.ts';
 import { loadTokenizer } from '../text/tokenizer.ts';
 import { convertedWeights } from './converted-weights.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from './description.ts';
@@ -37,28 +37,32 @@ export async function describeCheckpoint(
   }
   const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));
   const stored = async () => (imported === undefined ? undefined : readImport(imported, { checkpoint, architecture }));
-  const graphs = async () => (await stored()) ?? buildGraphs(checkpoint, architecture);
-  const plainGraph = async (tower: keyof Graphs, convolutional: boolean): Promise<Graph> => ({
-    bytes: (await stored())?.[tower] ?? buildGraph(checkpoint, architecture, tower),
+  const graphFiles = async () => (await stored()) ?? buildGraphs(checkpoint, architecture);
+  const plainGraph = async (encoder: keyof GraphFiles, convolutional: boolean): Promise<Graph> => ({
+    bytes: (await stored())?.[encoder] ?? buildGraph(checkpoint, architecture, encoder),
     weights: { folder: checkpoint.folder },
     convolutional,
   });
   const isConvolutional = architecture.image.kind !== 'vit';
-  const graph = async (tower: keyof Graphs, provider: string): Promise<Graph> => {
-    const storage = storageOf(checkpoint, tower, dtype);
-    const convolutional = tower === 'image' && isConvolutional;
+  const graph = async (encoder: keyof GraphFiles, provider: string): Promise<Graph> => {
+    const storage = storageOf(checkpoint, encoder, dtype);
+    const convolutional = encoder === 'image' && isConvolutional;
     if (storage === undefined) {
-      const plain = () => plainGraph(tower, convolutional);
+      const plain = () => plainGraph(encoder, convolutional);
       return convolutional && provider === 'cpu' ? optimizedGraph(checkpoint, plain, env, onCacheTrouble) : plain();
     }
-    const converted = await convertedWeights(checkpoint, tower, storage, env, onCacheTrouble);
-    return { bytes: buildGraph(converted.checkpoint, architecture, tower), weights: converted.weights, convolutional };
+    const converted = await convertedWeights(checkpoint, encoder, storage, env, onCacheTrouble);
+    return {
+      bytes: buildGraph(converted.checkpoint, architecture, encoder),
+      weights: converted.weights,
+      convolutional,
+    };
   };
   return {
     name,
     folder,
     dtype,
-    contents: { kind: 'checkpoint', checkpoint, architecture, graphs },
+    contents: { kind: 'checkpoint', checkpoint, architecture, graphFiles },
     preprocessing: parsePreprocessing(
       preprocessor,
       architecture.image.imageSize,
@@ -67,7 +71,7 @@ export async function describeCheckpoint(
     ),
     tokens,
     scoring: await readScoring(checkpoint, architecture),
-    towers: once(async () => {
+    graphs: once(async () => {
       const ports = builtPorts(architecture);
       const wiring = { ...wire(ports.image, name), ...wire(ports.text, name) } as Required<Wiring>;
       return {

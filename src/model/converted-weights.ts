@@ -3,13 +3,14 @@ import { open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
-import { inCache, isThere, makeFolder, requireSpace, writeWhole } from '../disk/cache-files.ts';
+import { inCache, isThere, makeFolder, requireSpace } from '../disk/cache-files.ts';
 import { weightsLimit } from '../disk/cache-limit.ts';
 import { stampOf } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { withLock } from '../disk/process-lock.ts';
 import { isIntact, markUsed, seal, sealedSource, verifySeal } from '../disk/sealed-file.ts';
+import { writeWhole } from '../disk/whole-file.ts';
 import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
@@ -40,15 +41,15 @@ export interface Converted {
  */
 export async function convertedWeights(
   checkpoint: Checkpoint,
-  tower: 'image' | 'text',
+  encoder: 'image' | 'text',
   storage: Storage,
   env?: Env,
   onCacheTrouble?: (error: unknown) => void,
 ): Promise<Converted> {
-  const plan = planConversion(checkpoint, tower, storage);
+  const plan = planConversion(checkpoint, encoder, storage);
   try {
     const folder = await weightsFolderOf(checkpoint, env);
-    const path = join(folder, `${tower}-${storage}.safetensors`);
+    const path = join(folder, `${encoder}-${storage}.safetensors`);
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const kept = await keep(plan, path, checkpoint.file, env).catch((error: unknown) => {
         if (tries === MOST_TRIES - 1 || !isEmptied(error)) throw error;

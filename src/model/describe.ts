@@ -41,7 +41,7 @@ async function describeReadyMade(
     preprocessing,
     tokens,
     scoring: repo === undefined ? undefined : await scoringOfCard(repo),
-    towers: async () => ({
+    graphs: async () => ({
       image: { graph: { path: image.path }, wiring: image.wiring },
       text: { graph: { path: text.path }, wiring: text.wiring },
       logits,

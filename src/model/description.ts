@@ -2,8 +2,8 @@ import type { Architecture } from '../checkpoint/architecture.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import type { Env } from '../disk/environment.ts';
 import type { Preprocessing } from '../image/preprocess.ts';
+import type { GraphFiles } from '../onnx/encoders.ts';
 import type { Port } from '../onnx/ports.ts';
-import type { Graphs } from '../onnx/towers.ts';
 import type { TextShape, Tokenizer } from '../text/tokenizer.ts';
 import type { Dtype } from './choices.ts';
 import type { ReadyMade } from './ready-made.ts';
@@ -19,15 +19,15 @@ export interface Scoring {
 }
 
 /** An encoder: its graph, and how it is fed. */
-export interface Tower<W> {
+export interface EncoderGraph<W> {
   readonly graph: GraphSource;
   readonly wiring: Wiring & W;
 }
 
 /** Both encoders. A joint graph contains both, and `logits` is its output `[images, texts]`. */
-export interface Towers {
-  readonly image: Tower<{ readonly image: ImageWiring }>;
-  readonly text: Tower<{ readonly text: TextWiring }>;
+export interface EncoderGraphs {
+  readonly image: EncoderGraph<{ readonly image: ImageWiring }>;
+  readonly text: EncoderGraph<{ readonly text: TextWiring }>;
   readonly logits?: Port | undefined;
 }
 
@@ -37,7 +37,7 @@ export type Contents =
       readonly kind: 'checkpoint';
       readonly checkpoint: Checkpoint;
       readonly architecture: Architecture;
-      graphs(): Promise<Graphs>;
+      graphFiles(): Promise<GraphFiles>;
     }
   | { readonly kind: 'onnx'; readonly readyMade: ReadyMade };
 
@@ -52,7 +52,7 @@ export interface ModelDescription {
   readonly tokens: TextShape;
   /** From the checkpoint or, for ONNX models, from the model card. Undefined if neither has it; a joint graph is then measured. */
   readonly scoring: Scoring | undefined;
-  towers(): Promise<Towers>;
+  graphs(): Promise<EncoderGraphs>;
   tokenizer(): Promise<Tokenizer>;
   /** The file with the weights of the image encoder. */
   readonly weightFile: string;

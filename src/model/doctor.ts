@@ -12,7 +12,7 @@ import { exists } from '../disk/exists.ts';
 import { usableCores } from '../disk/machine.ts';
 import { formatSize } from '../disk/size.ts';
 import { ClipError, messageOf } from '../errors.ts';
-import { PATIENCE, Transient } from '../hub/retry.ts';
+import { RETRY_POLICY, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
 import { HEIC_PACKAGE, heicVersion, INSTALL_HEIC, isTooOld } from '../image/heic.ts';
 import { decoderVersions } from '../image/libvips.ts';
@@ -87,7 +87,7 @@ async function hub(env: Env, offline: boolean): Promise<Finding> {
   try {
     const settings = await hubSettings(env, offline);
     if (settings.offline) return { topic, state: 'absent', detail: 'not contacted, because offline mode is set' };
-    const { send } = await connectHub(settings, { patience: PATIENCE });
+    const { send } = await connectHub(settings, { retryPolicy: RETRY_POLICY });
     const url = new URL(`${settings.endpoint}/api/models?limit=1`);
     await send({ url, signal: AbortSignal.timeout(HUB_TIMEOUT_MS), repo: '', what: 'the Hub' });
     return { topic, state: 'ok', detail: settings.endpoint };

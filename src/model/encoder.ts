@@ -13,7 +13,7 @@ export type Pixels = Float32Array | Uint8Array;
  * @param rows the batch size, at least the number of images; a GPU always gets full batches
  * @returns [N, D], not yet unit length
  */
-export function encodeImages(
+export function runImageGraph(
   session: Session,
   wiring: Required<Pick<Wiring, 'image'>> & Wiring,
   images: readonly Pixels[],
@@ -46,7 +46,7 @@ export function encodeImages(
  * @param batch the most prompts of one run
  * @returns [P, D], not yet unit length
  */
-export async function encodeTexts(
+export async function runTextGraph(
   session: Session,
   wiring: Required<Pick<Wiring, 'text'>> & Wiring,
   prompts: readonly (readonly number[])[],

@@ -4,16 +4,16 @@ import { dirname, join } from 'node:path';
 import type { Architecture } from '../checkpoint/architecture.ts';
 import { readModelJson } from '../checkpoint/config.ts';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
-import { inCache, makeFolder, unreadableCache, writeWhole } from '../disk/cache-files.ts';
+import { inCache, makeFolder, unreadableCache } from '../disk/cache-files.ts';
 import { type CheckedFile, checkFile, sha256Of } from '../disk/digest.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
-import { isAbsent } from '../disk/error-code.ts';
-import { exists } from '../disk/exists.ts';
+import { exists, isAbsent } from '../disk/exists.ts';
 import { packageVersion } from '../disk/package-version.ts';
 import { readPlainBytes } from '../disk/plain-file.ts';
 import { withLock } from '../disk/process-lock.ts';
+import { writeWhole } from '../disk/whole-file.ts';
 import { ModelError, UsageError } from '../errors.ts';
-import type { Graphs } from '../onnx/towers.ts';
+import type { GraphFiles } from '../onnx/encoders.ts';
 import { STARTER } from './starter.ts';
 
 /** An imported model. */
@@ -34,7 +34,7 @@ interface ImportedCheckpoint {
 interface Importable {
   readonly folder: string;
   readonly contents:
-    | ({ readonly kind: 'checkpoint'; graphs(): Promise<Graphs> } & ImportedCheckpoint)
+    | ({ readonly kind: 'checkpoint'; graphFiles(): Promise<GraphFiles> } & ImportedCheckpoint)
     | { readonly kind: 'onnx' };
   /** The sha256 of each file that the model is read from, by its path; `models verify` compares them. */
   readonly checksums?: Readonly<Record<string, string>>;
@@ -59,7 +59,7 @@ export async function storeImport(
     );
   }
   const folder = importFolder(name, env);
-  const graphs = contents.kind === 'checkpoint' ? await contents.graphs() : undefined;
+  const graphs = contents.kind === 'checkpoint' ? await contents.graphFiles() : undefined;
   const record = {
     source,
     ...(contents.kind === 'checkpoint' && { checkpoint: await fingerprint(contents) }),
@@ -119,7 +119,7 @@ export async function removeImport(name: string, env?: Env): Promise<boolean> {
 }
 
 /** The stored graphs of an import; undefined if they are damaged or outdated. */
-export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<Graphs | undefined> {
+export async function readImport(folder: string, contents: ImportedCheckpoint): Promise<GraphFiles | undefined> {
   const record = await readModelJson(folder, 'import.json');
   if (record['checkpoint'] !== (await fingerprint(contents))) return undefined;
   const [image, text] = [await readGraph(folder, record, 'image'), await readGraph(folder, record, 'text')];
@@ -144,7 +144,7 @@ export async function verifyImport(
 }
 
 /** A stored graph, and whether its bytes are unchanged. */
-async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof Graphs) {
+async function readGraph(folder: string, record: Readonly<Record<string, unknown>>, graph: keyof GraphFiles) {
   const path = join(folder, `${graph}.onnx`);
   const bytes = await readPlainBytes(path).catch(() => new Uint8Array());
   const written = new Map(Object.entries(Object(record['graphs']))).get(graph);

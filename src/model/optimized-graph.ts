@@ -15,7 +15,7 @@ import { type Graph, optimizedWeights, runtimeVersion, saveOptimized } from './s
 import { dropOldWeights } from './weights-limit.ts';
 
 /** Increase it with every change of the graphs of convolutional networks. */
-const FORMAT = 1;
+const FORMAT = 2;
 const VARIABLE = 'CLIP_CLASSIFY_CACHE';
 
 /** The most bytes of an optimised graph for each byte of weights, because fp16 becomes fp32 and channels are padded to whole vectors. */

@@ -1,5 +1,6 @@
+import { Checkpoint } from '../checkpoint/safetensors.ts';
 import { ClipError, messageOf } from '../errors.ts';
-import { probeGraph } from '../onnx/probe.ts';
+import { GraphBuilder } from '../onnx/graph.ts';
 import { openSession } from './session.ts';
 
 /** The result of running a provider. */
@@ -23,4 +24,11 @@ export async function probeProvider(provider: string): Promise<Probe> {
   } catch (error) {
     return { state: 'cannot run', detail: error instanceof ClipError ? error.fact : messageOf(error) };
   }
+}
+
+/** A graph without weights, `x [1, 4] → x · xᵀ [1, 1]`: enough to check whether a provider works. */
+export function probeGraph(): Uint8Array {
+  const g = new GraphBuilder('probe', new Checkpoint('', new Map(), new Uint8Array()));
+  g.node('Gemm', ['x', 'x'], { transB: { int: 1 } }, 'y');
+  return g.finish([{ name: 'x', type: 'F32', shape: [1, 4] }], [{ name: 'y', type: 'F32', shape: [1, 1] }]);
 }

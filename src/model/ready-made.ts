@@ -20,7 +20,7 @@ const SUFFIX = /_(fp16|int8|uint8|quantized|q4|q4f16|bnb4|q8)\.onnx$/u;
 const INT8: ReadonlySet<string | undefined> = new Set(['quantized', 'uint8']);
 
 /** An encoder of an ONNX model. */
-interface Tower<W> {
+interface EncoderFile<W> {
   readonly path: string;
   readonly wiring: Wiring & W;
 }
@@ -29,9 +29,9 @@ interface Tower<W> {
 export interface ReadyMade {
   /** The precision of its files: one of {@link DTYPES}, or another one, such as q4. */
   readonly dtype: string;
-  readonly image: Tower<{ readonly image: ImageWiring }>;
+  readonly image: EncoderFile<{ readonly image: ImageWiring }>;
   /** The same file as `image` if one graph contains both encoders (a joint graph). */
-  readonly text: Tower<{ readonly text: TextWiring }>;
+  readonly text: EncoderFile<{ readonly text: TextWiring }>;
   /** The output `[images, texts]` of a joint graph, from which the logit scale is measured. */
   readonly logits: Port | undefined;
   readonly preprocessing: Preprocessing;

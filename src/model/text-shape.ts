@@ -1,4 +1,4 @@
-import type { TextTower } from '../checkpoint/architecture.ts';
+import type { TextTowerConfig } from '../checkpoint/architecture.ts';
 import { isRecord } from '../checkpoint/safetensors.ts';
 import type { Cleaning } from '../text/cleaning.ts';
 import type { Padding, TextShape } from '../text/tokenizer.ts';
@@ -37,7 +37,7 @@ export function paddingSideOfSiglip(tokenizer: Fields): 'left' | 'right' {
 /** How texts are prepared for a text encoder: in the same way as in the library that saved the model. */
 export function textShape(
   { config, library }: Pick<ModelFolder, 'config' | 'library'>,
-  text: TextTower,
+  text: TextTowerConfig,
   tokenizer: Fields,
 ): TextShape {
   const { vocabulary, pooling } = text;

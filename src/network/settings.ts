@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Env, expandPath, hubCacheFolder, hubHome } from '../disk/environment.ts';
-import { isAbsent } from '../disk/error-code.ts';
+import { isAbsent } from '../disk/exists.ts';
 import { readInput } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 

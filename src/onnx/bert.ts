@@ -5,9 +5,9 @@ import type { GraphBuilder, Value } from './graph.ts';
 const MODEL = 'text_model';
 
 /**
- * A BERT as text tower: `ids [B, T] → output [B, D]`, for any T up to the context (Devlin et al. 2019). Every token sees every other but padding, so prompts of different lengths can share a batch.
+ * A BERT as text graph: `ids [B, T] → output [B, D]`, for any T up to the context (Devlin et al. 2019). Every token sees every other but padding, so prompts of different lengths can share a batch.
  */
-export function bertTextTower(g: GraphBuilder, text: Bert, ids: Value, output: Value): void {
+export function bertTextGraph(g: GraphBuilder, text: Bert, ids: Value, output: Value): void {
   const isPadding = g.node('Equal', [ids, g.int64s(text.padding)]);
   const seen = g.cast(g.node('Not', [isPadding]), 'I32'); // [B, T]
   const embedded = textEmbedding(g, `${MODEL}.embeddings`, ids, text.width, text.firstPosition);

@@ -18,10 +18,10 @@ export interface Tokens {
 }
 
 /** A residual attention block over all tokens: `x + attention(norm(x))`, then `x + mlp(norm(x))`, on `[B·T, width]`. */
-export function block(g: GraphBuilder, layer: string, x: Value, tower: Transformer, tokens: Tokens): Value {
-  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens);
-  return residualMlp(g, layer, g.node('Add', [x, scaled(g, `${layer}.ls_1`, attended)]), tower);
+export function block(g: GraphBuilder, layer: string, x: Value, config: Transformer, tokens: Tokens): Value {
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, config);
+  const attended = attention(g, `${layer}.self_attn`, normed, normed, config, tokens);
+  return residualMlp(g, layer, g.node('Add', [x, scaled(g, `${layer}.ls_1`, attended)]), config);
 }
 
 /**
@@ -34,22 +34,22 @@ export function oneTokenBlock(
   g: GraphBuilder,
   layer: string,
   x: Value,
-  tower: Transformer,
+  config: Transformer,
   split: Split,
   index: 0 | -1,
 ): Value {
-  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, tower.width);
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, config);
+  const one = (rows: Value) => tokenRow(g, g.reshape(rows, split.shape, split.by), index, config.width);
   const attended = attention(
     g,
     `${layer}.self_attn`,
     one(normed),
     normed,
-    tower,
+    config,
     { split, causal: false },
     { count: 1 },
   );
-  return residualMlp(g, layer, g.node('Add', [one(x), scaled(g, `${layer}.ls_1`, attended)]), tower);
+  return residualMlp(g, layer, g.node('Add', [one(x), scaled(g, `${layer}.ls_1`, attended)]), config);
 }
 
 /**
@@ -62,15 +62,15 @@ export function readTokenBlock(
   g: GraphBuilder,
   layer: string,
   x: Value,
-  tower: Transformer,
+  config: Transformer,
   tokens: Tokens,
   read: (x: Value) => Value,
 ): Value {
-  const normed = layerNorm(g, `${layer}.layer_norm1`, x, tower);
-  const attended = attention(g, `${layer}.self_attn`, normed, normed, tower, tokens, { read });
+  const normed = layerNorm(g, `${layer}.layer_norm1`, x, config);
+  const attended = attention(g, `${layer}.self_attn`, normed, normed, config, tokens, { read });
   const { shape, by } = tokens.split;
   const sum = g.node('Add', [read(g.reshape(x, shape, by)), scaled(g, `${layer}.ls_1`, attended)]);
-  return residualMlp(g, layer, sum, tower);
+  return residualMlp(g, layer, sum, config);
 }
 
 /** One token of each image or prompt: `[B, T, width] → [B, width]` */
@@ -90,7 +90,7 @@ export function attention(
   name: string,
   asking: Value,
   rows: Value,
-  tower: Transformer,
+  config: Transformer,
   { split, causal, seen }: Tokens,
   { count, read }: { readonly count?: number; readonly read?: (x: Value) => Value } = {},
 ): Value {
@@ -99,14 +99,14 @@ export function attention(
   const attended = g.node(
     'com.microsoft.MultiHeadAttention',
     [
-      heads('q_proj', asking, count === undefined ? split : { shape: ['batch', count, tower.width] }),
+      heads('q_proj', asking, count === undefined ? split : { shape: ['batch', count, config.width] }),
       heads('k_proj', rows, split),
       heads('v_proj', rows, split),
       ...(seen === undefined ? [] : ['', seen]), // the bias is in the projections
     ],
-    { num_heads: { int: tower.heads }, unidirectional: { int: causal ? 1 : 0 } },
+    { num_heads: { int: config.heads }, unidirectional: { int: causal ? 1 : 0 } },
   );
-  const got = read?.(attended) ?? g.reshape(attended, [count === 1 ? 'batch' : 'rows', tower.width]);
+  const got = read?.(attended) ?? g.reshape(attended, [count === 1 ? 'batch' : 'rows', config.width]);
   return linear(g, `${name}.out_proj`, got);
 }
 
@@ -116,8 +116,8 @@ export function attentionTo(g: GraphBuilder, name: string, rows: Value): Value {
 }
 
 /** `x + mlp(norm(x))` of a block. */
-export function residualMlp(g: GraphBuilder, layer: string, x: Value, tower: Transformer): Value {
-  const hidden = mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, tower), tower);
+export function residualMlp(g: GraphBuilder, layer: string, x: Value, config: Transformer): Value {
+  const hidden = mlp(g, `${layer}.mlp`, layerNorm(g, `${layer}.layer_norm2`, x, config), config);
   return g.node('Add', [x, scaled(g, `${layer}.ls_2`, hidden)]);
 }
 
@@ -136,9 +136,9 @@ const LEAST: Readonly<Record<Transformer['activation'], number>> = {
 };
 
 /** Two layers with the activation of the encoder between them. */
-export function mlp(g: GraphBuilder, name: string, x: Value, tower: Transformer): Value {
-  const hidden = activate(g, linear(g, `${name}.fc1`, x), tower.activation);
-  return linear(g, `${name}.fc2`, hidden, { least: LEAST[tower.activation] });
+export function mlp(g: GraphBuilder, name: string, x: Value, config: Transformer): Value {
+  const hidden = activate(g, linear(g, `${name}.fc1`, x), config.activation);
+  return linear(g, `${name}.fc2`, hidden, { least: LEAST[config.activation] });
 }
 
 function activate(g: GraphBuilder, x: Value, activation: Transformer['activation']): Value {
@@ -169,9 +169,9 @@ export function linear(g: GraphBuilder, name: string, x: Value, range: Range = '
   return g.node('Gemm', [x, g.weight(weight), ...bias], { transB }, output);
 }
 
-export function layerNorm(g: GraphBuilder, name: string, x: Value, tower: Transformer): Value {
+export function layerNorm(g: GraphBuilder, name: string, x: Value, config: Transformer): Value {
   return g.node('LayerNormalization', [x, g.weight(`${name}.weight`), g.weight(`${name}.bias`)], {
-    epsilon: { float: tower.epsilon },
+    epsilon: { float: config.epsilon },
   });
 }
 

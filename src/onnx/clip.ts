@@ -15,16 +15,16 @@ import type { GraphBuilder, Value } from './graph.ts';
 
 const MODEL = 'vision_model';
 const HEAD = `${MODEL}.head`;
-/** The input of a text tower that masks padding. */
+/** The input of a text graph that masks padding. */
 export const ATTENTION_MASK = 'attention_mask';
 
 /**
- * CLIP's image tower: `pixels [B, 3, S, S] → output [B, D]` (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
+ * CLIP's image graph: `pixels [B, 3, S, S] → output [B, D]` (Radford et al. 2021, section 2.4; Dosovitskiy et al. 2021, eq. 1–4).
  *
  * Between the attention parts tokens are rows of one matrix, `[B·T, width]`, so that every product is a `Gemm`
  * on the checkpoint's own `[out, in]` matrix with its bias inside: the fastest form on the CPU provider.
  */
-export function clipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
+export function clipImageGraph(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { x, split } = clipTokens(g, image, pixels);
   clipProjection(g, image, pool(g, image, x, split), output);
 }
@@ -97,11 +97,11 @@ export function clipTokens(
 }
 
 /**
- * The text tower of CLIP, SigLIP, CLIPA and CoCa: `ids [B, T] → output [B, D]`.
+ * The text graph of CLIP, SigLIP, CLIPA and CoCa: `ids [B, T] → output [B, D]`.
  * For CLIP, T may be any length up to the context: attention is causal, so tokens after the end of text have no effect. If the last token
  * is read (SigLIP), every token attends to all tokens including the padding, so prompts are padded to the context.
  */
-export function clipTextTower(g: GraphBuilder, text: TextTransformer, ids: Value, output: Value): void {
+export function clipTextGraph(g: GraphBuilder, text: TextTransformer, ids: Value, output: Value): void {
   const model = 'text_model';
   const { pooling, causal, layers } = text;
   const embeddings = `${model}.embeddings`;

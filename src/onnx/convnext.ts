@@ -6,8 +6,8 @@ import type { GraphBuilder, Value } from './graph.ts';
 const TRUNK = 'visual.trunk';
 const HEAD = 'visual.head';
 
-/** ConvNeXt as image tower: `pixels [B, 3, S, S] → output [B, D]` */
-export function convNextTower(g: GraphBuilder, image: ConvNext, pixels: Value, output: Value): void {
+/** ConvNeXt as image graph: `pixels [B, 3, S, S] → output [B, D]` */
+export function convNextGraph(g: GraphBuilder, image: ConvNext, pixels: Value, output: Value): void {
   const map = convNextMap(g, image, pixels); // [B, grid, grid, width]
   convNextHead(g, image, g.node('ReduceMean', [map, g.int64s(1, 2)], { keepdims: { int: 0 } }), output);
 }

@@ -8,8 +8,8 @@ const HEAD = 'visual.head';
 /** TensorFlow's default for batch normalisation, which timm's `tf_` models use. */
 const EPSILON = 1e-3;
 
-/** EfficientNet-Lite as image tower: `pixels [B, 3, S, S] → output [B, D]` */
-export function efficientNetTower(g: GraphBuilder, image: EfficientNetLite, pixels: Value, output: Value): void {
+/** EfficientNet-Lite as image graph: `pixels [B, 3, S, S] → output [B, D]` */
+export function efficientNetGraph(g: GraphBuilder, image: EfficientNetLite, pixels: Value, output: Value): void {
   const map = efficientNetMap(g, image, pixels);
   efficientNetHead(g, g.reshape(g.node('GlobalAveragePool', [map]), ['batch', image.features]), output);
 }

@@ -98,7 +98,7 @@ function queryFeatures(g: GraphBuilder, image: VisionTransformer): void {
   clipProjection(g, image, attentionTo(g, `${HEAD}.attention`, patches), PATCH_EMBEDS);
 }
 
-/** SigLIP's probe, which attends to this patch only. */
+/** SigLIP's learned query, which attends to this patch only. */
 function attentionFeatures(g: GraphBuilder, image: VisionTransformer): void {
   const { x } = siglipTokens(g, image, PATCH_PIXELS);
   siglipHead(g, image, attentionTo(g, `${HEAD}.attention`, x), PATCH_EMBEDS);

@@ -8,8 +8,8 @@ const POOL = `${MODEL}.attnpool`;
 /** PyTorch's default for batch normalisation. */
 const EPSILON = 1e-5;
 
-/** CLIP's ResNet as image tower: `pixels [B, 3, S, S] → output [B, D]` */
-export function resNetTower(g: GraphBuilder, image: ModifiedResNet, pixels: Value, output: Value): void {
+/** CLIP's ResNet as image graph: `pixels [B, 3, S, S] → output [B, D]` */
+export function resNetGraph(g: GraphBuilder, image: ModifiedResNet, pixels: Value, output: Value): void {
   attentionPool(g, image, resNetMap(g, image, pixels), output);
 }
 

@@ -7,16 +7,16 @@ const MODEL = 'vision_model';
 export const HEAD = `${MODEL}.head`;
 
 /**
- * SigLIP's image tower: `pixels [B, 3, S, S] → output [B, D]`. No class token: one learned query, the probe, attends to all
+ * SigLIP's image graph: `pixels [B, 3, S, S] → output [B, D]`. No class token: one learned query attends to all
  * patches, and a residual MLP follows (Zhai et al. 2023; the head of Zhai et al. 2022).
  */
-export function siglipImageTower(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
+export function siglipImageGraph(g: GraphBuilder, image: VisionTransformer, pixels: Value, output: Value): void {
   const { width } = image;
   const { x, split } = siglipTokens(g, image, pixels);
   const batch = g.node('Shape', [pixels], { start: { int: 0 }, end: { int: 1 } });
-  const probeShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
-  const probe = g.reshape(g.node('Expand', [g.weight(`${HEAD}.probe`), probeShape]), ['batch', width]);
-  const pooled = attention(g, `${HEAD}.attention`, probe, x, image, { split, causal: false }, { count: 1 }); // [B, width]
+  const queryShape = g.node('Concat', [batch, g.int64s(1, width)], { axis: { int: 0 } });
+  const query = g.reshape(g.node('Expand', [g.weight(`${HEAD}.probe`), queryShape]), ['batch', width]);
+  const pooled = attention(g, `${HEAD}.attention`, query, x, image, { split, causal: false }, { count: 1 }); // [B, width]
   siglipHead(g, image, pooled, output);
 }
 
@@ -36,7 +36,7 @@ export function siglipTokens(
   return { x: layerNorm(g, `${MODEL}.post_layernorm`, x, image), split };
 }
 
-/** The pooled vector of the probe, `[N, width]`, then the residual MLP: `output [N, D]`. Without a projection, D is the width. */
+/** The pooled vector of the query, `[N, width]`, then the residual MLP: `output [N, D]`. Without a projection, D is the width. */
 export function siglipHead(g: GraphBuilder, image: VisionTransformer, pooled: Value, output: Value): void {
   const hidden = mlp(g, `${HEAD}.mlp`, layerNorm(g, `${HEAD}.layernorm`, pooled, image), image);
   if (!g.checkpoint.has('visual_projection.weight')) g.node('Add', [pooled, hidden], {}, output);

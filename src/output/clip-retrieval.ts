@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { throwCannotWrite } from '../disk/whole-file.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { npyHeader } from '../embed/npy.ts';
 import { type EmbeddingRun, embeddingLine, npyRow } from './embeddings.ts';
@@ -8,7 +9,6 @@ import { ParquetSink } from './parquet/sink.ts';
 import { metadataTable, type ParquetRun } from './parquet/tables.ts';
 import { type Counts, NONE_KEPT } from './result-output.ts';
 import type { ResultSink } from './result-sink.ts';
-import { throwCannotWrite } from './sink.ts';
 import { WholeFile } from './whole-file.ts';
 
 /** The files of one part in clip-retrieval's layout. */

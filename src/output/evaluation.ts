@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { oneLine } from '../errors.ts';
 import type { Evaluation } from '../evaluate.ts';
-import { type Interval, wilson } from '../intervals.ts';
+import { type Interval, wilson } from '../evaluate.ts';
 import type { Comparison, Prediction } from '../predictions.ts';
 import { errorText } from './flags.ts';
 import { escapeControls, pathField } from './json.ts';
@@ -156,7 +156,7 @@ export function imagesPerSecond({ seconds }: EvaluationRun, { images, failed }: 
 /** Which of two runs is better, and whether the difference may be chance. */
 export function comparisonText(comparison: ComparedRun): string {
   const { other, images, onlyThisRight, onlyOtherRight, p } = comparison;
-  const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance explains the difference';
+  const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance can explain the difference';
   return `${oneLine(other)}: of ${images} images in both runs, only this run is right on ${onlyThisRight}, only the other on ${onlyOtherRight}; ${verdict} (McNemar's test, p = ${p.toPrecision(2)})`;
 }
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { createOwnFile, openPlainFile } from '../disk/plain-file.ts';
+import { cannotWrite, throwCannotWrite } from '../disk/whole-file.ts';
 import type { OutputLock } from './output-lock.ts';
-import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 const { O_RDWR, O_CREAT, O_NONBLOCK = 0 } = constants;
 

@@ -19,10 +19,10 @@ export function inspection({ contents, preprocessing, scoring }: Inspectable): s
   const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   const precision = contents.kind === 'onnx' ? `precision: ${contents.readyMade.dtype}\n` : '';
-  return `${towers(contents)}\n${precision}images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
+  return `${encoders(contents)}\n${precision}images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;
 }
 
-function towers(contents: Inspectable['contents']): string {
+function encoders(contents: Inspectable['contents']): string {
   if (contents.kind === 'checkpoint') {
     const { image, text } = stages(contents.checkpoint, contents.architecture);
     return `${stageTable('image encoder', image)}\n${stageTable('text encoder', text)}`;

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { ImageResult } from '../classifier.ts';
 import type { ImageIdentity } from '../image/source.ts';
 import { errorField } from './flags.ts';
@@ -69,4 +70,15 @@ export function escapeControls(json: string): string {
     /[\x7f-\x9f\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** Writes the lines of `--log json`: one JSON object for each event, with its time. See docs/logs.md for the fields. */
+export class JsonLog {
+  /** @param stream usually standard error */
+  constructor(private readonly stream: Writable) {}
+
+  /** @param fields the fields of the event, without file contents, query strings, tokens and passwords */
+  write(event: string, fields: object = {}): void {
+    this.stream.write(`${toJson({ time: new Date().toISOString(), event, ...fields })}\n`);
+  }
 }

@@ -1,5 +1,5 @@
 import { oneLine } from '../errors.ts';
-import { wilson } from '../intervals.ts';
+import { wilson } from '../evaluate.ts';
 import type { Lesson } from '../learn/learn.ts';
 import type { Learned } from '../learn/learned.ts';
 import { percent, reportJson } from './evaluation.ts';

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
+import { throwCannotWrite } from '../disk/whole-file.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { namesBeside, npyHeader } from '../embed/npy.ts';
 import { type EmbeddingRun, type NumberType, nameLine, namesHead, npyRow } from './embeddings.ts';
 import { OutputLock } from './output-lock.ts';
 import { type Counts, NONE_KEPT } from './result-output.ts';
 import type { ResultSink } from './result-sink.ts';
-import { throwCannotWrite } from './sink.ts';
 import { WholeFile } from './whole-file.ts';
 
 const BYTES = { float32: 4, float16: 2 } as const;

@@ -1,11 +1,11 @@
 import { copyFile, type FileHandle, lstat, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isDenied } from '../disk/error-code.ts';
+import { isDenied } from '../disk/exists.ts';
 import { parseHolder } from '../disk/holder.ts';
 import { kernelLock } from '../disk/kernel-lock.ts';
 import { isAt, NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
+import { cannotWrite, throwCannotWrite } from '../disk/whole-file.ts';
 import { OutputError } from '../errors.ts';
-import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 /** How long a check is valid, in milliseconds, because rows can come faster than a disk answers. */
 const CHECK_MS = 100;

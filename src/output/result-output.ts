@@ -1,10 +1,10 @@
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exists } from '../disk/exists.ts';
+import { throwCannotWrite } from '../disk/whole-file.ts';
 import { type ImageErrorCode, OutputError, UsageError } from '../errors.ts';
 import { formatOf } from '../image/format.ts';
 import type { ImageSource } from '../image/source.ts';
-import { throwCannotWrite } from './sink.ts';
 
 /** How many images got labels, how many an error row. */
 export interface Counts {

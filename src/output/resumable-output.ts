@@ -1,4 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
+import { cannotWrite, throwCannotWrite } from '../disk/whole-file.ts';
 import type { ImageErrorCode } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { FileOutput } from './file-output.ts';
@@ -19,7 +20,6 @@ import {
   writeSettings,
 } from './resume-files.ts';
 import { type RunSettings, requireSame } from './run-settings.ts';
-import { cannotWrite, throwCannotWrite } from './sink.ts';
 import { WrittenRows } from './written-rows.ts';
 
 /** How an output is resumed. */

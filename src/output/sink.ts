@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { ClipError, messageOf, OutputError } from '../errors.ts';
+import { cannotWrite } from '../disk/whole-file.ts';
 
 /** The reader has closed the pipe. This is a normal end, such as with `| head`. */
 export class ClosedPipe extends Error {
@@ -42,18 +42,4 @@ export class Sink {
     this.failure ??= isClosed ? new ClosedPipe() : cannotWrite(this.name, error);
     return this.failure;
   }
-}
-
-/** The error for a file that cannot be written. */
-export function cannotWrite(name: string, error: unknown): ClipError {
-  if (error instanceof ClipError) return error;
-  const fact = `cannot write ${name}: ${messageOf(error)}`;
-  return new OutputError(fact, 'check the path, the permissions and the free space', error);
-}
-
-/** A handler for `catch` that throws {@link cannotWrite}. */
-export function throwCannotWrite(name: string): (error: unknown) => never {
-  return (error) => {
-    throw cannotWrite(name, error);
-  };
 }

@@ -1,9 +1,10 @@
 import { constants, createWriteStream, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { cannotWrite } from '../disk/whole-file.ts';
 import { OutputError } from '../errors.ts';
 import { NONE_KEPT, type ResultOutput } from './result-output.ts';
-import { cannotWrite, Sink } from './sink.ts';
+import { Sink } from './sink.ts';
 
 /** Writes rows to a stream: standard output, a FIFO or a device. */
 export function streamOutput(sink: Sink): ResultOutput {

@@ -1,8 +1,8 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
-import { isDenied } from '../disk/error-code.ts';
+import { isDenied } from '../disk/exists.ts';
+import { cannotWrite, throwCannotWrite } from '../disk/whole-file.ts';
 import { FileOutput } from './file-output.ts';
 import type { OutputLock } from './output-lock.ts';
-import { cannotWrite, throwCannotWrite } from './sink.ts';
 
 /**
  * A file that is written whole or not at all: it is written under another name (`<file>.run.tmp`) and renamed at the end. If the run

@@ -1,5 +1,4 @@
 import { useState } from 'preact/hooks';
-import { percent } from './percent.ts';
 import type { Ranked, Row } from './service.ts';
 
 /** Bars that are shown at first. */
@@ -62,4 +61,9 @@ function Bar({ ranked: { label, score }, threshold }: { readonly ranked: Ranked;
       </span>
     </>
   );
+}
+
+/** @param share 0 to 1 */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

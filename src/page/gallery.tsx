@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
+import { percent } from './bars.tsx';
 import { Card, type HeatMap } from './card.tsx';
-import { percent } from './percent.ts';
 import { MOST, type Pictures } from './pictures.ts';
 import type { Rows } from './rows.ts';
 

@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import type { Env } from '../disk/environment.ts';
-import { imageErrorOf, type PlainError, runErrorOf } from '../embed/messages.ts';
-import { ImageError } from '../errors.ts';
+import { imageErrorOf } from '../embed/messages.ts';
+import { ImageError, type PlainError, runErrorOf } from '../errors.ts';
 import type { DecodeOptions } from '../image/decode-options.ts';
 import { busy } from './problems.ts';
 

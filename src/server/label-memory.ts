@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Classifier, type ClassifierOptions, createClassifier } from '../classifier.ts';
 import type { Clip } from '../clip.ts';
+import { Lock } from '../embed/held.ts';
 import type { LabelPrompts, LabelRows } from '../embed/labels.ts';
-import { Lock } from '../embed/lock.ts';
 import { isLearned, type Learned } from '../learn/learned.ts';
 import { rowOf, stack, type UnitRows } from '../tensor.ts';
 import type { Label } from '../text/labels.ts';

@@ -14,10 +14,8 @@ export type Place =
   /** A socket that is open already: its file descriptor. */
   | { readonly fd: number };
 
-/** Milliseconds. */
-const HEADERS_MS = 10_000;
-const REQUEST_MS = 60_000;
-const KEPT_MS = 15_000;
+/** Time limits in milliseconds. A client that sends slowly holds a connection no longer. */
+const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 15_000 } as const;
 /** Milliseconds for running requests to finish when the service stops. */
 const GRACE_MS = 10_000;
 const CONNECTIONS = 2_048;
@@ -39,22 +37,14 @@ export async function listen(service: Service, place: Place): Promise<Listening>
   let hosts: ReadonlySet<string> | undefined = new Set<string>();
   let running = 0;
   let lastAt = performance.now();
-  const server = createServer(
-    {
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      keepAliveTimeout: KEPT_MS,
-      connectionsCheckingInterval: 1_000,
-    },
-    (incoming, outgoing) => {
-      running++;
-      outgoing.on('close', () => {
-        running--;
-        lastAt = performance.now();
-      });
-      void handle(incoming, outgoing, service, hosts);
-    },
-  );
+  const server = createServer({ ...TIME_LIMITS, connectionsCheckingInterval: 1_000 }, (incoming, outgoing) => {
+    running++;
+    outgoing.on('close', () => {
+      running--;
+      lastAt = performance.now();
+    });
+    void handle(incoming, outgoing, service, hosts);
+  });
   server.maxConnections = CONNECTIONS;
   if ('socket' in place) {
     hosts = undefined;

@@ -3,9 +3,8 @@ import { dirname, join } from 'node:path';
 import type { ProcessLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
-import { type Entry, Manifest, type Transfer } from './manifest.ts';
+import { type Entry, lockTarget, Manifest, type Transfer } from './manifest.ts';
 import type { Step } from './plan.ts';
-import { lockTarget } from './target-lock.ts';
 import { carryOut, settleTransfer } from './transfer.ts';
 
 /** Errors after which no other file can be written either. */

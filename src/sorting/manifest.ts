@@ -1,5 +1,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
+import { OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import type { FileFacts } from './same-file.ts';
 
@@ -126,4 +128,19 @@ function toEntry(value: Readonly<Record<string, unknown>>): Entry | undefined {
 /** Refuses paths outside of the target, because an edited manifest must not lead undo to other files. */
 function isOutside(to: Path): boolean {
   return to.startsWith('/') || to.split('/').includes('..');
+}
+
+/**
+ * Locks a target folder, because only one run at a time may sort into it or undo a sort: both change the manifest.
+ *
+ * @throws OutputError if another run has the lock; errors of node:fs if the folder cannot be written
+ */
+export async function lockTarget(target: Path): Promise<ProcessLock> {
+  const path = join(target, '.clip-classify-sort.lock');
+  const lock = await takeLock(path).catch((error: unknown) => {
+    if (error instanceof NotALock) throw new OutputError(error.message, 'remove it', error);
+    throw error;
+  });
+  if (lock !== undefined) return lock;
+  throw new OutputError(`another run is sorting into ${target}`, 'wait until it ends, or use another folder');
 }

@@ -3,9 +3,8 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import { cannotSort, removeIfEmpty } from './apply.ts';
-import { type Entry, Manifest, manifestPath } from './manifest.ts';
+import { type Entry, lockTarget, Manifest, manifestPath } from './manifest.ts';
 import { compareAt } from './same-file.ts';
-import { lockTarget } from './target-lock.ts';
 import { move, settleTransfer, temporaryName } from './transfer.ts';
 
 /** A file that could not be moved back, and the reason. */
@@ -73,6 +72,9 @@ async function putBack(target: Path, entry: Entry): Promise<string | undefined> 
     if (state === 'identical') await unlink(openable(to));
     return undefined;
   }
+  // An undo that was killed can leave its own second name for the file.
+  const temporary = temporaryName(dirname(from), { to: '.' }, entry.id);
+  await unlink(openable(temporary)).catch(() => {});
   const source = await compareAt(from, entry);
   if (state === 'free') return source === 'identical' ? undefined : 'it is gone';
   if (source === 'different') return `another file is at ${from} now`;
@@ -81,8 +83,6 @@ async function putBack(target: Path, entry: Entry): Promise<string | undefined> 
     return undefined;
   }
   await mkdir(openable(dirname(from)), { recursive: true });
-  const temporary = temporaryName(dirname(from), { to: '.' }, entry.id);
-  await unlink(openable(temporary)).catch(() => {}); // of an undo that was killed
   await move(to, from, entry, temporary);
   return undefined;
 }

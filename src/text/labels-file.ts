@@ -1,9 +1,8 @@
 import { parse } from 'csv-parse/sync';
 import { isRecord } from '../checkpoint/safetensors.ts';
 import { readInput } from '../disk/input.ts';
-import { decodeText } from '../disk/text.ts';
+import { decodeText, delimiterOf } from '../disk/text.ts';
 import { LabelsError, messageOf, shownName } from '../errors.ts';
-import { delimiterOf } from './delimiter.ts';
 import { checkLabels, type Label } from './labels.ts';
 import { foldLabel } from './same-label.ts';
 

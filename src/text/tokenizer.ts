@@ -1,5 +1,5 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import type { TextPooling, TextTower } from '../checkpoint/architecture.ts';
+import type { TextPooling, TextTowerConfig } from '../checkpoint/architecture.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { type Cleaning, cleanerOf } from './cleaning.ts';
 import { type SpecialToken, specialToken } from './special-tokens.ts';
@@ -22,7 +22,7 @@ export interface Tokenizer {
 }
 
 /** The text encoder that the tokens are for, and how its library prepares texts. */
-export interface TextShape extends Pick<TextTower, 'context' | 'vocabulary' | 'pooling'> {
+export interface TextShape extends Pick<TextTowerConfig, 'context' | 'vocabulary' | 'pooling'> {
   readonly cleaning: Cleaning;
   readonly padding: Padding;
   /** open_clip's CLIPA: the separator of BERT becomes id 0. */

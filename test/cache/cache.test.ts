@@ -63,7 +63,7 @@ describe('labels', () => {
   /** A text encoder that fails if the tokenizer or text graph is opened. */
   const closed: TextEncoder = {
     tokenizer: () => Promise.reject(new Error('the tokenizer was loaded')),
-    withTextTower: () => Promise.reject(new Error('the text graph was opened')),
+    withTextGraph: () => Promise.reject(new Error('the text graph was opened')),
   };
   const encode = (prompts = PROMPTS, options: LoadOptions = {}, model = MODEL) =>
     use(options, (clip) => clip.encodeLabels(prompts), model);

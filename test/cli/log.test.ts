@@ -119,6 +119,20 @@ describe('--summary', () => {
     expect(await readFile(labels, 'utf8')).toBe('cat\ndog\n');
   });
 
+  it('that cannot be written is an error before the end of the log', async () => {
+    const file = join(await scratch('summary-missing'), 'no-folder', 'summary.json');
+    const { code, stderr } = await cli([fixture('images/rgb.png'), ...TINY, '--summary', file, '--log', 'json']);
+    const events = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(code).toBe(2);
+    expect(events.slice(-2)).toMatchObject([
+      { event: 'error', code: 'E_OUTPUT' },
+      { event: 'end', exit_code: 2, ok: 1 },
+    ]);
+  });
+
   it('is written completely after SIGTERM', async () => {
     const folder = await scratch('summary-signal');
     const images = join(folder, 'images');

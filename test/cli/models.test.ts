@@ -169,7 +169,9 @@ it('the progress of a download says on a terminal that nothing arrives, and that
   const written: string[] = [];
   const stream = { isTTY: true, columns: 100, write: (text: string) => written.push(text) > 0 };
   const progress = createProgress({ stderr: stream as unknown as Io['stderr'], env: {} }, false);
-  progress.show({ file: 'model.safetensors', done: 1_000_000, total: 2_000_000 } as Parameters<typeof progress.show>[0]);
+  progress.show({ file: 'model.safetensors', done: 1_000_000, total: 2_000_000 } as Parameters<
+    typeof progress.show
+  >[0]);
   progress.trouble({ kind: 'silence', ms: 7_000 });
   expect(written.at(-1)).toContain(
     'model.safetensors 1.0 MB: no data for 7 s (Ctrl-C is safe: the next pull continues here)',

@@ -161,6 +161,7 @@ describe('--output-dir', () => {
     const first = await run();
     expect(first.code).toBe(1);
     expect(written(first.stderr)).toEqual([3, 0]);
+    expect(first.stderr).toContain('0 done before; 1 not done (a missing or damaged tar)');
     expect((await readdir(here('out'))).sort()).toEqual(
       ['a.parquet', 'a.parquet.done.json', 'b.parquet', 'b.parquet.done.json', 'cut.parquet'].sort(),
     );
@@ -182,6 +183,19 @@ describe('--output-dir', () => {
     expect(await rowsOf('out/b.parquet')).toHaveLength(4);
     const other = await cli([...tars(), '-l', 'cat,bird', ...MODEL, '--output-dir', here('out')]);
     expect(other.stderr).toContain('was written with different labels');
+  });
+
+  it('writes a file without rows, and a warning, for a tar without pictures', async () => {
+    await writeFile(here('caption.txt'), 'a cat');
+    execFileSync('tar', ['-cf', here('texts.tar'), '-C', folder, 'caption.txt']);
+    const run = async () => cli([here('texts.tar'), ...TINY, '--output-dir', here('none')]);
+    const first = await run();
+    expect(first.code).toBe(0);
+    expect(first.stderr).toContain(`${here('texts.tar')} contains no pictures (1 member)`);
+    expect(await rowsOf('none/texts.parquet')).toEqual([]);
+    const marker = JSON.parse(await readFile(here('none/texts.parquet.done.json'), 'utf8'));
+    expect(marker).toMatchObject({ ok: 0, failed: 0 });
+    expect(written((await run()).stderr)).toEqual([0, 1]);
   });
 
   it('writes a file for every n images, and names the files of each shard differently', async () => {

@@ -2,8 +2,8 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inferArchitecture } from '../../src/checkpoint/infer.ts';
 import { readCheckpoint } from '../../src/checkpoint/safetensors.ts';
+import { buildGraph } from '../../src/onnx/encoders.ts';
 import { ProtoWriter } from '../../src/onnx/protobuf.ts';
-import { buildGraph } from '../../src/onnx/towers.ts';
 import { fixture } from '../paths.ts';
 
 const [FLOAT, INT64, BOOL] = [1, 7, 9];

@@ -13,7 +13,7 @@ serveImages({
   send(replies) {
     process.send(replies);
     for (const reply of replies) {
-      if (reply.kind !== 'stage' || reply.stage !== 'decoding') continue;
+      if (reply.kind !== 'phase' || reply.phase !== 'decoding') continue;
       if (names.get(reply.id).includes('killer')) process.kill(process.pid, 'SIGSEGV');
       if (names.get(reply.id).includes('hang')) for (;;);
       if (names.get(reply.id).includes('big') && siblings() > 0) process.kill(process.pid, 'SIGKILL');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CachedRepo } from '../../src/hub/cache.ts';
 import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
-import { PATIENCE } from '../../src/hub/retry.ts';
+import { RETRY_POLICY } from '../../src/hub/retry.ts';
 import { fixture } from '../paths.ts';
 import { hasty, newHome, treeOf } from './cache.ts';
 import { blobName, type LoopbackHub, repositoryOf, type Seen, sha256, startHub, startMirror } from './server.ts';
@@ -31,7 +31,7 @@ afterEach(async () => {
 const pull = (env: Record<string, string> = {}, options: Partial<PullOptions> = {}, what = REPO) =>
   pullModel(what, {
     env: { ...home.env, ...env },
-    patience: { ...hasty, longestWaitMs: 5000 },
+    retryPolicy: { ...hasty, longestWaitMs: 5000 },
     onWarning: (warning) => warnings.push(warning),
     ...options,
   });
@@ -143,7 +143,7 @@ describe('the Hub', () => {
     hub.fault = (seen) => (isConfig(seen) ? { kind: 'late', ms: hasty.stallMs * 2 } : undefined);
     await pull({ HF_HUB_DOWNLOAD_TIMEOUT: '20' });
     expect(hub.seen.filter(isConfig).length).toBe(1);
-    expect(PATIENCE.stallMs * 2 + PATIENCE.backoffMs).toBeLessThan(65_000); // when a second stall ends a download
+    expect(RETRY_POLICY.stallMs * 2 + RETRY_POLICY.backoffMs).toBeLessThan(65_000); // when a second stall ends a download
   });
 });
 

@@ -1,10 +1,10 @@
 import { lstat, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { PATIENCE, type Patience } from '../../src/hub/retry.ts';
+import { RETRY_POLICY, type RetryPolicy } from '../../src/hub/retry.ts';
 
 /** The real rules with shorter times, in milliseconds, but also with five tries. */
-export const hasty: Patience = { ...PATIENCE, backoffMs: 5, longestWaitMs: 2000, stallMs: 800, noticeMs: 100 };
+export const hasty: RetryPolicy = { ...RETRY_POLICY, backoffMs: 5, longestWaitMs: 2000, stallMs: 800, noticeMs: 100 };
 
 /** An own home folder, and the variables that point there. */
 export async function newHome(endpoint: string): Promise<{

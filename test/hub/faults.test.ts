@@ -41,7 +41,7 @@ function break_(which: (seen: Seen) => boolean, fault: Fault | ((seen: Seen) => 
     return typeof fault === 'function' ? fault(seen) : fault;
   };
 }
-const pull = (options: Partial<PullOptions> = {}) => pullModel(REPO, { env: home.env, patience: hasty, ...options });
+const pull = (options: Partial<PullOptions> = {}) => pullModel(REPO, { env: home.env, retryPolicy: hasty, ...options });
 /** The message of the command line for anything that was thrown. */
 const failure = () =>
   pull().then(

@@ -21,7 +21,7 @@ afterEach(async () => {
 const LONG = 'a'.repeat(300);
 const COMMIT = 'c'.repeat(40);
 const failure = (what: string) =>
-  pullModel(what, { env: home.env, patience: hasty }).then(
+  pullModel(what, { env: home.env, retryPolicy: hasty }).then(
     () => 'none',
     (error) => `${error.code}: ${error.message}`,
   );

@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 const pull = (variables: Record<string, string>) =>
-  pullModel('acme/tiny-clip', { env: { ...home.env, ...variables }, patience: hasty });
+  pullModel('acme/tiny-clip', { env: { ...home.env, ...variables }, retryPolicy: hasty });
 const address = () => `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 
 it.each(['http_proxy', 'HTTP_PROXY', 'ALL_PROXY'])('goes through %s', async (name) => {

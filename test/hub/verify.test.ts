@@ -126,7 +126,9 @@ describe('models verify', () => {
     const offline = await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'tiny-clip', '--offline');
     expect(offline).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/E_CHECKSUM: checksum mismatch .*; run clip-classify models pull tiny-clip --force/),
+      stderr: expect.stringMatching(
+        /E_CHECKSUM: checksum mismatch .*; run clip-classify models pull tiny-clip --force/,
+      ),
     });
     const repair = await cli(['models', 'verify', '--repair'], { env: { ...home.env, HF_HUB_OFFLINE: '1' } });
     expect(repair).toMatchObject({ code: 2, stderr: expect.stringContaining('HF_HUB_OFFLINE') });

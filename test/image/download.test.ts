@@ -77,9 +77,9 @@ afterAll(async () => {
   await server.close();
 });
 
-const patience = { stallMs: 5_000, totalMs: 30_000 };
+const limits = { stallMs: 5_000, totalMs: 30_000 };
 const online = () => ({ offline: false, proxies: undefined });
-const direct = imageFetcher(online, patience);
+const direct = imageFetcher(online, limits);
 /** Time limits for a server that is too slow. */
 const hasty = imageFetcher(online, { stallMs: 600, totalMs: 1500 });
 const url = (path: string) => server.origin + path;
@@ -180,7 +180,7 @@ it('downloads at most so many images at once from each host', async () => {
       }, 60);
     },
   });
-  const fetchImage = fetcherInto(inMemory, online, patience, false, 2);
+  const fetchImage = fetcherInto(inMemory, online, limits, false, 2);
   const other = slow.origin.replace('127.0.0.1', 'localhost');
   await Promise.all([slow.origin, other].flatMap((origin) => Array.from({ length: 5 }, () => fetchImage(origin))));
   await slow.close();
@@ -192,10 +192,7 @@ it('downloads at most so many images at once from each host', async () => {
 
 describe('through a proxy', () => {
   const proxied = () =>
-    imageFetcher(
-      () => ({ offline: false, proxies: { httpProxy: proxy.origin, httpsProxy: '', noProxy: '' } }),
-      patience,
-    );
+    imageFetcher(() => ({ offline: false, proxies: { httpProxy: proxy.origin, httpsProxy: '', noProxy: '' } }), limits);
 
   it('every host can be used', async () => {
     expect(Buffer.compare(await proxied()('http://public.invalid/moved'), image)).toBe(0);
@@ -214,7 +211,7 @@ describe('through a proxy', () => {
       proxies: { httpProxy: theirs.origin, httpsProxy: '', noProxy: '127.0.0.1,localhost' },
     };
     for (const path of ['/in', '/local']) {
-      const failure = imageFetcher(() => settings, patience)(`http://public.invalid${path}`);
+      const failure = imageFetcher(() => settings, limits)(`http://public.invalid${path}`);
       await expect(failure).rejects.toThrow(/is redirected into a loopback network/);
     }
     expect(trap.seen).toEqual([]);

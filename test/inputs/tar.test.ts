@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageError } from '../../src/errors.ts';
 import { type ImageSource, identityOf } from '../../src/image/source.ts';
-import { type ImageOptions, imagePaths } from '../../src/inputs/images.ts';
+import { type ImageOptions, imagePaths, namedTars } from '../../src/inputs/images.ts';
 import { LeftOut } from '../../src/inputs/left-out.ts';
 import { parseShard } from '../../src/inputs/shard.ts';
 import { sampleName } from '../../src/inputs/tar/sample.ts';
@@ -46,13 +46,15 @@ async function imagesIn(args: string[], options: ImageOptions = {}): Promise<Ima
   return images;
 }
 const names = (images: readonly ImageSource[]) => images.map((image) => image.name.replace(`${folder}/`, ''));
-const failure = async (image: ImageSource | undefined) =>
+const errorOf = (image: ImageSource | undefined): Promise<ImageError> =>
   image?.kind === 'stream'
     ? image.read().then(
-        () => undefined,
-        ({ code }: ImageError) => code,
+        () => expect.fail('it can be read'),
+        (error) => error,
       )
-    : undefined;
+    : expect.fail('it is not a stream');
+const failure = async (image: ImageSource | undefined) => (await errorOf(image)).code;
+const message = async (image: ImageSource | undefined) => (await errorOf(image)).message;
 const bytesOf = (image: ImageSource | undefined) => (image?.kind === 'bytes' ? Buffer.from(image.bytes) : undefined);
 
 describe('the images in a tar', () => {
@@ -142,6 +144,61 @@ describe('the images in a tar', () => {
     for (const name of ['__info__', 'd/.hidden.jpg', 'd.x/none']) expect(sampleName(name)).toBeUndefined();
   });
 
+  it('come from each tar of a pattern with braces: a missing one has an error, as if a shell had expanded the pattern', async () => {
+    const paths = ['n-08.tar', 'n-10.tar'].map((name) => pack(name, ['d/a.png']));
+    const images = await imagesIn([here('n-{08..10}.tar')]);
+    expect(names(images)).toEqual(['n-08.tar/d/a.png', 'n-09.tar', 'n-10.tar/d/a.png']);
+    expect(await failure(images[1])).toBe('E_NOT_FOUND');
+    const named: string[] = [];
+    for await (const tar of namedTars([here('n-{08..10}.tar')], { tars: [] })) named.push(tar);
+    expect(named).toEqual([paths[0], here('n-09.tar'), paths[1]]);
+    expect(names(await imagesIn([here('n-{0,1}*.tar')]))).toHaveLength(2); // a wildcard takes what there is
+    await expect(imagesIn([here('n-{0..1000000000}.tar')])).rejects.toThrow('is too long');
+  });
+
+  it('at an address have an error that says how to read them', async () => {
+    const addresses = ['https://me:secret@example.org/a.tar?b=c', 's3://bucket/{0..1}.tar', 'hf://a/b.tar'];
+    const images = await imagesIn([addresses[0] ?? '', addresses[1] ?? ''], { tars: [addresses[2] ?? ''] });
+    expect(names(images)).toEqual([
+      'https://example.org/a.tar?b=c',
+      's3://bucket/0.tar',
+      's3://bucket/1.tar',
+      'hf://a/b.tar',
+    ]);
+    const advice = await Promise.all(images.map(message));
+    expect(advice[0]).toContain("use curl -fsSL 'https://example.org/a.tar?b=c' | clip-classify … --tar -");
+    expect(advice[2]).toContain("aws s3 cp 's3://bucket/1.tar' - |");
+    expect(advice[3]).toContain('download it first');
+    expect(names(await imagesIn([`file://${here('n-08.tar')}`]))).toHaveLength(1);
+  });
+
+  it('are none in a tar of other files, which has a warning, and an error if it is empty', async () => {
+    const warnings: string[] = [];
+    const leftOut = new LeftOut();
+    const options = { onWarning: (text: string) => warnings.push(text), onNothing: expect.fail, leftOut };
+    const tars = [pack('texts.tar', ['d/a.txt', 'd/a.json']), pack('folder.tar', ['d'], '--no-recursion')];
+    await writeFile(here('list.txt'), tars[0] ?? '');
+    const all = { ...options, tars: [tars[1] ?? '', tars[0] ?? ''], filesFrom: here('list.txt') };
+    expect(await imagesIn(tars, all)).toEqual([]);
+    const [texts, folders] = [
+      `${tars[0]} contains no pictures (2 members)`,
+      `${tars[1]} contains no pictures (0 members)`,
+    ];
+    expect(warnings).toEqual([texts, folders, folders, texts, texts]);
+    expect(leftOut.otherFiles).toBe(6);
+    const [empty] = await imagesIn([], { tars: ['-'], stdin: () => Readable.from([]) });
+    expect(await failure(empty)).toBe('E_DECODE');
+    expect(await message(empty)).toBe('standard input is empty (0 bytes); check the command before the pipe');
+  });
+
+  it('are not searched for in the tars of a folder, which are counted', async () => {
+    const leftOut = new LeftOut();
+    await mkdir(here('mixed'));
+    for (const name of ['a.png', 'b.tar', 'c.tar.gz']) await writeFile(here(`mixed/${name}`), '');
+    expect(names(await imagesIn([here('mixed')], { leftOut }))).toEqual(['mixed/a.png']);
+    expect(leftOut.summary()).toMatch(/^left out: 2 tars \(classify and embed read them/u);
+  });
+
   it('belong to the shard of their tar', async () => {
     const tars = [1, 2, 3, 4, 5].map((n) => pack(`share-${n}.tar`, ['d/a.png', 'd/b.PNG']));
     const shares = await Promise.all(
@@ -171,7 +228,7 @@ describe('the images in a tar', () => {
     await mkdir(here('damaged'));
     let failed = 0;
     for (const tar of await damagedCopies(whole, here('damaged'), 200, 31)) {
-      // A tar of no bytes has no images, as one without pictures has none.
+      // A whole tar may be left, whose pictures have damaged names.
       const images = await imagesIn([tar]).catch((error: Error) => {
         expect(error.message).toContain('contains no images');
         return [];

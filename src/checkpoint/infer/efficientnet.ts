@@ -8,14 +8,14 @@ const HEAD = 'visual.head';
 /** Of the first block of each stage (Tan & Le 2019, table 1). */
 const STRIDES = [1, 2, 2, 2, 1, 2, 1] as const;
 
-/** An EfficientNet-Lite under timm's names with its classifier, and the head over both. @returns the tower and D */
+/** An EfficientNet-Lite under timm's names with its classifier, and the head over both. @returns the tower config and D */
 export function efficientNetLite(
   expect: Expectation,
   root: ConfigReader,
 ): { readonly image: EfficientNetLite; readonly embedding: number } {
   const config = root.section('vision_config');
   const [stem = 0] = expect.shapeOf(`${TRUNK}.conv_stem.weight`);
-  convolution(expect, `${TRUNK}.conv_stem`, `${TRUNK}.bn1`, [stem, 3, 3, 3]);
+  expect.normedConvolution(`${TRUNK}.conv_stem`, `${TRUNK}.bn1`, [stem, 3, 3, 3]);
   const blocks: ConvBlock[] = [];
   let inputs = stem;
   for (const [stage, stride] of STRIDES.entries()) {
@@ -26,7 +26,7 @@ export function efficientNetLite(
     }
   }
   const [features = 0] = expect.shapeOf(`${TRUNK}.conv_head.weight`);
-  convolution(expect, `${TRUNK}.conv_head`, `${TRUNK}.bn2`, [features, inputs, 1, 1]);
+  expect.normedConvolution(`${TRUNK}.conv_head`, `${TRUNK}.bn2`, [features, inputs, 1, 1]);
 
   const [classes = 0, embedding = 0] = expect.shapeOf(`${HEAD}.posterior.class_vectors`);
   const [hidden = 0] = expect.shapeOf(`${HEAD}.mlp.fc1.weight`);
@@ -51,18 +51,8 @@ function mobileBlock(expect: Expectation, name: string, inputs: number, stride: 
   const expands = expect.has(`${name}.conv_pwl.weight`);
   const last = expands ? 'conv_pwl' : 'conv_pw';
   const [outputs = 0] = expect.shapeOf(`${name}.${last}.weight`);
-  if (expands) convolution(expect, `${name}.conv_pw`, `${name}.bn1`, [wide, inputs, 1, 1]);
-  convolution(expect, `${name}.conv_dw`, `${name}.${expands ? 'bn2' : 'bn1'}`, [wide, 1, kernel, kernel]);
-  convolution(expect, `${name}.${last}`, `${name}.${expands ? 'bn3' : 'bn2'}`, [outputs, wide, 1, 1]);
+  if (expands) expect.normedConvolution(`${name}.conv_pw`, `${name}.bn1`, [wide, inputs, 1, 1]);
+  expect.normedConvolution(`${name}.conv_dw`, `${name}.${expands ? 'bn2' : 'bn1'}`, [wide, 1, kernel, kernel]);
+  expect.normedConvolution(`${name}.${last}`, `${name}.${expands ? 'bn3' : 'bn2'}`, [outputs, wide, 1, 1]);
   return { name, stride, inputs, outputs };
-}
-
-function convolution(
-  expect: Expectation,
-  conv: string,
-  norm: string,
-  shape: readonly [number, number, number, number],
-) {
-  expect.shape(`${conv}.weight`, shape);
-  expect.batchNorm(norm, shape[0]);
 }

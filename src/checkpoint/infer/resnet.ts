@@ -7,7 +7,7 @@ const POOL = `${MODEL}.attnpool`;
 /** A head of the attention pooling is as wide in all of OpenAI's models. */
 const HEAD_WIDTH = 64;
 
-/** CLIP's ResNet under OpenAI's names. @returns the tower and D */
+/** CLIP's ResNet under OpenAI's names. @returns the tower config and D */
 export function modifiedResNet(
   expect: Expectation,
   root: ConfigReader,
@@ -19,7 +19,7 @@ export function modifiedResNet(
     [2, width / 2, width / 2],
     [3, width, width / 2],
   ] as const) {
-    convolution(expect, `${MODEL}.conv${n}`, `${MODEL}.bn${n}`, [outputs, inputs, 3, 3]);
+    expect.normedConvolution(`${MODEL}.conv${n}`, `${MODEL}.bn${n}`, [outputs, inputs, 3, 3]);
   }
   let inputs = width;
   const layers = [1, 2, 3, 4].map((layer, n) => {
@@ -51,20 +51,10 @@ export function modifiedResNet(
 }
 
 function bottleneck(expect: Expectation, name: string, inputs: number, narrow: number): void {
-  convolution(expect, `${name}.conv1`, `${name}.bn1`, [narrow, inputs, 1, 1]);
-  convolution(expect, `${name}.conv2`, `${name}.bn2`, [narrow, narrow, 3, 3]);
-  convolution(expect, `${name}.conv3`, `${name}.bn3`, [4 * narrow, narrow, 1, 1]);
+  expect.normedConvolution(`${name}.conv1`, `${name}.bn1`, [narrow, inputs, 1, 1]);
+  expect.normedConvolution(`${name}.conv2`, `${name}.bn2`, [narrow, narrow, 3, 3]);
+  expect.normedConvolution(`${name}.conv3`, `${name}.bn3`, [4 * narrow, narrow, 1, 1]);
   if (expect.has(`${name}.downsample.0.weight`)) {
-    convolution(expect, `${name}.downsample.0`, `${name}.downsample.1`, [4 * narrow, inputs, 1, 1]);
+    expect.normedConvolution(`${name}.downsample.0`, `${name}.downsample.1`, [4 * narrow, inputs, 1, 1]);
   }
-}
-
-function convolution(
-  expect: Expectation,
-  conv: string,
-  norm: string,
-  shape: readonly [number, number, number, number],
-) {
-  expect.shape(`${conv}.weight`, shape);
-  expect.batchNorm(norm, shape[0]);
 }

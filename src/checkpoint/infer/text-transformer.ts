@@ -10,7 +10,7 @@ const DEFAULT_END_OF_TEXT = 49407;
 /** Early exports have the wrong `eos_token_id: 2`. Hugging Face then pools at the greatest id. */
 const WRONG_END_OF_TEXT = 2;
 
-/** The text tower of a CLIP, or of a SigLIP if its projection has a bias. @param embedding D, as the image tower has it */
+/** The text encoder of a CLIP, or of a SigLIP if its projection has a bias. @param embedding D, as the image encoder has it */
 export function textTransformer(expect: Expectation, root: ConfigReader, embedding: number): TextTransformer {
   const config = root.section('text_config');
   const siglip = expect.has(`${MODEL}.head.weight`);

@@ -10,7 +10,7 @@ const PROJECTION = 'visual_projection.weight';
 const CLIP = { heads: 12, activation: 'quick_gelu', epsilon: 1e-5 } as const;
 const SIGLIP = { heads: 12, activation: 'gelu_pytorch_tanh', epsilon: 1e-6 } as const;
 
-/** The image tower of a CLIP, a SigLIP, a CoCa, or Hugging Face's ViT. @returns the tower and D */
+/** The image encoder of a CLIP, a SigLIP, a CoCa, or Hugging Face's ViT. @returns the tower config and D */
 export function visionTransformer(
   expect: Expectation,
   root: ConfigReader,

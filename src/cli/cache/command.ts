@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { Io } from '../io.ts';
-import { clearCommand } from './clear.ts';
-import { pruneCommand } from './prune.ts';
+import { clearCommand, pruneCommand } from './prune.ts';
 import { showCommand } from './show.ts';
 
 const EXAMPLES = `

@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { pruneCache } from '../../cache/prune.ts';
+import { clearCache, pruneCache } from '../../cache/prune.ts';
 import { parseSize } from '../../disk/size.ts';
 import type { Io } from '../io.ts';
 import { type FormatOption, formatOption, printPruned } from './format.ts';
 
-const EXAMPLES = `
+const PRUNE_EXAMPLES = `
 Files that nothing can use any more are always deleted: what killed runs left, and converted weights and checksums of models that do not exist any more. Without --max-size, embeddings over their limit (CLIP_CLASSIFY_CACHE_SIZE) are deleted too, and weights and graphs over theirs (CLIP_CLASSIFY_WEIGHTS_SIZE) if no run used them within a day.
 
 Examples:
@@ -23,8 +23,22 @@ export const pruneCommand = (io: Io) =>
     .option('--max-size <size>', 'delete until the whole cache has at most this size, such as 500MB or 2GB', size)
     .option('--older-than <age>', 'delete what was not used for this time, such as 12h, 30d or 8w', age)
     .addOption(formatOption())
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', PRUNE_EXAMPLES)
     .action(async (options: PruneOptions) => printPruned(await pruneCache(options, io.env), options, io));
+
+const CLEAR_EXAMPLES = `
+Imported and downloaded models stay; "models rm" removes them.
+
+Examples:
+  $ clip-classify cache clear
+  $ clip-classify cache clear -f json | jq .removed_bytes`;
+
+export const clearCommand = (io: Io) =>
+  new Command('clear')
+    .description('delete all cached embeddings, converted weights and checksums; runs can go on meanwhile')
+    .addOption(formatOption())
+    .addHelpText('after', CLEAR_EXAMPLES)
+    .action(async (options: FormatOption) => printPruned(await clearCache(io.env), options, io));
 
 function size(text: string): number {
   const bytes = parseSize(text);

@@ -9,7 +9,6 @@ import { withModelOptions } from '../options/model-options.ts';
 import { withOutputOptions } from '../options/output-options.ts';
 import { withServerOptions } from '../options/server-options.ts';
 import { withPartsOptions } from '../parts/options.ts';
-import { withExplainOptions } from './explain-options.ts';
 import type { ClassifyOptions } from './settings.ts';
 
 const EXAMPLES = `
@@ -36,3 +35,12 @@ export const classifyCommand = (io: Io, onExit: (code: number) => void) => {
       onExit(await classify(images, { ...options, isGiven: (name) => given.getOptionValueSource(name) === 'cli' }, io));
     });
 };
+
+function withExplainOptions(command: Command): Command {
+  return command
+    .option(
+      '--explain <file.png>',
+      'also write a heat map: the similarity of each image patch to a label (one image only)',
+    )
+    .option('--explain-label <label>', 'label of the heat map of --explain (default: the first label)');
+}

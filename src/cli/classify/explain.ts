@@ -1,14 +1,13 @@
-import { access, constants, stat, writeFile } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import type { Clip } from '../../clip.ts';
-import { writeWhole } from '../../disk/cache-files.ts';
+import { cannotWrite, throwCannotWrite, writeWholeFile } from '../../disk/whole-file.ts';
 import { LabelsError, UsageError } from '../../errors.ts';
 import type { Explanation } from '../../explain.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { networkSettings } from '../../network/settings.ts';
 import { once } from '../../once.ts';
 import { refuseToOverwrite } from '../../output/result-output.ts';
-import { cannotWrite, throwCannotWrite } from '../../output/sink.ts';
 import type { Label } from '../../text/labels.ts';
 import { foldLabel } from '../../text/same-label.ts';
 import { peek } from '../inputs.ts';
@@ -16,7 +15,12 @@ import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { classifierOptions, type LabelOptions } from '../options/label-options.ts';
 import { decodeOptions, type ModelOptions } from '../options/model-options.ts';
-import type { ExplainOptions } from './explain-options.ts';
+
+/** The options for a heat map. */
+export interface ExplainOptions {
+  readonly explain?: string;
+  readonly explainLabel?: string;
+}
 
 /** The other files that the run reads and writes. */
 export interface Run {
@@ -98,7 +102,7 @@ export async function planExplanation(run: Run, options: AllOptions, io: Io): Pr
       if (!explanation.ok) throw explanation.error;
       const score = scoreOf(explanation.label);
       const picture = await explanation.picture(score === undefined ? {} : { score });
-      await writeWhole(file, (temporary) => writeFile(temporary, picture)).catch(throwCannotWrite(file));
+      await writeWholeFile(file, picture);
       if (!quiet) say(io, 'note', noteOf(file, explanation));
     },
   };

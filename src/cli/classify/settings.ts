@@ -15,7 +15,7 @@ import type { OutputOptions } from '../options/output-options.ts';
 import type { ServerOptions } from '../options/server-options.ts';
 import type { PartsOptions } from '../parts/options.ts';
 import type { OpenedModel } from '../run-report.ts';
-import type { ExplainOptions } from './explain-options.ts';
+import type { ExplainOptions } from './explain.ts';
 
 export interface ClassifyOptions
   extends PartsOptions,

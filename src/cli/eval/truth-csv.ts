@@ -3,10 +3,9 @@ import { Readable } from 'node:stream';
 import { CsvError, type Options, parse } from 'csv-parse';
 import { exists } from '../../disk/exists.ts';
 import { openInput } from '../../disk/input.ts';
-import { asUtf8 } from '../../disk/text.ts';
+import { asUtf8, type Delimiter, delimiterOf } from '../../disk/text.ts';
 import { messageOf, oneLine, UsageError } from '../../errors.ts';
 import { type ImageSource, sourceOfText } from '../../image/source.ts';
-import { type Delimiter, delimiterOf } from '../../text/delimiter.ts';
 
 /** An image and its true label. */
 export interface LabelledImage {

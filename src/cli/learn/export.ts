@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Clip } from '../../clip.ts';
 import { UsageError } from '../../errors.ts';
-import { writeHead, writeWhole } from '../../learn/graph-file.ts';
+import { writeHeadGraph, writeWholeGraph } from '../../learn/graph-file.ts';
 import type { Learned } from '../../learn/learned.ts';
 
 /** @throws UsageError if a file name is not head.onnx or whole.onnx */
@@ -11,7 +11,7 @@ export function requireExports(files: readonly string[]): void {
 
 /** Writes the classifier as an ONNX graph. @throws UsageError or OutputError */
 export async function exportGraph(file: string, learned: Learned, clip: Clip): Promise<void> {
-  await (kindOf(file) === 'head' ? writeHead : writeWhole)(learned, clip, file);
+  await (kindOf(file) === 'head' ? writeHeadGraph : writeWholeGraph)(learned, clip, file);
 }
 
 /** `head.onnx` is a graph over embeddings, `whole.onnx` goes from pixels to probabilities. */

@@ -3,11 +3,11 @@ import { Command } from 'commander';
 import { describeCard } from '../../model/blueprint.ts';
 import { describeModel } from '../../model/describe.ts';
 import { checksumsOf } from '../../model/digest.ts';
+import { findModel } from '../../model/find.ts';
 import { storeImport } from '../../model/imports.ts';
 import { inspection, inspectionJson } from '../../output/inspection.ts';
 import type { Io } from '../io.ts';
 import { listCommand } from './list.ts';
-import { pathCommand } from './path.ts';
 import { examples, print } from './print.ts';
 import { pullCommand } from './pull.ts';
 import { rmCommand } from './rm.ts';
@@ -19,7 +19,7 @@ export const modelsCommand = (io: Io) => {
     .description('list, choose, download, import, inspect, check and remove models')
     .addHelpText('after', examples('list', 'pull ViT-B/32'));
 
-  for (const command of [listCommand, useCommand, pullCommand, verifyCommand, pathCommand, rmCommand])
+  for (const command of [listCommand, useCommand, pullCommand, verifyCommand, rmCommand])
     models.addCommand(command(io));
 
   models
@@ -45,6 +45,17 @@ export const modelsCommand = (io: Io) => {
         { name, source: model.folder, folder: written },
         `${name}: ${model.contents.kind === 'checkpoint' ? `image.onnx and text.onnx are in ${written}` : `the ONNX graphs stay in ${model.folder}`}\nclip-classify photo.jpg --model ${name} --labels cat,dog\n`,
       );
+    });
+
+  models
+    .command('path')
+    .description("print the folder of a model's checkpoint, config and tokenizer")
+    .argument('<model>', 'name or folder of a model')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('path starter', 'path clip-vit-b-32 --json'))
+    .action(async (model: string, { json }: { json?: true }) => {
+      const location = await findModel(model, io.env);
+      await print(io, json, location, `${location.folder}\n`);
     });
 
   models

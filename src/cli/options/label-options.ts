@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { ClassifierOptions } from '../../classifier.ts';
 import { UsageError } from '../../errors.ts';
-import { isLearnedFile } from '../../learn/file-name.ts';
 import { labelSet, promptedLabels } from '../../text/label-sets.ts';
 import { type Label, splitLabels } from '../../text/labels.ts';
 import type { InputOptions } from './input-options.ts';
@@ -133,4 +132,9 @@ export function classifierOptions(options: LabelOptions & ScoreOptions): Classif
     ...(minMargin !== undefined && { minMargin }),
     ...(multiLabel !== undefined && { multiLabel }),
   };
+}
+
+/** Whether a path names a learned classifier. */
+export function isLearnedFile(path: string): boolean {
+  return /\.clf\.json$/iu.test(path);
 }

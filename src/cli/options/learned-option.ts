@@ -1,7 +1,7 @@
 import { UsageError } from '../../errors.ts';
-import { isLearnedFile } from '../../learn/file-name.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { LabelOptions } from './label-options.ts';
+import { isLearnedFile } from './label-options.ts';
 
 /**
  * The learned classifier of `--labels @kinds.clf.json`.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { pathOfAddress } from '../../disk/address.ts';
 import { UsageError } from '../../errors.ts';
 import type { ImageSource } from '../../image/source.ts';
 import { type ImageOptions, namedTars } from '../../inputs/images.ts';
@@ -54,7 +55,8 @@ function partName(tar: Path): string {
 }
 
 async function tarInput(tar: Path): Promise<PartInput> {
-  const info = tar === STDIN ? undefined : await stat(openable(tar), { bigint: true }).catch(() => undefined);
+  const info =
+    tar === STDIN ? undefined : await stat(openable(pathOfAddress(tar)), { bigint: true }).catch(() => undefined);
   if (!info?.isFile()) return { tar, at: Date.now() }; // a stream cannot be compared with an earlier one
   const { size, mtimeNs } = info;
   return { tar, size: Number(size), mtime: String(mtimeNs) };

@@ -1,10 +1,10 @@
 import { UsageError } from '../../errors.ts';
 import { defaultModel } from '../../model/default-model.ts';
 import { checkOrigins } from '../../server/cross-origin.ts';
+import { readTokens } from '../../server/guard.ts';
 import { listen } from '../../server/listen.ts';
 import { createService } from '../../server/service.ts';
 import { type Event, LIMITS, type ServiceSettings } from '../../server/settings.ts';
-import { readTokens } from '../../server/tokens.ts';
 import { type Io, unlessInterrupted } from '../io.ts';
 import { say } from '../messages.ts';
 import { openModel } from '../open-model.ts';

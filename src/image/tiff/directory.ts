@@ -1,12 +1,14 @@
 import type { View } from '../view.ts';
 
 /** Limits on what is read from a file, far above the files of cameras and scanners. */
-const MAX_DIRECTORIES = 4_096;
-const MAX_SUB_DIRECTORIES = 64;
-const MAX_ENTRIES = 1_000;
-const MAX_ENTRIES_IN_ALL = 200_000;
-const MAX_DEPTH = 5;
-const MAX_VALUES = 2_000_000;
+const MOST = {
+  directories: 4_096,
+  subDirectories: 64,
+  entries: 1_000,
+  entriesInAll: 200_000,
+  depth: 5,
+  values: 2_000_000,
+} as const;
 
 /** Tags of TIFF 6.0, its supplements and EXIF. */
 export const TAG = {
@@ -95,7 +97,7 @@ export class Directory {
   /** The numbers of a tag; [] if it is missing or not a number. */
   values(tag: number): number[] {
     const entry = this.entries.get(tag);
-    if (entry === undefined || entry.count > MAX_VALUES) return [];
+    if (entry === undefined || entry.count > MOST.values) return [];
     const size = SIZES[entry.type] ?? 0;
     if (size === 0 || entry.at + entry.count * size > this.view.byteLength) return [];
     return Array.from({ length: entry.count }, (_, n) => this.number(entry.type, entry.at + n * size));
@@ -168,8 +170,8 @@ export function directoriesFrom(view: View, littleEndian: boolean, big: boolean,
   let entries = 0;
   const chain = (start: number, parent: Directory | undefined, sub: number | undefined, depth: number): void => {
     let page = 0;
-    for (let at = start; at > 0 && !visited.has(at) && found.length < MAX_DIRECTORIES; page++) {
-      if (entries > MAX_ENTRIES_IN_ALL) return;
+    for (let at = start; at > 0 && !visited.has(at) && found.length < MOST.directories; page++) {
+      if (entries > MOST.entriesInAll) return;
       visited.add(at);
       const read = readDirectory(view, littleEndian, big, at);
       if (read === undefined) return;
@@ -177,9 +179,9 @@ export function directoriesFrom(view: View, littleEndian: boolean, big: boolean,
       const isPage = parent === undefined;
       const directory = new Directory(view, littleEndian, read.entries, isPage ? page : undefined, sub, parent);
       found.push(directory);
-      if (depth < MAX_DEPTH) {
+      if (depth < MOST.depth) {
         const subs = directory.values(TAG.subDirectories);
-        for (const [n, offset] of subs.slice(0, MAX_SUB_DIRECTORIES).entries()) chain(offset, directory, n, depth + 1);
+        for (const [n, offset] of subs.slice(0, MOST.subDirectories).entries()) chain(offset, directory, n, depth + 1);
       }
       if (!isPage) return; // readers do not follow the chain of a sub-directory
       at = read.next;
@@ -199,7 +201,7 @@ function readDirectory(
   if (!Number.isSafeInteger(at) || at + countSize > view.byteLength) return undefined;
   const count = big ? Number(view.getBigUint64(at, le)) : view.getUint16(at, le);
   const start = at + countSize;
-  if (count > MAX_ENTRIES || start + count * entrySize > view.byteLength) return undefined;
+  if (count > MOST.entries || start + count * entrySize > view.byteLength) return undefined;
   const entries = new Map<number, Entry>();
   for (let n = 0; n < count; n++) {
     const entry = start + n * entrySize;

@@ -1,18 +1,20 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { isAbsent } from '../../disk/error-code.ts';
+import { pathOfAddress } from '../../disk/address.ts';
 import { openInput } from '../../disk/input.ts';
-import { ImageError, messageOf } from '../../errors.ts';
+import { ImageError } from '../../errors.ts';
 import { tooLarge } from '../../image/file.ts';
 import type { ImageSource, Membership } from '../../image/source.ts';
+import { withoutCredentials } from '../../network/url.ts';
 import { isImageName } from '../kinds.ts';
 import type { LeftOut } from '../left-out.ts';
-import { bytesOfPath, openable, type Path, sourceOf } from '../path.ts';
+import { openable, type Path } from '../path.ts';
 import { STDIN } from '../stdin.ts';
+import { notRead } from './address.ts';
 import { carriedBy, isCarried } from './carried.ts';
-import { OtherCompression } from './decompress.ts';
-import type { Member } from './members.ts';
+import { emptyTar, membersIn, nameOf, readable, reasonOf } from './errors.ts';
+import type { Ending, Member } from './members.ts';
 import { sampleName, samplesOf } from './sample.ts';
 
 /** How a tar is read. */
@@ -27,12 +29,6 @@ export interface TarOptions {
   readonly onWarning?: ((message: string) => unknown) | undefined;
 }
 
-/** Whether a path names a tar. Tars are not read from URLs. */
-export function isTarName(path: Path): boolean {
-  if (sourceOf(path).kind === 'url') return false;
-  return /\.(tar|tar\.(gz|zstd?|bz2|xz|lz4)|tgz|tzst|tbz2?|txz)$/iu.test(path); // the error for a compression that is not supported has advice
-}
-
 /**
  * The pictures in a tar in their order, named `<tar>/<member>`. Nothing is unpacked to disk, and one sample is in memory.
  *
@@ -40,8 +36,14 @@ export function isTarName(path: Path): boolean {
  */
 export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator<ImageSource> {
   const { carry = [], leftOut, signal, onWarning } = options;
-  const ending = { isMarked: false };
+  const why = notRead(tar);
+  if (why !== undefined) {
+    yield unreadable(withoutCredentials(tar), new ImageError('E_URL', why.fact, why.nextStep));
+    return;
+  }
+  const ending: Ending = { isEmpty: true, isMarked: false };
   let count = 0;
+  let pictures = 0;
   let close = () => {};
   try {
     const { readMembers } = await import('./members.ts'); // most runs read no tar
@@ -56,25 +58,28 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
     );
     // A sample ends with the first member of the next one. Without --carry, pictures do not wait for that.
     const samples = carry.length > 0 ? samplesOf(members) : alone(members);
-    let number = 0;
     for await (const sample of samples) {
       for (const member of sample.members) {
+        if (member.kind === 'other') leftOut?.add(member.name, 'name');
         if (!isPicture(member.name)) continue;
         if (member.kind === 'link') leftOut?.add(member.name, 'tar link');
         if (member.kind === 'link' || member.kind === 'other') continue;
         const membership = {
           key: readable(sample.key),
-          ...(stamp !== undefined && { stamp: `${stamp} ${number++}` }),
+          ...(stamp !== undefined && { stamp: `${stamp} ${pictures}` }),
           ...(carry.length > 0 && { carried: carriedBy(sample.members, carry) }),
         };
+        pictures++;
         yield memberImage(`${tar}/${member.name}`, member, membership);
       }
     }
-    if (!ending.isMarked && count > 0)
-      onWarning?.(`${tar} has no end-of-archive block; it may be truncated after ${membersIn(count)}`);
+    if (ending.isEmpty) yield unreadable(tar, emptyTar(tar));
+    else if (!ending.isMarked)
+      onWarning?.(`${nameOf(tar)} has no end-of-archive block; it may be truncated after ${membersIn(count)}`);
+    else if (pictures === 0) onWarning?.(`${nameOf(tar)} contains no pictures (${membersIn(count)})`);
   } catch (error) {
     if (signal?.aborted) return; // the stream was closed on purpose
-    yield failing(tar, reasonOf(tar, count, error), { key: '', isArchive: true });
+    yield unreadable(tar, reasonOf(tar, count, error));
   } finally {
     signal?.removeEventListener('abort', close); // there may be thousands of tars
   }
@@ -82,7 +87,7 @@ export async function* tarImages(tar: Path, options: TarOptions): AsyncGenerator
 
 async function open(tar: Path, { stdin }: TarOptions): Promise<{ stream: Readable; stamp?: string }> {
   if (tar === STDIN && stdin !== undefined) return { stream: stdin() };
-  const path = openable(tar);
+  const path = openable(pathOfAddress(tar));
   const info = await stat(path, { bigint: true });
   const stream = await openInput(path);
   return info.isFile() ? { stream, stamp: stampOf(info) } : { stream };
@@ -122,6 +127,11 @@ function memberImage(
   }
 }
 
+/** A tar that cannot be read to its end. */
+function unreadable(tar: Path, error: ImageError): ImageSource {
+  return failing(tar, error, { key: '', isArchive: true });
+}
+
 /** An image whose read fails with this error. */
 function failing(path: Path, error: ImageError, membership: Membership): ImageSource {
   return {
@@ -132,51 +142,8 @@ function failing(path: Path, error: ImageError, membership: Membership): ImageSo
   };
 }
 
-function readable(path: Path): string {
-  return bytesOfPath(path).toString();
-}
-
 /** Adds the bytes of a path that is not valid UTF-8. */
 function withPath(membership: Membership, path: Path): Membership {
   const bytes = openable(path);
   return typeof bytes === 'string' ? membership : { ...membership, pathBytes: bytes };
-}
-
-/** The error for a tar that cannot be read. */
-function reasonOf(tar: Path, members: number, error: unknown): ImageError {
-  const name = tar === STDIN ? 'standard input' : readable(tar);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (error instanceof OtherCompression) {
-    const advice = `decompress it: ${error.program} -dc <file> | clip-classify --tar -`;
-    return new ImageError('E_FORMAT', `${name} is compressed with ${error.program}`, advice, error);
-  }
-  if (isAbsent(error)) return new ImageError('E_NOT_FOUND', `${name} does not exist`, 'check the path', error);
-  if (/^E[A-Z]+$/u.test(code) || messageOf(error) === 'it is a folder')
-    return new ImageError('E_UNREADABLE', `cannot read ${name}: ${messageOf(error)}`, 'check the file', error);
-  const why = wordsOf(error);
-  if (members === 0 && why !== TRUNCATED)
-    return new ImageError('E_FORMAT', `${name} is not a tar: ${why}`, 'check what the file is', error);
-  const [where, advice] =
-    members === 0
-      ? ['in its first member', 'download or pack the tar again']
-      : [
-          `after ${membersIn(members)}`,
-          'download or pack the tar again; the pictures before the damage have their rows',
-        ];
-  return new ImageError('E_DECODE', `${name} is damaged ${where}: ${why}`, advice, error);
-}
-
-function membersIn(count: number): string {
-  return count === 1 ? '1 member' : `${count} members`;
-}
-
-const TRUNCATED = 'it is truncated';
-
-/** The messages of tar-stream, zlib and fzstd in our words. */
-function wordsOf(error: unknown): string {
-  const message = messageOf(error);
-  if (/^unexpected end|^unexpected eof/iu.test(message)) return TRUNCATED;
-  if (/^invalid tar header/iu.test(message)) return 'a header has the wrong checksum';
-  if (/^(invalid header|header exceeds)/iu.test(message)) return 'a header is invalid';
-  return message;
 }

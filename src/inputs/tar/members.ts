@@ -19,6 +19,8 @@ export type Member =
 
 /** How the reading of a tar ended. */
 export interface Ending {
+  /** There was not one byte. */
+  isEmpty: boolean;
   /** The tar ends with the block of zeros that each tar should have. */
   isMarked: boolean;
 }
@@ -32,7 +34,7 @@ export interface Ending {
 export async function* readMembers(
   stream: Readable,
   wants: (name: Path) => boolean,
-  ending: Ending = { isMarked: false },
+  ending: Ending = { isEmpty: true, isMarked: false },
 ): AsyncGenerator<Member> {
   // options that are missing in its types
   const options: object = { filenameEncoding: 'latin1', allowUnknownFormat: true };
@@ -59,6 +61,7 @@ async function feed(bytes: AsyncIterable<Buffer>, tar: ReturnType<typeof extract
   const closed = new Promise<void>((done) => void tar.once('close', () => done()));
   try {
     for await (const chunk of bytes) {
+      ending.isEmpty &&= chunk.length === 0;
       ending.isMarked = chunk.subarray(-512).every((byte) => byte === 0);
       if (!tar.write(chunk))
         await Promise.race([new Promise<void>((done) => void tar.once('drain', () => done())), closed]);

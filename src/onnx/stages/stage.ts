@@ -29,8 +29,8 @@ function weigh(checkpoint: Checkpoint, pattern: RegExp | undefined): Pick<Stage,
 }
 
 /** The residual attention blocks of a transformer. @param model the prefix of its tensors */
-export function blockStages(stage: MakeStage, model: string, tower: Transformer, tokens: number | string): Stage[] {
-  const { layers, heads, width, mlpWidth, activation } = tower;
+export function blockStages(stage: MakeStage, model: string, config: Transformer, tokens: number | string): Stage[] {
+  const { layers, heads, width, mlpWidth, activation } = config;
   const shape = ['B', tokens, width];
   const part = (names: string) => new RegExp(`^${model}\\.encoder\\.layers\\..*\\.(${names})\\.`, 'u');
   return [

@@ -4,9 +4,9 @@ import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readPlainFile, replaceOwnFile } from '../../disk/plain-file.ts';
+import { throwCannotWrite } from '../../disk/whole-file.ts';
 import type { Counts } from '../result-output.ts';
 import { type RunSettings, requireSame } from '../run-settings.ts';
-import { throwCannotWrite } from '../sink.ts';
 
 /** The input of a part as plain JSON. If it changes, the part is written again. */
 export type PartInput = Readonly<Record<string, unknown>>;

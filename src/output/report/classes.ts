@@ -1,9 +1,8 @@
 import { axisX, axisY, barX, dot, ruleX, text } from '@observablehq/plot';
 import type { ClassFigures, Evaluation } from '../../evaluate.ts';
-import { wilson } from '../../intervals.ts';
+import { wilson } from '../../evaluate.ts';
 import { intervalText, lowestRecall, percent } from '../evaluation.ts';
-import { draw } from './draw.ts';
-import { legend, type Part, share, shortLabel, table, twoWidths } from './figure.ts';
+import { draw, legend, type Part, share, shortLabel, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
 
 const MOST_BARS = 40;

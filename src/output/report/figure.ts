@@ -1,6 +1,8 @@
+import { type PlotOptions, plot } from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
 import { percent } from '../evaluation.ts';
 import { rounded } from '../writer.ts';
-import { html, type Markup, type Piece } from './markup.ts';
+import { html, type Markup, type Piece, trusted } from './markup.ts';
 
 /** A figure of the page: a caption, a drawing, and a table with the same values for screen readers. */
 export interface Part {
@@ -59,4 +61,12 @@ export function legend(entries: readonly (readonly [mark: string, meaning: strin
 export function shortLabel(label: string, most: number): string {
   const letters = Array.from(label);
   return letters.length <= most ? label : `${letters.slice(0, most - 1).join('')}…`;
+}
+
+/** A plot as SVG without script. Its colours are variables of the page, so that it works in light and dark mode. */
+export function draw(description: string, options: PlotOptions): Markup {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const svg = plot({ ...options, document, ariaLabel: description });
+  svg.setAttribute('role', 'img');
+  return trusted(svg.outerHTML.replace(/[^\P{Cc}\n]/gu, '\uFFFD')); // the library escapes markup, but not control characters
 }

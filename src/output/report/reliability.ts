@@ -1,8 +1,7 @@
 import { axisX, axisY, line, rectY, ruleY } from '@observablehq/plot';
 import type { Evaluation, ReliabilityBin } from '../../evaluate.ts';
 import { percent } from '../evaluation.ts';
-import { draw } from './draw.ts';
-import { legend, type Part, share, table, twoWidths } from './figure.ts';
+import { draw, legend, type Part, share, table, twoWidths } from './figure.ts';
 import { html, type Markup } from './markup.ts';
 
 /** The reliability diagram: accuracy over confidence, and the number of images in each bin. */

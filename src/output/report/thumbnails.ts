@@ -2,8 +2,8 @@ import { ImageError } from '../../errors.ts';
 import { decode } from '../../image/decode.ts';
 import type { DecodeOptions } from '../../image/decode-options.ts';
 import type { FetchImage } from '../../image/download.ts';
+import { thumbnail } from '../../image/libvips.ts';
 import { type ImageIdentity, readSource, sourceOfIdentity } from '../../image/source.ts';
-import { thumbnail } from '../../image/thumbnail.ts';
 
 /** Pixels of the longer side. The page shows it at half this size, so that it is sharp on a dense screen. */
 const SIDE = 240;

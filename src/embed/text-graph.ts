@@ -1,10 +1,10 @@
 import type { ModelDescription } from '../model/description.ts';
-import { encodeTexts } from '../model/encoder.ts';
+import { runTextGraph } from '../model/encoder.ts';
 import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, type UnitRows } from '../tensor.ts';
-import { createBreath } from './breath.ts';
-import type { Machine } from './image-tower.ts';
+import { createBreath } from './encoder.ts';
+import type { Execution } from './image-graph.ts';
 
 /** The most prompts of one inference. The prompts of a batch have the same length, so that no padding is computed. */
 const TEXT_BATCH = 32;
@@ -19,17 +19,17 @@ export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise
  * @param onRun called before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
-export async function withTextTower<T>(
-  { preprocessing, towers }: Pick<ModelDescription, 'preprocessing' | 'towers'>,
-  machine: Pick<Machine, 'threads' | 'provider' | 'device'>,
+export async function withTextGraph<T>(
+  { preprocessing, graphs }: Pick<ModelDescription, 'preprocessing' | 'graphs'>,
+  execution: Pick<Execution, 'threads' | 'provider' | 'device'>,
   use: (encode: PromptEncoder) => Promise<T>,
   prompts = Number.POSITIVE_INFINITY,
   onRun: () => void = () => {},
 ): Promise<T> {
-  const { graph, wiring } = (await towers()).text;
+  const { graph, wiring } = (await graphs()).text;
   const once = prompts <= TEXT_BATCH;
-  const { opened } = await openOnProvider(machine.provider, (provider) =>
-    openSession(graph, { ...machine, provider, once }),
+  const { opened } = await openOnProvider(execution.provider, (provider) =>
+    openSession(graph, { ...execution, provider, once }),
   );
   const breathe = createBreath();
   const session: Session = {
@@ -42,7 +42,7 @@ export async function withTextTower<T>(
   };
   try {
     return await use(async (prompts) =>
-      l2Normalize(await encodeTexts(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
+      l2Normalize(await runTextGraph(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
     );
   } finally {
     await session.release();

@@ -3,13 +3,13 @@ import { fitImage, normalize } from '../image/preprocess.ts';
 import type { RgbImage } from '../image/resample.ts';
 import type { Provider, ProviderChoice } from '../model/choices.ts';
 import type { ModelDescription } from '../model/description.ts';
-import { encodeImages, type Pixels } from '../model/encoder.ts';
+import { type Pixels, runImageGraph } from '../model/encoder.ts';
 import { openOnProvider } from '../model/provider.ts';
 import { openSession, type Session } from '../model/session.ts';
 import { l2Normalize, stack, type UnitRows } from '../tensor.ts';
 
 /** Where graphs run. */
-export interface Machine {
+export interface Execution {
   /** Threads of one inference. */
   readonly threads: number;
   readonly provider: ProviderChoice;
@@ -20,7 +20,7 @@ export interface Machine {
 }
 
 /** The image graph, open. */
-export interface ImageTower {
+export interface ImageGraph {
   readonly session: Session;
   readonly provider: Provider;
   /**
@@ -39,21 +39,21 @@ export interface ImageTower {
 const IMAGES_OF_A_THREAD = 2;
 
 /** How pixels are prepared for a model. */
-export type Preparing = Pick<ModelDescription, 'preprocessing' | 'towers'>;
+export type Preparing = Pick<ModelDescription, 'preprocessing' | 'graphs'>;
 
 /**
  * Opens the image graph of a model.
  *
  * @throws ModelError or ProviderError
  */
-export async function openImageTower({ preprocessing, towers }: Preparing, machine: Machine): Promise<ImageTower> {
-  const { graph, wiring } = (await towers()).image;
-  const { opened: session, provider } = await openOnProvider(machine.provider, (one) =>
-    openSession(graph, { ...machine, provider: one }),
+export async function openImageGraph({ preprocessing, graphs }: Preparing, execution: Execution): Promise<ImageGraph> {
+  const { graph, wiring } = (await graphs()).image;
+  const { opened: session, provider } = await openOnProvider(execution.provider, (one) =>
+    openSession(graph, { ...execution, provider: one }),
   );
   const { size } = preprocessing;
   const most =
-    wiring.isConvolutional && provider === 'cpu' ? IMAGES_OF_A_THREAD * machine.threads : Number.POSITIVE_INFINITY;
+    wiring.isConvolutional && provider === 'cpu' ? IMAGES_OF_A_THREAD * execution.threads : Number.POSITIVE_INFINITY;
   return {
     session,
     provider,
@@ -65,7 +65,7 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
         const some = pixels.slice(from, from + most);
         // A GPU tunes itself again for each shape, so its last batch is padded.
         const rows = provider === 'cpu' ? some.length : Math.max(batch, some.length);
-        runs.push(l2Normalize(await encodeImages(session, wiring, some, size, rows)));
+        runs.push(l2Normalize(await runImageGraph(session, wiring, some, size, rows)));
       }
       return stack(runs);
     },
@@ -74,8 +74,8 @@ export async function openImageTower({ preprocessing, towers }: Preparing, machi
 }
 
 /** Resizes, crops and normalises an image for the image graph. */
-export async function preparePixels({ preprocessing, towers }: Preparing, image: RgbImage): Promise<Pixels> {
-  const { wiring } = (await towers()).image;
+export async function preparePixels({ preprocessing, graphs }: Preparing, image: RgbImage): Promise<Pixels> {
+  const { wiring } = (await graphs()).image;
   const crop = fitImage(image, preprocessing);
   return wiring.image.pixels === 'bytes' ? Uint8Array.from(crop.data) : normalize(crop, preprocessing);
 }
