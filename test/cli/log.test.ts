@@ -122,12 +122,8 @@ describe('--summary', () => {
   it('that cannot be written is an error before the end of the log', async () => {
     const file = join(await scratch('summary-missing'), 'no-folder', 'summary.json');
     const { code, stderr } = await cli([fixture('images/rgb.png'), ...TINY, '--summary', file, '--log', 'json']);
-    const events = stderr
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(code).toBe(2);
-    expect(events.slice(-2)).toMatchObject([
+    expect(lines(stderr).slice(-2)).toMatchObject([
       { event: 'error', code: 'E_OUTPUT' },
       { event: 'end', exit_code: 2, ok: 1 },
     ]);
