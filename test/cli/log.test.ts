@@ -99,10 +99,12 @@ describe('--summary', () => {
     const folder = await scratch('summary-resume');
     const images = await manyImages(join(folder, 'images'), 4);
     const argv = [...TINY, '-o', join(folder, 'rows.jsonl')];
-    await cli([...images.slice(0, 3), ...argv]);
+    const bad = join(folder, 'bad.png');
+    await writeFile(bad, 'no picture');
+    await cli([bad, ...images.slice(0, 3), ...argv]);
     const file = join(folder, 'summary.json');
-    await cli([...images, ...argv, '--resume', '--summary', file]);
-    expect(await read(file)).toMatchObject({ ok: 1, failed: 0, kept: 3 });
+    await cli([bad, ...images, ...argv, '--resume', '--summary', file]);
+    expect(await read(file)).toMatchObject({ exit_code: 1, ok: 1, failed: 0, kept: 4, kept_failed: 1 });
   });
 
   it('is refused if it would overwrite an image, a labels file or the output', async () => {
