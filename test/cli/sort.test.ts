@@ -98,6 +98,17 @@ describe('sort', () => {
     expect(stdout).toBe('cat/  4 files  1.jpg, 2.jpg, 3.jpg, …\n');
   });
 
+  it('counts the files that go with a picture, and names pictures as examples', async () => {
+    for (const name of ['b.jpg', 'b.NEF', 'c.jpg']) await put(name);
+    const rows = await rowsFile({ 'b.jpg': 'cat', 'c.jpg': 'cat' });
+    const line = ['sort', '--from', rows, '--to', target];
+    expect((await cli([...line, '-f', 'table'])).stdout).toBe(
+      'cat/  3 files  b.jpg, c.jpg\n1 of these files belongs to a picture and goes with it: b.NEF\n',
+    );
+    const first: unknown = JSON.parse((await cli(line)).stdout.split('\n')[0] ?? '');
+    expect(first).toMatchObject({ to: 'cat/b.NEF', picture: join(photos, 'b.jpg') });
+  });
+
   it('classifies the pictures with a model, does not move failed ones, and does not sort its own target again', async () => {
     target = join(photos, 'sorted');
     await copyFile(fixture('images/rgb.png'), join(photos, 'one.png'));
@@ -249,6 +260,17 @@ describe('sort', () => {
     await utimes(join(photos, 'a.jpg'), 1_600_000_000, 1_600_000_000.123456);
     await cli(['sort', '--from', await rowsFile({ 'a.jpg': 'cat' }), '--to', target, '--apply']);
     expect((await snapshot(target))['cat/a.jpg']).toBe((await snapshot(photos))['a.jpg']);
+  });
+
+  it('says that there is nothing to undo in a folder without a record, and in no folder', async () => {
+    expect(await cli(['sort', '--undo', photos])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`nothing to put back: ${photos} has no record of a sort`),
+    });
+    expect(await cli(['sort', '--undo', join(photos, 'none')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`there is no folder ${join(photos, 'none')}; give the folder`),
+    });
   });
 
   it('does not undo a file that changed, says so, and keeps the manifest', async () => {
