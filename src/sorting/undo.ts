@@ -1,6 +1,7 @@
 import { lstat, mkdir, readlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../errors.ts';
+import { isAbsent } from '../disk/exists.ts';
+import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import { cannotSort, removeIfEmpty } from './apply.ts';
 import { type Entry, lockTarget, Manifest, manifestPath } from './manifest.ts';
@@ -21,6 +22,7 @@ export interface NotUndone {
  */
 export async function undo(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
   const lock = await lockTarget(target).catch((error: unknown) => {
+    if (isAbsent(error)) throw new OutputError(`there is no folder ${target}`, 'give the folder that was sorted into');
     throw cannotSort(target, error);
   });
   try {

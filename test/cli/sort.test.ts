@@ -262,6 +262,17 @@ describe('sort', () => {
     expect((await snapshot(target))['cat/a.jpg']).toBe((await snapshot(photos))['a.jpg']);
   });
 
+  it('says that there is nothing to undo in a folder without a record, and in no folder', async () => {
+    expect(await cli(['sort', '--undo', photos])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`nothing to put back: ${photos} has no record of a sort`),
+    });
+    expect(await cli(['sort', '--undo', join(photos, 'none')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`there is no folder ${join(photos, 'none')}; give the folder`),
+    });
+  });
+
   it('does not undo a file that changed, says so, and keeps the manifest', async () => {
     await put('a.jpg');
     await put('b.jpg');
