@@ -48,9 +48,13 @@ export function shortHelp(command: Command): string {
     'Examples:',
     ...examplesOf(command).slice(0, EXAMPLES),
     '',
-    `${command.name()} --help shows all options.`,
+    `${fullName(command)} --help shows all options.`,
     '',
   ].join('\n');
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 /** The lines of the examples at the end of a command's help. */
