@@ -1,5 +1,5 @@
-// Joins the declarations that tsc wrote into one file, dist/bundle/index.d.ts (index.d.cts for require()): the package publishes no declarations of its
-// inner files. Run by npm run build, after tools/bundle.js.
+// Joins the declarations that tsc wrote into one file, dist/bundle/index.d.ts, with a copy index.d.cts for require(). The package
+// publishes no declarations of its inner files. Run by npm run build, after tools/bundle.js.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
