@@ -19,7 +19,9 @@ interface PruneOptions extends FormatOption {
 
 export const pruneCommand = (io: Io) =>
   new Command('prune')
-    .description('delete the part of the cache that was not used for the longest time; other runs can continue meanwhile')
+    .description(
+      'delete the part of the cache that was not used for the longest time; other runs can continue meanwhile',
+    )
     .option('--max-size <size>', 'delete until the whole cache has at most this size, such as 500MB or 2GB', size)
     .option('--older-than <age>', 'delete what was not used for this time, such as 12h, 30d or 8w', age)
     .addOption(formatOption())
