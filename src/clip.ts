@@ -150,5 +150,5 @@ function requireOneOf(name: string, value: string, known: readonly string[]): vo
 /** @throws UsageError for callers without types */
 function requireArray(name: string, value: unknown): void {
   if (!Array.isArray(value))
-    throw new UsageError(`${name} is not an array`, `put ${name} into an array, also a single one`);
+    throw new UsageError(`the ${name} are not in an array`, 'use an array, also for a single one');
 }
