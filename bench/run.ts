@@ -13,7 +13,7 @@ import { largeImages } from './rows/large.ts';
 import { learning } from './rows/learn.ts';
 import { memory } from './rows/memory.ts';
 import { oneImage } from './rows/one-image.ts';
-import { peers } from './rows/peers.ts';
+import { manyLabels, peers } from './rows/peers.ts';
 import { perImage } from './rows/per-image.ts';
 import { relabelling } from './rows/relabel.ts';
 import { resampling } from './rows/resample.ts';
@@ -25,6 +25,7 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   'one-image': oneImage,
   large: largeImages,
   peers,
+  labels: manyLabels,
   cores,
   resample: resampling,
   memory,

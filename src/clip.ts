@@ -89,7 +89,7 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
   const encodeLabels = (prompts: LabelPrompts) =>
     embeddings ? encodeLabelsOnce(encoders.labels, prompts, embeddings) : encoders.labels(prompts);
   const release = async () => {
-    await images.release();
+    await Promise.all([images.release(), encoders.releaseLabels()]);
     if (!options.signal?.aborted) await embeddings?.release();
   };
   return {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { calibrate } from '../src/calibrate.ts';
+import { calibrate, missedAims } from '../src/calibrate.ts';
 import { labelsFile } from '../src/output/calibration.ts';
 
 /** Names with an even hash are in the calibration split, the others in the test split. */
@@ -45,6 +45,18 @@ describe('calibrate, by hand', () => {
     ['cat', true, 0.65],
     ['dog', false, 0.9],
   ];
+
+  it('names the thresholds that miss the target on the test split', async () => {
+    const judged = both(images(choosing, true), images(trying, false, 5_000));
+    const misses = missedAims(await calibrate(judged, ['cat', 'dog'], 0.75));
+    expect(misses).toEqual([
+      { name: '--threshold', precision: 0.5 },
+      { name: '--min-margin', precision: 0.5 },
+      { name: '"cat"', precision: 2 / 3 },
+      { name: '"dog"', precision: 0 },
+      { name: 'all labels together', precision: 0.5 },
+    ]);
+  });
 
   it('chooses the lowest threshold that reaches the precision, and reports its precision on the test split', async () => {
     const judged = both(images(choosing, true), images(trying, false, 5_000));

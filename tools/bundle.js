@@ -44,7 +44,10 @@ await joinChunks(metafile.outputs);
 // What require('clip-classify') loads. It is a file of its own, so that TypeScript accepts the package in CommonJS files, too.
 await writeFile(join(repository, OUT, 'index.cjs'), "module.exports = require('./index.js');\n");
 
-const sharp = await joinSharp();
+const natives = await Promise.all([
+  joinNative('sharp', 'dist/index.cjs', /sharp\.cjs$/, /(?<=\brequire\()(?=`\.\.\/src\/build)/gu),
+  joinNative('onnxruntime-node', 'dist/index.js', /binding\.js$/, /(?<=\brequire\()(?=`\.\.\/bin\/)/gu),
+]);
 
 // src/output/parquet-library.ts reads the WebAssembly of parquet-wasm.
 await copyFile(
@@ -56,7 +59,7 @@ const pageInputs = await buildPage(repository, OUT);
 
 /** The folders of the packages that are in the bundle. */
 const packages = new Set(
-  [...[metafile, sharp].flatMap(({ inputs }) => Object.keys(inputs)), ...pageInputs].flatMap(
+  [...[metafile, ...natives].flatMap(({ inputs }) => Object.keys(inputs)), ...pageInputs].flatMap(
     (path) => /^node_modules\/(@[^/]+\/)?[^/]+/u.exec(path)?.[0] ?? [],
   ),
 );
@@ -64,36 +67,48 @@ const licences = await Promise.all(
   [...packages].sort().map(async (folder) => {
     const names = await readdir(join(repository, folder));
     const name = names.find((file) => /^licen[cs]e/iu.test(file));
-    const text = name === undefined ? 'no licence file' : await readFile(join(repository, folder, name), 'utf8');
+    const text = await readFile(join(repository, folder, name ?? 'package.json'), 'utf8').then(
+      name ? String : statedLicence,
+    );
     return `${folder.replace('node_modules/', '')}\n\n${text.trim()}\n`;
   }),
 );
 await writeFile(join(repository, OUT, 'LICENSES.txt'), licences.join(`\n${'-'.repeat(80)}\n\n`));
 
+/** What a package.json says, for packages without a licence file. */
+function statedLicence(text) {
+  const { license, author, homepage } = JSON.parse(text);
+  return [license, author?.name ?? author, homepage].filter(Boolean).join('\n');
+}
+
 /**
- * Joins the JavaScript of sharp, which are sixty small files (fifty belong to semver). One file loads in two thirds of the time.
- * src/disk/native.ts loads this file if the installed sharp has the same version. Native libraries still come from the installed sharp.
+ * Joins the JavaScript of a package with a native library: sharp has sixty small files (fifty belong to semver), onnxruntime has 25.
+ * One file loads in half to two thirds of the time. src/disk/native.ts loads it if the installed package has the same version. The
+ * native library still comes from the installed package.
+ *
+ * @param entry the file that require() loads
+ * @param loader the file that loads the native library
+ * @param ofOwnFolder a path in it that esbuild must not resolve, because it is known at run time
  */
-async function joinSharp() {
-  const folder = join(repository, 'node_modules/sharp');
+async function joinNative(name, entry, loader, ofOwnFolder) {
+  const folder = join(repository, 'node_modules', name);
   const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  const ofOwnBuild = /(?<=\brequire\()(?=`\.\.\/src\/build)/gu; // esbuild refuses these paths of node-gyp, because they do not exist
   const { metafile: joined } = await build({
     absWorkingDir: repository,
-    entryPoints: ['node_modules/sharp/dist/index.cjs'],
-    outfile: `${OUT}/sharp-${version}.cjs`,
+    entryPoints: [`node_modules/${name}/${entry}`],
+    outfile: `${OUT}/${name}-${version}.cjs`,
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20',
     external: ['@img/sharp-*'],
-    banner: { js: "require = require('node:module').createRequire(require.resolve('sharp'));" },
+    banner: { js: `require = require('node:module').createRequire(require.resolve('${name}'));` },
     plugins: [
       {
-        name: 'resolve the paths of node-gyp at run time',
+        name: 'resolve paths of native libraries at run time',
         setup: ({ onLoad }) =>
-          onLoad({ filter: /sharp\.cjs$/ }, async ({ path }) => ({
-            contents: (await readFile(path, 'utf8')).replace(ofOwnBuild, 'String.raw'),
+          onLoad({ filter: loader }, async ({ path }) => ({
+            contents: (await readFile(path, 'utf8')).replace(ofOwnFolder, 'String.raw'),
           })),
       },
     ],

@@ -6,7 +6,7 @@ import { openClipWeights, PEER_SCRIPTS, type PeerSetup, PythonSide, peerPython }
 import { largePhotos, repeated } from '../photos.ts';
 import { Side } from '../processes.ts';
 import { type Row, ratioRow } from '../report.ts';
-import type { Measurement } from '../setting.ts';
+import type { Measurement, Setting } from '../setting.ts';
 import type { OursSetup } from '../sides/ours.ts';
 import type { Tasks } from '../sides/task.ts';
 import type { TransformersSetup } from '../sides/transformers.ts';
@@ -30,8 +30,16 @@ const TITLES: Readonly<Record<string, string>> = {
   known: '100 new labels on cached images',
 };
 
-/** Many images next to every peer that installs without a hub: models open and warm, the same weights and files, in turn. */
-export const peers: Measurement = async ({ model, photos, cache, env, threads, quick }) => {
+/** Many images and two labels next to every peer that installs without a hub: models open and warm, the same weights and files, in turn. */
+export const peers: Measurement = (setting) => beside(['small', 'large'], setting);
+
+/** The same with many labels, which peers encode again. */
+export const manyLabels: Measurement = async (setting) => beside(['hundred', 'thousand', 'known'], setting);
+
+async function beside(
+  names: readonly string[],
+  { model, photos, cache, env, threads, quick }: Setting,
+): Promise<Row[]> {
   const python = await peerPython(cache, env);
   const large = await largePhotos(photos, cache);
   const many = quick ? 8 : 96;
@@ -51,24 +59,24 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
         },
       ]),
     );
-  const names = ['small', 'large', 'hundred', 'thousand'];
+  const encoded = names.filter((name) => name !== 'known');
   const own = { ...env, CLIP_CLASSIFY_CACHE: join(cache, 'own-peers') };
   await rm(own.CLIP_CLASSIFY_CACHE, { recursive: true, force: true });
   const options = { threads, batch: BATCH, isolate: true };
   const ours = (setup: Partial<OursSetup>) =>
-    Side.open('ours.ts', { folder: model, options, tasks: tasksOf('', names), newLabels: true, ...setup }, own);
+    Side.open('ours.ts', { folder: model, options, tasks: tasksOf('', encoded), newLabels: true, ...setup }, own);
   const setup = (peer: string): PeerSetup => ({
     folder: model,
     openClip,
     template: TEMPLATE,
-    tasks: tasksOf(peer, names),
+    tasks: tasksOf(peer, encoded),
     compared: photos.slice(0, 8),
     batch: BATCH,
     threads,
     workers: Math.max(1, threads - 1),
   });
   const openClip = await openClipWeights(python, model);
-  const js: TransformersSetup = { folder: model, tasks: tasksOf('transformers.js', names) };
+  const js: TransformersSetup = { folder: model, tasks: tasksOf('transformers.js', encoded) };
   const sides: Record<string, Side | PythonSide> = {
     'transformers.js': await Side.open('transformers.ts', js, env),
   };
@@ -76,9 +84,10 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
     sides[peer] = await PythonSide.open(python, script, setup(peer), env);
   }
   const us = await ours({});
-  const knowing = await ours({ tasks: tasksOf('', ['known']), options: { ...options, cacheImages: true } });
+  const known = { tasks: tasksOf('', ['known']), options: { ...options, cacheImages: true } };
+  const knowing = names.includes('known') ? await ours(known) : us;
   const rows: Row[] = [];
-  for (const name of [...names, 'known']) {
+  for (const name of names) {
     // Peers do not cache images, so they encode them again.
     const asked = name === 'known' ? 'hundred' : name;
     const turns = quick ? 1 : name === 'thousand' ? 3 : 5;
@@ -108,9 +117,9 @@ export const peers: Measurement = async ({ model, photos, cache, env, threads, q
     }
   }
   rows.push(...(await likeness(model, photos.slice(0, 8), sides)));
-  for (const side of [...Object.values(sides), us, knowing]) await side.close();
+  for (const side of [...Object.values(sides), ...new Set([us, knowing])]) await side.close();
   return rows;
-};
+}
 
 /** Checks that all sides compute the same: the lowest cosine between their embeddings and ours. */
 async function likeness(

@@ -25,6 +25,8 @@ export type Stored = Omit<Entry, 'key'>;
 const MAX_BLOCK = 65_536;
 const [KEY, NOTES] = [32, 8];
 const SLAB_ROWS = 256;
+/** Bytes of the first read of a block: its count and mostly all its keys. */
+const HEAD_READ = 2048;
 /** Bytes of one read if records are read in order. */
 const READ_AHEAD = 262_144;
 
@@ -93,9 +95,12 @@ export class SegmentReader {
   private index(start: number): void {
     let at = start;
     while (at < this.size) {
-      const count = readExactly(this.file, at, 4)?.readUInt32LE() ?? 0;
+      const start = Math.min(HEAD_READ, this.size - at);
+      const first = start < 4 ? undefined : readExactly(this.file, at, start);
+      const count = first?.readUInt32LE() ?? 0;
       if (count < 1 || count > MAX_BLOCK) return;
-      const head = readExactly(this.file, at, 4 + count * KEY + DIGEST);
+      const length = 4 + count * KEY + DIGEST;
+      const head = length <= start ? first?.subarray(0, length) : readExactly(this.file, at, length);
       if (head === undefined || !digestOf(this.digest, head.subarray(0, -DIGEST)).equals(head.subarray(-DIGEST)))
         return;
       at += head.length;

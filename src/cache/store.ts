@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAbsent } from '../disk/exists.ts';
 import { dropOldSegments } from './bound.ts';
 import { type Entry, SegmentReader, type Stored } from './segment.ts';
@@ -9,8 +10,10 @@ import { SegmentSeries } from './segment-series.ts';
 
 /** Small segments are merged if there are more than this number. */
 const [SMALL_BYTES, MOST_SMALL] = [8_000_000, 16];
-/** Entries of one block of a segment. */
+/** The most entries of one block of a segment. */
 const BLOCK = 1024;
+/** How long entries wait for others, because a segment of many small blocks is slow to open. */
+const GATHER_MS = 100;
 /** The most entries that wait for a slow disk. More entries are not stored. */
 const MOST_WAITING = 65_536;
 
@@ -36,6 +39,7 @@ export class EmbeddingStore {
   private waiting: Entry[] = [];
   private writing: Promise<void> = Promise.resolve();
   private readonly series: SegmentSeries;
+  private readonly closing = new AbortController();
   private broken = false;
 
   private constructor(
@@ -108,11 +112,17 @@ export class EmbeddingStore {
   private async flush(): Promise<void> {
     try {
       while (this.waiting.length > 0 && !this.broken) {
+        if (this.waiting.length < BLOCK) await this.gather();
         await this.series.append(this.waiting.splice(0, BLOCK));
       }
     } catch (error) {
       this.giveUp(error);
     }
+  }
+
+  private async gather(): Promise<void> {
+    const { signal } = this.closing;
+    await sleep(GATHER_MS, undefined, { signal }).catch(() => {}); // aborted: the store is being closed
   }
 
   private giveUp(error: unknown): void {
@@ -124,6 +134,7 @@ export class EmbeddingStore {
 
   /** Waits until everything is written, and repairs damaged segments. */
   async close(): Promise<void> {
+    this.closing.abort();
     try {
       await this.writing;
       await this.series.close();

@@ -112,12 +112,13 @@ export function withHuggingFaceNames(checkpoint: Checkpoint): Checkpoint {
 /** CoCa's decoder, which writes captions and is not needed for scores. */
 const CAPTIONS = /^text_decoder\./u;
 
-/** The prefix that a wrapper such as DataParallel added to the name of every tensor. */
+/** The prefixes that wrappers such as DataParallel added to the name of every tensor, one around the other. */
 function commonPrefix(names: readonly string[]): string {
-  return PREFIXES.find((prefix) => names.length > 0 && names.every((name) => name.startsWith(prefix))) ?? '';
+  const prefix = PREFIXES.find((one) => names.length > 0 && names.every((name) => name.startsWith(one)));
+  return prefix === undefined ? '' : prefix + commonPrefix(names.map((name) => name.slice(prefix.length)));
 }
 
-const PREFIXES = ['module.', 'model.', 'clip.', '_orig_mod.'] as const;
+const PREFIXES = ['module.', 'model.', 'clip.', 'clip_model.', '_orig_mod.'] as const;
 
 function rename(entry: TensorEntry, renames: Renames): TensorEntry {
   const name = renames.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), entry.name);

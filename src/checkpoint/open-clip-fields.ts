@@ -13,6 +13,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'multimodal_cfg',
     'init_logit_scale',
     'init_logit_bias',
+    'nonscalar_logit_scale',
   ],
   vision_cfg: [
     ...['image_size', 'layers', 'width', 'head_width', 'patch_size', 'mlp_ratio', 'patch_dropout', 'pos_embed_type'],

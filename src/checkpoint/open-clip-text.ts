@@ -21,12 +21,19 @@ const DEFAULT_CONTEXT = 77;
 
 /** A text encoder of open_clip and its tokenizer, in the terms of Hugging Face's text_config. */
 export function textEncoderTerms(text: Fields, quickGelu: boolean, folder: string): Fields {
-  const encoder = typeof text['hf_model_name'] === 'string' ? bertTerms(text, folder) : textTerms(text, quickGelu);
+  const encoder =
+    typeof text['hf_model_name'] === 'string' ? bertTerms(text, folder) : textTerms(text, quickGelu, folder);
   return { ...encoder, ...tokenizerTerms(text, folder) };
 }
 
 /** open_clip's own text transformer. */
-function textTerms(text: Fields, quickGelu: boolean): Fields {
+function textTerms(text: Fields, quickGelu: boolean, folder: string): Fields {
+  if (text['embed_cls'] === true && (text['pad_id'] ?? 0) !== 0) {
+    throw new ModelError(
+      `pad_id in text_cfg of open_clip_config.json (${folder}) is ${JSON.stringify(text['pad_id'])}`,
+      "supported is 0, with which open_clip's tokenizer pads",
+    );
+  }
   return {
     ...blockTerms(text, quickGelu),
     num_hidden_layers: text['layers'],

@@ -12,6 +12,7 @@ export interface OpenClipTerms {
 
 /** Pillow's resampling constants. */
 const RESAMPLE: ReadonlyMap<unknown, number> = new Map([
+  ['random', 3], // in training; open_clip classifies with bicubic
   ['bilinear', 2],
   ['bicubic', 3],
 ]);

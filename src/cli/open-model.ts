@@ -16,7 +16,7 @@ export function openModel(
   options: ModelOptions,
   amount: Amount,
   io: Pick<Io, 'env' | 'stderr' | 'interruption' | 'isWary'>,
-  more: Pick<LoadOptions, 'publicUrls'> = {},
+  more: Pick<LoadOptions, 'publicUrls' | 'manyLabels'> = {},
 ): Promise<Clip> {
   const {
     model,

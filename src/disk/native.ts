@@ -15,10 +15,12 @@ const FIXES = {
 
 const BUNDLE = fileURLToPath(new URL('../../dist/bundle', import.meta.url));
 
-/** sharp's own JavaScript in one file, as tools/bundle.js writes it. It loads sooner, but fits only the same version of sharp. */
-function joinedSharp(): string | undefined {
-  const { version } = JSON.parse(readFileSync(join(dirname(require.resolve('sharp')), '../package.json'), 'utf8'));
-  const path = join(BUNDLE, `sharp-${version}.cjs`);
+/**
+ * The JavaScript of a package in one file, as tools/bundle.js writes it. It loads sooner, but fits only the same version of the package.
+ */
+function joined(name: keyof typeof FIXES): string | undefined {
+  const { version } = JSON.parse(readFileSync(join(dirname(require.resolve(name)), '../package.json'), 'utf8'));
+  const path = join(BUNDLE, `${name}-${version}.cjs`);
   return existsSync(path) ? path : undefined;
 }
 
@@ -47,7 +49,7 @@ export function requireVirtualMemory(name: keyof typeof FIXES): void {
 export function requireNative(name: keyof typeof FIXES): unknown {
   requireVirtualMemory(name);
   try {
-    return require((name === 'sharp' && joinedSharp()) || name);
+    return require(joined(name) ?? name);
   } catch (error) {
     const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new ProviderError(`${name} cannot be loaded: ${messageOf(reason)}`, FIXES[name], error);

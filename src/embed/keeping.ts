@@ -54,3 +54,11 @@ export function processesFor({ weightBytes }: Keeping, tell: (message: string) =
   );
   return 1;
 }
+
+/** Milliseconds that the text graph stays open after its last use. */
+const TEXTS_KEPT_MS = 300_000;
+
+/** {@link TEXTS_KEPT_MS}, or 0 if there is no memory for the text graph next to the processes that encode images. */
+export function textsKeptFor({ weightBytes }: Keeping, processes: number): number {
+  return usableMemory() > memoryFor(processes + 1, weightBytes) ? TEXTS_KEPT_MS : 0;
+}

@@ -19,14 +19,23 @@ export interface Setup extends Execution, Workload {
   readonly dtype?: Dtype;
 }
 
+/** A task about texts. */
+export type Task =
+  /** Encode these labels. */
+  | {
+      readonly kind: 'labels';
+      readonly setup: Setup;
+      readonly prompts: LabelPrompts;
+      /** More labels will follow: the text graph stays open. */
+      readonly keep: boolean;
+    }
+  /** Measure the logit scale of a joint graph. */
+  | { readonly kind: 'scale'; readonly setup: Setup };
+
 /** The first request to a worker process. */
 export type Opening =
   /** Images will follow. */
-  | { readonly kind: 'open'; readonly setup: Setup }
-  /** Encode these labels. */
-  | { readonly kind: 'labels'; readonly setup: Setup; readonly prompts: LabelPrompts }
-  /** Measure the logit scale of a joint graph. */
-  | { readonly kind: 'scale'; readonly setup: Setup };
+  { readonly kind: 'open'; readonly setup: Setup } | Task;
 
 /** A request to a worker process. */
 export type Request =

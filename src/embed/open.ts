@@ -1,9 +1,10 @@
 import { usableCores } from '../disk/machine.ts';
 import type { ProviderChoice } from '../model/choices.ts';
 import type { DescribeOptions, ModelDescription, Scoring } from '../model/description.ts';
+import type { LabelProcess } from './apart.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageGraph } from './image-graph.ts';
-import { keepingOf, processesFor } from './keeping.ts';
+import { keepingOf, processesFor, textsKeptFor } from './keeping.ts';
 import { encodeLabels, type LabelEncoder, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import { chooseScoring, measureLogitScale, type ScoringOptions } from './scoring.ts';
@@ -26,6 +27,11 @@ export interface EncoderOptions extends DescribeOptions, ScoringOptions {
    * @default false
    */
   readonly isolate?: boolean | 'foreign';
+  /**
+   * Labels will come again and again: with `isolate`, a worker process encodes them, and its text graph stays open for five minutes.
+   * @default false
+   */
+  readonly manyLabels?: boolean;
   /** Few images will be encoded: the graph opens sooner and runs slower. @default false */
   readonly few?: boolean;
   /** Seconds without progress after which a worker process counts as stuck; a slow model gets more. @default 10 */
@@ -49,6 +55,8 @@ export interface Encoders {
   readonly ahead: number;
   readonly texts: TextEncoder;
   readonly labels: LabelEncoder;
+  /** Ends the worker process that encodes labels, if there is one. */
+  releaseLabels(): Promise<void>;
 }
 
 /**
@@ -77,9 +85,21 @@ export async function openEncoders(model: ModelDescription, name: string, option
     tokenizer: model.tokenizer,
     withTextGraph: (use, prompts) => withTextGraph(model, execution, use, prompts),
   };
-  const labels: LabelEncoder = async (prompts, onPart) =>
-    keeping && (isForeign || (await model.tokenizer()).isForeign)
-      ? (await import('./apart.ts')).encodeLabelsApart(setup, keeping, prompts, onPart)
-      : encodeLabels(texts, prompts, onPart);
-  return { scoring, images, ahead: processes * BATCHES_AHEAD * Math.max(batch, DECODERS), texts, labels };
+  const areMany = isolate === true && options.manyLabels === true;
+  const keptMs = areMany && keeping ? textsKeptFor(keeping, processes) : 0;
+  let worker: Promise<LabelProcess> | undefined;
+  const labels: LabelEncoder = async (prompts, onPart) => {
+    if (!keeping || !(areMany || isForeign || (await model.tokenizer()).isForeign))
+      return encodeLabels(texts, prompts, onPart);
+    worker ??= import('./apart.ts').then(({ LabelProcess }) => new LabelProcess(setup, keeping, keptMs));
+    return (await worker).encodeLabels(prompts, onPart);
+  };
+  return {
+    scoring,
+    images,
+    ahead: processes * BATCHES_AHEAD * Math.max(batch, DECODERS),
+    texts,
+    labels,
+    releaseLabels: async () => (await worker)?.release(),
+  };
 }

@@ -2,21 +2,14 @@ import { messageOf } from '../errors.ts';
 import { decodeHeicInThisProcess } from '../image/heic-process.ts';
 import { describeModel } from '../model/describe.ts';
 import type { ModelDescription } from '../model/description.ts';
+import { once } from '../once.ts';
 import type { ImageEncoder } from './encoder.ts';
 import { openImageGraph } from './image-graph.ts';
-import { encodeLabels, type LabelRows, type TextEncoder } from './labels.ts';
+import { encodeLabels, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
-import {
-  type Opening,
-  OUT_OF_MEMORY,
-  OUT_OF_THREADS,
-  type Reply,
-  type Request,
-  type Setup,
-  toPlain,
-} from './messages.ts';
+import { OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request, type Setup, type Task, toPlain } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { withTextGraph } from './text-graph.ts';
+import { openTextGraph, withTextGraph } from './text-graph.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -39,7 +32,7 @@ function hasMemory(): boolean {
   }
 }
 
-/** Encodes images for the parent process: the first request names the model, the others are images. */
+/** Encodes images or labels for the parent process. The first request names the model. */
 export function serveImages(channel: Channel): void {
   decodeHeicInThisProcess();
   let encoder: Promise<ImageEncoder> | undefined;
@@ -50,12 +43,20 @@ export function serveImages(channel: Channel): void {
   const post = (reply: Reply) => {
     if (outbox.push(reply) === 1) setImmediate(flush);
   };
+  const encoderOf = textEncoders(() => {
+    post({ kind: 'alive' });
+    flush(); // inference blocks this process
+  });
   const answer = async (request: Request) => {
     if (request.kind === 'open') {
       encoder = openEncoder(request.setup);
       return post({ kind: 'open', provider: await (await encoder).provider() });
     }
-    if (request.kind === 'labels') return post({ kind: 'rows', rows: await labelRows(request, post, flush) });
+    if (request.kind === 'labels') {
+      const encoder = await encoderOf(request);
+      const rows = await encodeLabels(encoder, request.prompts, (part) => post({ kind: 'labels', part }));
+      return post({ kind: 'rows', rows });
+    }
     if (request.kind === 'scale') {
       const { threads } = request.setup;
       return post({
@@ -88,21 +89,25 @@ export function serveImages(channel: Channel): void {
   });
 }
 
-async function labelRows(
-  { setup, prompts }: Extract<Opening, { kind: 'labels' }>,
-  post: (reply: Reply) => void,
-  flush: () => void,
-): Promise<LabelRows> {
-  const described = await describe(setup);
-  const texts: TextEncoder = {
-    tokenizer: described.tokenizer,
-    withTextGraph: (use, count) =>
-      withTextGraph(described, setup, use, count, () => {
-        post({ kind: 'alive' });
-        flush(); // inference blocks this process
-      }),
+/** Makes text encoders. If the text graph is kept, there is one, which stays open for later labels. */
+function textEncoders(onRun: () => void): (task: Extract<Task, { kind: 'labels' }>) => Promise<TextEncoder> {
+  let kept: Promise<TextEncoder> | undefined;
+  return ({ setup, keep }) => {
+    if (!keep) return textEncoder(setup, (model) => (use, count) => withTextGraph(model, setup, use, count, onRun));
+    kept ??= textEncoder(setup, (model) => {
+      const open = once(() => openTextGraph(model, setup, false, onRun));
+      return async (use) => use((await open()).encode);
+    });
+    return kept;
   };
-  return encodeLabels(texts, prompts, (part) => post({ kind: 'labels', part }));
+}
+
+async function textEncoder(
+  setup: Setup,
+  opener: (model: ModelDescription) => TextEncoder['withTextGraph'],
+): Promise<TextEncoder> {
+  const described = await describe(setup);
+  return { tokenizer: described.tokenizer, withTextGraph: opener(described) };
 }
 
 async function openEncoder({ batch, decoders, ...execution }: Setup): Promise<ImageEncoder> {

@@ -12,22 +12,29 @@ const TEXT_BATCH = 32;
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
+/** An open text graph. */
+export interface TextGraph {
+  readonly encode: PromptEncoder;
+  release(): Promise<void>;
+}
+
+type TextModel = Pick<ModelDescription, 'preprocessing' | 'graphs'>;
+type TextExecution = Pick<Execution, 'threads' | 'provider' | 'device'>;
+
 /**
- * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
+ * Opens the text graph.
  *
- * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
+ * @param once whether it will run once: it then opens faster and runs slower
  * @param onRun called before each inference, which blocks this thread
  * @throws ModelError or ProviderError
  */
-export async function withTextGraph<T>(
-  { preprocessing, graphs }: Pick<ModelDescription, 'preprocessing' | 'graphs'>,
-  execution: Pick<Execution, 'threads' | 'provider' | 'device'>,
-  use: (encode: PromptEncoder) => Promise<T>,
-  prompts = Number.POSITIVE_INFINITY,
+export async function openTextGraph(
+  { preprocessing, graphs }: TextModel,
+  execution: TextExecution,
+  once: boolean,
   onRun: () => void = () => {},
-): Promise<T> {
+): Promise<TextGraph> {
   const { graph, wiring } = (await graphs()).text;
-  const once = prompts <= TEXT_BATCH;
   const { opened } = await openOnProvider(execution.provider, (provider) =>
     openSession(graph, { ...execution, provider, once }),
   );
@@ -40,11 +47,30 @@ export async function withTextGraph<T>(
       return opened.run(feeds, outputs);
     },
   };
-  try {
-    return await use(async (prompts) =>
+  return {
+    encode: async (prompts) =>
       l2Normalize(await runTextGraph(session, wiring, prompts, TEXT_BATCH, preprocessing.size)),
-    );
+    release: () => opened.release(),
+  };
+}
+
+/**
+ * Opens the text graph while `use` encodes prompts, and closes it afterwards, because labels are encoded only once.
+ *
+ * @param prompts the number of prompts; for a single batch, the graph is opened in the form that opens fastest
+ * @throws as {@link openTextGraph}
+ */
+export async function withTextGraph<T>(
+  model: TextModel,
+  execution: TextExecution,
+  use: (encode: PromptEncoder) => Promise<T>,
+  prompts = Number.POSITIVE_INFINITY,
+  onRun?: () => void,
+): Promise<T> {
+  const { encode, release } = await openTextGraph(model, execution, prompts <= TEXT_BATCH, onRun);
+  try {
+    return await use(encode);
   } finally {
-    await session.release();
+    await release();
   }
 }

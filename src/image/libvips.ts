@@ -2,6 +2,7 @@ import type sharpModule from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
 import { requireNative } from '../disk/native.ts';
 import { ImageError, messageOf } from '../errors.ts';
+import { Budget } from './budget.ts';
 import { complaintsOf, isDamaged, reasonOf } from './complaints.ts';
 import type { DecodeOptions } from './decode-options.ts';
 import type { LibvipsFormat } from './format.ts';
@@ -56,6 +57,12 @@ export interface DecodedImage extends RgbImage {
 }
 
 const turns = new Turns();
+
+/**
+ * Pixels that a process decodes at once: four photographs of 12 megapixels, or two of 24. Two worker processes so hold at most what one
+ * picture of the largest allowed size needs, unless they decode larger pictures, each alone.
+ */
+const underWay = new Budget(50_000_000);
 
 /**
  * Decodes with libvips. Messages of libvips belong to the process, not to an image. So an image with a message is decoded again while no
@@ -145,11 +152,10 @@ async function read(
   const metadata = await image.metadata();
   checkKind(metadata, format, name);
   const { width, height, isProgressive: progressive } = metadata;
-  const { pixels, large } = checkPixels({ width, height, format, progressive }, name, options.maxPixels);
+  const cost = checkPixels({ width, height, format, progressive }, name, options.maxPixels);
   const shown = options.exif ? metadata.autoOrient : metadata;
   const shrunk = options.resize === 'fast' && wanted !== undefined ? shrunkExtent(format, shown, wanted) : undefined;
-  const decoded = () => toPixels(image, format, options, shrunk, name);
-  return pixels > large ? inTurn(decoded) : decoded();
+  return underWay.spend(cost, () => toPixels(image, format, options, shrunk, name));
 }
 
 /** libvips detects the format itself. It must be the format that was detected here. */
@@ -182,14 +188,6 @@ export async function heifHeader(
   } catch {
     return undefined;
   }
-}
-
-let last: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work);
-  last = mine.catch(() => {});
-  return mine;
 }
 
 async function toPixels(

@@ -5,19 +5,17 @@ import { type Header, pixelLimit } from './format.ts';
 /** The longest side, in pixels. A longer line could not be processed in strips. Only PNG and TIFF can have one, and no camera makes it. */
 const MAX_SIDE = 1_000_000;
 
-/** Images with more than a sixth of their pixel limit are decoded one at a time. */
-const LARGE = 1 / 6;
-
 /**
- * The number of pixels of the image, and the number from which an image counts as large.
+ * Checks the size of an image.
  *
+ * @returns what decoding costs: the pixels of a JPEG with the same need of memory
  * @throws ImageError E_PIXEL_LIMIT
  */
 export function checkPixels(
   { width, height, ...header }: Header & { readonly width: number; readonly height: number },
   name: string,
   maxPixels: number,
-): { readonly pixels: number; readonly large: number } {
+): number {
   const nextStep = 'make a smaller copy of the image, or increase `maxPixels`';
   const pixels = width * height;
   const limit = pixelLimit(header, maxPixels);
@@ -31,5 +29,5 @@ export function checkPixels(
     const fact = `${name} has ${width} × ${height} pixels; the limit of a side is ${MAX_SIDE}`;
     throw new ImageError('E_PIXEL_LIMIT', fact, 'crop the image');
   }
-  return { pixels, large: LARGE * pixelLimit(header, DEFAULT_DECODE.maxPixels) };
+  return (pixels * DEFAULT_DECODE.maxPixels) / pixelLimit(header, DEFAULT_DECODE.maxPixels);
 }

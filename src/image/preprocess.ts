@@ -12,6 +12,8 @@ export interface Preprocessing {
   readonly fit: 'crop' | 'squash' | 'pad' | 'none';
   /** The length of this side before the crop, usually S. A side that is shorter than S is padded with black. */
   readonly resizeTo: number;
+  /** With `crop`: the most pixels of the long side; the short side then becomes shorter than `resizeTo`. Absent: no limit. */
+  readonly longestEdge?: number;
   /** How half a pixel at the start of the crop is rounded: down as in transformers, or to the even pixel as in torchvision and open_clip. */
   readonly rounding: 'down' | 'even';
   readonly filter: Filter;
@@ -30,17 +32,18 @@ export interface Preprocessing {
  */
 export function fitImage(
   image: RgbImage,
-  { size, fit, resizeTo, rounding, filter }: Preprocessing,
+  { size, fit, resizeTo, longestEdge = Number.POSITIVE_INFINITY, rounding, filter }: Preprocessing,
   zoom = 1,
 ): RgbImage {
-  const short = Math.min(image.width, image.height);
+  const [short, long] = [Math.min(image.width, image.height), Math.max(image.width, image.height)];
   const side = size * zoom;
   const axis = (length: number): Span => {
     const wanted = resizeTo * zoom;
+    const limited = Math.min(wanted, (longestEdge * zoom * short) / long);
     const resized = {
-      crop: () => (length === short ? wanted : Math.trunc((wanted * length) / short)),
+      crop: () => (length === short ? roundHalfEven(limited) : Math.trunc((limited * length) / short)),
       squash: () => wanted,
-      pad: () => roundHalfEven(length / (Math.max(image.width, image.height) / wanted)), // open_clip, ResizeKeepRatio
+      pad: () => roundHalfEven(length / (long / wanted)), // open_clip, ResizeKeepRatio
       none: () => length * zoom,
     }[fit]();
     const half = (resized - side) / 2;

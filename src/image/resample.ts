@@ -41,8 +41,8 @@ const PAIR_BYTES = 24;
 /**
  * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
- * that keeps its length changes nothing. Pillow 13 and later takes the rows first if the height shrinks much more than
- * the width (#9549), which moves some pixels by one level. Models are trained on the earlier result.
+ * that keeps its length changes nothing. Pillow 13 and later takes the rows first if the height shrinks by more than
+ * twice as many pixels as the width (#9549), which moves some pixels by up to 9 levels. Models are trained on the earlier result.
  *
  * The arithmetic is SIMD in WebAssembly. The picture goes through it in strips: the columns of a strip, then what its
  * lines add to the output rows; so memory depends on the output and on the length of a line, not on the picture.

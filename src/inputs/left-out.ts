@@ -86,7 +86,7 @@ export class LeftOut {
       case 'system folder':
         return ['folder of another program', `such as ${name}; read when named`];
       case 'pair':
-        return ['RAW file', 'the JPEG next to it is read'];
+        return ['RAW file', 'a JPEG of the same name is read instead'];
       case 'device':
         return undefined;
       default: {

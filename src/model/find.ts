@@ -62,6 +62,8 @@ async function refuseUnknown(text: string, env: Env | undefined): Promise<never>
   if (known !== undefined) {
     throw new ModelError(`${text} is not downloaded`, `run clip-classify models pull ${known}`);
   }
+  if (/^(\.{0,2}|~|[A-Za-z]:)[/\\]/u.test(text))
+    throw new ModelError(`there is no folder ${text}`, 'check the path of the model');
   const near = await nearNames(text);
   if (near.length > 0)
     throw new ModelError(

@@ -59,7 +59,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const file = weights ?? 'model.safetensors';
   const stored = await (file.endsWith('.json') ? readShards(folder, file) : readCheckpoint(join(folder, file)));
   const library = [...stored.tensors.keys()].some((name) => name.startsWith('visual.')) ? 'open_clip' : 'transformers';
-  const terms = config ?? (await readModelJson(folder, 'config.json'));
+  const terms = wholeSections(config ?? (await readModelJson(folder, 'config.json')));
   const masks = library === 'transformers' && makesMask(await readTokenizerConfig(folder, names));
   return {
     checkpoint: withHuggingFaceNames(stored),
@@ -69,19 +69,27 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   };
 }
 
+/** Exports of 2022 have a section twice. transformers then takes `text_config_dict`, and its own default for a missing field. */
+function wholeSections(config: Fields): Fields {
+  const whole = ['text_config', 'vision_config']
+    .map((section) => [section, config[`${section}_dict`]] as const)
+    .filter(([, fields]) => isRecord(fields));
+  return { ...config, ...Object.fromEntries(whole) };
+}
+
 /** tokenizer_config.json; empty if there is none. */
 export async function readTokenizerConfig(folder: string, names?: readonly string[]): Promise<Fields> {
   const file = 'tokenizer_config.json';
   return (names ?? (await readdir(folder))).includes(file) ? readModelJson(folder, file) : {};
 }
 
-/** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json. */
+/** The `image_processor` of processor_config.json, or preprocessor_config.json. If there are both, transformers 5 takes the first. */
 export async function readImageProcessor(folder: string, names: readonly string[]): Promise<Fields> {
-  if (names.includes('preprocessor_config.json')) return readModelJson(folder, 'preprocessor_config.json');
   if (names.includes('processor_config.json')) {
     const { image_processor: processor } = await readModelJson(folder, 'processor_config.json');
     if (isRecord(processor)) return processor;
   }
+  if (names.includes('preprocessor_config.json')) return readModelJson(folder, 'preprocessor_config.json');
   throw new ModelError(
     `${folder} does not say how images are prepared: it has neither preprocessor_config.json nor processor_config.json`,
     'copy the file of the model into the folder',

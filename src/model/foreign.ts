@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { ModelError } from '../errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -88,8 +87,20 @@ export function whatIsThere(folder: string, names: readonly string[]): ModelErro
   if (pickle !== undefined) {
     return refuse(
       `${pickle}, a pickle: loading it could run any code, so it is never loaded`,
-      `convert it where you trust it: python -c "from transformers import AutoModel as M; M.from_pretrained('${folder}').save_pretrained('${join(folder, 'safetensors')}')"`,
+      `convert it where you trust it: ${conversionOf(pickle, folder)}`,
     );
   }
   return refuse('no model.safetensors and no ONNX files', `use the folder of a model; ${SUPPORTED}`);
+}
+
+/** The commands that write safetensors next to a pickle, with the library that wrote the pickle. */
+function conversionOf(pickle: string, folder: string): string {
+  if (pickle === 'pytorch_model.bin') {
+    return `python -c "from transformers import AutoModel as M; M.from_pretrained('${folder}').save_pretrained('${folder}')"`;
+  }
+  if (pickle.startsWith('open_clip_')) {
+    const [from, to] = [`${folder}/${pickle}`, `${folder}/open_clip_model.safetensors`];
+    return `python -c "import torch, safetensors.torch as s; w = torch.load('${from}', map_location='cpu', weights_only=True); s.save_file({k: v.clone() for k, v in w.items()}, '${to}')"`;
+  }
+  return `load it with open_clip (create_model with its architecture, pretrained='${folder}/${pickle}') and write the folder with open_clip.push_to_hf_hub.save_for_hf; models list shows models that can be downloaded instead`;
 }

@@ -49,15 +49,28 @@ export function parsePreprocessing(
     if (crops) return { ...shared, fit: 'none', resizeTo: imageSize };
     throw wrong('do_resize', 'a model needs images of one size: set do_resize or do_center_crop to true');
   }
-  if (config['do_pad'] === true) throw wrong('do_pad', 'pictures are padded only up to crop_size: set do_pad to false');
+  if (config['do_pad'] === true && !crops) {
+    throw wrong('do_pad', 'pictures are padded only up to crop_size: set do_pad to false');
+  }
   if (typeof config['crop_pct'] === 'number') throw wrong('crop_pct', 'use an image processor with size and crop_size');
   if (config['fit'] === 'pad') return { ...shared, fit: 'pad', resizeTo: imageSize }; // open_clip's resize_mode longest
   const size = config['size'] ?? imageSize;
   const resizeTo = sideOf(size);
-  if (resizeTo === undefined || (isRecord(size) && 'longest_edge' in size)) throw wrong('size');
+  const longestEdge = isRecord(size) ? size['longest_edge'] : undefined;
+  if (resizeTo === undefined || (longestEdge !== undefined && !isSide(longestEdge))) {
+    throw wrong(
+      'size',
+      'supported are a number, height and width that are equal, and shortest_edge with or without longest_edge',
+    );
+  }
   const shortestEdge = isRecord(size) ? size['shortest_edge'] !== undefined : typeof size === 'number' && !squashes;
   if (!crops && (shortestEdge || resizeTo !== imageSize)) throw wrong(shortestEdge ? 'do_center_crop' : 'size');
-  return { ...shared, fit: shortestEdge ? 'crop' : 'squash', resizeTo };
+  return {
+    ...shared,
+    fit: shortestEdge ? 'crop' : 'squash',
+    resizeTo,
+    ...(longestEdge !== undefined && { longestEdge }),
+  };
 }
 
 function normalization(
@@ -83,12 +96,16 @@ function sideOf(size: unknown): number | undefined {
     : isRecord(size)
       ? [size['shortest_edge'] ?? size['height'], size['shortest_edge'] ?? size['width']]
       : [size, size];
-  return height === width && typeof height === 'number' && Number.isSafeInteger(height) && height > 0
-    ? height
-    : undefined;
+  return height === width && isSide(height) ? height : undefined;
 }
 
+function isSide(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+}
+
+/** Three numbers, or one for all channels. */
 function channels(value: unknown): PerChannel | undefined {
+  if (typeof value === 'number' && Number.isFinite(value)) return [value, value, value];
   if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => typeof v === 'number' && Number.isFinite(v)))
     return undefined;
   return [value[0], value[1], value[2]];

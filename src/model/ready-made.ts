@@ -129,7 +129,7 @@ interface Configs {
   readonly model: Json | undefined;
   /** preprocess_cfg.json of open_clip */
   readonly openClip: Json | undefined;
-  /** preprocessor_config.json, or since transformers 5 the `image_processor` of processor_config.json */
+  /** The `image_processor` of processor_config.json, or preprocessor_config.json */
   readonly imageProcessor: unknown;
   /** tokenizer_config.json */
   readonly tokenizer: Json;
@@ -141,7 +141,7 @@ async function findConfigs(folder: string): Promise<Configs> {
   const model = await findJson(folder, 'config.json');
   const openClip = await findJson(folder, 'preprocess_cfg.json');
   const processor = await findJson(folder, 'processor_config.json');
-  const imageProcessor = (await findJson(folder, 'preprocessor_config.json')) ?? processor?.['image_processor'];
+  const imageProcessor = processor?.['image_processor'] ?? (await findJson(folder, 'preprocessor_config.json'));
   const tokenizer = (await findJson(folder, 'tokenizer_config.json')) ?? {};
   const tokenizerFolder = (await folderWith(folder, 'tokenizer.json')) ?? folder;
   return { model, openClip, imageProcessor, tokenizer, tokenizerFolder };

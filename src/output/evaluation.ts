@@ -156,7 +156,7 @@ export function imagesPerSecond({ seconds }: EvaluationRun, { images, failed }: 
 /** Which of two runs is better, and whether the difference may be chance. */
 export function comparisonText(comparison: ComparedRun): string {
   const { other, images, onlyThisRight, onlyOtherRight, p } = comparison;
-  const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance explains the difference';
+  const verdict = p < 0.05 ? 'the difference is more than chance' : 'chance can explain the difference';
   return `${oneLine(other)}: of ${images} images in both runs, only this run is right on ${onlyThisRight}, only the other on ${onlyOtherRight}; ${verdict} (McNemar's test, p = ${p.toPrecision(2)})`;
 }
 

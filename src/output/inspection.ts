@@ -9,14 +9,15 @@ type Inspectable = ModelDescription | CardDescription;
 
 /** A description of a model for people: the stages of its encoders or the inputs and outputs of its graphs, and its preprocessing. */
 export function inspection({ contents, preprocessing, scoring }: Inspectable): string {
-  const { size, fit, resizeTo, filter } = preprocessing;
+  const { size, fit, resizeTo, longestEdge, filter } = preprocessing;
   const images = {
-    crop: `short side to ${resizeTo}, centre crop`,
+    crop: `short side to ${resizeTo}${longestEdge === undefined ? '' : `, long side to ${longestEdge} at most`}, centre crop`,
     squash: resizeTo === size ? 'stretched' : `stretched to ${resizeTo}, centre crop`,
     pad: `long side to ${resizeTo}, padded with black`,
     none: 'not resized, centre crop',
   }[fit];
-  const scale = scoring === undefined ? 'not in the model files' : Number(scoring.logitScale.toPrecision(6));
+  const unknown = contents.kind === 'onnx' ? 'not in the model files' : 'in the weights'; // of a card without downloaded weights
+  const scale = scoring === undefined ? unknown : Number(scoring.logitScale.toPrecision(6));
   const bias = scoring?.logitBias === undefined ? '' : `logit bias: ${Number(scoring.logitBias.toPrecision(6))}\n`;
   const precision = contents.kind === 'onnx' ? `precision: ${contents.readyMade.dtype}\n` : '';
   return `${encoders(contents)}\n${precision}images: ${images} to ${size} × ${size}, ${filter}\nlogit scale: ${scale}\n${bias}`;

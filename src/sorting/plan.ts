@@ -16,7 +16,13 @@ export interface Labelled {
 
 /** The step for one file. */
 export type Step =
-  | { readonly kind: 'transfer'; readonly label: string | null; readonly transfer: Transfer }
+  | {
+      readonly kind: 'transfer';
+      readonly label: string | null;
+      readonly transfer: Transfer;
+      /** The picture that this file belongs to; undefined for a picture. */
+      readonly picture?: Path;
+    }
   /** `skip`: the target already has the same content; `stay`: the file is not moved. */
   | { readonly kind: 'skip' | 'stay'; readonly label: string | null; readonly from: Path; readonly why: string };
 
@@ -96,7 +102,8 @@ async function* stepsOf(
       if (states[i] === 'identical') yield { kind: 'skip', label, from, why: `identical to ${to}` };
       else {
         taken.set(to.toLowerCase().normalize('NFC'), own);
-        yield { kind: 'transfer', label, transfer: { operation, from, to, ...own } };
+        const transfer = { operation, from, to, ...own };
+        yield { kind: 'transfer', label, transfer, ...(from !== picture && { picture }) };
       }
     }
     return;

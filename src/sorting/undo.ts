@@ -1,6 +1,7 @@
 import { lstat, mkdir, readlink, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../errors.ts';
+import { isAbsent } from '../disk/exists.ts';
+import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import { cannotSort, removeIfEmpty } from './apply.ts';
 import { type Entry, lockTarget, Manifest, manifestPath } from './manifest.ts';
@@ -21,6 +22,7 @@ export interface NotUndone {
  */
 export async function undo(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
   const lock = await lockTarget(target).catch((error: unknown) => {
+    if (isAbsent(error)) throw new OutputError(`there is no folder ${target}`, 'give the folder that was sorted into');
     throw cannotSort(target, error);
   });
   try {
@@ -72,6 +74,9 @@ async function putBack(target: Path, entry: Entry): Promise<string | undefined> 
     if (state === 'identical') await unlink(openable(to));
     return undefined;
   }
+  // An undo that was killed can leave its own second name for the file.
+  const temporary = temporaryName(dirname(from), { to: '.' }, entry.id);
+  await unlink(openable(temporary)).catch(() => {});
   const source = await compareAt(from, entry);
   if (state === 'free') return source === 'identical' ? undefined : 'it is gone';
   if (source === 'different') return `another file is at ${from} now`;
@@ -80,8 +85,6 @@ async function putBack(target: Path, entry: Entry): Promise<string | undefined> 
     return undefined;
   }
   await mkdir(openable(dirname(from)), { recursive: true });
-  const temporary = temporaryName(dirname(from), { to: '.' }, entry.id);
-  await unlink(openable(temporary)).catch(() => {}); // of an undo that was killed
   await move(to, from, entry, temporary);
   return undefined;
 }

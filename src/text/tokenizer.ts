@@ -131,7 +131,11 @@ function checkEnd(model: HuggingFaceTokenizer, path: string, { vocabulary, pooli
   const [end] = ids.slice(-1);
   const whole = ids.every((id) => typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabulary);
   if (ids.length > 0 && whole && endsRightly(ids, end, pooling)) return;
-  const wanted = pooling.at === 'end of text' ? `, and the end of text ${pooling.id} at the end` : '';
+  const ends: Partial<Record<TextPooling['at'], string>> = {
+    'end of text': `the end of text ${'id' in pooling ? pooling.id : ''}`,
+    'greatest id': 'the greatest of all ids',
+  };
+  const wanted = pooling.at in ends ? `, and ${ends[pooling.at]} at the end` : '';
   throw new ModelError(
     `${path} makes [${ids.join(', ')}] of "${PROBE}", but the model needs ids below ${vocabulary}${wanted}`,
     mend,

@@ -199,7 +199,7 @@ describe('processes that share a store', () => {
         const data = Float32Array.from({ length: ${COLUMNS} }, (_, d) => Math.sin(1 + n * ${COLUMNS} + d));
         store.put({ key, embedding: l2Normalize({ rows: 1, columns: ${COLUMNS}, data }), notes: [n, 7] });
         await sleep(1);
-        if (n === 20) process.send('some');
+        if (n === 200) process.send('some'); // after several blocks
       }
       await store.close();
       process.disconnect();`;

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { inferArchitecture } from '../../src/checkpoint/infer.ts';
 import { withHuggingFaceNames } from '../../src/checkpoint/layout.ts';
+import { fromOpenClipConfig } from '../../src/checkpoint/open-clip.ts';
 import { Checkpoint, readCheckpoint, type TensorEntry } from '../../src/checkpoint/safetensors.ts';
 import { ModelError } from '../../src/errors.ts';
 import { stages } from '../../src/onnx/stages.ts';
@@ -152,6 +153,35 @@ describe('withHuggingFaceNames', () => {
       offset: stacked.offset + 32 * 32 * 4,
       bytes: 32 * 32 * 4,
     });
+  });
+});
+
+it.each(['module.', 'model.', 'clip_model.', 'module.model.', 'module._orig_mod.'])(
+  'withHuggingFaceNames removes the prefix %s of a wrapper',
+  (prefix) => {
+    const entries = [...checkpoint.tensors.values()].map((entry) => ({ ...entry, name: prefix + entry.name }));
+    expect(withHuggingFaceNames(checkpoint.withTensors(entries)).tensors).toEqual(checkpoint.tensors);
+  },
+);
+
+describe("open_clip's config", () => {
+  const terms = (changes: { text?: object; model?: object; preprocess?: object }) => {
+    const [vision, text] = [{ image_size: 32 }, { ...changes.text }];
+    const model = { vision_cfg: vision, text_cfg: text, ...changes.model };
+    return fromOpenClipConfig({ model_cfg: model, preprocess_cfg: { ...changes.preprocess } }, 'folder');
+  };
+
+  it('may have an appended token, but only with the padding of its tokenizer', () => {
+    expect(terms({ text: { embed_cls: true, pad_id: 0 } }).config['text_config']).toMatchObject({ pad_token_id: 0 });
+    expect(() => terms({ text: { embed_cls: true, pad_id: 9 } })).toThrow(/pad_id in text_cfg .* is 9; supported is 0/);
+  });
+
+  it('may name a random filter for training: pictures are classified with bicubic', () => {
+    expect(terms({ preprocess: { interpolation: 'random' } }).preprocessor['resample']).toBe(3);
+  });
+
+  it.each(['scale_fc', 'qk_norm'])('is refused with %s', (field) => {
+    expect(() => terms({ text: { [field]: true } })).toThrow(`the field ${field}, which is not supported`);
   });
 });
 

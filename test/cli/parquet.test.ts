@@ -161,6 +161,7 @@ describe('--output-dir', () => {
     const first = await run();
     expect(first.code).toBe(1);
     expect(written(first.stderr)).toEqual([3, 0]);
+    expect(first.stderr).toContain('0 done before; 1 not done (a missing or damaged tar)');
     expect((await readdir(here('out'))).sort()).toEqual(
       ['a.parquet', 'a.parquet.done.json', 'b.parquet', 'b.parquet.done.json', 'cut.parquet'].sort(),
     );

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import {
   chmod,
   copyFile,
+  cp,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -23,6 +25,7 @@ import { basename, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { requireRoom } from '../../src/sorting/apply.ts';
+import { manifestPath } from '../../src/sorting/manifest.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 import { bin } from './program.ts';
@@ -93,6 +96,17 @@ describe('sort', () => {
     const rows = await rowsFile({ '1.jpg': 'cat', '2.jpg': 'cat', '3.jpg': 'cat', '4.jpg': 'cat' });
     const { stdout } = await cli(['sort', '--from', rows, '--to', target, '-f', 'table']);
     expect(stdout).toBe('cat/  4 files  1.jpg, 2.jpg, 3.jpg, …\n');
+  });
+
+  it('counts the files that go with a picture, and names pictures as examples', async () => {
+    for (const name of ['b.jpg', 'b.NEF', 'c.jpg']) await put(name);
+    const rows = await rowsFile({ 'b.jpg': 'cat', 'c.jpg': 'cat' });
+    const line = ['sort', '--from', rows, '--to', target];
+    expect((await cli([...line, '-f', 'table'])).stdout).toBe(
+      'cat/  3 files  b.jpg, c.jpg\n1 of these files belongs to a picture and goes with it: b.NEF\n',
+    );
+    const first: unknown = JSON.parse((await cli(line)).stdout.split('\n')[0] ?? '');
+    expect(first).toMatchObject({ to: 'cat/b.NEF', picture: join(photos, 'b.jpg') });
   });
 
   it('classifies the pictures with a model, does not move failed ones, and does not sort its own target again', async () => {
@@ -227,12 +241,36 @@ describe('sort', () => {
     expect(await readdir(target)).toEqual([]);
   });
 
+  it('removes the second name that a killed undo left beside a file', async () => {
+    await put('a.jpg');
+    const before = await snapshot(photos);
+    await cli(['sort', '--from', await rowsFile({ 'a.jpg': 'cat' }), '--to', target, '--apply', '--move']);
+    const id = Number(/"id":(\d+)/u.exec(await readFile(manifestPath(target), 'utf8'))?.[1]);
+    // To another file system, an undo copies the file, gives the copy its name, and then removes the temporary name.
+    await cp(join(target, 'cat/a.jpg'), join(photos, 'a.jpg'), { preserveTimestamps: true });
+    await link(join(photos, 'a.jpg'), join(photos, `.clip-classify-${id}.tmp`));
+    expect((await cli(['sort', '--undo', target, '--quiet'])).code).toBe(0);
+    expect(Object.keys(await snapshot(photos))).toEqual(Object.keys(before));
+    expect(await readdir(target)).toEqual([]);
+  });
+
   it('keeps the mode and the time of a copy', async () => {
     await put('a.jpg');
     await chmod(join(photos, 'a.jpg'), 0o640);
     await utimes(join(photos, 'a.jpg'), 1_600_000_000, 1_600_000_000.123456);
     await cli(['sort', '--from', await rowsFile({ 'a.jpg': 'cat' }), '--to', target, '--apply']);
     expect((await snapshot(target))['cat/a.jpg']).toBe((await snapshot(photos))['a.jpg']);
+  });
+
+  it('says that there is nothing to undo in a folder without a record, and in no folder', async () => {
+    expect(await cli(['sort', '--undo', photos])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`nothing to put back: ${photos} has no record of a sort`),
+    });
+    expect(await cli(['sort', '--undo', join(photos, 'none')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`there is no folder ${join(photos, 'none')}; give the folder`),
+    });
   });
 
   it('does not undo a file that changed, says so, and keeps the manifest', async () => {

@@ -1,4 +1,7 @@
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CachedRepo } from '../../src/hub/cache.ts';
@@ -6,7 +9,16 @@ import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
 import { RETRY_POLICY } from '../../src/hub/retry.ts';
 import { fixture } from '../paths.ts';
 import { hasty, newHome, treeOf } from './cache.ts';
-import { blobName, type LoopbackHub, repositoryOf, type Seen, sha256, startHub, startMirror } from './server.ts';
+import {
+  blobName,
+  type Fault,
+  type LoopbackHub,
+  repositoryOf,
+  type Seen,
+  sha256,
+  startHub,
+  startMirror,
+} from './server.ts';
 
 /**
  * The answers of huggingface.co, its CDN and its mirrors, from public records of November 2026
@@ -170,6 +182,20 @@ describe('the CDN', () => {
   });
 });
 
+it('a compressed answer to a request for the rest of a file: the file starts again from its first byte', async () => {
+  const answers: Fault[] = [
+    { kind: 'short', bytes: weights.length >> 1 },
+    { kind: 'gzip', length: true },
+  ];
+  hub.fault = ({ server }) => (server === 'cdn' ? answers.shift() : undefined);
+  const { pin } = await pull();
+  expect(hub.seen.filter(({ server }) => server === 'cdn').map(({ range }) => range !== undefined)).toEqual([
+    false,
+    true,
+  ]);
+  expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
+});
+
 describe('a mirror', () => {
   it('follows the redirect itself: the ETag of the CDN does not refuse the file', async () => {
     hub.large = 'direct';
@@ -199,6 +225,18 @@ describe('a mirror', () => {
     expect(pin.files['config.json']?.size).toBe(tiny.files.get('config.json')?.length);
   });
 
+  it('is asked in place of the Hub, with HF_ENDPOINT', async () => {
+    const second = await startHub({ [REPO]: tiny });
+    try {
+      const { pin } = await pull({ HF_ENDPOINT: `${second.endpoint}/` });
+      expect(pin.files['model.safetensors']?.sha256).toBe(sha256(weights));
+      expect(second.seen.length).toBeGreaterThan(tiny.files.size);
+      expect(hub.seen).toEqual([]);
+    } finally {
+      await second.close();
+    }
+  });
+
   it('redirects every request to the Hub, which does not get the token of the mirror', async () => {
     const mirror = await startMirror(hub);
     try {
@@ -223,6 +261,19 @@ describe('a mirror', () => {
     );
     expect(said).toMatch(/E_HUB: cannot reach 127\.0\.0\.1:1: /);
   });
+});
+
+it('names NODE_EXTRA_CA_CERTS if the certificate of the endpoint is not trusted, and tries once', async () => {
+  const pem = await readFile(fixture('self-signed.pem'));
+  const server = createServer({ key: pem, cert: pem }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  let connections = 0;
+  server.on('connection', () => connections++);
+  const said = await failure({ HF_ENDPOINT: `https://127.0.0.1:${port}` });
+  server.close();
+  expect(said).toMatch(/E_HUB: cannot reach 127\.0\.0\.1:\d+: DEPTH_ZERO_SELF_SIGNED_CERT; .*set NODE_EXTRA_CA_CERTS/);
+  expect(connections).toBe(1);
 });
 
 describe("the Hub's cache without links", () => {

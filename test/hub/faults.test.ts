@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PullOptions, pullModel } from '../../src/hub/pull.ts';
+import { credentials } from '../../src/hub/transport.ts';
 import { pinnedFolder } from '../../src/hub/verify.ts';
 import { hasty, newHome, read, treeOf } from './cache.ts';
 import { type Fault, type LoopbackHub, repository, type Seen, sha256, startHub } from './server.ts';
@@ -211,6 +212,23 @@ describe('the token', () => {
     await pull({ env: { ...home.env, HF_TOKEN: 'hf_secret' } }).catch(() => {});
     expect(sentTo('cdn').length).toBeGreaterThan(1);
     expect(sentTo('cdn').filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+  });
+
+  // A mirror redirects gated files to huggingface.co, which a test cannot reach.
+  it.each([
+    ['https://huggingface.co/acme/gated/resolve/main/x', 'Bearer hf_secret'],
+    ['https://hf.co/acme/gated/resolve/main/x', 'Bearer hf_secret'],
+    ['http://huggingface.co/acme/gated/resolve/main/x', undefined],
+    ['https://cdn-lfs.huggingface.co/x', undefined],
+    ['https://huggingface.co.example.org/x', undefined],
+  ])('of a mirror, for %s, is %s', (url, expected) => {
+    const token = { value: 'hf_secret', from: 'HF_TOKEN', isFile: false };
+    const { authorization } = credentials(
+      { endpoint: 'https://mirror.example.org', login: undefined },
+      token,
+      new URL(url),
+    );
+    expect(authorization['authorization']).toBe(expected);
   });
 
   it('is never shown', async () => {

@@ -85,6 +85,29 @@ describe('models pull', () => {
     expect(files.map(({ url }) => url).sort()).toEqual(PULLED.map((path) => `/${TINY}/resolve/${tiny.commit}/${path}`));
   });
 
+  it('lists with --dry-run what it would download, from where and with which checksum, and downloads nothing', async () => {
+    const { stdout } = await run('models', 'pull', TINY, '--dry-run', '--json');
+    const plan = JSON.parse(stdout);
+    expect(plan).toMatchObject({ repo: TINY, revision: 'main', commit: tiny.commit });
+    expect(plan.files.sort((a: { path: string }, b: { path: string }) => (a.path < b.path ? -1 : 1))).toEqual(
+      PULLED.map((path) => ({
+        path,
+        size: bytesOf(path).length,
+        digest: isLfs(bytesOf(path)) ? blobName(bytesOf(path)) : gitSha1(bytesOf(path)),
+        cached: false,
+        url: `${hub.endpoint}/${TINY}/resolve/${tiny.commit}/${path}`,
+      })),
+    );
+    expect(plan.download).toBe(PULLED.reduce((sum, path) => sum + bytesOf(path).length, 0));
+    const { stdout: text } = await run('models', 'pull', TINY, '--dry-run');
+    expect(text).toMatch(/^model\.safetensors +\d+ bytes +sha256 [0-9a-f]{64} +http.*\/resolve\//m);
+    expect(text).toMatch(/^config\.json +\d+ bytes +git-sha1 [0-9a-f]{40} +http/m);
+    expect(hub.seen.filter(({ url }) => url.includes('/resolve/'))).toEqual([]);
+    expect(await treeOf(home.hub)).toEqual([]);
+    await run('models', 'pull', TINY);
+    expect((await run('models', 'pull', TINY, '--dry-run')).stdout).toMatch(/0\.0 MB to download.*in the cache/su);
+  });
+
   it('opens no connection if the model is downloaded, and works offline', async () => {
     await run('models', 'pull', TINY);
     hub.seen.length = 0;
@@ -150,6 +173,22 @@ describe('models pull', () => {
     expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-16', repo: 'Xenova/clip-vit-base-patch16' });
     expect(hub.seen.filter(({ url }) => url.includes('pytorch_model'))).toEqual([]);
     expect((await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'ViT-B-16')).code).toBe(0);
+  });
+
+  it('uses the next source of a card if the first refuses its files, and says so', async () => {
+    const [first, listed] = await atCard('ViT-B/16', tiny);
+    hub.repositories.set(first, listed);
+    hub.repositories.set('Xenova/clip-vit-base-patch16', tiny);
+    hub.fault = ({ url }) =>
+      url.startsWith(`/${first}/resolve/`)
+        ? { kind: 'status', status: 403, headers: { 'x-error-message': 'Access to this resource is disabled.' } }
+        : undefined;
+    const { code, stdout, stderr } = await run('models', 'pull', 'ViT-B/16', '--json');
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/warning: .*Access to this resource is disabled.*; trying Xenova\/clip-vit-base-patch16/),
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'clip-vit-b-16', repo: 'Xenova/clip-vit-base-patch16' });
   });
 
   it('refuses a large file that differs from a confirmed checksum of the card, before it is downloaded', async () => {

@@ -49,6 +49,26 @@ describe('fitImage', () => {
     expect(square.data.every((value) => value === 7)).toBe(true);
   });
 
+  // Recorded from transformers 5.24, image_transforms.get_size_with_aspect_ratio: [picture, shortest edge, longest edge, resized].
+  it.each([
+    [[500, 375], 64, 90, [85, 64]],
+    [[375, 500], 80, 100, [75, 100]],
+    [[500, 333], 64, 90, [90, 60]],
+    [[400, 40], 64, 90, [90, 9]],
+    [[128, 90], 64, 90, [90, 63]],
+    [[1409, 1000], 80, 100, [100, 71]],
+    [[101, 100], 64, 90, [64, 64]],
+  ] as const)(
+    '%j: the short side becomes %i, the long side %i at most',
+    ([width, height], resizeTo, longestEdge, resized) => {
+      const white = { width, height, data: new Uint8Array(width * height * 3).fill(255) };
+      const { data } = fitImage(white, { ...crop(200), resizeTo, longestEdge, rounding: 'down' });
+      const isWhite = (x: number, y: number) => data[(y * 200 + x) * 3] === 255;
+      const all = [...Array(200).keys()];
+      expect([all.filter((x) => isWhite(x, 100)).length, all.filter((y) => isWhite(100, y)).length]).toEqual(resized);
+    },
+  );
+
   it('normalises to planes of (pixel / 255 - mean) / std', () => {
     const image = { width: 2, height: 1, data: Uint8Array.from([0, 51, 255, 255, 102, 0]) };
     const values = normalize(image, crop(2, { mean: [0.5, 0, 0.2], std: [0.5, 1, 0.4] }));

@@ -1,7 +1,8 @@
 // node decode-one.mjs WARM FILE: decodes WARM, then FILE, as the built library does; prints what FILE cost as JSON.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { DEFAULT_DECODE, decode } from '../../dist/image/decode.js';
+import { decode } from '../../dist/image/decode.js';
+import { DEFAULT_DECODE } from '../../dist/image/decode-options.js';
 import { fitImage, normalize } from '../../dist/image/preprocess.js';
 
 const [warm, file] = process.argv.slice(2);

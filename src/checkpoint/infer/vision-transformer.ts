@@ -41,7 +41,10 @@ export function visionTransformer(
     poolingHeads: config.whole('pooling_heads') ?? 0,
     pooler: expect.has(`${MODEL}.pooler.dense.weight`),
   };
-  if (image.pooler) expect.linear(`${MODEL}.pooler.dense`, width, width);
+  if (image.pooler) {
+    expect.linear(`${MODEL}.pooler.dense`, width, width);
+    config.choice('pooler_act', ['tanh']);
+  }
   return { image, embedding: head(expect, root, image) };
 }
 

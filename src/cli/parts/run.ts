@@ -45,7 +45,7 @@ export async function writeParts<Result extends Outcome>(
 ): Promise<Counts> {
   for (const folder of folders) await mkdir(folder, { recursive: true }).catch(throwCannotWrite(folder));
   const counts = { ok: 0, failed: 0 };
-  const found = { done: 0, skipped: 0 };
+  const found = { written: 0, skipped: 0, damaged: 0 };
   const all = parts[Symbol.asyncIterator]();
   for (let next = await unlessInterrupted(all.next(), io); !next.done; next = await unlessInterrupted(all.next(), io)) {
     const part = next.value;
@@ -62,11 +62,15 @@ export async function writeParts<Result extends Outcome>(
     const state = { isDamaged: false };
     const results = work.results(watched(part.images(), state));
     const written = await writeResults(results, await output.sink(), { progress, io, onError: 'discard' });
-    if (!state.isDamaged) await markDone(first, output.files(), written, part.input, work.settings);
-    found.done++;
+    if (state.isDamaged) found.damaged++;
+    else await markDone(first, output.files(), written, part.input, work.settings);
+    found.written++;
     add(counts, written);
   }
-  if (!quiet) say(io, 'note', `${parted(found.done)} written, ${found.skipped} done before`);
+  const { written, skipped, damaged } = found;
+  const tars = damaged === 1 ? 'a missing or damaged tar' : 'missing or damaged tars';
+  const again = damaged === 0 ? '' : `; ${damaged} not done (${tars}): replace and run the command again`;
+  if (!quiet) say(io, 'note', `${parted(written)} written, ${skipped} done before${again}`);
   return counts;
 }
 

@@ -37,7 +37,7 @@ export async function runServe(options: ServeOptions, io: Io): Promise<number> {
   const settings = await settingsOf(options, io);
   // After a signal, requests in progress are still answered.
   const ownIo = { ...io, interruption: new AbortController().signal };
-  const load = () => openModel(options, 'many', ownIo, { publicUrls: true });
+  const load = () => openModel(options, 'many', ownIo, { publicUrls: true, manyLabels: true });
   const clip = await unlessInterrupted(load(), io);
   let isStopping = false;
   const service = await unlessInterrupted(

@@ -8,7 +8,7 @@ import { withModelOptions } from '../options/model-options.ts';
 import type { SortOptions } from './run.ts';
 
 const EXAMPLES = `
-Without --apply, nothing is changed: the command prints a plan. Every action is recorded in the target folder, and
+Without --apply, nothing is changed: the command prints a plan. Every action is recorded in the target folder, and \
 --undo puts everything back.
 
 Examples:

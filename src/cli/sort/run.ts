@@ -123,7 +123,11 @@ async function runUndo(target: Path, args: readonly string[], options: SortOptio
     throw new UsageError('--undo needs no images, --to or --apply', 'use clip-classify sort --undo <folder>');
   const { undone, left } = await undo(target);
   for (const { to, why } of left) say(io, 'error', `${join(target, to)} was not put back: ${why}`);
-  if (!options.quiet) say(io, 'note', `${undone} put back, ${left.length} left`);
+  const hasNothing = undone + left.length === 0;
+  const note = hasNothing
+    ? `nothing to put back: ${target} has no record of a sort`
+    : `${undone} put back, ${left.length} left`;
+  if (!options.quiet) say(io, 'note', note);
   return left.length > 0 ? 1 : 0;
 }
 

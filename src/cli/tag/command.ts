@@ -8,7 +8,7 @@ import { withModelOptions } from '../options/model-options.ts';
 import type { TagOptions } from './run.ts';
 
 const EXAMPLES = `
-Labels are written into XMP sidecars (photo.jpg.xmp) as dc:subject, digiKam:TagsList and lr:hierarchicalSubject. The
+Labels are written into XMP sidecars (photo.jpg.xmp) as dc:subject, digiKam:TagsList and lr:hierarchicalSubject. The \
 picture itself is never changed. With --threshold, every label with at least this score is written, otherwise the first.
 
 Examples:

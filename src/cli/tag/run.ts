@@ -151,10 +151,15 @@ function tagSink({ format, dryRun }: TagOptions, verb: 'added' | 'removed', io: 
 
 function tableLine(row: Tagged, verb: string, dryRun: boolean): string {
   if (!row.ok) return `${oneLine(row.image)}: ${row.error.code}: ${oneLine(row.error.message)}\n`;
-  const tags = row.change.changed.map((tag) => tag.slice(tag.indexOf('=') + 1));
-  const what =
-    tags.length === 0 ? 'no change' : `${dryRun ? 'would be ' : ''}${verb}: ${[...new Set(tags)].join(', ')}`;
+  const tags = keywordsOf(row.change);
+  const what = tags.length === 0 ? 'no change' : `${dryRun ? 'would be ' : ''}${verb}: ${tags.join(', ')}`;
   return `${oneLine(row.image)}: ${oneLine(what)}\n`;
+}
+
+/** The changed keywords for people, each once: `auto/cat` stands for the fields' `cat`, `auto/cat` and `auto|cat`. */
+function keywordsOf({ changed }: Change): string[] {
+  const tags = changed.map((tag) => tag.slice(tag.indexOf('=') + 1).replaceAll('|', '/'));
+  return [...new Set(tags)].filter((tag) => !tags.some((other) => other.endsWith(`/${tag}`)));
 }
 
 function jsonRow(row: Tagged, verb: 'added' | 'removed'): object {

@@ -79,7 +79,7 @@ function matrix(
 ): Markup {
   const rowTotals = new Map(classes.map(({ label, images }) => [label, images]));
   const longest = Math.max(0, ...columns.map((label) => Math.min(Array.from(label).length, LABEL_LETTERS)));
-  const margin = 22 + 6 * longest;
+  const margin = 36 + 6 * longest; // the names of the classes, and the name of the axis
   const side = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor((width - margin - 4) / columns.length)));
   const counts = side >= CELL_WITH_COUNT;
   const rowShare = ({ truth, images }: Cell) => images / (rowTotals.get(truth) as number);

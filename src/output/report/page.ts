@@ -3,6 +3,7 @@ import {
   type ComparedRun,
   chanceOf,
   comparisonText,
+  confusedPairs,
   type EvaluationRun,
   imagesPerSecond,
   intervalsOf,
@@ -72,9 +73,10 @@ function within(value: Markup, interval: Interval | null): Markup {
   return interval === null ? value : html`${value}<small>95 %: ${intervalText(interval)}</small>`;
 }
 
-function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
+function mistakes(evaluation: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
+  const { mistakes } = evaluation;
   if (mistakes.length === 0) return html``;
-  const one = (mistake: Evaluation['mistakes'][number]) => {
+  const one = (mistake: Mistakes[number]) => {
     const { image, truth, predicted, score } = mistake;
     const address = pictures.get(pictureKey(mistake));
     const picture =
@@ -83,15 +85,20 @@ function mistakes({ mistakes }: Evaluation, pictures: ReadonlyMap<string, string
         : html`<img src="${address}" alt="${truth}, taken for ${predicted}">`;
     return html`<li>${picture}<p>${truth}, taken for <strong>${predicted}</strong> ${share(score)}</p><p class="path">${image}</p></li>\n`;
   };
+  const group = (title: string, all: Mistakes) =>
+    html`<h3>${title}: ${all.length}</h3>\n<ol class="mistakes">\n${all.map(one)}</ol>\n`;
+  const cells = byCell(mistakes);
+  const several = cells.filter((cell) => cell.length > 1);
+  const single = cells.filter((cell) => cell.length === 1).flat();
+  const wrong = confusedPairs(evaluation).reduce(
+    (sum, { predicted, images }) => sum + (predicted === null ? 0 : images),
+    0,
+  );
+  const which = mistakes.length < wrong ? `The ${mistakes.length} of ${wrong} wrong answers` : 'The wrong answers';
   return html`<section id="mistakes" aria-labelledby="mistakes-title">
 <h2 id="mistakes-title">Most confident mistakes</h2>
-<p>Wrong answers with the highest scores, by truth and answer. Some may be wrong labels in the truth.</p>
-${byCell(mistakes).map(
-  ([{ truth, predicted }, ...rest]) =>
-    html`<h3>${truth} taken for ${predicted}: ${rest.length + 1}</h3>\n<ol class="mistakes">\n${mistakes
-      .filter((mistake) => mistake.truth === truth && mistake.predicted === predicted)
-      .map(one)}</ol>\n`,
-)}</section>
+<p>${which} with the highest scores, by truth and answer. Some may be wrong labels in the truth.</p>
+${several.map((cell) => group(`${cell[0].truth} taken for ${cell[0].predicted}`, cell))}${single.length === 0 ? html`` : group(several.length > 0 ? 'Other mistakes, each the only one of its kind' : 'Mistakes, each the only one of its kind', single)}</section>
 `;
 }
 

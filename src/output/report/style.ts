@@ -49,7 +49,7 @@ thead th { color: var(--dim); font-weight: 600; }
 tbody th { font-weight: 400; }
 tbody th, #failures td:last-child { min-width: 8em; white-space: normal; overflow-wrap: anywhere; }
 #failures :is(tbody th, td:last-child) { min-width: 16em; }
-data { white-space: nowrap; }
+data, code { white-space: nowrap; font: inherit; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: 18px; margin: 0; padding: 0; list-style: none; }
 .mistakes li { min-width: 0; font-size: .85rem; line-height: 1.35; overflow-wrap: anywhere; }
 .mistakes p { margin: 6px 0 0; }
