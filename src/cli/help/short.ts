@@ -41,7 +41,7 @@ export function shortHelp(command: Command): string {
     '',
     command.description().split('\n')[0],
     ...(listed.length === 0 ? [] : ['', 'Common options:']),
-    ...listed.map((option) => `  ${term(option).padEnd(width)}  ${option.description}`),
+    ...listed.map((option) => `  ${term(option).padEnd(width)}  ${firstClause(option.description)}`),
     ...(children.length === 0 ? [] : ['', 'Commands:']),
     ...children.map((child) => `  ${child.name().padEnd(8)}  ${child.description()}`),
     '',
@@ -51,6 +51,11 @@ export function shortHelp(command: Command): string {
     `${fullName(command)} --help shows all options.`,
     '',
   ].join('\n');
+}
+
+/** A description without its details, which `--help` has. */
+function firstClause(description: string): string {
+  return description.split(/[:;] | \(|, or /u)[0] ?? '';
 }
 
 function fullName(command: Command): string {
