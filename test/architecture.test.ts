@@ -51,7 +51,7 @@ const ROOMS: Readonly<Record<string, RegExp>> = {
   picomatch: /^src\/inputs\/glob\.ts$/,
   // for the environment as the library's default, for the platform, and for the pid in the names of temporary files
   'node:process':
-    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|size|machine|owner|holder|cache-files|whole-file)|hub\/partial-file|image\/spool)\.ts$/,
+    /^src\/(clip|model\/(default-model|session|doctor)|embed\/keeping|disk\/(environment|cache-limit|machine|owner|holder|cache-files|whole-file)|hub\/partial-file|image\/spool)\.ts$/,
   'csv-parse': /^src\/cli\/eval\/truth-csv\.ts$/,
   'csv-stringify/sync': /^src\/output\//,
   'csv-parse/sync': /^src\/text\/labels-file\.ts$/,

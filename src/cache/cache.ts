@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { cacheLimit } from '../disk/cache-limit.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
-import { cacheLimit } from '../disk/size.ts';
 import type { ModelDigest } from '../model/digest.ts';
 import { EmbeddingStore } from './store.ts';
 

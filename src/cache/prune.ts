@@ -1,10 +1,11 @@
+import { cacheLimit, weightsLimit } from '../disk/cache-limit.ts';
 import type { Env } from '../disk/environment.ts';
-import { cacheLimit } from '../disk/size.ts';
+import { weightsOverLimit } from '../model/weights-limit.ts';
 import { type CacheItem, cacheItems } from './inventory.ts';
 
 /** What is not deleted. */
 export interface PruneOptions {
-  /** Bytes of all items. @default embeddings have the limit of the cache */
+  /** Bytes of all items. @default embeddings have one limit, converted weights and optimised graphs have another */
   readonly maxSize?: number | undefined;
   /** Milliseconds since the last use. */
   readonly olderThan?: number | undefined;
@@ -29,16 +30,36 @@ export async function pruneCache({ maxSize, olderThan }: PruneOptions, env?: Env
   const isDue = ({ state, lastUsed }: CacheItem) =>
     state === 'waste' || (state === 'whole' && olderThan !== undefined && now - lastUsed > olderThan);
   const due = new Set(items.filter(isDue));
-  const bounded = items.filter(({ kind }) => maxSize !== undefined || kind.endsWith('embeddings'));
-  const limit = maxSize ?? cacheLimit(env);
-  let bytes = sizeOf(bounded.filter((item) => !due.has(item)));
-  for (const item of bounded.sort((a, b) => a.lastUsed - b.lastUsed)) {
+  const left = items.filter((item) => !due.has(item));
+  const over =
+    maxSize === undefined
+      ? [
+          ...oldestOver(left.filter(isEmbedding), cacheLimit(env)),
+          ...weightsOverLimit(left.filter(isWeights), weightsLimit(env)),
+        ]
+      : oldestOver(left, maxSize);
+  return removeAll(items, new Set([...due, ...over]));
+}
+
+/** The items that no run used for the longest time, without which the rest is small enough. */
+function oldestOver(items: readonly CacheItem[], limit: number): CacheItem[] {
+  const over: CacheItem[] = [];
+  let bytes = sizeOf(items);
+  for (const item of items.toSorted((a, b) => a.lastUsed - b.lastUsed)) {
     if (bytes <= limit) break;
-    if (due.has(item) || item.state === 'growing') continue;
-    due.add(item);
+    if (item.state === 'growing') continue;
+    over.push(item);
     bytes -= item.size;
   }
-  return removeAll(items, due);
+  return over;
+}
+
+function isEmbedding({ kind }: CacheItem): boolean {
+  return kind === 'image embeddings' || kind === 'label embeddings';
+}
+
+function isWeights({ kind }: CacheItem): boolean {
+  return kind === 'converted weights' || kind === 'optimized graphs';
 }
 
 /** Deletes all items. Runs that are writing start again. Imported and downloaded models stay. */

@@ -34,7 +34,7 @@ export class RunReport {
   private opened = performance.now();
   private readonly counts = { ok: 0, failed: 0 };
   private readonly codes: Record<string, number> = {};
-  private kept = 0;
+  private readonly kept = { ok: 0, failed: 0 };
   private model: Record<string, unknown> | undefined;
   private provider: (() => Promise<unknown>) | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -95,7 +95,8 @@ export class RunReport {
 
   /** Rows that an earlier run has written. */
   keep({ ok, failed }: Counts): void {
-    this.kept += ok + failed;
+    this.kept.ok += ok;
+    this.kept.failed += failed;
   }
 
   private noteProvider(provider: () => Promise<unknown>): void {
@@ -110,38 +111,41 @@ export class RunReport {
   }
 
   private figures() {
-    const { counts, codes, kept } = this;
+    const { counts, codes } = this;
+    const kept = this.kept.ok + this.kept.failed;
     const seconds = (performance.now() - this.opened) / 1000;
     const done = counts.ok + counts.failed;
     return {
       ...counts,
-      ...(kept > 0 && { kept }),
+      ...(kept > 0 && { kept, kept_failed: this.kept.failed }),
       codes,
       seconds: rounded(seconds),
       images_per_second: rounded(done / Math.max(seconds, 1e-3)),
     };
   }
 
-  /** Records how the run ended, and writes the summary. @throws OutputError */
-  async end(exitCode: number, error?: RunError): Promise<void> {
+  /** Writes the file of `--summary`. @throws OutputError */
+  async writeSummary(exitCode: number, error?: RunError): Promise<void> {
+    if (this.summary === undefined) return;
+    const { parts } = await import('../model/doctor.ts');
+    const summary = {
+      summary: 1,
+      command: this.command,
+      started: this.started.toISOString(),
+      ended: new Date().toISOString(),
+      exit_code: exitCode,
+      ...this.figures(),
+      ...(this.model && { model: this.model }),
+      ...(error && { error }),
+      versions: [`clip-classify ${await packageVersion()}`, ...parts()],
+    };
+    await writeOutput(this.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  }
+
+  /** Records how the run ended. */
+  end(exitCode: number): void {
     clearInterval(this.timer);
-    const figures = this.figures();
-    if (this.summary !== undefined) {
-      const { parts } = await import('../model/doctor.ts');
-      const summary = {
-        summary: 1,
-        command: this.command,
-        started: this.started.toISOString(),
-        ended: new Date().toISOString(),
-        exit_code: exitCode,
-        ...figures,
-        ...(this.model && { model: this.model }),
-        ...(error && { error }),
-        versions: [`clip-classify ${await packageVersion()}`, ...parts()],
-      };
-      await writeOutput(this.summary, `${JSON.stringify(summary, null, 2)}\n`);
-    }
-    this.log?.write('end', { exit_code: exitCode, ...figures });
+    this.log?.write('end', { exit_code: exitCode, ...this.figures() });
   }
 }
 

@@ -65,13 +65,15 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
   const [code, error] = await ended(Promise.race([work(), interrupted(io.interruption, () => isOrderly)]), (error) =>
     sayError(io, error instanceof CommanderError ? usageError(error, command) : error, verbose),
   );
-  try {
-    await report.end(code, error);
-    return code;
-  } catch (error) {
-    sayError(io, error, verbose);
-    return 2;
-  }
+  const final = await report.writeSummary(code, error).then(
+    () => code,
+    (failure) => {
+      sayError(io, failure, verbose);
+      return 2;
+    },
+  );
+  report.end(final);
+  return final;
 }
 
 /** @returns the exit code, and the error that stopped the run */

@@ -4,20 +4,28 @@ import { dirname, join } from 'node:path';
 import { allowedNodeEnvironmentFlags } from 'node:process';
 
 /** Where the controllers of both versions of cgroups are mounted. */
-const ROOT = '/sys/fs/cgroup';
+const CGROUPS = 'sys/fs/cgroup';
 
-/** The cores that this process may use: those of its affinity, or the quota of its cgroup if that is less. */
-export function usableCores(): number {
+/**
+ * The cores that this process may use: those of its affinity, or the quota of its cgroup if that is less.
+ *
+ * @param root the folder with `proc` and `sys`
+ */
+export function usableCores(root = '/'): number {
   const quotas = [
-    ...valuesUpwards('', 'cpu.max').map(coresOfMax),
-    ...valuesUpwards('cpu', 'cpu.cfs_quota_us').map((quota) => Number(quota) / 100_000), // the usual period
+    ...valuesUpwards(root, '', 'cpu.max').map(coresOfMax),
+    ...valuesUpwards(root, 'cpu', 'cpu.cfs_quota_us').map((quota) => Number(quota) / 100_000), // the usual period
   ].filter((cores) => cores > 0);
   return Math.max(1, Math.min(availableParallelism(), ...quotas.map(Math.ceil)));
 }
 
-/** The bytes of memory that this process and its children may use: the free memory, or the rest of its cgroup's limit if that is less. */
-export function usableMemory(): number {
-  const limits = [...valuesUpwards('', 'memory.max'), ...valuesUpwards('memory', 'memory.limit_in_bytes')]
+/**
+ * The bytes of memory that this process and its children may use: the free memory, or the limit of its cgroup if that is less.
+ *
+ * @param root the folder with `proc` and `sys`
+ */
+export function usableMemory(root = '/'): number {
+  const limits = [...valuesUpwards(root, '', 'memory.max'), ...valuesUpwards(root, 'memory', 'memory.limit_in_bytes')]
     .map(Number)
     .filter((bytes) => bytes > 0);
   return Math.min(availableMemory(), ...limits);
@@ -56,7 +64,7 @@ export function virtualMemoryLimit(): number {
 
 /** How often the limit of processes and threads of this cgroup, or of a parent, has refused one; 0 if it is unknown. */
 export function refusedThreads(): number {
-  return [...valuesUpwards('', 'pids.events'), ...valuesUpwards('pids', 'pids.events')]
+  return [...valuesUpwards('/', '', 'pids.events'), ...valuesUpwards('/', 'pids', 'pids.events')]
     .map((events) => Number(/^max (\d+)$/mu.exec(events)?.[1] ?? 0))
     .reduce((sum, count) => sum + count, 0);
 }
@@ -74,8 +82,8 @@ function availableMemory(): number {
 }
 
 /** A file of the cgroup of this process and of its parents, whose limits apply, too. @param controller '' is version 2 */
-function valuesUpwards(controller: string, file: string): string[] {
-  const lines = read('/proc/self/cgroup')
+function valuesUpwards(root: string, controller: string, file: string): string[] {
+  const lines = read(join(root, 'proc/self/cgroup'))
     .split('\n')
     .map((line) => line.split(':'));
   const mine = lines.find(([, names = '']) =>
@@ -83,7 +91,7 @@ function valuesUpwards(controller: string, file: string): string[] {
   );
   const values: string[] = [];
   for (let path = mine?.[2] ?? '/'; ; path = dirname(path)) {
-    const value = read(join(ROOT, controller, path, file)).trim();
+    const value = read(join(root, CGROUPS, controller, path, file)).trim();
     if (value !== '') values.push(value);
     if (path === '/' || path === '.') return values;
   }

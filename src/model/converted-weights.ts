@@ -4,6 +4,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { type Conversion, planConversion, type Storage } from '../checkpoint/convert.ts';
 import { Checkpoint, readCheckpoint } from '../checkpoint/safetensors.ts';
 import { inCache, isThere, makeFolder, requireSpace } from '../disk/cache-files.ts';
+import { weightsLimit } from '../disk/cache-limit.ts';
 import { stampOf } from '../disk/digest.ts';
 import type { Env } from '../disk/environment.ts';
 import { isAbsent } from '../disk/exists.ts';
@@ -14,6 +15,7 @@ import { CacheError } from '../errors.ts';
 import { checkpointFolder, readModelFolder } from './folder.ts';
 import type { Weights } from './session.ts';
 import { weightsFolder } from './weights-files.ts';
+import { dropOldWeights } from './weights-limit.ts';
 
 /** Format version. Increase it when the format changes; older files are then ignored. */
 const FORMAT = 2;
@@ -74,6 +76,7 @@ async function keep(plan: Conversion, path: string, source: string, env?: Env): 
         await removeConverted(source, env, folder); // the weights of earlier states of the checkpoint
       });
     });
+    await dropOldWeights(weightsLimit(env), env);
   }
   await markUsed(path);
   try {

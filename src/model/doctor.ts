@@ -6,10 +6,11 @@ import { arch, execPath, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { inCache, makeFolder } from '../disk/cache-files.ts';
+import { cacheLimit, formatLimit, weightsLimit } from '../disk/cache-limit.ts';
 import { cacheFolder, type Env } from '../disk/environment.ts';
 import { exists } from '../disk/exists.ts';
 import { usableCores } from '../disk/machine.ts';
-import { cacheLimit, formatSize } from '../disk/size.ts';
+import { formatSize } from '../disk/size.ts';
 import { ClipError, messageOf } from '../errors.ts';
 import { RETRY_POLICY, Transient } from '../hub/retry.ts';
 import { connectHub } from '../hub/transport.ts';
@@ -180,12 +181,17 @@ async function isIn(folders: readonly string[], name: string): Promise<boolean> 
 async function cache(env: Env): Promise<Finding> {
   const topic = 'cache folder';
   try {
-    const [folder, limit] = [cacheFolder(env), cacheLimit(env)];
-    const bound = limit === Number.POSITIVE_INFINITY ? 'without limit' : `at most ${formatSize(limit)}`;
+    const folder = cacheFolder(env);
+    const parts = [
+      ['embeddings', cacheLimit(env)],
+      ['weights', weightsLimit(env)],
+    ] as const;
     const use = async () => {
       await makeFolder(folder);
       await access(folder, constants.W_OK);
-      return `${folder}, ${formatSize(await bytesIn(folder))}; embeddings ${bound}, ${formatSize(await bytesIn(join(folder, 'embeddings')))} now`;
+      const sizes = await Promise.all(parts.map(([part]) => bytesIn(join(folder, part))));
+      const shown = parts.map(([part, limit], n) => `${part} ${formatLimit(limit)}, ${formatSize(sizes[n] ?? 0)} now`);
+      return [`${folder}, ${formatSize(await bytesIn(folder))}`, ...shown].join('; ');
     };
     return { topic, state: 'ok', detail: await inCache(folder, 'CLIP_CLASSIFY_CACHE', use) };
   } catch (error) {

@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/safetensors.ts';
 import { inCache, makeFolder, requireSpace } from '../disk/cache-files.ts';
+import { weightsLimit } from '../disk/cache-limit.ts';
 import type { Env } from '../disk/environment.ts';
 import { processorFacts } from '../disk/machine.ts';
 import { packageVersion } from '../disk/package-version.ts';
@@ -11,6 +12,7 @@ import { isIntact, markUsed, seal } from '../disk/sealed-file.ts';
 import { CacheError } from '../errors.ts';
 import { removeConverted, weightsFolderOf } from './converted-weights.ts';
 import { type Graph, optimizedWeights, runtimeVersion, saveOptimized } from './session.ts';
+import { dropOldWeights } from './weights-limit.ts';
 
 /** Increase it with every change of the graphs of convolutional networks. */
 const FORMAT = 2;
@@ -46,6 +48,7 @@ export async function optimizedGraph(
           await removeConverted(checkpoint.file, env, folder); // the files of earlier states of the checkpoint
         });
       });
+      await dropOldWeights(weightsLimit(env), env);
     }
     await markUsed(path);
     return { path, isOptimized: true };

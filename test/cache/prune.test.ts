@@ -96,6 +96,39 @@ describe('the limit of embeddings', () => {
   });
 });
 
+describe('the limit of converted weights', () => {
+  /** Int8 weights of a copy of the model, last used some days ago. */
+  async function convertCopy(name: string, days: number, limit: string): Promise<string> {
+    const model = join(folder, name);
+    await cp(fixture('tiny-class'), model, { recursive: true });
+    const { checkpoint } = await readModelFolder(model);
+    const limited = { ...env, CLIP_CLASSIFY_WEIGHTS_SIZE: limit };
+    const weights = (await convertedWeights(checkpoint, 'image', 'int8', limited)).checkpoint.file;
+    await utimes(`${weights}.json`, ...daysAgo(days));
+    return weights;
+  }
+  const models = async () =>
+    (await cacheItems(env)).filter(({ kind }) => kind === 'converted weights').map(({ model }) => model);
+
+  it('deletes what no run used for the longest time when a run converts another model', async () => {
+    const { size } = await lstat(await convertCopy('middle', 3, 'none'));
+    await convertCopy('oldest', 9, 'none');
+    await convertCopy('newest', 2, 'none');
+    const room = String(Math.round(3.5 * size)); // for three, and their seals
+    await convertCopy('own', 0, room);
+    expect((await models()).sort()).toEqual(['middle', 'newest', 'own']);
+  });
+
+  it('keeps what a run used within a day, also if it is over the limit', async () => {
+    await convertCopy('today', 0.9, 'none');
+    await convertCopy('old', 1.1, 'none');
+    await convertCopy('own', 0, '1kB');
+    expect((await models()).sort()).toEqual(['own', 'today']);
+    const { removed } = await pruneCache({}, { ...env, CLIP_CLASSIFY_WEIGHTS_SIZE: '1kB' } as typeof env);
+    expect(removed).toEqual([]);
+  });
+});
+
 const daysAgo = (days: number) => [Date.now() / 1000 - days * DAY_S, Date.now() / 1000 - days * DAY_S] as const;
 const isOld = async (path: string) => Date.now() - (await lstat(path)).mtimeMs > 1.5 * DAY_S * 1000;
 

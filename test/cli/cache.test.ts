@@ -20,7 +20,7 @@ const show = async () => JSON.parse((await run('cache', 'show', '-f', 'json')).s
 
 describe('cache', () => {
   it('show has the size of each kind and model', async () => {
-    expect(await show()).toMatchObject({ folder, bytes: 0, embeddings_limit: 2e9, items: [] });
+    expect(await show()).toMatchObject({ folder, bytes: 0, embeddings_limit: 2e9, weights_limit: 1e10, items: [] });
     expect((await fill()).code).toBe(0);
     const { bytes, items, last_used: ages } = await show();
     const kinds = items.map(({ kind, model }: { kind: string; model: string }) => `${kind} of ${model}`).sort();
@@ -33,7 +33,7 @@ describe('cache', () => {
     expect(ages).toMatchObject([{ when: 'within a day', bytes }, { bytes: 0 }, { bytes: 0 }, { bytes: 0 }]);
     const { stdout } = await run('cache', 'show');
     expect(stdout).toMatch(/^image embeddings +tiny-class +1 +[\d.]+ kB +\d{4}-\d\d-\d\d$/mu);
-    expect(stdout).toContain('embeddings: at most 2.0 GB');
+    expect(stdout).toContain('embeddings: at most 2.0 GB; weights and graphs: at most 10.0 GB');
   });
 
   it('prune and clear say what they deleted', async () => {
@@ -54,7 +54,19 @@ describe('cache', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining(text)]);
   });
 
-  it('has a limit that a variable sets, which doctor and the runs check', async () => {
+  it('has a limit of weights that a variable sets, which doctor and the runs check', async () => {
+    const limited = { ...env, CLIP_CLASSIFY_WEIGHTS_SIZE: '500 MB' };
+    expect((await cli(['cache', 'show'], { env: limited })).stdout).toContain('weights and graphs: at most 500.0 MB');
+    expect((await cli(['doctor', '--offline'], { env: limited })).stdout).toContain('weights at most 500.0 MB');
+    const wrong = { ...env, CLIP_CLASSIFY_WEIGHTS_SIZE: 'big' };
+    const args = [fixture('images/rgb.png'), '-l', 'cat,dog', '-m', fixture('tiny-class')];
+    expect(await cli(args, { env: wrong })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('E_USAGE: CLIP_CLASSIFY_WEIGHTS_SIZE is "big"; set it to a size'),
+    });
+  });
+
+  it('has a limit of embeddings that a variable sets, which doctor and the runs check', async () => {
     const limited = { ...env, CLIP_CLASSIFY_CACHE_SIZE: '500 MB' };
     expect((await cli(['cache', 'show'], { env: limited })).stdout).toContain('at most 500.0 MB');
     expect((await cli(['cache', 'show'], { env: { ...env, CLIP_CLASSIFY_CACHE_SIZE: 'none' } })).stdout).toContain(

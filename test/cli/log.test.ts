@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fixture } from '../paths.ts';
+import { canMount, onSmallDisk } from './disks.ts';
 import { cli } from './io.ts';
 import { manyImages, start, TINY } from './program.ts';
 
@@ -98,10 +99,12 @@ describe('--summary', () => {
     const folder = await scratch('summary-resume');
     const images = await manyImages(join(folder, 'images'), 4);
     const argv = [...TINY, '-o', join(folder, 'rows.jsonl')];
-    await cli([...images.slice(0, 3), ...argv]);
+    const bad = join(folder, 'bad.png');
+    await writeFile(bad, 'no picture');
+    await cli([bad, ...images.slice(0, 3), ...argv]);
     const file = join(folder, 'summary.json');
-    await cli([...images, ...argv, '--resume', '--summary', file]);
-    expect(await read(file)).toMatchObject({ ok: 1, failed: 0, kept: 3 });
+    await cli([bad, ...images, ...argv, '--resume', '--summary', file]);
+    expect(await read(file)).toMatchObject({ exit_code: 1, ok: 1, failed: 0, kept: 4, kept_failed: 1 });
   });
 
   it('is refused if it would overwrite an image, a labels file or the output', async () => {
@@ -118,6 +121,23 @@ describe('--summary', () => {
     }
     expect(await readFile(labels, 'utf8')).toBe('cat\ndog\n');
   });
+
+  it.skipIf(!canMount)(
+    'that cannot be written is an error before the end of the log (skipped if no file system can be mounted)',
+    async () => {
+      const disk = join(await scratch('summary-full'), 'disk');
+      await onSmallDisk(disk, 'size=4k', async () => {
+        await writeFile(join(disk, 'large'), Buffer.alloc(4096));
+        const argv = [fixture('images/rgb.png'), ...TINY, '--summary', join(disk, 'summary.json'), '--log', 'json'];
+        const { code, stderr } = await cli(argv);
+        expect(code).toBe(2);
+        expect(lines(stderr).slice(-2)).toMatchObject([
+          { event: 'error', code: 'E_OUTPUT' },
+          { event: 'end', exit_code: 2, ok: 1 },
+        ]);
+      });
+    },
+  );
 
   it('is written completely after SIGTERM', async () => {
     const folder = await scratch('summary-signal');

@@ -2,6 +2,8 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Io } from '../../src/cli/io.ts';
+import { createProgress } from '../../src/cli/models/pull-progress.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 
@@ -161,4 +163,17 @@ describe('models verify --reference', () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/E_MODEL: changed does not compute what PyTorch computes: a cosine differs by /);
   });
+});
+
+it('the progress of a download says on a terminal that nothing arrives, and that Ctrl-C is safe', () => {
+  const written: string[] = [];
+  const stream = { isTTY: true, columns: 100, write: (text: string) => written.push(text) > 0 };
+  const progress = createProgress({ stderr: stream as unknown as Io['stderr'], env: {} }, false);
+  progress.show({ file: 'model.safetensors', done: 1_000_000, total: 2_000_000 } as Parameters<
+    typeof progress.show
+  >[0]);
+  progress.trouble({ kind: 'silence', ms: 7_000 });
+  expect(written.at(-1)).toContain(
+    'model.safetensors 1.0 MB: no data for 7 s (Ctrl-C is safe: the next pull continues here)',
+  );
 });

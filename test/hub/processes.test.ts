@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeHolder } from '../../src/disk/holder.ts';
+import { canShiftClocks, shiftClocks, shiftedBy } from '../clock.ts';
 import { repository as checkout } from '../paths.ts';
 import { newHome, read, treeOf } from './cache.ts';
 import { gitSha1, type LoopbackHub, repository, sha256, startHub } from './server.ts';
@@ -38,10 +39,13 @@ afterEach(async () => {
 });
 
 /** A pull in a process of its own, from the build (npm test builds before it runs the tests). */
-function pull(): ChildProcess {
+function pull(env: Record<string, string> = {}): ChildProcess {
   const module = JSON.stringify(join(checkout, 'dist/hub/pull.js'));
   const code = `import(${module}).then(({ pullModel }) => pullModel(${JSON.stringify(REPO)}, { env: process.env }))`;
-  return spawn(process.execPath, ['-e', code], { env: home.env, stdio: ['ignore', 'ignore', 'inherit'] });
+  return spawn(process.execPath, ['-e', code], {
+    env: { ...home.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }
 const sent = () => hub.seen.filter(({ url }) => !url.startsWith('/api/')).reduce((sum, seen) => sum + seen.sent, 0);
 /** Bytes of the weights on disk. */
@@ -97,6 +101,36 @@ describe('a pull in several processes', () => {
     expect(await treeOf(blobs)).toEqual(BLOBS.sort());
     expect(sha256((await read(join(blobs, sha256(weights)))) as Uint8Array)).toBe(sha256(weights));
   });
+
+  it.skipIf(!canShiftClocks)(
+    'makes one good file while the clock jumps by an hour, forward and back (skipped without libfaketime)',
+    async () => {
+      const clock = join(home.folder, 'clock');
+      /** A file can be renamed while the folder is listed. */
+      const reaches = (share: number) => until(async () => (await arrived().catch(() => 0)) > SIZE * share);
+      await shiftClocks(clock, 0);
+      hub.fault = ({ server }) => (server === 'cdn' ? { kind: 'slow', bytes: 65_536, everyMs: 5 } : undefined);
+      const killed = pull(shiftedBy(clock));
+      const exit = once(killed, 'exit');
+      await reaches(1 / 4);
+      await shiftClocks(clock, 3600);
+      await reaches(1 / 2);
+      killed.kill('SIGKILL');
+      await exit;
+      await shiftClocks(clock, -3600); // the file of the killed process has a time in the future
+      const before = sent();
+      const codes = [pull(shiftedBy(clock)), pull(shiftedBy(clock))].map(
+        async (child) => (await once(child, 'exit'))[0],
+      );
+      await reaches(3 / 4);
+      await shiftClocks(clock, 3600);
+      expect(await Promise.all(codes)).toEqual([0, 0]);
+      expect(sent() - before).toBeLessThan(SIZE * 0.6); // it continued after the first half
+      expect(sha256((await read(join(blobs, sha256(weights)))) as Uint8Array)).toBe(sha256(weights));
+      expect(await leftovers()).toEqual([]);
+    },
+    20_000,
+  );
 
   it('takes over the lock of a dead process within five seconds', async () => {
     const locks = join(home.hub, '.locks/models--acme--big');

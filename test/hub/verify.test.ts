@@ -120,6 +120,21 @@ describe('models verify', () => {
     expect((await classify()).code).toBe(0);
   });
 
+  it('is E_CHECKSUM offline, too, with the command that downloads the file again; nothing is contacted', async () => {
+    await truncate(blobOf('model.safetensors'), 1000);
+    hub.seen.length = 0;
+    const offline = await run(fixture('images/rgb.png'), '-l', 'a,b', '-m', 'tiny-clip', '--offline');
+    expect(offline).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /E_CHECKSUM: checksum mismatch .*; run clip-classify models pull tiny-clip --force/,
+      ),
+    });
+    const repair = await cli(['models', 'verify', '--repair'], { env: { ...home.env, HF_HUB_OFFLINE: '1' } });
+    expect(repair).toMatchObject({ code: 2, stderr: expect.stringContaining('HF_HUB_OFFLINE') });
+    expect(hub.seen).toEqual([]);
+  });
+
   it('repairs damaged files and graphs with --repair, and downloads only damaged files', async () => {
     await truncate(blobOf('model.safetensors'), 1000);
     hub.seen.length = 0;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetcherInto, imageFetcher } from '../../src/image/download.ts';
 import { inMemory } from '../../src/image/spool.ts';
@@ -17,8 +17,13 @@ const drip: Handler = (_, response) => {
   const timer = setInterval(() => response.write('x'), 50);
   response.on('close', () => clearInterval(timer));
 };
-/** 300 MB of zeros in 300 KB. */
-const bomb = gzipSync(Buffer.alloc(300_000_000));
+/** 300 MB of zeros, which a fast compressor makes small. */
+const zeros = Buffer.alloc(300_000_000);
+const bomb = gzipSync(zeros, { level: 1 });
+const packed =
+  (encoding: string, body: Buffer): Handler =>
+  (_, response) =>
+    response.writeHead(200, { 'content-encoding': encoding }).end(body);
 
 const handlers: Record<string, Handler> = {
   '/a.png': (_, response) => response.end(image),
@@ -47,7 +52,10 @@ const handlers: Record<string, Handler> = {
   '/nat64': redirect('http://[64:ff9b::a00:1]/a.png'),
   '/login-redirect': redirect('http://you:secret@127.0.0.1:1/a.png'),
   '/long': (_, response) => response.writeHead(200, { 'content-length': '200000001' }).write('x'),
-  '/bomb': (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
+  '/gzip-bomb': packed('gzip', bomb),
+  '/deflate-bomb': packed('deflate', deflateSync(zeros, { level: 1 })),
+  '/br-bomb': packed('br', brotliCompressSync(zeros, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })),
+  '/stacked-bomb': packed('gzip, gzip', gzipSync(bomb)),
   '/short': (_, response) => {
     response.writeHead(200, { 'content-length': '1000' }).write('x');
     setTimeout(() => response.destroy(), 20);
@@ -116,7 +124,10 @@ describe('an image by its URL', () => {
     ['/nat64', 'E_URL', /translated network/],
     ['/login-redirect', 'E_URL', /cannot be reached/],
     ['/long', 'E_FILE_SIZE', /has 200000001 bytes; the limit is 200000000/],
-    ['/bomb', 'E_FILE_SIZE', /the limit is 200000000/],
+    ['/gzip-bomb', 'E_FILE_SIZE', /the limit is 200000000/],
+    ['/deflate-bomb', 'E_FILE_SIZE', /the limit is 200000000/],
+    ['/br-bomb', 'E_FILE_SIZE', /the limit is 200000000/],
+    ['/stacked-bomb', 'E_FILE_SIZE', /the limit is 200000000/],
     ['/short', 'E_URL', /ended too early: the connection was closed by the other side/],
     ['/silent', 'E_URL', /sends no data for 0.6 s/],
     ['/stall', 'E_URL', /sends no data for 0.6 s/],

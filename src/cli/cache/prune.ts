@@ -5,7 +5,7 @@ import type { Io } from '../io.ts';
 import { type FormatOption, formatOption, printPruned } from './format.ts';
 
 const PRUNE_EXAMPLES = `
-Files that nothing can use any more are always deleted: what killed runs left, and converted weights and checksums of models that do not exist any more. Without --max-size, embeddings over their limit (CLIP_CLASSIFY_CACHE_SIZE) are deleted too.
+Files that nothing can use any more are always deleted: what killed runs left, and converted weights and checksums of models that do not exist any more. Without --max-size, embeddings over their limit (CLIP_CLASSIFY_CACHE_SIZE) are deleted too, and weights and graphs over theirs (CLIP_CLASSIFY_WEIGHTS_SIZE) if no run used them within a day.
 
 Examples:
   $ clip-classify cache prune

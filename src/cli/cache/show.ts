@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { type CacheItem, cacheItems } from '../../cache/inventory.ts';
 import { sizeOf } from '../../cache/prune.ts';
+import { cacheLimit, formatLimit, weightsLimit } from '../../disk/cache-limit.ts';
 import { cacheFolder } from '../../disk/environment.ts';
-import { cacheLimit, formatSize } from '../../disk/size.ts';
+import { formatSize } from '../../disk/size.ts';
 import { columns } from '../../output/columns.ts';
 import type { Io } from '../io.ts';
 import { print } from '../models/print.ts';
@@ -19,11 +20,13 @@ export const showCommand = (io: Io) =>
     .addOption(formatOption())
     .addHelpText('after', EXAMPLES)
     .action(async ({ format }: FormatOption) => {
-      const [folder, limit, items] = [cacheFolder(io.env), cacheLimit(io.env), await cacheItems(io.env)];
+      const [folder, items] = [cacheFolder(io.env), await cacheItems(io.env)];
+      const [embeddings, weights] = [cacheLimit(io.env), weightsLimit(io.env)];
       const value = {
         folder,
         bytes: sizeOf(items),
-        embeddings_limit: Number.isFinite(limit) ? limit : null,
+        embeddings_limit: Number.isFinite(embeddings) ? embeddings : null,
+        weights_limit: Number.isFinite(weights) ? weights : null,
         items: groupsOf(items),
         last_used: agesOf(items),
       };
@@ -85,12 +88,17 @@ interface Shown {
   readonly folder: string;
   readonly bytes: number;
   readonly embeddings_limit: number | null;
+  /** Of converted weights and optimized graphs together. */
+  readonly weights_limit: number | null;
   readonly items: readonly Group[];
   readonly last_used: ReturnType<typeof agesOf>;
 }
 
-function textOf({ folder, bytes, embeddings_limit: limit, items, last_used: ages }: Shown): string {
-  const head = `${folder}: ${formatSize(bytes)} (embeddings: ${limit === null ? 'no limit' : `at most ${formatSize(limit)}`})\n`;
+function textOf({ folder, bytes, embeddings_limit, weights_limit, items, last_used: ages }: Shown): string {
+  const [embeddings, weights] = [embeddings_limit, weights_limit].map((limit) =>
+    formatLimit(limit ?? Number.POSITIVE_INFINITY),
+  );
+  const head = `${folder}: ${formatSize(bytes)} (embeddings: ${embeddings}; weights and graphs: ${weights})\n`;
   if (items.length === 0) return head;
   const rows = items.map(({ kind, model, files, bytes: size, unusable_bytes: unusable, last_used: last }) => [
     kind,

@@ -38,9 +38,10 @@ function environment(): string {
 ${rows([
   ['CLIP_CLASSIFY_MODEL', 'default model; --model takes precedence'],
   ['CLIP_CLASSIFY_CACHE', 'folder for converted weights and cached embeddings (default: the cache folder of the user)'],
+  ['CLIP_CLASSIFY_CACHE_SIZE', 'most cached embeddings, such as 500MB or 10GB; none means no limit (default: 2GB)'],
   [
-    'CLIP_CLASSIFY_CACHE_SIZE',
-    'size limit of the cached embeddings, such as 500MB or 10GB; none means no limit (default: 2GB)',
+    'CLIP_CLASSIFY_WEIGHTS_SIZE',
+    'most converted weights and optimized graphs, such as 20GB; none means no limit (default: 10GB)',
   ],
   ['CLIP_CLASSIFY_SERVER', 'address of a service that classifies instead of this process; --server takes precedence'],
   ['HF_HUB_CACHE, HF_HOME', 'folder of the Hugging Face cache, which is shared with Python'],

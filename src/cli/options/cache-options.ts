@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { LoadOptions } from '../../clip.ts';
+import { weightsLimit } from '../../disk/cache-limit.ts';
 import { cacheFolder } from '../../disk/environment.ts';
 import { ownedByOther } from '../../disk/owner.ts';
 import { messageOf, UsageError } from '../../errors.ts';
@@ -28,6 +29,7 @@ export function cacheSettings(
   io: Pick<Io, 'stderr' | 'env'>,
 ): Pick<LoadOptions, 'cache' | 'cacheImages' | 'onCacheTrouble'> {
   if (cacheImages && !cache) throw new UsageError('--cache-images does not work with --no-cache', 'remove one of them');
+  weightsLimit(io.env); // a mistake in the variable is an error before any work
   let told = quiet;
   const onCacheTrouble = (error: unknown) => {
     if (told) return;
