@@ -39,10 +39,10 @@ const LOW_MASK = (1 << LOW_BITS) - 1;
 const PAIR_BYTES = 24;
 
 /**
- * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, columns first, each in
+ * Resizes as Pillow does, byte for byte, and computes only the wanted part: two passes, each in
  * 22-bit fixed point and rounded and clamped to 8 bits (python-pillow/Pillow, src/libImaging/Resample.c). A pass over an axis
- * that keeps its length changes nothing. Pillow 13 and later takes the rows first if the height shrinks by more than
- * twice as many pixels as the width (#9549), which moves some pixels by up to 9 levels. Models are trained on the earlier result.
+ * that keeps its length changes nothing. Like Pillow 13, it takes the rows first if the height shrinks by more than twice as
+ * many pixels as the width (#9549).
  *
  * The arithmetic is SIMD in WebAssembly. The picture goes through it in strips: the columns of a strip, then what its
  * lines add to the output rows; so memory depends on the output and on the length of a line, not on the picture.
@@ -50,6 +50,16 @@ const PAIR_BYTES = 24;
  * @returns the wanted part, `columns.length × rows.length`
  */
 export function resample(image: RgbImage, columns: Span, rows: Span, filter: Filter): RgbImage {
+  const [shrinksBy, narrowsBy] = [image.height - rows.resized, image.width - columns.resized];
+  if (!(shrinksBy > 0 && shrinksBy > 2 * narrowsBy)) return columnsFirst(image, columns, rows, filter);
+  return columnsFirst(columnsFirst(image, whole(image.width), rows, filter), columns, whole(rows.length), filter);
+}
+
+function whole(length: number): Span {
+  return { resized: length, first: 0, length };
+}
+
+function columnsFirst(image: RgbImage, columns: Span, rows: Span, filter: Filter): RgbImage {
   const across = axisKernel(image.width, columns, filter);
   const down = axisKernel(image.height, rows, filter);
   const [left, right] = extent(across);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares 10,000 random crops with Pillow's, byte for byte: resize, then crop in the middle, as transformers and torchvision do.
 
-    npm run build && venv/bin/pip install pillow==11.3.0 numpy && venv/bin/python test/golden/check_crops.py [count] [seed]
+    npm run build && venv/bin/pip install pillow==13.0.0 numpy && venv/bin/python test/golden/check_crops.py [count] [seed]
 
-Pillow 12 and later takes the rows first for some pictures, which moves levels; this package does what Pillow did before.
+Like Pillow 13, this package takes the rows first for some pictures; earlier versions of Pillow differ there by some levels.
 """
 
 import json

@@ -90,9 +90,7 @@ def crop_as_transformers(image, size):
 
 
 def squash(image, size, interpolation):
-    """Columns first, then rows: what Pillow did with every model's training images. Since Pillow 13 it starts with the rows
-    where the height shrinks much more than the width (python-pillow/Pillow#9549), which moves some pixels by one level."""
-    return F.resize(F.resize(image, [image.height, size], interpolation), [size, size], interpolation)
+    return F.resize(image, [size, size], interpolation)
 
 
 def record_pixels(folder):

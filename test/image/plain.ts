@@ -5,8 +5,10 @@ const HALF = 1 << 21;
 
 /** The two passes as plain loops: a second opinion on the SIMD ones. */
 export function resamplePlainly(image: RgbImage, columns: Span, rows: Span, filter: Filter): RgbImage {
-  const narrow = pass(image, axisKernel(image.width, columns, filter));
-  return turn(pass(turn(narrow), axisKernel(image.height, rows, filter)));
+  const across = (one: RgbImage) => pass(one, axisKernel(image.width, columns, filter));
+  const down = (one: RgbImage) => turn(pass(turn(one), axisKernel(image.height, rows, filter)));
+  const shrinks = image.height - rows.resized;
+  return shrinks > 0 && shrinks > 2 * (image.width - columns.resized) ? across(down(image)) : down(across(image));
 }
 
 /** `[h, w, 3] → [h, kernel, 3]` */
