@@ -105,11 +105,13 @@ export async function loadModel(nameOrFolder: string, options: LoadOptions = {})
       return encodeAll(images, decoding.allPages ? pagesOf(given) : given, decode, encoders.ahead, options.signal);
     },
     encodeTexts: async (given) => {
+      requireArray('texts', given);
       const odd = given.findIndex((text) => typeof text !== 'string');
       if (odd >= 0) throw new UsageError(`text ${odd + 1} is not a string`, 'pass token ids to encodeTokens');
       return (await encodeLabels(given.map((text) => [text]))).rows;
     },
     encodeTokens: async (prompts) => {
+      requireArray('prompts', prompts);
       const odd = prompts.findIndex((ids) => !Array.isArray(ids) || !ids.every(Number.isInteger));
       if (odd >= 0) throw new UsageError(`prompt ${odd + 1} is not an array of token ids`, 'pass texts to encodeTexts');
       return encoders.texts.withTextGraph((encode) => encode(prompts), prompts.length);
@@ -143,4 +145,10 @@ function requireCounts(counts: Readonly<Record<string, number>>): void {
 
 function requireOneOf(name: string, value: string, known: readonly string[]): void {
   if (!known.includes(value)) throw new UsageError(`\`${name}\` is ${value}`, `use one of ${known.join(', ')}`);
+}
+
+/** @throws UsageError for callers without types */
+function requireArray(name: string, value: unknown): void {
+  if (!Array.isArray(value))
+    throw new UsageError(`the ${name} are not in an array`, 'use an array, also for a single one');
 }

@@ -201,6 +201,6 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
   const known = 'code' in error && typeof error.code === 'string' ? SYSTEM_ERRORS[error.code] : undefined;
-  if (error.message === 'bad port') return 'clients do not open this port';
+  if (error.message === 'bad port') return 'HTTP clients refuse to use this port';
   return known ?? oneLine(error.message);
 }

@@ -87,6 +87,8 @@ describe('texts and token ids', () => {
     const { ids } = (await clip.tokenizer()).encode('a cat');
     expect(await clip.encodeTexts(['a cat'])).toEqual(await clip.encodeTokens([ids]));
     await expect(clip.encodeTexts([ids] as unknown as string[])).rejects.toThrow(/pass token ids to encodeTokens/);
+    for (const text of ['a cat', null])
+      await expect(clip.encodeTexts(text as unknown as string[])).rejects.toThrow(/the texts are not in an array/);
     await expect(clip.encodeTokens(['a cat'] as unknown as number[][])).rejects.toThrow(/pass texts to encodeTexts/);
   });
 });

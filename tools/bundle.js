@@ -41,6 +41,9 @@ const { metafile } = await build({
 
 await joinChunks(metafile.outputs);
 
+// What require('clip-classify') loads. It is a file of its own, so that TypeScript accepts the package in CommonJS files, too.
+await writeFile(join(repository, OUT, 'index.cjs'), "module.exports = require('./index.js');\n");
+
 const natives = await Promise.all([
   joinNative('sharp', 'dist/index.cjs', /sharp\.cjs$/, /(?<=\brequire\()(?=`\.\.\/src\/build)/gu),
   joinNative('onnxruntime-node', 'dist/index.js', /binding\.js$/, /(?<=\brequire\()(?=`\.\.\/bin\/)/gu),

@@ -1,5 +1,5 @@
-// Joins the declarations that tsc wrote into one file, dist/bundle/index.d.ts: the package publishes no declarations of its
-// inner files. Run by npm run build, after tools/bundle.js.
+// Joins the declarations that tsc wrote into one file, dist/bundle/index.d.ts, with a copy index.d.cts for require(). The package
+// publishes no declarations of its inner files. Run by npm run build, after tools/bundle.js.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,9 @@ const joined = await rollup({
   external: ['valibot', /^node:/],
 });
 await joined.write({ file });
-await writeFile(file, withoutSchemas(file));
+const types = withoutSchemas(file);
+await writeFile(file, types);
+await writeFile(file.replace('.d.ts', '.d.cts'), types); // for require()
 
 /** The file with the types that schemas of valibot infer written out, because valibot is not installed with the package. */
 function withoutSchemas(path) {

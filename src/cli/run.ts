@@ -5,7 +5,7 @@ import { JsonLog } from '../output/json.ts';
 import { ClosedPipe } from '../output/sink.ts';
 import { COMMANDS, type CommandName, commandNamed } from './commands.ts';
 import { configureHelp, fitted, helpWidth } from './help/layout.ts';
-import { refuseMistakes, usageError } from './help/mistakes.ts';
+import { refuseMistakes, refuseTopic, usageError } from './help/mistakes.ts';
 import { shortHelp } from './help/short.ts';
 import { TOPICS } from './help/topics.ts';
 import { Interruption, type Io } from './io.ts';
@@ -55,6 +55,7 @@ export async function run(argv: readonly string[], world: Io): Promise<number> {
     return 2;
   }
   const work = async () => {
+    if (argv[0] === 'help') refuseTopic(argv[1], [...Object.keys(COMMANDS), ...Object.keys(TOPICS)]);
     if (named === undefined) await refuseMistakes(words, [...Object.keys(COMMANDS), 'help']);
     await command.parseAsync(named === undefined ? words : words.slice(1), { from: 'user' });
     return exitCode;
@@ -116,8 +117,9 @@ async function createCommand(named: CommandName | undefined, io: Io, onExit: (co
   return command;
 }
 
-/** Adds `-h` to a command and its subcommands. */
+/** Adds `-h` to a command and its subcommands. After the name of a subcommand, it belongs to the subcommand. */
 function withShortHelp(command: Command, io: Io): void {
+  if (command.commands.length > 0) command.enablePositionalOptions();
   command.option('-h', 'show a short help').on('option:h', () => {
     io.stdout.write(fitted(shortHelp(command), helpWidth(io)));
     throw new CommanderError(0, 'commander.help', '(short help)');

@@ -9,7 +9,7 @@ import { encodeLabels, type TextEncoder } from './labels.ts';
 import { encodeInProcess } from './local.ts';
 import { OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request, type Setup, type Task, toPlain } from './messages.ts';
 import { measureLogitScale } from './scoring.ts';
-import { openTextGraph, withTextGraph } from './text-graph.ts';
+import { isOneBatch, openTextGraph, withTextGraph } from './text-graph.ts';
 
 /** The child's end of the channel between the processes; node's `process` is one. */
 export interface Channel {
@@ -89,14 +89,18 @@ export function serveImages(channel: Channel): void {
   });
 }
 
-/** Makes text encoders. If the text graph is kept, there is one, which stays open for later labels. */
+/**
+ * Makes text encoders. If the text graph is kept, there is one, and the graph stays open for later labels in the form that opens fastest.
+ * Many prompts are run in a graph of their own, in the form that runs fastest.
+ */
 function textEncoders(onRun: () => void): (task: Extract<Task, { kind: 'labels' }>) => Promise<TextEncoder> {
   let kept: Promise<TextEncoder> | undefined;
   return ({ setup, keep }) => {
     if (!keep) return textEncoder(setup, (model) => (use, count) => withTextGraph(model, setup, use, count, onRun));
     kept ??= textEncoder(setup, (model) => {
-      const open = once(() => openTextGraph(model, setup, false, onRun));
-      return async (use) => use((await open()).encode);
+      const open = once(() => openTextGraph(model, setup, true, onRun));
+      return async (use, count) =>
+        isOneBatch(count) ? use((await open()).encode) : withTextGraph(model, setup, use, count, onRun);
     });
     return kept;
   };

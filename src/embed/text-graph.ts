@@ -9,6 +9,9 @@ import type { Execution } from './image-graph.ts';
 /** The most prompts of one inference. The prompts of a batch have the same length, so that no padding is computed. */
 const TEXT_BATCH = 32;
 
+/** Whether one inference is enough for this number of prompts. */
+export const isOneBatch = (prompts = Number.POSITIVE_INFINITY) => prompts <= TEXT_BATCH;
+
 /** P prompts as token ids, each at most the context long → [P, D] */
 export type PromptEncoder = (prompts: readonly (readonly number[])[]) => Promise<UnitRows>;
 
@@ -67,7 +70,7 @@ export async function withTextGraph<T>(
   prompts = Number.POSITIVE_INFINITY,
   onRun?: () => void,
 ): Promise<T> {
-  const { encode, release } = await openTextGraph(model, execution, prompts <= TEXT_BATCH, onRun);
+  const { encode, release } = await openTextGraph(model, execution, isOneBatch(prompts), onRun);
   try {
     return await use(encode);
   } finally {

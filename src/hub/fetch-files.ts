@@ -87,7 +87,7 @@ async function fetchFile(
   }
   const path = cached.file(commit, file.path);
   if (offline) {
-    const again = `run clip-classify models pull ${name} --force without --offline and HF_HUB_OFFLINE`;
+    const again = `run clip-classify models pull ${name} --force without \`offline\` and HF_HUB_OFFLINE`;
     if (there === 'damaged') throw new ChecksumError(`${path} is damaged, and the network must not be used`, again);
     throw new OfflineError(`${path} is missing, and the network must not be used`, again);
   }

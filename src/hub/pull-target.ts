@@ -91,6 +91,6 @@ export async function listSource(hub: HubConnection, source: CardSource, pin: Pi
   }
   throw new OfflineError(
     `${source.repo} is not in ${cache}, and the network must not be used`,
-    'pull the model without --offline and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that contains it',
+    'pull the model without `offline` and HF_HUB_OFFLINE, or set HF_HUB_CACHE to a cache that contains it',
   );
 }

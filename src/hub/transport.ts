@@ -87,7 +87,7 @@ export async function connectHub(settings: HubSettings, listeners: Listeners): P
     onTrouble: listeners.onTrouble,
     async send(request) {
       if (offline)
-        throw new OfflineError(`${request.what} needs a connection`, 'remove --offline and unset HF_HUB_OFFLINE');
+        throw new OfflineError(`${request.what} needs a connection`, 'remove `offline` and unset HF_HUB_OFFLINE');
       return follow(request).catch((error: unknown) => {
         if (!(error instanceof StaleToken)) throw error;
         if (token !== undefined)

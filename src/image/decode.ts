@@ -54,5 +54,5 @@ async function checkPage(bytes: Uint8Array, name: string, page: number): Promise
   const { countPages } = await import('./pages.ts');
   const pages = countPages(bytes);
   if (page <= pages) return;
-  throw new ImageError('E_DECODE', `${name} has no page ${page}, only ${pages}`, 'use --page 1 or --page all');
+  throw new ImageError('E_DECODE', `${name} has no page ${page}, only ${pages}`, 'set `page` to 1 or all');
 }

@@ -32,7 +32,7 @@ export async function describeCheckpoint(
   if (dtype === 'int8' && architecture.image.kind !== 'vit') {
     throw new ModelError(
       `${name} has no int8 form: its image encoder is made of convolutions, and only transformers are quantized`,
-      'remove --dtype int8, or use fp16',
+      'remove `dtype`, or set it to fp16',
     );
   }
   const tokens = textShape({ config, library }, architecture.text, await readTokenizerConfig(folder));

@@ -73,7 +73,7 @@ async function refuseUnknown(text: string, env: Env | undefined): Promise<never>
   const cards = (await modelCards()).map(({ name: card }) => card);
   throw new ModelError(
     `there is no model or folder called ${text}`,
-    `use one of ${(await modelNames(env)).join(', ')}, or download one with clip-classify models pull: ${cards.join(', ')}`,
+    `use ${(await modelNames(env)).join(', ')}, or download one of these with clip-classify models pull: ${cards.join(', ')}`,
   );
 }
 

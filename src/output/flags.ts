@@ -14,6 +14,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   top: '--top',
   svg: '--allow-svg',
   maxPixels: '--max-pixels',
+  page: '--page',
   resize: '--resize',
   timeout: '--timeout',
   batch: '--batch',

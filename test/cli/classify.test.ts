@@ -178,7 +178,7 @@ describe('a run that cannot start ends with exit code 2 and one line', () => {
     [['x.jpg', ...LABELS, '--lables', 'x'], /E_USAGE: unknown option --lables; did you mean --labels\?/],
     [['x.jpg', ...LABELS, '-o', 'out.xml'], /E_USAGE: cannot tell the output format from the extension of out.xml/],
     [['x.jpg', ...LABELS, '-o', '/nothing/out.csv'], /E_OUTPUT: cannot write \/nothing\/out.csv/],
-    [['x.jpg', ...LABELS, '-m', 'nothing'], /E_MODEL: there is no model or folder called nothing; use one of starter/],
+    [['x.jpg', ...LABELS, '-m', 'nothing'], /E_MODEL: there is no model or folder called nothing; use starter/],
     [['x.jpg', ...LABELS, '-m', fixture('images')], /E_MODEL: .* contains no model.safetensors and no ONNX files/],
     [[fixture('golden-nothing*'), ...LABELS], /E_USAGE: .*(contains no images|matches no file)/],
   ])('%j', async (args, message) => {

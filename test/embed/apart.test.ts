@@ -32,6 +32,9 @@ describe('labels in a worker process', () => {
     const [pid] = children();
     expect(rows.columns).toBe(here.rows.columns);
     for (const [n, value] of rows.data.entries()) expect(value).toBeCloseTo(here.rows.data[n] as number, 5);
+    const many = await apart.encodeLabels(Array.from({ length: 40 }, () => LABELS[0] as string[]));
+    for (const [n, value] of many.rows.data.entries())
+      expect(value).toBeCloseTo(here.rows.data[n % here.rows.columns] as number, 5);
     const [one, other] = await Promise.all([apart.encodeLabels([LABELS[1] as string[]]), apart.encodeLabels(LABELS)]);
     expect(one.rows.data[0]).toBeCloseTo(other.rows.data[other.rows.columns] as number, 5);
     expect(children()).toEqual([pid]);

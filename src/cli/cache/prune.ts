@@ -19,7 +19,9 @@ interface PruneOptions extends FormatOption {
 
 export const pruneCommand = (io: Io) =>
   new Command('prune')
-    .description('delete the part of the cache that was not used for the longest time; runs can go on meanwhile')
+    .description(
+      'delete the part of the cache that was not used for the longest time; other runs can continue meanwhile',
+    )
     .option('--max-size <size>', 'delete until the whole cache has at most this size, such as 500MB or 2GB', size)
     .option('--older-than <age>', 'delete what was not used for this time, such as 12h, 30d or 8w', age)
     .addOption(formatOption())
@@ -35,7 +37,7 @@ Examples:
 
 export const clearCommand = (io: Io) =>
   new Command('clear')
-    .description('delete all cached embeddings, converted weights and checksums; runs can go on meanwhile')
+    .description('delete all cached embeddings, converted weights and checksums; other runs can continue meanwhile')
     .addOption(formatOption())
     .addHelpText('after', CLEAR_EXAMPLES)
     .action(async (options: FormatOption) => printPruned(await clearCache(io.env), options, io));

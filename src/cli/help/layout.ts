@@ -19,7 +19,12 @@ export function configureHelp(command: Command, io: Io): void {
   command
     .exitOverride()
     .helpOption('--help', 'show all options and examples')
-    .configureHelp({ helpWidth: width, minWidthToWrap: 20, ...(width < NARROW && { formatItem: stacked }) })
+    .configureHelp({
+      helpWidth: width,
+      minWidthToWrap: 20,
+      boxWrap: fitted,
+      ...(width < NARROW && { formatItem: stacked }),
+    })
     .configureOutput({ writeOut: (text) => void io.stdout.write(fitted(text, width)), writeErr: () => {} });
   for (const child of command.commands) configureHelp(child, io);
 }

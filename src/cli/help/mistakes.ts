@@ -28,6 +28,16 @@ export async function refuseMistakes(words: readonly string[], commands: readonl
   }
 }
 
+/** @param topic the word after `help`, if there is one @throws UsageError if it is neither a topic nor a command */
+export function refuseTopic(topic: string | undefined, known: readonly string[]): void {
+  if (topic === undefined || topic.startsWith('-') || known.includes(topic)) return;
+  const near = nearest(topic, known);
+  throw new UsageError(
+    `there is no help about ${topic}`,
+    near === undefined ? `use one of ${known.join(', ')}` : `did you mean clip-classify help ${near}?`,
+  );
+}
+
 /** The name that the user probably meant: it has the same start, or differs by a typing error. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
   return (

@@ -41,16 +41,25 @@ export function shortHelp(command: Command): string {
     '',
     command.description().split('\n')[0],
     ...(listed.length === 0 ? [] : ['', 'Common options:']),
-    ...listed.map((option) => `  ${term(option).padEnd(width)}  ${option.description}`),
+    ...listed.map((option) => `  ${term(option).padEnd(width)}  ${firstClause(option.description)}`),
     ...(children.length === 0 ? [] : ['', 'Commands:']),
     ...children.map((child) => `  ${child.name().padEnd(8)}  ${child.description()}`),
     '',
     'Examples:',
     ...examplesOf(command).slice(0, EXAMPLES),
     '',
-    `${command.name()} --help shows all options.`,
+    `${fullName(command)} --help shows all options.`,
     '',
   ].join('\n');
+}
+
+/** A description without its details, which `--help` has. */
+function firstClause(description: string): string {
+  return description.split(/[:;] | \(|, or /u)[0] ?? '';
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 /** The lines of the examples at the end of a command's help. */

@@ -45,7 +45,7 @@ export function withModelOptions(command: Command): Command {
     .addOption(
       new Option(
         '--dtype <type>',
-        'data type of the weights; int8 is faster on CPUs (default: fp32; an ONNX model without fp32: what it has)',
+        'data type of the weights; int8 is faster on CPUs (default: fp32, or the precision of an ONNX model that has no fp32)',
       ).choices(DTYPES),
     )
     .option('--logit-scale <n>', 'logit scale, for an ONNX model that does not contain it', positiveNumber)
