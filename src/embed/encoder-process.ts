@@ -31,14 +31,12 @@ const PROGRAM = fileURLToPath(new URL('../../bin/image-encoder.js', import.meta.
 
 /**
  * Settings of glibc. By default it keeps freed memory in many arenas, and the heap grows if the pixels of an image lie between blocks
- * that stay in use. So there are few arenas, and pixels are allocated outside the heap, in pages of 2 MB if the system has them: a
- * photograph of 12 megapixels has 9,000 pages of 4 KB, and to get them takes a fifth of the time that decoding takes.
+ * that stay in use. So there are few arenas, and pixels are allocated outside the heap.
  */
 const THRIFTY_MALLOC = {
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: String(1 << 18),
   MALLOC_TRIM_THRESHOLD_: String(1 << 20),
-  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
 };
 
 /** Young objects get 2 MB: the garbage of a batch is collected at once, and the heap does not grow over thousands of images. */
