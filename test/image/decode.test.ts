@@ -7,6 +7,7 @@ import { decode } from '../../src/image/decode.ts';
 import { DEFAULT_DECODE } from '../../src/image/decode-options.ts';
 import { MAX_FILE_BYTES, readSource, sourceOfText } from '../../src/image/source.ts';
 import { fixture } from '../paths.ts';
+import { oneStrip } from './bombs.ts';
 
 /** A picture of 5 × 4 pixels with every value different. */
 const pixels = Uint8Array.from({ length: 60 }, (_, i) => (i * 37) % 256);
@@ -39,6 +40,11 @@ describe('decode', () => {
       .toBuffer();
     expect((await sharp(grey).metadata()).depth).toBe('ushort');
     expect([...(await decode(grey, 'x', DEFAULT_DECODE)).data]).toEqual([0, 0, 0, 100, 100, 100, 255, 255, 255]);
+  });
+
+  it('leaves a TIFF of 16 bits with more than 40 million pixels to libvips, which needs less memory', async () => {
+    const image = await decode(oneStrip(8_200, 5_000), 'x', DEFAULT_DECODE, 224);
+    expect(image.data[0]).toBe(0);
   });
 
   it('gives CMYK as RGB', async () => {

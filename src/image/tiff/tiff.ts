@@ -1,6 +1,7 @@
 import { ImageError, messageOf } from '../../errors.ts';
 import { onColour } from '../colour.ts';
 import type { DecodeOptions } from '../decode-options.ts';
+import { pixelLimit } from '../format.ts';
 import { checkPixels } from '../limits.ts';
 import { turnUpright } from '../orient.ts';
 import type { RgbImage } from '../resample.ts';
@@ -47,13 +48,13 @@ export function readTiff(
   const { bits, sampleFormat, compression } = layout;
   const plain16 = bits === 16 && sampleFormat === 1 && layout.samples <= 4;
   const isKnown = COMPRESSIONS[compression] !== undefined;
-  if (plain16 && !(isKnown && mayBeNarrow(bytes, directory, layout))) return undefined;
+  if (plain16 && !(isKnown && mayBeNarrow(bytes, directory, layout, options.maxPixels))) return undefined;
   const kind = layout.photometric === Y_CB_CR ? 'YCbCr samples' : `${bits}-bit ${KINDS[sampleFormat] ?? ''}samples`;
   if (!isKnown) {
     const fact = `${name} is a TIFF with ${kind} and ${compressionName(compression)} compression, which is not supported for them`;
     throw new ImageError('E_FORMAT', fact, 'convert it with tiffcp -c lzw in.tif out.tif');
   }
-  checkPixels({ ...layout, format: 'TIFF', progressive: true }, name, options.maxPixels);
+  checkPixels({ ...layout, ...HELD_WHOLE }, name, options.maxPixels);
   try {
     const upright = (image: RgbImage) =>
       options.exif ? turnUpright(image, directory.value(TAG.orientation) ?? 1) : image;
@@ -86,14 +87,18 @@ export function readTiff(
 }
 
 /** Whether samples of 16 bits may use fewer bits: the file says so, or no sample has more than 14 bits. */
-function mayBeNarrow(bytes: Uint8Array, directory: Directory, layout: Layout): boolean {
+function mayBeNarrow(bytes: Uint8Array, directory: Directory, layout: Layout, maxPixels: number): boolean {
   const declared = directory.value(TAG.maxSample);
   if (declared !== undefined && declared > 255 && declared < 2 ** 15) return true;
+  if (layout.width * layout.height > pixelLimit(HELD_WHOLE, maxPixels)) return false; // libvips reads it line by line
   try {
     return !exceeds(bytes, directory, layout, 2 ** 14 - 1);
   } catch {
     return false; // libvips reports what is wrong
   }
 }
+
+/** This reader holds the samples of a whole picture. */
+const HELD_WHOLE = { format: 'TIFF', progressive: true } as const;
 
 const KINDS: Readonly<Record<number, string>> = { 2: 'signed ', 3: 'floating-point ' };
