@@ -163,7 +163,7 @@ export function plain(text: string): string {
   return text.replace(OBEYED, '\uFFFD');
 }
 
-/** A text of several lines, without control characters. */
+/** A text that can have line breaks, without control characters. */
 export function printable(text: string): string {
   return text.split('\n').map(plain).join('\n');
 }

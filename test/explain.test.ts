@@ -10,6 +10,7 @@ import { openSession } from '../src/model/session.ts';
 import { patchFeatureGraph } from '../src/onnx/patch-features.ts';
 import { l2Normalize, row } from '../src/tensor.ts';
 import golden from './golden/patches.json' with { type: 'json' };
+import { PREPROCESSING } from './image/outcome.ts';
 import { fixture } from './paths.ts';
 
 /** As in clip.test.ts: float32 on both sides, sums in another order. */
@@ -118,25 +119,13 @@ describe('the heat map of the starter', () => {
   });
 });
 
-/** A model that sees 32 × 32 pixels. */
-const preprocessing = {
-  size: 32,
-  resizeTo: 32,
-  fit: 'crop',
-  rounding: 'even',
-  filter: 'bicubic',
-  divisor: 255,
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-} as const;
-
 describe('a heat map', () => {
   it('shows label, score, photograph, map and scale, each at its place', async () => {
     const plain = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(90) };
     const map = { grid: 4, patch: 8, values: Float32Array.from({ length: 16 }, (_, n) => n) };
     const caption = { label: 'Käfer <&>', measure: 'the cosine' };
     const draw = async (score?: number) =>
-      sharp(await drawHeatMap(plain, preprocessing, map, { ...caption, ...(score !== undefined && { score }) }))
+      sharp(await drawHeatMap(plain, PREPROCESSING, map, { ...caption, ...(score !== undefined && { score }) }))
         .raw()
         .toBuffer({ resolveWithObject: true });
     const { data, info } = await draw(0.5);
@@ -177,7 +166,7 @@ describe('the overlay', () => {
     const [grey, grid, cell] = [100, 4, 160];
     const values = Array.from({ length: grid ** 2 }, (_, n) => 0.1 + ((n * 7) % 16) / 100); // 0.10 … 0.25, each once
     const plain = { width: 90, height: 60, data: new Uint8Array(90 * 60 * 3).fill(grey) };
-    const { width, height, pixel } = await read(await drawOverlay(plain, preprocessing, { grid, patch: 8, values }));
+    const { width, height, pixel } = await read(await drawOverlay(plain, PREPROCESSING, { grid, patch: 8, values }));
     expect([width, height]).toEqual([640, 656]);
     for (const [n, value] of values.entries()) {
       const [left, top] = [(n % grid) * cell, Math.floor(n / grid) * cell];
@@ -202,7 +191,7 @@ describe('the overlay', () => {
     for (let n = 0; n < width * height; n++)
       data.set(n % width < 24 || n % width >= 72 ? [255, 0, 0] : [0, 0, 0], n * 3);
     const map = { grid: 4, patch: 8, values: new Float32Array(16) };
-    const overlay = await read(await drawOverlay({ width, height, data }, preprocessing, map));
+    const overlay = await read(await drawOverlay({ width, height, data }, PREPROCESSING, map));
     const tinted = colourAt(0).map((level) => Math.round(level / 2));
     for (const [x, y] of [
       [1, 1],
@@ -214,7 +203,7 @@ describe('the overlay', () => {
   });
 
   it('does not colour the margin that no patch covers', async () => {
-    const uneven = { ...preprocessing, size: 34, resizeTo: 34 };
+    const uneven = { ...PREPROCESSING, size: 34, resizeTo: 34 };
     const photo = await sharp(await readFile(fixture('images/exact.png')))
       .removeAlpha()
       .raw()

@@ -112,11 +112,6 @@ const WITHOUT_GUARD = '--disable-wasm-trap-handler';
  * 8 GB for each memory, and checks bounds instead.
  */
 export function limitedMemoryFlags(): string[] {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'latin1');
-    const isLimited = /^Max address space\s+\d/mu.test(limits);
-    return isLimited && allowedNodeEnvironmentFlags.has(WITHOUT_GUARD) ? [WITHOUT_GUARD] : [];
-  } catch {
-    return []; // not Linux
-  }
+  const isLimited = virtualMemoryLimit() < Number.POSITIVE_INFINITY;
+  return isLimited && allowedNodeEnvironmentFlags.has(WITHOUT_GUARD) ? [WITHOUT_GUARD] : [];
 }

@@ -4,11 +4,11 @@ import { ModelError } from '../errors.ts';
 import type { Launch } from './encoder-process.ts';
 import { memoryFor } from './keeping.ts';
 
-/** The worker processes of a model end again and again. */
-export function diedOften(model: string, how: string, weightBytes: number): ModelError {
+/** The worker processes of a model end again and again. @param times how often they have ended */
+export function diedOften(model: string, how: string, times: number, weightBytes: number): ModelError {
   const [needed, usable] = [formatSize(memoryFor(1, weightBytes)), formatSize(usableMemory())];
   return new ModelError(
-    `the worker process ended 3 times while it opened ${model}: ${how}`,
+    `the worker process ended ${times} times while it opened ${model}: ${how}`,
     `free memory (about ${needed} are needed, ${usable} are available), raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model`,
   );
 }

@@ -181,8 +181,9 @@ export class IsolatedEncoder implements ImageEncoder, Neighbour {
     const wasOpen = this.isOpen;
     const unanswered = this.kill();
     if (!wasOpen && ++this.deathsWhileOpening > DEATHS_WHILE_OPENING) {
-      const { model } = this.setup;
-      this.fail(this.watchdog.lacksThreads() ? lacksThreads(model) : diedOften(model, how, this.keeping.weightBytes));
+      const { deathsWhileOpening, keeping, setup } = this;
+      const error = diedOften(setup.model, how, deathsWhileOpening, keeping.weightBytes);
+      this.fail(this.watchdog.lacksThreads() ? lacksThreads(setup.model) : error);
     }
     for (const job of unanswered) {
       job.phase = 'kept';

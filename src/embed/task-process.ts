@@ -112,7 +112,7 @@ export class TaskProcess {
     const { job } = this;
     this.end();
     if (job === undefined) return;
-    if (++job.deaths > DEATHS) this.fail(diedOften(this.model, how, this.keeping.weightBytes));
+    if (++job.deaths > DEATHS) this.fail(diedOften(this.model, how, job.deaths, this.keeping.weightBytes));
     else this.begin(job.task);
   }
 

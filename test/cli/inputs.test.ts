@@ -109,7 +109,7 @@ describe('standard input', () => {
     expect(rows(long.stdout)).toMatchObject([{ error: { code: 'E_FILE_SIZE' } }, { code: 1 }]);
   });
 
-  it('may be one of several images', async () => {
+  it('may stand among other images', async () => {
     const { code, stdout } = await cli([image, '-', image, ...MODEL], { stdin: await readFile(image) });
     expect([code, rows(stdout).map((row) => row.image)]).toEqual([0, [image, '-', image]]);
   });

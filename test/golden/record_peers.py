@@ -447,7 +447,7 @@ KINDS = [
     clip_sharded, vit_bert, chinese_clip, resnet, convnext, coca, timm_siglip, xlm_roberta, siglip_masked, clip_roberta, clipa,
     sentence_transformers,
 ]
-# With so few channels most seeds give a ResNet that answers the same for all pictures.
+# With so few channels most seeds give a ResNet with equal answers for all pictures.
 SEEDS = {resnet: 26}
 
 

@@ -4,7 +4,7 @@ import { addStatistics, statisticsOf, withClasses } from '../../src/learn/statis
 import { madeUpPictures } from './examples.ts';
 
 describe('the statistics of pictures', () => {
-  it('are the same for all pictures at once and in two parts', () => {
+  it('do not change if the pictures come in two parts', () => {
     const { pictures, classes } = madeUpPictures([70, 3, 5], 6);
     const part = (members: number[]) =>
       statisticsOf(

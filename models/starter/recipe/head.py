@@ -54,7 +54,7 @@ class Head(nn.Module):
 
 @torch.no_grad()
 def joined(heads):
-    """One head whose correction is the mean of the corrections of several heads. It has the hidden units of all of them."""
+    """Joins heads: the correction of the new head is the mean of their corrections. It has the hidden units of all of them."""
     perceptrons = [head.mlp for head in heads]
     vectors = heads[0].posterior.class_vectors
     out = Head(vectors - CENTRED * vectors.mean(0), sum(p.fc1.out_features for p in perceptrons))

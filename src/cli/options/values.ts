@@ -66,14 +66,14 @@ export function deviceNumber(text: string): number {
   );
 }
 
-/** `--logit-bias`: any number. */
+/** `--logit-bias`: a number. */
 export function anyNumber(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value)) return value;
   throw new InvalidArgumentError('use a number.');
 }
 
-/** `--logit-scale`: any number above 0. */
+/** `--logit-scale`: a number above 0. */
 export function positiveNumber(text: string): number {
   const value = anyNumber(text);
   if (value > 0) return value;

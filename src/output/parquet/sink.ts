@@ -19,7 +19,7 @@ export class ParquetSink<Result> implements ResultSink<Result> {
   private file: WholeFile | undefined;
   private writer: ParquetWriter | undefined;
 
-  /** @param locked a lock that the caller holds and releases, because the file is one of several output files */
+  /** @param locked a lock that the caller holds and releases, because the caller writes other output files too */
   constructor(
     private readonly path: string,
     private readonly table: ParquetTable<Result>,
