@@ -28,7 +28,8 @@ export interface EncoderOptions extends DescribeOptions, ScoringOptions {
    */
   readonly isolate?: boolean | 'foreign';
   /**
-   * Labels will come again and again: with `isolate`, a worker process encodes them, and its text graph stays open for five minutes.
+   * Labels will come again and again: with `isolate`, a worker process encodes them. Its text graph is opened at once, and stays open for
+   * five minutes after each use.
    * @default false
    */
   readonly manyLabels?: boolean;
@@ -94,6 +95,7 @@ export async function openEncoders(model: ModelDescription, name: string, option
     worker ??= import('./apart.ts').then(({ LabelProcess }) => new LabelProcess(setup, keeping, keptMs));
     return (await worker).encodeLabels(prompts, onPart);
   };
+  if (keptMs > 0) labels([['a photo']]).catch(() => {}); // opens the text graph; the next labels report a failure
   return {
     scoring,
     images,

@@ -41,6 +41,15 @@ describe('labels in a worker process', () => {
     await clip.release();
   });
 
+  it('find an open process if a model expects many of them', async () => {
+    const clip = await loadModel(MODEL, { cache: false, isolate: true, manyLabels: true, threads: 1 });
+    await expect.poll(() => children().length, { timeout: 10_000 }).toBe(1);
+    const before = children();
+    await clip.encodeLabels(LABELS);
+    expect(children()).toEqual(before);
+    await clip.release();
+  });
+
   it('refuse a control token and encode the next labels in the same process', async () => {
     const apart = open(60_000);
     await apart.encodeLabels(LABELS);

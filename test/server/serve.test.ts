@@ -79,6 +79,13 @@ describe('POST /v1/classify', () => {
     for (const row of body.results) expectSame(row, expected);
   });
 
+  it('gives the same rows for a picture that it keeps', async () => {
+    const kept = await post('/v1/pictures', 'image/png', await readFile(IMAGE));
+    const [{ id }] = kept.body.results as unknown as readonly [{ readonly id: string }];
+    const { body } = await json({ images: [{ id }], labels: ['cat', 'dog', 'a red house'] });
+    expectSame(body.results[0], await expectedRow());
+  });
+
   it('takes the options of classify', async () => {
     const data = (await readFile(IMAGE)).toString('base64');
     const labels = ['cat', 'dog', 'a red house'];
