@@ -18,6 +18,8 @@ const READERS = 4;
 const WARY_READERS = 32;
 /** If this many calls of stat take longer than these milliseconds on average, other threads read the next files. */
 const [STATS, SLOW_MS] = [64, 5];
+/** How many files other threads read then, before this thread tries again. Each further time they are twice as many. */
+const FIRST_PAUSE = 1024;
 /** The bytes of a larger file are not sent to the encoder, which reads the file again. */
 const LARGE_BYTES = 16_000_000;
 
@@ -91,12 +93,10 @@ export class CachedImages implements ImageEncoder {
     this.store ??= this.cache.open('images', { wait: true });
     const store = await this.store;
     const stampOfFile = stamper(options);
-    const pace = { stats: 0, since: performance.now(), isSlow: false };
+    const paced = pacer();
     return (source) => {
-      if (source.kind !== 'file' || pace.isSlow) return undefined;
-      if (pace.stats++ % STATS === 0) pace.since = performance.now();
-      const stamp = stampOfFile(source.path);
-      if (pace.stats % STATS === 0) pace.isSlow = performance.now() - pace.since > STATS * SLOW_MS;
+      if (source.kind !== 'file') return undefined;
+      const stamp = paced(() => stampOfFile(source.path));
       const embedding = stamp && this.lookUp(store, stamp, options);
       return embedding && { ok: true, ...identityOf(source), embedding };
     };
@@ -128,6 +128,28 @@ export class CachedImages implements ImageEncoder {
     await this.encoder.release();
     await (await this.store)?.close();
   }
+}
+
+/** Runs calls that may wait for a disk in this thread. While they are slow, it returns undefined instead. */
+function pacer(): <T>(call: () => T) => T | undefined {
+  let [calls, spent, pause, left] = [0, 0, FIRST_PAUSE, 0];
+  return (call) => {
+    if (left > 0) {
+      left--;
+      return undefined;
+    }
+    const start = performance.now();
+    const result = call();
+    spent += performance.now() - start;
+    if (++calls % STATS === 0) {
+      if (spent > STATS * SLOW_MS) {
+        left = pause;
+        pause *= 2;
+      }
+      spent = 0;
+    }
+    return result;
+  };
 }
 
 /** @throws ImageError if it takes longer; the work continues, because a read that waits for a disk cannot be cancelled */

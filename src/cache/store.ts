@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAbsent } from '../disk/exists.ts';
 import { dropOldSegments } from './bound.ts';
+import { KeyTable } from './key-table.ts';
 import { type Entry, SegmentReader, type Stored } from './segment.ts';
 import { isFinished, isSegment } from './segment-files.ts';
 import { SegmentSeries } from './segment-series.ts';
@@ -89,9 +90,8 @@ export class EmbeddingStore {
 
   /** @returns undefined if there is no embedding, or it is damaged: it is then computed again */
   get(key: Buffer): Stored | undefined {
-    const name = key.toString('latin1');
     for (const segment of this.segments) {
-      const place = segment.places.get(name);
+      const place = segment.places.get(key);
       if (place === undefined) continue;
       const stored = segment.read(key, place);
       if (stored === undefined) this.damaged.add(segment);
@@ -180,13 +180,12 @@ export class EmbeddingStore {
   private async merge(segments: readonly SegmentReader[]): Promise<void> {
     const series = new SegmentSeries(this.folder, this.facts, this.keeping);
     let block: Entry[] = [];
-    const seen = new Set<string>();
+    const seen = new KeyTable();
     for (const segment of segments) {
-      for (const [text, at] of segment.places) {
-        const key = Buffer.from(text, 'latin1');
-        const stored = seen.has(text) ? undefined : segment.read(key, at);
+      for (const [key, at] of segment.places.entries()) {
+        const stored = seen.get(key) === undefined ? segment.read(key, at) : undefined;
         if (stored === undefined) continue;
-        seen.add(text);
+        seen.set(key, 0, at);
         block.push({ key, ...stored });
         if (block.length < BLOCK) continue;
         await series.append(block);

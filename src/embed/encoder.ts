@@ -42,7 +42,7 @@ const MAX_HELD_BYTES = 64_000_000;
 
 /**
  * The embedding of every image, in order. At most `ahead` images are in progress, so memory does not grow with their number or size,
- * and a slow reader slows down the work. Known images come at once, up to the first that is not known.
+ * and a slow reader slows down the work. Known images come at once.
  *
  * @param signal once it is aborted, its reason is thrown
  */
@@ -65,32 +65,41 @@ export function encodeAll(
       held.release(bytesOf(image));
     }
   };
-  const encodeRest = (rest: AsyncIterable<ImageSource | PageOfImage>) =>
-    pMapIterable(rest, encode, { concurrency: ahead });
   const throttled = held.throttle(images, bytesOf);
-  if (encoder.recall === undefined || (options.page ?? 1) > 1) return encodeRest(throttled);
-  return knownFirst(throttled, () => encoder.recall?.({ ...options, page: 1 }), encodeRest, signal);
+  if (encoder.recall === undefined || (options.page ?? 1) > 1)
+    return pMapIterable(throttled, encode, { concurrency: ahead });
+  return encodeUnknown(throttled, () => encoder.recall?.({ ...options, page: 1 }), encode, ahead, signal);
 }
 
-async function* knownFirst(
-  images: AsyncGenerator<ImageSource | PageOfImage>,
+/** Images wait in a queue only from the first on that is not known. */
+async function* encodeUnknown<Image extends ImageSource | PageOfImage>(
+  images: AsyncGenerator<Image>,
   open: () => Promise<Recall | undefined> | undefined,
-  encodeRest: (rest: AsyncIterable<ImageSource | PageOfImage>) => AsyncIterable<Embedded>,
+  encode: (image: Image) => Promise<Embedded>,
+  ahead: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Embedded> {
   try {
     const recall = await open();
     const breath = createBreath();
+    const known = (image: Image) => {
+      signal?.throwIfAborted();
+      return 'source' in image ? undefined : recall?.(image);
+    };
     for (;;) {
       const next = await images.next();
       if (next.done) return;
-      signal?.throwIfAborted();
-      const known = 'source' in next.value ? undefined : recall?.(next.value);
-      if (known === undefined) {
-        yield* encodeRest(withFirst(next.value, images));
+      const found = known(next.value);
+      if (found === undefined) {
+        const rest = withFirst(next.value, images);
+        const find = async (image: Image) => {
+          await breath();
+          return known(image) ?? encode(image);
+        };
+        yield* pMapIterable(rest, find, { concurrency: ahead });
         return;
       }
-      yield known;
+      yield found;
       await breath();
     }
   } finally {
@@ -112,11 +121,11 @@ function bytesOf(image: ImageSource | PageOfImage): number {
 const BREATH_MS = 50;
 
 /** Called between the steps of long work in this thread, so that signals, timers and messages are handled. */
-export function createBreath(): () => Promise<void> {
+export function createBreath(): () => Promise<void> | undefined {
   let last = performance.now();
-  return async () => {
-    if (performance.now() - last < BREATH_MS) return;
+  const breathe = async () => {
     await turn();
     last = performance.now();
   };
+  return () => (performance.now() - last < BREATH_MS ? undefined : breathe());
 }
