@@ -1,5 +1,6 @@
 import { lstat, mkdir, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hasCode } from '../disk/exists.ts';
 import type { ProcessLock } from '../disk/process-lock.ts';
 import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
@@ -15,6 +16,34 @@ export type Outcome =
   | { readonly step: Step; readonly state: 'done' | 'skipped' | 'stayed' }
   | { readonly step: Step; readonly state: 'failed'; readonly why: string };
 
+/** A target folder that belongs to this run until it is released. */
+export interface Target {
+  /** Absolute. */
+  readonly target: Path;
+  readonly lock: ProcessLock;
+  /** Ends the lock. Folders that were made for this run and are empty are removed. */
+  release(): Promise<void>;
+}
+
+/**
+ * Locks a target folder, and creates it if it is missing. A run does this before it reads pictures, because another run may be moving them.
+ *
+ * @throws OutputError if it cannot be written, or another run sorts into it
+ */
+export async function claimTarget(target: Path): Promise<Target> {
+  try {
+    const made = await makeFolders(target);
+    const lock = await lockTarget(target);
+    const release = async () => {
+      await lock.release();
+      for (const folder of made.reverse()) await removeIfEmpty(folder);
+    };
+    return { target, lock, release };
+  } catch (error) {
+    throw cannotSort(target, error);
+  }
+}
+
 /** Carries out the steps of a plan in a target folder. */
 export class Sorter {
   private readonly made: Set<Path>;
@@ -28,22 +57,15 @@ export class Sorter {
   }
 
   /**
-   * Opens a target folder, creates it if it is missing, and completes an interrupted transfer of an earlier run.
+   * Opens the record of a target folder, and completes an interrupted transfer of an earlier run.
    *
-   * @throws OutputError if it cannot be written, or another run sorts into it
+   * @throws OutputError if it cannot be read or written
    */
-  static async open(target: Path): Promise<Sorter> {
+  static async open({ target, lock }: Target): Promise<Sorter> {
     try {
-      await makeTarget(target);
-      const lock = await lockTarget(target);
-      try {
-        const sorter = new Sorter(target, await Manifest.open(target), lock);
-        for (const entry of sorter.manifest.entries) if (entry.state === 'intended') await sorter.settle(entry);
-        return sorter;
-      } catch (error) {
-        await lock.release();
-        throw error;
-      }
+      const sorter = new Sorter(target, await Manifest.open(target), lock);
+      for (const entry of sorter.manifest.entries) if (entry.state === 'intended') await sorter.settle(entry);
+      return sorter;
     } catch (error) {
       throw cannotSort(target, error);
     }
@@ -75,9 +97,8 @@ export class Sorter {
     }
   }
 
-  async close(): Promise<void> {
-    await this.manifest.close();
-    await this.lock.release();
+  close(): Promise<void> {
+    return this.manifest.close();
   }
 
   /** Creates the folder of the label, and records the step before it is done. */
@@ -128,13 +149,16 @@ async function nearestFolder(folder: Path): Promise<Path> {
   return isThere || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
-/** On a read-only disk the recursive mkdir of Node says that there is no such folder, so it is only used for missing parents. */
-async function makeTarget(target: Path): Promise<void> {
-  await mkdir(openable(target)).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return;
-    if (error.code !== 'ENOENT') throw error;
-    await mkdir(openable(target), { recursive: true });
-  });
+/** Creates a folder and its missing parents. @returns the folders that were created, outermost first */
+async function makeFolders(folder: Path): Promise<Path[]> {
+  try {
+    await mkdir(openable(folder));
+    return [folder];
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return [];
+    if (!hasCode(error, 'ENOENT') || dirname(folder) === folder) throw error;
+    return [...(await makeFolders(dirname(folder))), ...(await makeFolders(folder))];
+  }
 }
 
 async function deviceOf(path: Path): Promise<number | undefined> {

@@ -24,7 +24,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { requireRoom } from '../../src/sorting/apply.ts';
+import { claimTarget, requireRoom } from '../../src/sorting/apply.ts';
 import { manifestPath } from '../../src/sorting/manifest.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
@@ -350,6 +350,37 @@ describe('sort', () => {
     expect((await cli(['sort', '--undo', target, '--quiet'])).code).toBe(0);
     expect(await snapshot(photos)).toEqual(before);
     expect(await readdir(target)).toEqual([]);
+  });
+
+  it('is refused in one line while another run has the folder, whatever happens to its pictures', async () => {
+    const other = await claimTarget(target);
+    const line = [
+      'sort',
+      join(photos, 'gone.jpg'),
+      '-l',
+      'cat,dog',
+      '-m',
+      fixture('tiny-class'),
+      '--to',
+      target,
+      '--apply',
+    ];
+    const { code, stderr } = await cli(line);
+    expect([code, stderr]).toEqual([
+      2,
+      `clip-classify: error: E_OUTPUT: another run is sorting into ${target}; wait until it ends, or use another folder\n`,
+    ]);
+    await other.release();
+    expect(await readdir(folder)).toEqual(['photos']);
+  });
+
+  it('leaves no empty folder behind if there is nothing to sort', async () => {
+    await mkdir(join(folder, 'old'));
+    for (const to of [target, join(folder, 'new', 'deep'), join(folder, 'old')]) {
+      const { code } = await cli(['sort', photos, '-l', 'cat,dog', '-m', fixture('tiny-class'), '--to', to, '--apply']);
+      expect(code).toBe(2);
+    }
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual(['old', 'photos']);
   });
 
   it('loses and repeats no file when it is killed, and undo still moves everything back', async () => {

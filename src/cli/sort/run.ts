@@ -8,7 +8,7 @@ import { isPassedBytes } from '../../inputs/stdin.ts';
 import { toJson } from '../../output/json.ts';
 import { Sink } from '../../output/sink.ts';
 import { planLines, planTable, stepRow } from '../../output/sorting.ts';
-import { requireRoom, Sorter } from '../../sorting/apply.ts';
+import { claimTarget, requireRoom, Sorter, type Target } from '../../sorting/apply.ts';
 import { folderNameOf, NO_LABEL } from '../../sorting/folder-name.ts';
 import type { Operation } from '../../sorting/manifest.ts';
 import { type Labelled, planSteps, type Step } from '../../sorting/plan.ts';
@@ -44,6 +44,27 @@ export async function runSort(args: readonly string[], options: SortOptions, io:
   if (options.to.trim() === '') throw new UsageError('--to is empty', 'give the name of a folder');
   const target = resolve(options.to);
   const operation = operationOf(options);
+  if (!options.apply) {
+    const { steps, failed } = await plannedSteps(args, target, operation, options, io);
+    return print(steps, failed, options, io);
+  }
+  const claimed = await claimTarget(target);
+  try {
+    const { steps, failed } = await plannedSteps(args, target, operation, options, io);
+    return await apply(steps, claimed, failed, options, io);
+  } finally {
+    await claimed.release();
+  }
+}
+
+/** What would go where, and how many pictures failed. */
+async function plannedSteps(
+  args: readonly string[],
+  target: Path,
+  operation: Operation,
+  options: SortOptions,
+  io: Io,
+): Promise<{ readonly steps: readonly Step[]; readonly failed: number }> {
   const { rows, labels } = await labelledRows(args, target, options, io);
   const failed = rows.filter(({ label }) => label === undefined).length;
   const pictures = rows.flatMap(({ image, label }): Labelled[] =>
@@ -55,7 +76,7 @@ export async function runSort(args: readonly string[], options: SortOptions, io:
   const steps: Step[] = [];
   const plan = planSteps(pictures, { target, operation, leave: options.leave ?? false, labels });
   await unlessInterrupted(collect(plan, steps), io);
-  return options.apply ? apply(steps, target, failed, options, io) : print(steps, failed, options, io);
+  return { steps, failed };
 }
 
 async function collect(plan: AsyncGenerator<Step>, steps: Step[]): Promise<void> {
@@ -76,15 +97,15 @@ function formatOf({ format }: SortOptions, io: Io): 'table' | 'jsonl' {
 /** Carries out the plan. An interruption ends it between two files. */
 async function apply(
   steps: readonly Step[],
-  target: Path,
+  claimed: Target,
   failedImages: number,
   options: SortOptions,
   io: Io,
 ): Promise<number> {
   const counts = { done: 0, skipped: 0, stayed: 0, failed: failedImages };
   const transfers = steps.flatMap((step) => (step.kind === 'transfer' ? [step.transfer] : []));
-  await requireRoom(target, transfers);
-  const sorter = await Sorter.open(target);
+  await requireRoom(claimed.target, transfers);
+  const sorter = await Sorter.open(claimed);
   const progress = createProgress(
     { stderr: io.stderr, env: io.env, ...(io.log && { log: io.log }) },
     options.quiet ?? false,
