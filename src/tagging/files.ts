@@ -8,6 +8,8 @@ import { decodeXmp } from './xmp.ts';
 /** The planned change of a sidecar. */
 export interface Change {
   readonly sidecar: Path;
+  /** The text of the sidecar when the change was planned; undefined: there was none */
+  readonly before: string | undefined;
   /** undefined: the sidecar is removed, because it contains only what this tool added */
   readonly text: string | undefined;
   readonly changed: readonly string[];
@@ -34,17 +36,18 @@ async function exists(path: Path): Promise<boolean> {
 /** @throws XmpError, or errors of node:fs */
 export async function planTags(picture: Path, tags: Tags, embedded: readonly string[]): Promise<Change> {
   const sidecar = await sidecarOf(picture);
-  const { text, added } = addTags((await read(sidecar)) ?? EMPTY_SIDECAR, tags, embedded);
-  return { sidecar, text, changed: added };
+  const before = await read(sidecar);
+  const { text, added } = addTags(before ?? EMPTY_SIDECAR, tags, embedded);
+  return { sidecar, before, text, changed: added };
 }
 
 /** @throws XmpError, or errors of node:fs */
 export async function planRemoval(picture: Path): Promise<Change> {
   const sidecar = await sidecarOf(picture);
   const before = await read(sidecar);
-  if (before === undefined) return { sidecar, text: undefined, changed: [] };
+  if (before === undefined) return { sidecar, before, text: undefined, changed: [] };
   const { text, removed } = removeTags(before);
-  return { sidecar, text, changed: removed };
+  return { sidecar, before, text, changed: removed };
 }
 
 async function read(sidecar: Path): Promise<string | undefined> {
@@ -57,21 +60,40 @@ async function read(sidecar: Path): Promise<string | undefined> {
   return decodeXmp(await readFile(openable(sidecar)));
 }
 
+/** How often a change is planned again, because another program changed the sidecar meanwhile. */
+const MOST_TRIES = 5;
+
+/**
+ * Plans a change of a sidecar and carries it out. If another run or program changes the sidecar in between, the change is planned again.
+ *
+ * @throws XmpError, or errors of node:fs
+ */
+export async function changeSidecar(plan: () => Promise<Change>): Promise<Change> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const change = await plan();
+    if (change.changed.length === 0 || (await applyChange(change))) return change;
+  }
+  throw new Error('another program keeps changing it');
+}
+
 /**
  * Writes next to the sidecar and renames, so that it is never partial. Keeps its mode. If the sidecar is a link, its target is
  * changed.
  *
+ * @returns false if the sidecar is no longer as it was
  * @throws errors of node:fs
  */
-export async function applyChange({ sidecar: path, text }: Change): Promise<void> {
+async function applyChange({ sidecar: path, before, text }: Change): Promise<boolean> {
   const isLink = await lstat(openable(path)).then(
     (info) => info.isSymbolicLink(),
     () => false,
   );
   const sidecar = isLink && text !== undefined ? pathOfBytes(await realpath(openable(path), 'buffer')) : path;
+  const isUnchanged = async () => (await read(sidecar)) === before;
   if (text === undefined) {
+    if (!(await isUnchanged())) return false;
     await rm(openable(sidecar));
-    return;
+    return true;
   }
   const mode = await stat(openable(sidecar)).then(
     (info) => info.mode & 0o777,
@@ -86,7 +108,9 @@ export async function applyChange({ sidecar: path, text }: Change): Promise<void
     } finally {
       await file.close();
     }
+    if (!(await isUnchanged())) return false; // as late as possible: only the rename follows
     await rename(openable(temporary), openable(sidecar));
+    return true;
   } finally {
     await rm(openable(temporary), { force: true });
   }

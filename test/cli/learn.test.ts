@@ -7,6 +7,7 @@ import { completeDecode } from '../../src/image/decode-options.ts';
 import { fitImage, normalize } from '../../src/image/preprocess.ts';
 import { describeModel } from '../../src/model/describe.ts';
 import { openSession } from '../../src/model/session.ts';
+import { OutputLock } from '../../src/output/output-lock.ts';
 import { fixture } from '../paths.ts';
 import { cli } from './io.ts';
 
@@ -100,6 +101,18 @@ describe('clip-classify learn', () => {
     const [row] = await classify(join(root, 'cat', 'rgb.png'), '-l', `@${whole}`);
     expect(row.labels.map(({ label }: { label: string }) => label).sort()).toEqual(['cat', 'elk']);
     expect((await learn(whole, '--remove', 'gnu')).stderr).toMatch(/has no class "gnu"; use one of "cat", "elk"/);
+  });
+
+  it('is refused in one line while another run changes the same classifier', async () => {
+    const file = inFolder('shared.clf.json');
+    await learn(root, '-o', file, '--force');
+    const before = await readFile(file, 'utf8');
+    const other = await OutputLock.take(file);
+    const { code, stderr } = await learn(file, '--remove', 'dog');
+    await other.release();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^clip-classify: error: E_OUTPUT: another run is writing .*; wait until [^\n]*\n$/u);
+    expect(await readFile(file, 'utf8')).toBe(before);
   });
 
   it('exports graphs that give the scores of classify', async () => {

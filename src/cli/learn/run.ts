@@ -6,6 +6,7 @@ import { readLearned, writeLearned } from '../../learn/file.ts';
 import { type Lesson, learnEmbedded, withoutClasses } from '../../learn/learn.ts';
 import type { Learned } from '../../learn/learned.ts';
 import { lessonJson, lessonText, warningsOf } from '../../output/lesson.ts';
+import { OutputLock } from '../../output/output-lock.ts';
 import { checkWritable } from '../../output/result-output.ts';
 import { Sink } from '../../output/sink.ts';
 import { openTruth, type Truth, withoutClass } from '../eval/truth.ts';
@@ -31,10 +32,25 @@ export interface LearnCommandOptions extends WalkOptions, ImageRunOptions {
 
 /** @returns the exit code */
 export async function runLearn(source: string, options: LearnCommandOptions, io: Io): Promise<number> {
+  const output = checkUsage(source, options);
+  // Taken before the classifier is read, because another run may be adding images to it.
+  const lock = output === undefined ? undefined : await OutputLock.take(output);
+  try {
+    return await learnFrom(source, output, options, io);
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function learnFrom(
+  source: string,
+  output: string | undefined,
+  options: LearnCommandOptions,
+  io: Io,
+): Promise<number> {
   const warn = warner(options, io);
   const onto = isLearnedFile(source) ? await changed(source, options) : undefined;
   const sources = onto === undefined ? [source] : (options.add ?? []);
-  const output = checkUsage(source, options);
   const left = { beside: 0 };
   const leftOut = new LeftOut();
   const { hidden, follow, exclude } = options;

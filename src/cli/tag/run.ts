@@ -9,7 +9,7 @@ import { NONE_KEPT } from '../../output/result-output.ts';
 import type { ResultSink } from '../../output/result-sink.ts';
 import { Sink } from '../../output/sink.ts';
 import { embeddedTags, iptcKeywords } from '../../tagging/embedded.ts';
-import { applyChange, type Change, planRemoval, planTags } from '../../tagging/files.ts';
+import { type Change, changeSidecar, planRemoval, planTags } from '../../tagging/files.ts';
 import { tagsFor } from '../../tagging/sidecar.ts';
 import { checkLabels } from '../../text/labels.ts';
 import { type GivenImages, givenImages } from '../given-images.ts';
@@ -129,8 +129,7 @@ async function changed(
     return { ...identity, ok: false, error: { code: 'E_UNREADABLE', message } };
   }
   try {
-    const change = await plan();
-    if (!dryRun && change.changed.length > 0) await applyChange(change);
+    const change = dryRun ? await plan() : await changeSidecar(plan);
     return { ...identity, ok: true, change };
   } catch (error) {
     const message = `the sidecar of ${source.name} was left as it is: ${messageOf(error)}`;
