@@ -3,6 +3,7 @@
 // the run, hands signals on to it, and leaves in time with its exit code.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CODES, isHangUpIgnored } from './signals.js';
 
 const MARK = 'CLIP_CLASSIFY_SUPERVISED';
@@ -39,12 +40,30 @@ export function needsSupervisor() {
   const mounts = distantMounts();
   if (mounts.size === 0) return false;
   const words = process.argv.slice(2);
-  if (words.some((word) => /^--(files-from|cache-images)/u.test(word))) return true; // what they name is not known yet
-  const named = [
-    ...words.map((word) => word.replace(/^--?[\w-]+=/u, '')),
-    ...VARIABLES.map((name) => process.env[name]),
-  ];
-  return ['.', ...named].some((path) => path !== undefined && path !== '' && leadsInto(path, mounts));
+  if (/^(eval|learn)$/u.test(words[0] ?? '')) return true; // a CSV file names more files, which are not known yet
+  if (words.some((word) => /^--(files-from|from|undo|cache-images|follow)\b/u.test(word))) return true; // these too
+  const named = words.flatMap(namedBy);
+  const variables = VARIABLES.map((name) => process.env[name]).filter(Boolean);
+  if (['.', ...named, ...variables].some((path) => leadsInto(path, mounts))) return true;
+  const above = named.map((path) => join(resolve(path), '/')); // a folder is searched with the disks that are mounted below it
+  return [...mounts].some((mount) => above.some((path) => mount.startsWith(path)));
+}
+
+/** The paths that a word of the command line may name. Of a pattern, its folder. */
+function namedBy(word) {
+  const value = word.replace(/^--?[\w-]+=|^-[a-zA-Z](?=.)/u, '');
+  const paths = [word, value, ...value.split(',').map((part) => part.trim().replace(/^@/u, ''))];
+  return paths
+    .filter((path) => path !== '')
+    .map((path) => (/^file:\//iu.test(path) ? pathOf(path) : path.replace(/[^/]*[*?[{].*$/su, '') || '.'));
+}
+
+function pathOf(address) {
+  try {
+    return fileURLToPath(address);
+  } catch {
+    return address;
+  }
 }
 
 function distantMounts() {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isRecord } from '../checkpoint/safetensors.ts';
-import { openInput } from '../disk/input.ts';
+import { inputLines } from '../disk/input.ts';
 import type { Embedded } from '../embed/encoder.ts';
 import { fromHalf } from '../embed/half.ts';
 import { type NpyShape, namesBeside, parseNpyHeader } from '../embed/npy.ts';
@@ -10,8 +10,6 @@ import type { ImageIdentity } from '../image/source.ts';
 import { type UnitRows, unitRows } from '../tensor.ts';
 import { AGAIN, badRow, codeOf, notImages, requireDigest, unreadable } from './stored-rows.ts';
 
-/** The most characters of a line (CWE-770). A name and 4,096 numbers take a tenth of it. */
-const MAX_LINE = 1_000_000;
 const MAX_COLUMNS = 65_536;
 
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
@@ -139,17 +137,9 @@ function unlike(path: string, rows: number): UsageError {
 
 /** @throws UsageError if the file cannot be read, or a line is longer than any row */
 async function* linesOf(path: string): AsyncGenerator<string> {
-  let rest = '';
   try {
-    const stream = (await openInput(path)).setEncoding('utf8');
-    for await (const chunk of stream) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') yield line;
-      if (rest.length > MAX_LINE) throw new TypeError(`one line has more than ${MAX_LINE} characters`);
-    }
+    for await (const line of inputLines(path)) if (line.trim() !== '') yield line;
   } catch (error) {
     throw unreadable(path, error);
   }
-  if (rest.trim() !== '') yield rest;
 }

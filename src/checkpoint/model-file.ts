@@ -23,15 +23,20 @@ export async function openModelFile(path: string, next: string): Promise<{ handl
   throw new ModelError(`cannot read ${path}: it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}`, next);
 }
 
+/** Reads a text file of a model, such as a config. @throws ModelError as {@link readModelBytes} */
+export async function readModelText(path: string, next: string): Promise<string> {
+  return (await readModelBytes(path, next)).toString();
+}
+
 /**
- * Reads a text file of a model, such as a config.
+ * Reads a small file of a model, such as a vocabulary.
  *
  * @throws ModelError if it cannot be read, is not a regular file or is too large
  */
-export async function readModelText(path: string, next: string): Promise<string> {
+export async function readModelBytes(path: string, next: string): Promise<Buffer> {
   const { handle, size } = await openModelFile(path, next);
   try {
-    if (size <= MAX_TEXT_BYTES) return await handle.readFile('utf8');
+    if (size <= MAX_TEXT_BYTES) return await handle.readFile();
   } finally {
     await handle.close();
   }

@@ -4,6 +4,8 @@ import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { pathOfAddress, unsupportedAddress } from './address.ts';
 
+/** The most characters of a line (CWE-770). A name and an embedding of 4,096 numbers take a tenth of it. */
+const MAX_LINE = 1_000_000;
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
@@ -42,4 +44,26 @@ export async function readInput(path: string, limit: number): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
+}
+
+/** {@link readInput} as UTF-8. */
+export async function readInputText(path: string, limit: number): Promise<string> {
+  return (await readInput(path, limit)).toString();
+}
+
+/**
+ * The lines of an input, as it is read.
+ *
+ * @throws Error as {@link openInput}, or if a line has more than a million characters
+ */
+export async function* inputLines(path: string): AsyncGenerator<string> {
+  let rest = '';
+  const stream = (await openInput(path)).setEncoding('utf8');
+  for await (const chunk of stream) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+    if (rest.length > MAX_LINE) throw new TypeError(`one line has more than ${MAX_LINE} characters`);
+  }
+  if (rest !== '') yield rest;
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { hasCode } from './exists.ts';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
 
@@ -8,7 +9,7 @@ export class NotARegularFile extends Error {
   override readonly name = 'NotARegularFile';
   readonly syscall = 'open';
 
-  constructor(path: string) {
+  constructor(path: string | Buffer) {
     super(`${path} is not a regular file`);
   }
 }
@@ -71,9 +72,12 @@ export async function replaceOwnFile(path: string, text: string, mode?: number):
   }
 }
 
-/** @throws NotARegularFile */
-export async function openPlainFile(path: string, flags: number, mode?: number): Promise<FileHandle> {
-  const file = await open(path, flags, mode);
+/** @throws NotARegularFile, also for a link if the flags forbid to follow it */
+export async function openPlainFile(path: string | Buffer, flags: number, mode?: number): Promise<FileHandle> {
+  const file = await open(path, flags, mode).catch((error: unknown) => {
+    const isLink = (flags & O_NOFOLLOW) !== 0 && hasCode(error, 'ELOOP', 'EMLINK');
+    throw isLink || hasCode(error, 'ENXIO') ? new NotARegularFile(path) : error; // ENXIO: a socket
+  });
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new NotARegularFile(path);

@@ -1,7 +1,8 @@
-import { copyFile, lstat, readdir, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, lstat, readdir, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { isThere, makeFolder, replaceFile } from '../disk/cache-files.ts';
 import { digestFile, type FileDigests, toDigest } from '../disk/digest.ts';
+import { readPlainFile } from '../disk/plain-file.ts';
 import { writeWhole } from '../disk/whole-file.ts';
 import type { ListedFile, Listing } from './listing.ts';
 import { isCommit, isSafePath } from './names.ts';
@@ -50,7 +51,7 @@ export class CachedRepo {
   /** The commit of a revision at its last download by any tool. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;
-    const commit = (await readFile(this.refFile(revision), 'utf8').catch(() => '')).trim();
+    const commit = (await readPlainFile(this.refFile(revision)).catch(() => '')).trim();
     return isCommit(commit) ? commit : undefined;
   }
 
@@ -174,7 +175,7 @@ export class CachedRepo {
     const refs = join(this.folder, 'refs');
     for (const entry of await readdir(refs, { recursive: true, withFileTypes: true }).catch(() => [])) {
       const file = join(entry.parentPath, entry.name);
-      if (entry.isFile() && (await readFile(file, 'utf8')).trim() === commit) await rm(file, { force: true });
+      if (entry.isFile() && (await readPlainFile(file)).trim() === commit) await rm(file, { force: true });
     }
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readInputText } from '../disk/input.ts';
 import { type Fields, fields, list, number, text, texts } from '../disk/json-fields.ts';
 import { writeWholeFile } from '../disk/whole-file.ts';
 import { LabelsError, messageOf } from '../errors.ts';
@@ -12,7 +12,7 @@ const FORMAT = 'clip-classify classifier';
 /** Increase it when the format changes. */
 const VERSION = 1;
 /** The largest file, in bytes. A classifier of 1,000 labels at width 1,024 has 11 MB. */
-const LARGEST_FILE = 1 << 30;
+const LARGEST_FILE = 200_000_000;
 const WIDEST = 1 << 14;
 
 /** Writes the file whole or not at all. @throws OutputError */
@@ -23,9 +23,7 @@ export async function writeLearned(learned: Learned, path: string): Promise<void
 /** @throws LabelsError if the file cannot be read, is damaged or has another format */
 export async function readLearned(path: string): Promise<Learned> {
   try {
-    const { size } = await stat(path);
-    if (size > LARGEST_FILE) throw new RangeError(`it has ${size} bytes`);
-    return parseLearned(await readFile(path, 'utf8'));
+    return parseLearned(await readInputText(path, LARGEST_FILE));
   } catch (error) {
     throw new LabelsError(
       `${path} is not a learned classifier that can be read: ${messageOf(error)}`,

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists } from '../disk/exists.ts';
+import { readPlainFile } from '../disk/plain-file.ts';
 import { ModelError, messageOf } from '../errors.ts';
 import { STARTER } from './starter.ts';
 
@@ -34,7 +34,7 @@ export async function valuesOf(name: string, folder: string): Promise<ReferenceV
 /** @throws ModelError if the file cannot be read or has other fields */
 async function readValues(path: string): Promise<ReferenceValues> {
   try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as ReferenceValues;
+    const value = JSON.parse(await readPlainFile(path)) as ReferenceValues;
     const isWhole = value.cosines.length === value.pictures.length && value.texts.length > 0 && value.logitScale > 0;
     if (!isWhole || !value.pictures.every((name) => /^\w+\.png$/u.test(name)))
       throw new TypeError('it is not what models/reference/record.py writes');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Env, expandPath, hubCacheFolder, hubHome } from '../disk/environment.ts';
 import { isAbsent } from '../disk/exists.ts';
-import { readInput } from '../disk/input.ts';
+import { readInputText } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 
 /** Where the Hub is and how to reach it. */
@@ -127,7 +127,7 @@ const MAX_TOKEN_BYTES = 65_536;
 /** @returns '' if there is no token file */
 async function readTokenFile(path: string): Promise<string> {
   try {
-    return (await readInput(path, MAX_TOKEN_BYTES)).toString();
+    return await readInputText(path, MAX_TOKEN_BYTES);
   } catch (error) {
     if (isAbsent(error)) return '';
     throw new UsageError(`the token file ${path} cannot be read: ${messageOf(error)}`, 'check HF_TOKEN_PATH', error);

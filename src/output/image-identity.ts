@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageErrorCode } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { pathOf } from '../inputs/path.ts';
@@ -9,6 +10,8 @@ import type { Identity, WrittenRow } from './journal.ts';
 /** Errors that may not happen again with the same file. */
 const PASSING: readonly ImageErrorCode[] = ['E_TIMEOUT', 'E_CRASH', 'E_UNREADABLE', 'E_URL'];
 const URL_STAMP = 'url';
+/** Milliseconds to wait for the disk of an image. Without an identity its row is not kept, and the time limit of images applies. */
+const PATIENCE_MS = 10_000;
 
 /** An image and the state of its file. */
 export interface NamedImage {
@@ -26,12 +29,16 @@ export async function identify(image: ImageSource, checksum: boolean): Promise<N
     const sha256 = hashed ? createHash('sha256').update(image.bytes).digest('hex') : undefined;
     return { key, identity: { ...(stamp !== undefined && { stamp }), ...(sha256 && { sha256 }) } };
   }
-  const { path } = image;
+  const nothing = sleep(PATIENCE_MS, {}, { ref: false });
+  return { key, identity: await Promise.race([identifyFile(image.path, checksum), nothing]) };
+}
+
+async function identifyFile(path: string | Buffer, checksum: boolean): Promise<Identity> {
   const info = await stat(path, { bigint: true }).catch(() => undefined);
-  if (info === undefined) return { key, identity: { stamp: 'absent' } };
+  if (info === undefined) return { stamp: 'absent' };
   const stamp = `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino}`;
   const sha256 = checksum && info.isFile() ? await hash(path) : undefined;
-  return { key, identity: { stamp, ...(sha256 && { sha256 }) } };
+  return { stamp, ...(sha256 && { sha256 }) };
 }
 
 /** Whether a new run would write the same row as the earlier run. */

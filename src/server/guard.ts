@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { readInputText } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { badRequest, Problem } from './problems.ts';
 
@@ -77,12 +77,13 @@ function forbidden(message: string): Problem {
   return new Problem(403, 'E_FORBIDDEN', message);
 }
 
+const LARGEST_TOKEN_FILE = 1 << 20;
 /** The minimum length of a token. A shorter one could be guessed. */
 const CHARACTERS = 16;
 
 /** Reads a file with one token per line. No message contains a token. @throws UsageError */
 export async function readTokens(file: string): Promise<readonly string[]> {
-  const text = await readFile(file, 'utf8').catch((error) => {
+  const text = await readInputText(file, LARGEST_TOKEN_FILE).catch((error) => {
     throw new UsageError(`--token-file cannot be read: ${messageOf(error)}`, 'check the path');
   });
   const tokens = text.split(/\r?\n/u).filter((line) => line.trim() !== '');

@@ -1,7 +1,10 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '../disk/exists.ts';
+import { NotARegularFile, openPlainFile } from '../disk/plain-file.ts';
 import { NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
-import { OutputError } from '../errors.ts';
+import { messageOf, OutputError } from '../errors.ts';
 import { openable, type Path } from '../inputs/path.ts';
 import type { FileFacts } from './same-file.ts';
 
@@ -26,6 +29,9 @@ export interface Entry extends Transfer {
 
 const NAME = '.clip-classify-sort.jsonl';
 const VERSION = 1;
+const { O_RDWR, O_CREAT, O_APPEND, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
+/** A link is not followed, because the manifest could then be written into another file. */
+const FLAGS = O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK | O_NOFOLLOW;
 
 export function manifestPath(target: Path): Path {
   return join(target, NAME);
@@ -43,16 +49,23 @@ export class Manifest {
     readonly entries: readonly Entry[],
   ) {}
 
-  /** Opens the manifest of a folder, or begins one. @throws errors of node:fs; TypeError if the file is not a manifest */
+  /** Opens the manifest of a folder, or begins one. @throws errors of node:fs; OutputError if the file is not a manifest */
   static async open(target: Path): Promise<Manifest> {
-    const path = openable(manifestPath(target));
-    const { entries, folders } = parse(await readFile(path, 'utf8').catch(absent));
-    const file = await open(path, 'a+', 0o644);
-    const { size } = await file.stat();
-    const last = Buffer.alloc(1);
-    if (size > 0) await file.read(last, 0, 1, size - 1);
-    if (size > 0 && last[0] !== 10) await file.write('\n'); // a partial line of a killed run
-    if (size === 0) await file.write(`${JSON.stringify({ version: VERSION })}\n`);
+    const path = manifestPath(target);
+    const file = await openPlainFile(openable(path), FLAGS, 0o644).catch(refuse(path));
+    try {
+      return await Manifest.read(file).catch(refuse(path));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  private static async read(file: FileHandle): Promise<Manifest> {
+    const text = await file.readFile('utf8');
+    const { entries, folders } = parse(text);
+    if (text === '') await file.write(`${JSON.stringify({ version: VERSION })}\n`);
+    else if (!text.endsWith('\n')) await file.write('\n'); // a partial line of a killed run
     return new Manifest(file, 1 + entries.reduce((most, { id }) => Math.max(most, id), 0), folders, entries);
   }
 
@@ -83,9 +96,13 @@ export class Manifest {
   }
 }
 
-function absent(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ENOENT') return '';
-  throw error;
+/** A handler for `catch`: what lies at the path is not a manifest. Errors of the system pass. */
+function refuse(path: Path): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof TypeError || error instanceof NotARegularFile || hasCode(error, 'EISDIR'))) throw error;
+    const why = error instanceof TypeError ? messageOf(error) : 'it is not a regular file';
+    throw new OutputError(`${path} is no record of a sort: ${why}`, 'move it away, or use another folder', error);
+  };
 }
 
 function parse(text: string): { entries: Entry[]; folders: Path[] } {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readModelBytes } from '../checkpoint/model-file.ts';
 import { ModelError } from '../errors.ts';
 
 /** A piece of a unigram model: its text and log probability. */
@@ -66,7 +66,7 @@ function unigram(
 
 /** ModelProto { pieces = 1 { piece = 1, score = 2 }, normalizer_spec = 3 { precompiled_charsmap = 2 } } */
 async function readModel(path: string): Promise<SentencePieceModel> {
-  const parts = [...fields(await readFile(path), path)];
+  const parts = [...fields(await readModelBytes(path, damaged), path)];
   const pieces = parts
     .filter(({ number }) => number === 1)
     .map(({ bytes }): Piece => {

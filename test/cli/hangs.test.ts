@@ -88,25 +88,33 @@ describe.skipIf(!canMountFuse)(
   'a disk that does not answer (needs root, FUSE and ../shared; skipped elsewhere)',
   () => {
     const onHungDisk = async (args: string, then: string) => {
-      const mount = join(root, `mount-${Math.random().toString(36).slice(2)}`);
-      const script = `mkdir ${mount}; python3 ${shared}faults/hung-file-batch/fuse_hang.py ${mount} & fuse=$!
+      const above = join(root, Math.random().toString(36).slice(2));
+      const mount = join(above, 'mount');
+      const link = join(above, 'link.clf.json');
+      const script = `mkdir -p ${mount}; ln -s mount/hung.png ${link}; python3 ${shared}faults/hung-file-batch/fuse_hang.py ${mount} & fuse=$!
       for _ in $(seq 50); do [ -e ${mount}/hung.png ] && break; sleep 0.1; done
       [ -e ${mount}/hung.png ] || { echo no FUSE; exit; }
       printf '${image}\\n${mount}/hung.png\\n${image}\\n' > ${mount}.list
-      "${process.execPath}" "${bin}" ${args.replaceAll('MOUNT', mount)} ${TINY.join(' ')} --quiet & run=$!
-      ${then}; wait $run; echo "exit $?"; kill $fuse`;
+      "${process.execPath}" "${bin}" ${args.replaceAll('MOUNT', mount).replaceAll('ABOVE', above)} --quiet & run=$!
+      ${then}; wait $run; code=$?; cat ${above}/rows.jsonl 2>/dev/null; echo "exit $code"; kill $fuse`;
       return (await promisify(execFile)('unshare', ['-m', 'bash', '-c', script]).catch(() => ({ stdout: 'no FUSE' })))
         .stdout;
     };
 
     it.each([
-      ['one image', 'MOUNT/hung.png --timeout 2', 1],
-      ['a list', '--files-from MOUNT.list --timeout 2', 3],
-      ['a list with the cache of images', '--files-from MOUNT.list --timeout 2 --cache-images', 3],
+      ['one image', 'MOUNT/hung.png', 1],
+      ['a folder above it', 'ABOVE', 1],
+      ['a list', '--files-from MOUNT.list', 3],
+      ['a list with the cache of images', '--files-from MOUNT.list --cache-images', 3],
+      [
+        'a list whose pictures are compared by content',
+        '--files-from MOUNT.list -o ABOVE/rows.jsonl --resume --checksum',
+        3,
+      ],
     ])(
       'costs one row of %s',
       async (_, args, rows) => {
-        const said = await onHungDisk(args, ':');
+        const said = await onHungDisk(`${args} ${TINY.join(' ')} --timeout 2`, ':');
         if (said.includes('no FUSE')) return;
         const lines = said.trimEnd().split('\n');
         expect(lines.pop()).toBe('exit 1');
@@ -116,8 +124,11 @@ describe.skipIf(!canMountFuse)(
       60_000,
     );
 
-    it('does not prevent SIGINT from ending the run', async () => {
-      const said = await onHungDisk('MOUNT/hung.png --timeout 100', 'sleep 3; kill -INT $run');
+    it.each([
+      ['an image', `MOUNT/hung.png ${TINY.join(' ')}`],
+      ['a learned classifier', `${image} ${TINY.slice(2).join(' ')} -l @ABOVE/link.clf.json`],
+    ])('does not prevent SIGINT from ending a run on %s', async (_, args) => {
+      const said = await onHungDisk(`${args} --timeout 100`, 'sleep 3; kill -INT $run');
       if (!said.includes('no FUSE')) expect(said).toBe('exit 130\n');
     });
   },

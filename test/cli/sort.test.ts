@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -272,6 +272,42 @@ describe('sort', () => {
       stderr: expect.stringContaining(`there is no folder ${join(photos, 'none')}; give the folder`),
     });
   });
+
+  it.skipIf(process.platform === 'win32').each([
+    ['a FIFO', async (path: string) => void execFileSync('mkfifo', [path])],
+    ['a link to an empty file', (path: string) => symlink('../victim', path)],
+    ['a link to a device without end', (path: string) => symlink('/dev/zero', path)],
+    ['a folder', (path: string) => mkdir(path)],
+  ])('refuses a record that is %s, and writes nothing through it (not on Windows)', async (_, make) => {
+    await put('a.jpg');
+    await put('victim', '', folder);
+    await mkdir(target);
+    await make(manifestPath(target));
+    const rows = await rowsFile({ 'a.jpg': 'cat' });
+    for (const command of [
+      ['--from', rows, '--to', target, '--apply'],
+      ['--undo', target],
+    ]) {
+      const { code, stderr } = await cli(['sort', ...command]);
+      const line = `E_OUTPUT: ${manifestPath(target)} is no record of a sort: it is not a regular file`;
+      expect([code, stderr]).toEqual([2, expect.stringContaining(line)]);
+    }
+    expect(await readFile(join(folder, 'victim'), 'utf8')).toBe('');
+    expect(await readdir(target)).toEqual([basename(manifestPath(target))]);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'reads rows from a pipe, and no line without end (not on Windows)',
+    async () => {
+      await put('a.jpg');
+      const rows = await rowsFile({ 'a.jpg': 'cat' });
+      const script = `"${process.execPath}" "${bin}" sort --from <(cat '${rows}') --to '${target}' --quiet`;
+      const plan = execFileSync('bash', ['-c', script], { encoding: 'utf8' });
+      expect(JSON.parse(plan)).toMatchObject({ from: join(photos, 'a.jpg'), label: 'cat' });
+      const { code, stderr } = await cli(['sort', '--from', '/dev/zero', '--to', target]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('one line has more than 1000000 characters')]);
+    },
+  );
 
   it('does not undo a file that changed, says so, and keeps the manifest', async () => {
     await put('a.jpg');

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { Env } from '../../disk/environment.ts';
+import { readInputText } from '../../disk/input.ts';
 import { ModelError, messageOf, ServerError, UsageError } from '../../errors.ts';
 import { once } from '../../once.ts';
 import type { ServerAddress } from '../../remote/address.ts';
@@ -90,9 +90,11 @@ async function nameOf(asked: string, env: Env): Promise<string> {
     .then((found) => found?.name ?? asked);
 }
 
+const LARGEST_TOKEN_FILE = 1 << 20;
+
 /** The first line of a file. No message contains the token. @throws UsageError */
 async function readToken(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error) => {
+  const text = await readInputText(file, LARGEST_TOKEN_FILE).catch((error) => {
     throw new UsageError(`--server-token-file cannot be read: ${messageOf(error)}`, 'check the path');
   });
   const [token = ''] = text.split(/\r?\n/u).filter((line) => line.trim() !== '');

@@ -1,6 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { inputLines, readInputText } from '../../disk/input.ts';
 import { messageOf, UsageError } from '../../errors.ts';
 import { pathOfBytes, sourceOf } from '../../inputs/path.ts';
 
@@ -11,6 +9,8 @@ export interface Row {
   readonly label: string | null | undefined;
 }
 
+/** The most bytes of a .json file, because its text must fit into one string. */
+const LARGEST_FILE = 500_000_000;
 const NEXT_STEP = 'give a .jsonl or .json file that clip-classify wrote';
 
 /**
@@ -22,13 +22,13 @@ export async function readRows(file: string): Promise<Row[]> {
   try {
     const rows: Row[] = [];
     if (/\.json$/iu.test(file)) {
-      const { results } = Object(JSON.parse(await readFile(file, 'utf8')));
+      const { results } = Object(JSON.parse(await readInputText(file, LARGEST_FILE)));
       if (!Array.isArray(results)) throw new TypeError('it has no list of results');
       for (const [n, row] of results.entries()) rows.push(toRow(row, n + 1));
       return rows;
     }
     let number = 0;
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of inputLines(file)) {
       number++;
       if (line.trim() !== '') rows.push(toRow(JSON.parse(line), number));
     }
