@@ -101,15 +101,33 @@ describe('the report', () => {
       (n) => (n % 3 === 0 ? 8 : (n + (n % 2)) % 300),
     );
     const page = report(RUN, one, new Map());
-    const [, explanation = ''] = /<section id="confusion"[\s\S]*?<p>([\s\S]*?)<\/p>/.exec(page) ?? [];
-    expect(explanation).toMatch(
-      /Shown are the 2[45] classes of the commonest confusions; the other \d{3} are left out\. \d+ of \d+ mistakes lie/,
+    const shown = page.matchAll(
+      /Shown are the (\d+) classes of the commonest confusions; the other (\d+) are left out\. \d+ of \d+ mistakes lie/gu,
     );
+    const [wide = [], narrow = []] = [...shown].map(([, drawn, others]) => [Number(drawn), Number(others)]);
+    expect(wide[0]).toSatisfy((count: number) => count === 24 || count === 25);
+    expect(narrow[0]).toSatisfy((count: number) => count >= 10 && count <= 14); // what fits beside the names on a telephone
+    expect((wide[0] ?? 0) + (wide[1] ?? 0)).toBe((narrow[0] ?? 0) + (narrow[1] ?? 0));
     expect(page).toMatch(/class 7 taken for class 8: 10\d\d/);
     expect(page).toMatch(/Shown are the 40 with the lowest recall of \d+; the table has all\./);
     expect(page.length).toBeLessThan(500_000);
     // The table of the classes has all of them.
     expect(count(/<section id="classes"[\s\S]*?<\/section>/.exec(page)?.[0] ?? '', '<th scope="row">')).toBe(300);
+  });
+
+  it('says that no threshold is needed if all labels together are right often enough', async () => {
+    const point = { threshold: 0, coverage: 1, precision: 0.97 };
+    const coverage = { curve: [point], target: 0.95, chosen: point };
+    const one = await evaluation(
+      ['cat', 'dog'],
+      10,
+      (n) => n % 2,
+      (n) => n % 2,
+    );
+    expect(report(RUN, one, new Map(), { coverage })).toMatch(/No threshold is needed for a precision of 95\.0 %/u);
+    const chosen = { ...point, threshold: 0.25 };
+    const page = report(RUN, one, new Map(), { coverage: { ...coverage, chosen } });
+    expect(page).toMatch(/chooses <code>--threshold 0\.250<\/code>/u);
   });
 
   it('can be drawn if every image failed', async () => {

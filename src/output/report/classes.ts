@@ -18,7 +18,7 @@ export function classesPart(evaluation: Evaluation): Part {
   return {
     id: 'classes',
     title: 'Per class',
-    explanation: `Recall: of the images that show a class, the share that was given it. Precision: of the images that were given a class, the share that shows it. The small figures are 95 % intervals.${leftOut}`,
+    explanation: `Recall: of the images that show a class, the share that was given it. Precision: of the images that were given a class, the share that shows it. The small figures in the table are 95 % intervals.${leftOut}`,
     drawing: html`${legend([
       ['bar', 'recall'],
       ['dot', 'precision'],

@@ -22,7 +22,9 @@ export function coveragePart({ curve, target, chosen }: Coverage): Part {
   const advice =
     chosen === null
       ? html`No threshold reaches a precision of ${percent(target)} on the calibration split.`
-      : html`For a precision of ${percent(target)}, <code>--calibrate</code> chooses <code>--threshold ${chosen.threshold.toPrecision(3)}</code>: ${share(chosen.coverage)} of all images get a label, and ${share(chosen.precision)} of these labels are right.`;
+      : chosen.threshold === 0
+        ? html`No threshold is needed for a precision of ${percent(target)}: ${share(chosen.precision)} of all labels are right.`
+        : html`For a precision of ${percent(target)}, <code>--calibrate</code> chooses <code>--threshold ${chosen.threshold.toPrecision(3)}</code>: ${share(chosen.coverage)} of all images get a label, and ${share(chosen.precision)} of these labels are right.`;
   return {
     id: 'coverage',
     title: 'Coverage',

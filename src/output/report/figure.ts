@@ -10,15 +10,17 @@ export interface Part {
   readonly title: string;
   readonly explanation: Piece;
   readonly drawing: Markup;
+  /** What follows from the figure. */
+  readonly note?: string | undefined;
   readonly table: Markup;
 }
 
-export function section({ id, title, explanation, drawing, table }: Part): Markup {
+export function section({ id, title, explanation, drawing, note, table }: Part): Markup {
   return html`<section id="${id}" aria-labelledby="${id}-title">
 <h2 id="${id}-title">${title}</h2>
 <p>${explanation}</p>
 <figure>${drawing}</figure>
-<details><summary>As a table</summary>${scrolling(`${title}, as a table`, table)}</details>
+${note === undefined ? html`` : html`<p class="note">${note}</p>\n`}<details><summary>As a table</summary>${scrolling(`${title}, as a table`, table)}</details>
 </section>
 `;
 }

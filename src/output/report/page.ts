@@ -51,10 +51,11 @@ ${mistakes(evaluation, pictures)}${failures(evaluation)}`,
 /** When and how the evaluation was made, where the labels come from, and the accuracy of guessing. */
 function facts({ date, version, digest, labelsFrom }: EvaluationRun, evaluation: Evaluation): Markup {
   const run = date === undefined ? [] : [`${date}, clip-classify ${version ?? ''}`];
-  const model = digest === undefined ? [] : [`model digest ${digest}`];
+  const model = digest === undefined ? [] : [html`model digest <data value="${digest}">${digest.slice(0, 12)}…</data>`];
   const labels = labelsFrom === undefined ? [] : [`labels from ${labelsFrom}`];
   const chance = `chance level ${percent(chanceOf(evaluation))} (1 of ${evaluation.labels.length} labels)`;
-  return html`<p id="facts">${[...run, ...model, ...labels, chance].join('; ')}</p>`;
+  const all = [...run, ...labels, chance, ...model];
+  return html`<p id="facts">${all.map((one, n) => html`${n === 0 ? html`` : html`; `}${one}`)}</p>`;
 }
 
 function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
@@ -65,7 +66,7 @@ function figures(run: EvaluationRun, evaluation: Evaluation): Markup {
     html`<div id="${id}"><dt>${name}</dt><dd>${value}</dd></div>\n`;
   const number = (value: number, text: string) => html`<data value="${rounded(value)}">${text}</data>`;
   return html`<dl class="figures">
-${entry('top1', 'Top-1', within(share(top1), intervals.top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', within(share(precision), intervals.precision))}`}${entry('top5', 'Top-5', within(share(top5), intervals.top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
+${entry('top1', 'Top-1 (right answer)', within(share(top1), intervals.top1))}${refused === 0 ? html`` : html`${entry('refused', 'Without a label', number(refused, String(refused)))}${entry('precision', 'Precision of the labelled images', within(share(precision), intervals.precision))}`}${entry('top5', 'Top-5 (right among the best five)', within(share(top5), intervals.top5))}${entry('meanPerClassRecall', 'Mean per-class recall', share(meanPerClassRecall))}${entry('ece', 'Calibration error', share(ece))}${entry('images', 'Images', number(images, String(images)))}${entry('failed', 'Failed', number(failed, String(failed)))}${entry('imagesPerSecond', 'Images per second', number(speed, speed.toFixed(1)))}</dl>`;
 }
 
 /** A share, and below it its 95 % interval. */
@@ -76,17 +77,18 @@ function within(value: Markup, interval: Interval | null): Markup {
 function mistakes(evaluation: Evaluation, pictures: ReadonlyMap<string, string>): Markup {
   const { mistakes } = evaluation;
   if (mistakes.length === 0) return html``;
-  const one = (mistake: Mistakes[number]) => {
+  const one = (mistake: Mistakes[number], isNamed: boolean) => {
     const { image, truth, predicted, score } = mistake;
     const address = pictures.get(pictureKey(mistake));
     const picture =
       address === undefined
         ? html`<p class="missing">no picture</p>`
         : html`<img src="${address}" alt="${truth}, taken for ${predicted}">`;
-    return html`<li>${picture}<p>${truth}, taken for <strong>${predicted}</strong> ${share(score)}</p><p class="path">${image}</p></li>\n`;
+    const names = isNamed ? html`${truth}, taken for <strong>${predicted}</strong> ` : html``;
+    return html`<li>${picture}<p>${names}${share(score)}</p><p class="path">${image}</p></li>\n`;
   };
-  const group = (title: string, all: Mistakes) =>
-    html`<h3>${title}: ${all.length}</h3>\n<ol class="mistakes">\n${all.map(one)}</ol>\n`;
+  const group = (title: string, all: Mistakes, isMixed: boolean) =>
+    html`<div class="cell"><h3>${title}: ${all.length}</h3>\n<ol>\n${all.map((mistake) => one(mistake, isMixed))}</ol></div>\n`;
   const cells = byCell(mistakes);
   const several = cells.filter((cell) => cell.length > 1);
   const single = cells.filter((cell) => cell.length === 1).flat();
@@ -98,7 +100,9 @@ function mistakes(evaluation: Evaluation, pictures: ReadonlyMap<string, string>)
   return html`<section id="mistakes" aria-labelledby="mistakes-title">
 <h2 id="mistakes-title">Most confident mistakes</h2>
 <p>${which} with the highest scores, by truth and answer. Some may be wrong labels in the truth.</p>
-${several.map((cell) => group(`${cell[0].truth} taken for ${cell[0].predicted}`, cell))}${single.length === 0 ? html`` : group(several.length > 0 ? 'Other mistakes, each the only one of its kind' : 'Mistakes, each the only one of its kind', single)}</section>
+<div class="cells">
+${several.map((cell) => group(`${cell[0].truth} taken for ${cell[0].predicted}`, cell, false))}${single.length === 0 ? html`` : group(several.length > 0 ? 'Other mistakes, each the only one of its kind' : 'Mistakes, each the only one of its kind', single, true)}</div>
+</section>
 `;
 }
 
