@@ -94,7 +94,7 @@ async function follow(
   progress: () => void,
 ) {
   const { username, password, origin } = first;
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
   first.username = first.password = ''; // a header for the first origin only
   let url = first;
   // Each connection is checked by its address, so that a name whose address changes in between does not help an attacker.
@@ -139,6 +139,11 @@ async function follow(
         throw badUrl(name, `is redirected into a ${network} network, to ${url.host}`, 'check the URL');
   }
   throw badUrl(name, `is redirected more than ${MAX_REDIRECTS} times`, 'check the address');
+}
+
+/** A name or password of a URL. A percent sign that begins no code stands for itself, as in browsers. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/giu, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString());
 }
 
 function requirePublic(name: string, networks: ReadonlySet<Network>): void {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pathOfAddress } from '../disk/address.ts';
+import { answerOf } from '../disk/patience.ts';
 import { UsageError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { excluding, expandGlob, isGlob, namesOf } from './glob.ts';
@@ -153,7 +154,7 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
   if (arg === STDIN || (sourceOf(arg).kind === 'url' && !isTarName(arg))) return yield arg;
   const path = pathOfAddress(arg);
-  const info = await stat(openable(path)).catch(() => undefined);
+  const info = await answerOf(stat(openable(path)).catch(() => undefined)); // a file that does not answer gets its error row
   if (info?.isDirectory()) {
     yield* walk(path, {
       hidden,

@@ -35,6 +35,9 @@ const UNNAMED: readonly (readonly [range: readonly [ipaddr.IPv4 | ipaddr.IPv6, n
   ] as const
 ).map(([range, network]) => [ipaddr.parseCIDR(range), network]);
 
+/** The only part of IPv6 that is allocated for public hosts. */
+const GLOBAL = ipaddr.IPv6.parseCIDR('2000::/3');
+
 /** NAT64's well-known prefix. In a network without IPv4, every public IPv4 host is reached through it. */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
 
@@ -50,6 +53,7 @@ export function networkOf(address: string): Network {
     const inside = new ipaddr.IPv4(parsed.toByteArray().slice(-4)).toString();
     if (parsed.match(NAT64)) return networkOf(inside) === 'public' ? 'public' : 'translated';
   }
+  if (parsed instanceof ipaddr.IPv6 && range === 'unicast' && !parsed.match(GLOBAL)) return 'reserved';
   return NETWORKS[range] ?? 'reserved';
 }
 
@@ -58,10 +62,16 @@ function isIsatap({ parts }: ipaddr.IPv6): boolean {
   return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200);
 }
 
-/** The networks of a host's addresses. Empty if its name cannot be resolved here; a proxy may know it. */
+/**
+ * The networks of a host's addresses. Empty if its name cannot be resolved here; a proxy may know it.
+ *
+ * A host with a public address counts as public: connections use this address alone. Otherwise a host could add an address of
+ * another network to its own, and be allowed to lead there.
+ */
 export async function networksOf({ hostname }: URL): Promise<ReadonlySet<Network>> {
   const host = hostname.replace(/^\[(.*)\]$/u, '$1');
   if (isIP(host) !== 0) return new Set([networkOf(host)]);
   const addresses = await lookup(host, { all: true }).catch(() => []);
-  return new Set(addresses.map(({ address }) => networkOf(address)));
+  const networks = new Set(addresses.map(({ address }) => networkOf(address)));
+  return networks.has('public') ? new Set(['public']) : networks;
 }

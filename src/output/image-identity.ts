@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { answerOf } from '../disk/patience.ts';
 import type { ImageErrorCode } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { pathOf } from '../inputs/path.ts';
 import type { Identity, WrittenRow } from './journal.ts';
 
 /** Errors that may not happen again with the same file. */
-const PASSING: readonly ImageErrorCode[] = ['E_TIMEOUT', 'E_CRASH', 'E_UNREADABLE', 'E_URL'];
+export const PASSING: readonly string[] = ['E_TIMEOUT', 'E_CRASH', 'E_UNREADABLE', 'E_URL'] satisfies ImageErrorCode[];
 const URL_STAMP = 'url';
-/** Milliseconds to wait for the disk of an image. Without an identity its row is not kept, and the time limit of images applies. */
-const PATIENCE_MS = 10_000;
 
 /** An image and the state of its file. */
 export interface NamedImage {
@@ -29,8 +27,8 @@ export async function identify(image: ImageSource, checksum: boolean): Promise<N
     const sha256 = hashed ? createHash('sha256').update(image.bytes).digest('hex') : undefined;
     return { key, identity: { ...(stamp !== undefined && { stamp }), ...(sha256 && { sha256 }) } };
   }
-  const nothing = sleep(PATIENCE_MS, {}, { ref: false });
-  return { key, identity: await Promise.race([identifyFile(image.path, checksum), nothing]) };
+  // Without an identity the row is not kept, and the time limit of images applies.
+  return { key, identity: (await answerOf(identifyFile(image.path, checksum))) ?? {} };
 }
 
 async function identifyFile(path: string | Buffer, checksum: boolean): Promise<Identity> {

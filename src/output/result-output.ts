@@ -1,6 +1,7 @@
 import { access, constants, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exists } from '../disk/exists.ts';
+import { answerOf } from '../disk/patience.ts';
 import { throwCannotWrite } from '../disk/whole-file.ts';
 import { type ImageErrorCode, OutputError, UsageError } from '../errors.ts';
 import { formatOf } from '../image/format.ts';
@@ -49,7 +50,7 @@ export async function refuseToOverwrite(output: string, inputs: readonly string[
     );
   if (same === undefined || !same.isFile()) return;
   for (const input of inputs) {
-    const info = await stat(input, { bigint: true }).catch(() => undefined);
+    const info = await answerOf(stat(input, { bigint: true }).catch(() => undefined));
     if (info?.dev === same.dev && info.ino === same.ino) {
       throw new UsageError(`${option} ${output} would overwrite the input ${input}`, 'use another file');
     }

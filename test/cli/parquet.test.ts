@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
@@ -184,6 +184,48 @@ describe('--output-dir', () => {
     const other = await cli([...tars(), '-l', 'cat,bird', ...MODEL, '--output-dir', here('out')]);
     expect(other.stderr).toContain('was written with different labels');
   });
+
+  it('writes a part again after a change that keeps size and time of its tar, or the size of its file', async () => {
+    for (const name of ['x', 'y']) await copyFile(here('a.tar'), here(`${name}.tar`));
+    const run = async () =>
+      written((await cli([here('x.tar'), here('y.tar'), ...TINY, '--output-dir', here('kept')])).stderr);
+    expect(await run()).toEqual([2, 0]);
+
+    const { atime, mtime } = await stat(here('x.tar'));
+    const tar = await readFile(here('x.tar'));
+    await writeFile(here('x.tar'), tar); // the inode stays, too
+    await utimes(here('x.tar'), atime, mtime);
+    expect(await run()).toEqual([1, 1]);
+
+    const rows = await rowsOf('kept/y.parquet');
+    const file = await readFile(here('kept/y.parquet'));
+    await writeFile(here('kept/y.parquet'), file); // the same bytes
+    expect(await run()).toEqual([0, 2]);
+    file.writeUInt8((file.at(100) ?? 0) ^ 1, 100);
+    await writeFile(here('kept/y.parquet'), file);
+    expect(await run()).toEqual([1, 1]);
+    expect(await rowsOf('kept/y.parquet')).toEqual(rows);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'tries a part again if an image could not be read (not on Windows)',
+    async () => {
+      execFileSync('mkfifo', [here('fifo.png')]);
+      await writeFile(
+        here('list'),
+        ['photos/broken.png', 'photos/rgb.png', 'fifo.png', 'photos/grey.png'].map(here).join('\n'),
+      );
+      const run = async () =>
+        cli(['--files-from', here('list'), ...TINY, '--output-dir', here('again'), '--rows-per-file', '2']);
+      const first = await run();
+      expect(written(first.stderr)).toEqual([2, 0]);
+      expect(first.stderr).toContain(
+        '1 not done (an image timed out, crashed or was unreadable): run the command again',
+      );
+      expect(await readdir(here('again'))).not.toContain('part-00001.parquet.done.json');
+      expect(written((await run()).stderr)).toEqual([1, 1]);
+    },
+  );
 
   it('writes a file without rows, and a warning, for a tar without pictures', async () => {
     await writeFile(here('caption.txt'), 'a cat');

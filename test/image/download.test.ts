@@ -90,10 +90,10 @@ describe('an image by its URL', () => {
   });
 
   it('is downloaded with user and password, which are sent to its own host only', async () => {
-    const withLogin = url('/moved').replace('//', '//me:p%40ss@');
+    const withLogin = url('/moved').replace('//', '//m%c3%a9:p%40s%s@'); // %s is no code
     server.seen.length = 0;
     await direct(withLogin);
-    const login = `Basic ${Buffer.from('me:p@ss').toString('base64')}`;
+    const login = `Basic ${Buffer.from('mé:p@s%s').toString('base64')}`;
     expect(server.seen).toEqual([`/moved ${login}`, `/a.png ${login}`]);
     const other = await serve({ '/': redirect(url('/a.png')) });
     server.seen.length = 0;
@@ -248,6 +248,8 @@ describe('addresses', () => {
     ['fe80::1%eth0', 'link-local'],
     ['fec0::1', 'private'],
     ['100::1', 'reserved'], // discard
+    ['100:0:0:1::1', 'reserved'], // dummy
+    ['4000::1', 'reserved'], // not allocated
     ['224.0.0.1', 'reserved'],
     ['203.0.113.5', 'documentation'],
   ])('%s is %s', (address, network) => {

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { sha256OfFile, stampOf } from '../../disk/digest.ts';
 import { readPlainFile, replaceOwnFile } from '../../disk/plain-file.ts';
 import { throwCannotWrite } from '../../disk/whole-file.ts';
 import type { Counts } from '../result-output.ts';
@@ -18,7 +17,8 @@ export const markerOf = (file: string) => `${file}.done.json`;
 const SCHEMA = 1;
 
 /**
- * Whether a part is done: its marker is valid, its input has not changed, and its files have the recorded sizes.
+ * Whether a part is done: its marker is valid, and neither its input nor its files have changed. A file is hashed again only if it was
+ * touched.
  *
  * @param file the first file of the part
  * @returns the rows of the part, or undefined
@@ -34,10 +34,8 @@ export async function doneBefore(
   if (marker === undefined) return undefined;
   requireSame(file, marker.settings, settings, onWarning);
   if (!isDeepStrictEqual(marker.input, JSON.parse(JSON.stringify(input)))) return undefined;
-  for (const { name, size } of marker.files) {
-    const info = await stat(join(dirname(file), name)).catch(() => undefined);
-    if (!info?.isFile() || info.size !== size) return undefined;
-  }
+  for (const record of marker.files)
+    if (!(await isUnchanged(join(dirname(file), record.name), record))) return undefined;
   return { ok: marker.ok, failed: marker.failed };
 }
 
@@ -73,19 +71,22 @@ interface FileRecord {
   readonly name: string;
   readonly size: number;
   readonly sha256: string;
+  /** The times of change and the inode. */
+  readonly stamp: string;
+}
+
+async function isUnchanged(path: string, { size, sha256, stamp }: FileRecord): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile() || info.size !== size) return false;
+  return (await stampOf(path)) === stamp || (await sha256OfFile(path)) === sha256;
 }
 
 async function describe(folder: string, file: string): Promise<FileRecord> {
-  const sha256 = createHash('sha256');
-  let size = 0;
-  for await (const bytes of createReadStream(file, { highWaterMark: 1 << 20 })) {
-    sha256.update(bytes);
-    size += bytes.length;
-  }
   const name = file.startsWith(`${folder}/`)
     ? file.slice(folder.length + 1)
     : join('..', basename(dirname(file)), basename(file));
-  return { name, size, sha256: sha256.digest('hex') };
+  const { size } = await stat(file);
+  return { name, size, sha256: await sha256OfFile(file), stamp: await stampOf(file) };
 }
 
 interface Marker extends Counts {
