@@ -58,8 +58,8 @@ async function tarInput(tar: Path): Promise<PartInput> {
   const info =
     tar === STDIN ? undefined : await stat(openable(pathOfAddress(tar)), { bigint: true }).catch(() => undefined);
   if (!info?.isFile()) return { tar, at: Date.now() }; // a stream cannot be compared with an earlier one
-  const { size, mtimeNs, ctimeNs, ino } = info; // a tar can be replaced with its size and time kept
-  return { tar, size: Number(size), mtime: String(mtimeNs), ctime: String(ctimeNs), inode: String(ino) };
+  const { size, mtimeNs, ctimeNs } = info; // a tar that is replaced can keep its size and mtime; some network disks number files anew
+  return { tar, size: Number(size), mtime: String(mtimeNs), ctime: String(ctimeNs) };
 }
 
 /** One part for every n images. Their paths are in memory, not their bytes. @throws UsageError for images in tars */
