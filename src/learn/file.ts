@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../disk/digest.ts';
 import { readInputText } from '../disk/input.ts';
 import { type Fields, fields, list, number, text, texts } from '../disk/json-fields.ts';
 import { writeWholeFile } from '../disk/whole-file.ts';
@@ -35,7 +35,7 @@ export async function readLearned(path: string): Promise<Learned> {
 
 /** A digest of a classifier. */
 export function learnedDigest(learned: Learned): string {
-  return createHash('sha256').update(learnedJson(learned)).digest('hex');
+  return sha256Of(learnedJson(learned));
 }
 
 export function learnedJson(learned: Learned): string {
@@ -58,7 +58,13 @@ export function learnedJson(learned: Learned): string {
     means: toBase64(means),
     factor: toBase64(packed(cholesky(ridged, width), width)),
   };
-  return `${JSON.stringify(file, null, 1)}\n`;
+  return `${JSON.stringify({ ...file, sha256: digestOf(file) }, null, 1)}\n`;
+}
+
+/** A digest of what was learned, because one changed bit gives other labels. The words of a label may be edited. */
+function digestOf({ model, width, templates, weights, prior, labels, means, factor }: Fields): string {
+  const counts = Array.isArray(labels) ? labels.map((label) => Object(label).distinct) : [];
+  return sha256Of(JSON.stringify([model, width, templates, weights, prior, counts, means, factor]));
 }
 
 /** @throws TypeError or RangeError naming the field that is wrong */
@@ -81,7 +87,7 @@ export function parseLearned(json: string): Learned {
     means: fromBase64(file, 'means', labels.length * width),
     scatter: scatterOf(fromBase64(file, 'factor', (width * (width + 1)) / 2), width, ridge),
   };
-  return {
+  const learned: Learned = {
     model: { name: text(model, 'name'), digest: text(model, 'digest') },
     labels,
     templates: texts(file, 'templates'),
@@ -90,6 +96,9 @@ export function parseLearned(json: string): Learned {
     weights: { words: notNegative(weights, 'words'), pictures: notNegative(weights, 'pictures') },
     leaveOneOut: file['leaveOneOut'] === null ? null : parseLeaveOneOut(fields(file['leaveOneOut'], 'leaveOneOut')),
   };
+  if (file['sha256'] !== undefined && file['sha256'] !== digestOf(file))
+    throw new TypeError('it is damaged, because its numbers do not match its sha256');
+  return learned;
 }
 
 function parseLabel(entry: Fields): LearnedLabel {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256Of } from '../disk/digest.ts';
 import { hasCode } from '../disk/exists.ts';
 import { NotARegularFile, openPlainFile } from '../disk/plain-file.ts';
 import { NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
@@ -47,6 +48,8 @@ export class Manifest {
     private next: number,
     readonly folders: readonly Path[],
     readonly entries: readonly Entry[],
+    /** The numbers of the lines that were changed by something else, such as a disk error. */
+    readonly damaged: readonly number[],
   ) {}
 
   /** Opens the manifest of a folder, or begins one. @throws errors of node:fs; OutputError if the file is not a manifest */
@@ -63,10 +66,10 @@ export class Manifest {
 
   private static async read(file: FileHandle): Promise<Manifest> {
     const text = await file.readFile('utf8');
-    const { entries, folders } = parse(text);
+    const { entries, folders, damaged } = parse(text);
     if (text === '') await file.write(`${JSON.stringify({ version: VERSION })}\n`);
     else if (!text.endsWith('\n')) await file.write('\n'); // a partial line of a killed run
-    return new Manifest(file, 1 + entries.reduce((most, { id }) => Math.max(most, id), 0), folders, entries);
+    return new Manifest(file, 1 + entries.reduce((most, { id }) => Math.max(most, id), 0), folders, entries, damaged);
   }
 
   /** Records an action before it happens. @returns its number */
@@ -91,7 +94,7 @@ export class Manifest {
   }
 
   private async write(line: object): Promise<void> {
-    await this.file.appendFile(`${JSON.stringify(line)}\n`); // a plain write may be short
+    await this.file.appendFile(`${JSON.stringify({ ...line, check: checkOf(line) })}\n`); // a plain write may be short
     await this.file.datasync();
   }
 }
@@ -105,14 +108,19 @@ function refuse(path: Path): (error: unknown) => never {
   };
 }
 
-function parse(text: string): { entries: Entry[]; folders: Path[] } {
+function parse(text: string): { entries: Entry[]; folders: Path[]; damaged: number[] } {
   const entries = new Map<number, Entry>();
   const folders: Path[] = [];
+  const damaged: number[] = [];
   const [head = '', ...lines] = text.split('\n');
   if (text !== '' && Object(parseLine(head)).version !== VERSION)
     throw new TypeError(`its first line does not say version ${VERSION}`);
-  for (const line of lines) {
+  for (const [n, line] of lines.entries()) {
     const value = parseLine(line);
+    if (isDamaged(line, value)) {
+      damaged.push(n + 2);
+      continue;
+    }
     const entry = toEntry(value);
     if (entry !== undefined) entries.set(entry.id, entry);
     if (typeof value['folder'] === 'string') folders.push(value['folder']);
@@ -121,7 +129,18 @@ function parse(text: string): { entries: Entry[]; folders: Path[] } {
       if (known !== undefined) entries.set(known.id, { ...known, state });
     }
   }
-  return { entries: [...entries.values()], folders };
+  return { entries: [...entries.values()], folders, damaged };
+}
+
+/** A digest of a line, because a changed line would lead undo to other files. */
+function checkOf(line: object): string {
+  return sha256Of(JSON.stringify(line)).slice(0, 8);
+}
+
+/** A partial line is the end of a killed run, and its action had not begun. */
+function isDamaged(line: string, { check, ...rest }: Readonly<Record<string, unknown>>): boolean {
+  if (!line.endsWith('}')) return false;
+  return Object.keys(rest).length === 0 || (check !== undefined && check !== checkOf(rest));
 }
 
 /** The last line of a killed run may be partial. Its action had not begun. */

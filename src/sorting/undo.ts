@@ -14,13 +14,21 @@ export interface NotUndone {
   readonly why: string;
 }
 
+/** The result of an undo. */
+interface Undone {
+  readonly undone: number;
+  readonly left: readonly NotUndone[];
+  /** The numbers of the damaged lines of the manifest. The files that they name stay. */
+  readonly damaged: readonly number[];
+}
+
 /**
  * Undoes everything in the manifest of a folder, newest first: moved files are moved back, copies and links are removed. A file that
  * has changed since then is not touched, and is reported. The manifest is removed when everything is undone.
  *
  * @throws OutputError if the manifest cannot be read or written, or another run sorts into the folder
  */
-export async function undo(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
+export async function undo(target: Path): Promise<Undone> {
   const lock = await lockTarget(target).catch((error: unknown) => {
     if (isAbsent(error)) throw new OutputError(`there is no folder ${target}`, 'give the folder that was sorted into');
     throw cannotSort(target, error);
@@ -32,7 +40,7 @@ export async function undo(target: Path): Promise<{ readonly undone: number; rea
   }
 }
 
-async function undoLocked(target: Path): Promise<{ readonly undone: number; readonly left: readonly NotUndone[] }> {
+async function undoLocked(target: Path): Promise<Undone> {
   const manifest = await Manifest.open(target).catch((error: unknown) => {
     throw cannotSort(target, error);
   });
@@ -52,9 +60,10 @@ async function undoLocked(target: Path): Promise<{ readonly undone: number; read
   } finally {
     await manifest.close();
   }
-  if (left.length === 0) await unlink(openable(manifestPath(target)));
+  const { damaged } = manifest;
+  if (left.length + damaged.length === 0) await unlink(openable(manifestPath(target)));
   for (const folder of [...manifest.folders].reverse()) await removeIfEmpty(join(target, folder));
-  return { undone, left };
+  return { undone, left, damaged };
 }
 
 /** @returns why a file cannot be moved back; undefined if it was moved back */

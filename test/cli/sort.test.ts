@@ -309,6 +309,25 @@ describe('sort', () => {
     },
   );
 
+  it('notices every changed byte of its record: the file that a line names is put back or reported', async () => {
+    await put('a.jpg');
+    const rows = await rowsFile({ 'a.jpg': 'cat' });
+    await cli(['sort', '--from', rows, '--to', target, '--move', '--apply']);
+    const record = await readFile(manifestPath(target));
+    const move = record.indexOf('"operation"');
+    for (let at = move; at < record.indexOf(',"check"', move); at += 11) {
+      const changed = Buffer.from(record);
+      changed.writeUInt8((record[at] as number) ^ 1, at);
+      await writeFile(manifestPath(target), changed);
+      const { code, stderr } = await cli(['sort', '--undo', target]);
+      expect([code, stderr], `byte ${at}`).toEqual([1, expect.stringContaining('line 3 of')]);
+      expect(await readdir(photos), `byte ${at}`).toEqual([]);
+    }
+    await writeFile(manifestPath(target), record);
+    expect(await cli(['sort', '--undo', target])).toMatchObject({ code: 0 });
+    expect(await readdir(photos)).toEqual(['a.jpg']);
+  });
+
   it('does not undo a file that changed, says so, and keeps the manifest', async () => {
     await put('a.jpg');
     await put('b.jpg');

@@ -32,6 +32,16 @@ describe('a classifier file', () => {
       expect(Math.abs((theirs.weights[at] as number) - weight)).toBeLessThan(1e-4);
   });
 
+  it('is refused if a digit of a number is changed, and is read if a label has another name', () => {
+    const json = learnedJson(learned);
+    for (const field of ['"means": "', '"factor": "', '"words": 0.', '"ridge": 0.', '"distinct": ']) {
+      const at = json.indexOf(field) + field.length;
+      const flipped = `${json.slice(0, at)}${json[at] === '2' ? 3 : 2}${json.slice(at + 1)}`;
+      expect(() => parseLearned(flipped), field).toThrow(/damaged, because its numbers/);
+    }
+    expect(parseLearned(json.replace('"cat"', '"tom"')).labels[0]?.label).toBe('tom');
+  });
+
   const changed = (change: (file: Record<string, unknown>) => void) => {
     const file = JSON.parse(learnedJson(learned));
     change(file);

@@ -10,7 +10,7 @@ import { Sink } from '../../output/sink.ts';
 import { planLines, planTable, stepRow } from '../../output/sorting.ts';
 import { claimTarget, requireRoom, Sorter, type Target } from '../../sorting/apply.ts';
 import { folderNameOf, NO_LABEL } from '../../sorting/folder-name.ts';
-import type { Operation } from '../../sorting/manifest.ts';
+import { manifestPath, type Operation } from '../../sorting/manifest.ts';
 import { type Labelled, planSteps, type Step } from '../../sorting/plan.ts';
 import { undo } from '../../sorting/undo.ts';
 import { checkLabels, type Label } from '../../text/labels.ts';
@@ -142,14 +142,16 @@ async function apply(
 async function runUndo(target: Path, args: readonly string[], options: SortOptions, io: Io): Promise<number> {
   if (args.length > 0 || options.to !== undefined || options.apply)
     throw new UsageError('--undo needs no images, --to or --apply', 'use clip-classify sort --undo <folder>');
-  const { undone, left } = await undo(target);
+  const { undone, left, damaged } = await undo(target);
   for (const { to, why } of left) say(io, 'error', `${join(target, to)} was not put back: ${why}`);
-  const hasNothing = undone + left.length === 0;
+  for (const line of damaged)
+    say(io, 'error', `line ${line} of ${manifestPath(target)} is damaged, so the file that it names stays where it is`);
+  const hasNothing = undone + left.length + damaged.length === 0;
   const note = hasNothing
     ? `nothing to put back: ${target} has no record of a sort`
     : `${undone} put back, ${left.length} left`;
   if (!options.quiet) say(io, 'note', note);
-  return left.length > 0 ? 1 : 0;
+  return left.length + damaged.length > 0 ? 1 : 0;
 }
 
 /** The pictures and their labels, from a model or from the rows of an earlier run. */
