@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Env } from '../disk/environment.ts';
 import { limitedMemoryFlags } from '../disk/machine.ts';
+import { folderToStartIn } from '../disk/working-folder.ts';
 import { messageOf } from '../errors.ts';
 import { watchMemory } from './memory.ts';
 import { type Opening, OUT_OF_MEMORY, OUT_OF_THREADS, type Reply, type Request } from './messages.ts';
@@ -58,6 +59,7 @@ export class EncoderProcess {
   constructor(first: Opening, { env, signal, memory, program = PROGRAM }: Launch, listener: Listener) {
     try {
       this.child = fork(program, [], {
+        cwd: folderToStartIn(program),
         serialization: 'advanced',
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
         execArgv: [...THRIFTY_HEAP, ...limitedMemoryFlags()],

@@ -4,11 +4,16 @@ import { ModelError } from '../errors.ts';
 import type { Launch } from './encoder-process.ts';
 import { memoryFor } from './keeping.ts';
 
+/** What is said of EMFILE. */
+const FULL = 'too many files are open';
+
 /** The worker processes of a model end again and again. @param times how often they have ended */
 export function diedOften(model: string, how: string, times: number, weightBytes: number): ModelError {
+  const fact = `the worker process ended ${times} times while it opened ${model}: ${how}`;
+  if (how === FULL) return new ModelError(fact, 'raise the limit of open files: ulimit -n 1024');
   const [needed, usable] = [formatSize(memoryFor(1, weightBytes)), formatSize(usableMemory())];
   return new ModelError(
-    `the worker process ended ${times} times while it opened ${model}: ${how}`,
+    fact,
     `free memory (about ${needed} are needed, ${usable} are available), raise the limit of processes and threads (ulimit -u, pids.max), or use a smaller model`,
   );
 }

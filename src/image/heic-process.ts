@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { limitedMemoryFlags } from '../disk/machine.ts';
+import { folderToStartIn } from '../disk/working-folder.ts';
 import { ImageError, type ImageErrorCode } from '../errors.ts';
 import type { Colour } from './decode-options.ts';
 import { decodeHeicHere, HEIC_PACKAGE, heicVersion } from './heic.ts';
@@ -45,6 +46,7 @@ export function decodeHeic(
   if (isWatched || heicVersion() === undefined) return decodeHeicHere(bytes, name, maxPixels, background);
   return new Promise((done, failed) => {
     const child = fork(PROGRAM, [], {
+      cwd: folderToStartIn(PROGRAM),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       execArgv: limitedMemoryFlags(),

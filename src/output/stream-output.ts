@@ -1,6 +1,7 @@
 import { constants, createWriteStream, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { hasCode } from '../disk/exists.ts';
 import { cannotWrite } from '../disk/whole-file.ts';
 import { OutputError } from '../errors.ts';
 import { NONE_KEPT, type ResultOutput } from './result-output.ts';
@@ -36,7 +37,7 @@ export function openDevice(path: string, isFifo: boolean): Sink {
     const stream = isFifo ? new Socket({ fd, readable: false, writable: true }) : createWriteStream(path, { fd });
     return new Sink(stream, path, true);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENXIO')
+    if (isFifo && hasCode(error, 'ENXIO'))
       throw new OutputError(`${path} is a FIFO that no process reads`, 'start its reader first', error);
     throw cannotWrite(path, error);
   }
