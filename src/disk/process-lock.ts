@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheError } from '../errors.ts';
 import { hasCode } from './exists.ts';
@@ -16,7 +16,9 @@ const SILENT_MS = 12_000;
 const EMPTY_MS = 2000;
 /** After so many changes of the holder, the lock counts as busy. */
 const MOST_TRIES = 20;
-const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+/** The most bytes of a lock file. */
+const LONGEST = 4096;
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 
 /** A lock that this process holds. */
 export interface ProcessLock {
@@ -105,7 +107,7 @@ async function create(path: string, seized: boolean): Promise<ProcessLock | unde
     const kernel = await kernelLock(file);
     const text = `${JSON.stringify(await describeHolder(kernel === 'held'))}\n`;
     if (kernel !== 'busy') await file.writeFile(text);
-    const isHeld = async () => (await isAt(path, file)) || (await readFile(path, 'utf8').catch(() => '')) === text;
+    const isHeld = async () => (await isAt(path, file)) || (await textAt(path)) === text;
     if (kernel !== 'busy' && (await isHeld())) return keep(path, file, seized, isHeld);
   } catch (error) {
     await file.close();
@@ -158,8 +160,7 @@ async function examine(path: string): Promise<'held' | 'free' | 'silent'> {
 
 /** @param locked whether the kernel gave its lock to this process */
 async function judge(path: string, file: FileHandle, locked: boolean): Promise<'held' | 'free' | 'silent'> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
-  const holder = parseHolder(buffer.toString('utf8', 0, bytesRead));
+  const holder = parseHolder(await textOf(file));
   if (holder === undefined) return (await changesWithin(path, EMPTY_MS)) ? 'held' : 'free';
   if (locked && holder.kernel && (await isOfThisBoot(holder))) return 'free';
   const state = await stateOf(holder);
@@ -177,9 +178,23 @@ async function changesWithin(path: string, time: number): Promise<boolean> {
 
 /** The file is opened again each time, so that a network file system asks its server. */
 async function traceOf(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
   const info = await stat(path, { bigint: true }).catch(() => undefined);
-  return `${info?.ino} ${info?.mtimeNs} ${text}`;
+  return `${info?.ino} ${info?.mtimeNs} ${await textAt(path)}`;
+}
+
+/** The text of a lock file. @returns '' if it cannot be read */
+export async function textAt(path: string): Promise<string> {
+  const file = await open(path, O_RDONLY | O_NONBLOCK).catch(() => undefined);
+  if (file === undefined) return '';
+  return textOf(file)
+    .catch(() => '')
+    .finally(() => file.close());
+}
+
+/** A file that is no lock may be of any size. */
+async function textOf(file: FileHandle): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST), 0, LONGEST, 0);
+  return buffer.toString('utf8', 0, bytesRead);
 }
 
 /** Removes the file of a free lock. A new file that was created in between is restored. */

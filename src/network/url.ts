@@ -17,15 +17,20 @@ export function redirectTarget(from: URL, location: string | null): URL | string
 /** The start of a URL in any spelling that a URL parser (WHATWG) accepts. */
 const START = /^\s*(?:https?:[\\/]*|[a-z][a-z0-9+.-]*:[\\/]{2,})/iu;
 
+/** The end of user and password. The wide form is an @ in a text from an input method, which no parser accepts. */
+const AT = /^.*[@\uFF20]/su;
+
 /**
- * A URL without user and password, for messages. Text that is not a URL is unchanged.
+ * A URL without user and password, for messages. Text that is not a URL is unchanged. Tabs and line breaks count for nothing, as in
+ * parsers.
  *
  * If no parser accepts the text, a password may contain any character, so everything up to the last @ is removed.
  */
-export function withoutCredentials(url: string): string {
+export function withoutCredentials(text: string): string {
+  const url = text.replace(/[\t\r\n]/gu, '');
   const start = START.exec(url)?.[0];
-  if (start === undefined || !url.includes('@')) return url;
+  if (start === undefined || !AT.test(url)) return text;
   const rest = url.slice(start.length);
   const authority = URL.canParse(url) ? (/^[^\\/?#]*/u.exec(rest)?.[0] ?? '') : rest;
-  return start + rest.slice(authority.lastIndexOf('@') + 1);
+  return start + authority.replace(AT, '') + rest.slice(authority.length);
 }

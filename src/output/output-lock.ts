@@ -1,9 +1,9 @@
-import { copyFile, type FileHandle, lstat, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, lstat, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isDenied } from '../disk/exists.ts';
 import { parseHolder } from '../disk/holder.ts';
 import { kernelLock } from '../disk/kernel-lock.ts';
-import { isAt, NotALock, type ProcessLock, takeLock } from '../disk/process-lock.ts';
+import { isAt, NotALock, type ProcessLock, takeLock, textAt } from '../disk/process-lock.ts';
 import { cannotWrite, throwCannotWrite } from '../disk/whole-file.ts';
 import { OutputError } from '../errors.ts';
 
@@ -128,6 +128,6 @@ async function realTarget(given: string): Promise<string> {
 }
 
 async function holderOf(lock: string): Promise<string> {
-  const holder = parseHolder(await readFile(lock, 'utf8').catch(() => ''));
+  const holder = parseHolder(await textAt(lock));
   return holder === undefined ? '' : `: process ${holder.pid} on ${holder.host} holds ${lock}`;
 }

@@ -23,6 +23,9 @@ const URLS = [
   `http://user:a#${SECRET}@127.0.0.1:1/j.png`,
   `http://user:${SECRET}@x@127.0.0.1:1/k.png`,
   `http://user:${SECRET}@[::1]:1/l.png`,
+  `ht\ttp://user:${SECRET}@127.0.0.1:1/n.png`,
+  `http:/\n/user:${SECRET}@127.0.0.1:1/o.png`,
+  `http://user:${SECRET}\uFF20127.0.0.1:1/p.png`,
   `ftp://user:${SECRET}@127.0.0.1/m.png`,
   `s3://user:${SECRET}@bucket/n.png`,
 ];
@@ -30,7 +33,7 @@ const URLS = [
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'secrets-'));
-  await writeFile(join(root, 'list'), `${URLS.join('\n')}\n`);
+  await writeFile(join(root, 'list'), URLS.join('\0'));
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -45,7 +48,7 @@ describe('a password in a URL', () => {
     const folder = await mkdtemp(join(root, `${command}-`));
     const FILES = new Set(['summary.json', 'rows.jsonl', 'rows.npy', 'found.jsonl', 'sorted']);
     const args = options.map((option) => (FILES.has(option) ? join(folder, option) : option));
-    const { code, stdout, stderr } = await cli([command, '--files-from', join(root, 'list'), ...args]);
+    const { code, stdout, stderr } = await cli([command, '-0', '--files-from', join(root, 'list'), ...args]);
     expect(code).toBe(1);
     const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
     const texts = await Promise.all(names.map(({ parentPath, name }) => readFile(join(parentPath, name), 'latin1')));

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -76,13 +76,20 @@ describe('a lock', () => {
     expect(await readFile(path, 'utf8')).toBe('{}');
   });
 
-  it('is taken over from a file that stays empty', async () => {
-    const path = join(folder, 'empty.lock');
-    await writeFile(path, '');
-    const lock = await takeLock(path);
-    expect(lock).toBeDefined();
-    await lock?.release();
-  }, 20_000);
+  it.each([0, 1_900_000_000])(
+    'is taken over from a file of %d bytes that names no holder, in little memory',
+    async (size) => {
+      const path = join(folder, 'empty.lock');
+      await writeFile(path, '');
+      await truncate(path, size);
+      const before = process.resourceUsage().maxRSS;
+      const lock = await takeLock(path);
+      expect(lock).toBeDefined();
+      expect(process.resourceUsage().maxRSS - before).toBeLessThan(200_000); // kilobytes
+      await lock?.release();
+    },
+    20_000,
+  );
 
   it('names a folder or a link with the name of the lock file', async () => {
     await mkdir(join(folder, 'folder.lock'));
