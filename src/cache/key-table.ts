@@ -1,6 +1,6 @@
 /** Bytes of a key, and 32-bit words of a key. */
 const [KEY, WORDS] = [32, 8];
-const FIRST_ROOM = 64;
+const LEAST_ROOM = 64;
 /** A multiplier that mixes the bits of a hash (Knuth, The Art of Computer Programming 3, section 6.4). */
 const MIX = 0x9e3779b1;
 
@@ -11,11 +11,20 @@ const MIX = 0x9e3779b1;
 export class KeyTable {
   private count = 0;
   /** One key after the other, in the order in which they were added. There is room for one more, which is being searched for. */
-  private words = new Uint32Array(FIRST_ROOM * WORDS);
-  private bytes = new Uint8Array(this.words.buffer);
-  private places = new Float64Array(FIRST_ROOM);
+  private words: Uint32Array;
+  private bytes: Uint8Array;
+  private places: Float64Array;
   /** 0 for a free slot, otherwise 1 plus the number of a key. At most half of the slots are used, so that searches are short. */
-  private slots = new Uint32Array(2 * FIRST_ROOM);
+  private slots: Uint32Array;
+
+  /** @param expected the number of keys, if it is known. More keys find room, too. */
+  constructor(expected = 0) {
+    const room = 2 ** Math.ceil(Math.log2(Math.max(expected + 1, LEAST_ROOM)));
+    this.words = new Uint32Array(room * WORDS);
+    this.bytes = new Uint8Array(this.words.buffer);
+    this.places = new Float64Array(room);
+    this.slots = new Uint32Array(2 * room);
+  }
 
   get size(): number {
     return this.count;

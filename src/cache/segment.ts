@@ -24,6 +24,8 @@ export type Stored = Omit<Entry, 'key'>;
 
 /** Limits what is allocated before a digest is checked (CWE-770). */
 const MAX_BLOCK = 65_536;
+/** The most keys for which there is room before any is read. */
+const MOST_EXPECTED = 250_000;
 const [KEY, NOTES] = [32, 8];
 const SLAB_ROWS = 256;
 /** Bytes of the first read of a block: its count and mostly all its keys. */
@@ -47,7 +49,7 @@ export const [FINISHED, UNFINISHED] = ['.emb', '.part'] as const;
 /** A segment, open for reading. Reads are synchronous, because two kilobytes from the page cache take microseconds. */
 export class SegmentReader {
   /** The position of each record in the file. */
-  readonly places = new KeyTable();
+  readonly places: KeyTable;
   /** Whether every block is complete. */
   whole = false;
   /** The data of a record and its sha256. */
@@ -64,6 +66,7 @@ export class SegmentReader {
     /** D */
     readonly columns: number,
   ) {
+    this.places = new KeyTable(Math.min(Math.floor(size / (KEY + this.recordBytes)), MOST_EXPECTED));
     this.scratch = Buffer.concat([digest, Buffer.alloc(KEY + this.recordBytes)]);
   }
 

@@ -90,13 +90,15 @@ export class EmbeddingStore {
 
   /** @returns undefined if there is no embedding, or it is damaged: it is then computed again */
   get(key: Buffer): Stored | undefined {
-    for (const segment of this.segments) {
+    const { segments } = this;
+    for (const [n, segment] of segments.entries()) {
       const place = segment.places.get(key);
       if (place === undefined) continue;
       const stored = segment.read(key, place);
       if (stored === undefined) this.damaged.add(segment);
       else {
         this.used.add(segment);
+        if (n > 0) segments.unshift(...segments.splice(n, 1)); // the next key is probably in the same one
         return stored;
       }
     }

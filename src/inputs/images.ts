@@ -64,7 +64,7 @@ export async function* imagePaths(args: readonly Path[], options: ImageOptions =
   try {
     for (const arg of args) {
       let foundHere = false;
-      for await (const path of expand(arg, options)) {
+      for await (const path of await expand(arg, options)) {
         if (tars === undefined && isTarName(path)) throw noTars(path);
         if (!isOurs(path)) found = foundHere = true;
         else if (arg !== STDIN && !isTarName(path)) {
@@ -138,7 +138,7 @@ export async function* namedTars(args: readonly Path[], options: ImageOptions): 
     found = true;
     return path;
   };
-  for (const arg of args) for await (const path of expand(arg, options)) yield requireTar(path);
+  for (const arg of args) for await (const path of await expand(arg, options)) yield requireTar(path);
   for (const tar of tars) {
     found = true;
     yield tar;
@@ -150,13 +150,14 @@ export async function* namedTars(args: readonly Path[], options: ImageOptions): 
   } else if (!found) throw noImage(args, options.leftOut?.summary());
 }
 
-async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
+/** The paths that an argument stands for: a file, the pictures of a folder, or the matches of a glob. */
+async function expand(arg: Path, options: ImageOptions): Promise<AsyncIterable<Path> | readonly Path[]> {
   const { hidden, follow, onLoop, exclude = [], leftOut } = options;
-  if (arg === STDIN || (sourceOf(arg).kind === 'url' && !isTarName(arg))) return yield arg;
+  if (arg === STDIN || (sourceOf(arg).kind === 'url' && !isTarName(arg))) return [arg];
   const path = pathOfAddress(arg);
   const info = await answerOf(stat(openable(path)).catch(() => undefined)); // a file that does not answer gets its error row
-  if (info?.isDirectory()) {
-    yield* walk(path, {
+  if (info?.isDirectory())
+    return walk(path, {
       hidden,
       follow,
       onLoop,
@@ -165,14 +166,11 @@ async function* expand(arg: Path, options: ImageOptions): AsyncGenerator<Path> {
       spare: pairedRaws,
       onSkipped: (path, reason) => leftOut?.add(path, reason),
     });
-  } else if (info !== undefined || !isGlob(arg)) yield arg;
-  else {
-    const tars = isTarName(arg) ? namesOf(arg) : undefined; // a shard that is missing must not go unnoticed
-    if (tars !== undefined) yield* tars;
-    else if (notRead(arg) === undefined)
-      yield* expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
-    else yield arg;
-  }
+  if (info !== undefined || !isGlob(arg)) return [arg];
+  const tars = isTarName(arg) ? namesOf(arg) : undefined; // a shard that is missing must not go unnoticed
+  if (tars !== undefined) return tars;
+  if (notRead(arg) !== undefined) return [arg];
+  return expandGlob(arg, { hidden, follow, onLoop, excludes: excluding(exclude, '') });
 }
 
 /** Why a folder is skipped that was searched under another path. */
