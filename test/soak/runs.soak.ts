@@ -179,10 +179,12 @@ describe('20,000 images with the starter', () => {
     const timer = setInterval(() => samples.push([rows, residentBytes(child.pid)]), 500);
     expect((await ended).code).toBe(0);
     clearInterval(timer);
-    const slope = slopeOf(samples.filter(([done]) => done > 5000 && done < 20_000)) * 10_000;
+    // Within the first half, V8 lets its heap grow to its size once: by 17 to 25 MB, wherever that falls.
+    const slope = slopeOf(samples.filter(([done]) => done > 10_000 && done < 20_000)) * 10_000;
+    process.stdout.write(`${(slope / 1e6).toFixed(2)} MB per 10,000 images`);
     expect(slope).toBeLessThan(5e6);
     const peak = Math.max(...samples.map(([, bytes]) => bytes));
-    process.stdout.write(`${(slope / 1e6).toFixed(2)} MB per 10,000 images, peak ${(peak / 1e6).toFixed(0)} MB\n`);
+    process.stdout.write(`, peak ${(peak / 1e6).toFixed(0)} MB\n`);
   }, 1_800_000);
 });
 
