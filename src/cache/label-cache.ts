@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { createBreath } from '../embed/encoder.ts';
 import type { LabelEncoder, LabelPrompts, LabelRows } from '../embed/labels.ts';
 import { rowOf, stack, type UnitRows } from '../tensor.ts';
 import type { EmbeddingCache } from './cache.ts';
-import type { Entry } from './segment.ts';
+import type { Entry, Stored } from './segment.ts';
 
 /** From this number on, new labels take minutes to encode. They are then stored in parts, in case the process is killed. */
 const MANY = 1_000;
@@ -18,9 +19,16 @@ export async function encodeLabelsOnce(
   prompts: LabelPrompts,
   cache: EmbeddingCache,
 ): Promise<LabelRows> {
-  const keys = prompts.map(keyOf);
   const store = await cache.open('labels', { wait: prompts.length >= MANY });
-  const found = keys.map((key) => store?.get(key));
+  const keys: Buffer[] = [];
+  const found: (Stored | undefined)[] = [];
+  const breathe = createBreath();
+  for (const texts of prompts) {
+    const key = keyOf(texts);
+    keys.push(key);
+    found.push(store?.get(key));
+    await breathe();
+  }
   const columns = found.find((one) => one !== undefined)?.embedding.columns;
   const rows = found.map((one) => (one?.embedding.columns === columns ? one?.embedding : undefined));
   const truncated = new Set([...found.keys()].filter((n) => found[n]?.notes[0] === 1));

@@ -17,6 +17,17 @@ describe('labels', () => {
     ]);
   });
 
+  it('keep printable ASCII, and lose or refuse every control character', () => {
+    for (let code = 0; code < 128; code++) {
+      const one = String.fromCharCode(code);
+      const isPrinted = code > 32 && code < 127;
+      expect(checkLabels([`${one}a${one}`]), `${code}`).toEqual([{ label: isPrinted ? `${one}a${one}` : 'a' }]);
+      const inside = () => checkLabels([`a${one}b`]);
+      if (isPrinted || /\s/u.test(one)) expect(inside(), `${code}`).toHaveLength(1);
+      else expect(inside, `${code}`).toThrow('invisible character');
+    }
+  });
+
   it.each([
     [[], /no labels/],
     [['cat', '  '], /label 2 of 2 is empty/],
