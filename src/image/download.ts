@@ -101,7 +101,8 @@ async function follow(
   const own = await networksOf(first);
   if (publicOnly) requirePublic(name, own);
   const allowed: ReadonlySet<Network> = new Set([...own, ...(own.size === 0 ? PUBLIC : [])]);
-  const redirected: ReadonlySet<Network> = new Set([...own, ...PUBLIC]);
+  // A public host cannot widen this by another address of its own.
+  const redirected: ReadonlySet<Network> = new Set([...PUBLIC, ...(own.has('public') ? [] : own)]);
   let tries = 0;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const response = await send(

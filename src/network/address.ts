@@ -62,16 +62,10 @@ function isIsatap({ parts }: ipaddr.IPv6): boolean {
   return parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200);
 }
 
-/**
- * The networks of a host's addresses. Empty if its name cannot be resolved here; a proxy may know it.
- *
- * A host with a public address counts as public: connections use this address alone. Otherwise a host could add an address of
- * another network to its own, and be allowed to lead there.
- */
+/** The networks of a host's addresses. Empty if its name cannot be resolved here; a proxy may know it. */
 export async function networksOf({ hostname }: URL): Promise<ReadonlySet<Network>> {
   const host = hostname.replace(/^\[(.*)\]$/u, '$1');
   if (isIP(host) !== 0) return new Set([networkOf(host)]);
   const addresses = await lookup(host, { all: true }).catch(() => []);
-  const networks = new Set(addresses.map(({ address }) => networkOf(address)));
-  return networks.has('public') ? new Set(['public']) : networks;
+  return new Set(addresses.map(({ address }) => networkOf(address)));
 }

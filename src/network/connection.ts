@@ -31,16 +31,15 @@ export async function openConnections({ proxies }: NetworkSettings): Promise<Sen
   };
 }
 
-/** A look-up that finds the addresses in the allowed networks. */
-export function lookupWithin(allowed: ReadonlySet<Network>): LookupFunction {
+function lookupWithin(allowed: ReadonlySet<Network>): LookupFunction {
   return (host, options, done) => {
     lookup(host, { ...options, all: true }, (error, addresses) => {
-      const [any] = addresses ?? [];
-      if (error || any === undefined) return done(error ?? new Error(`${host} has no address`), '');
-      const usable = addresses.filter(({ address }) => allowed.has(networkOf(address)));
-      const [first] = usable;
-      if (first === undefined) done(new Error(`${host} has the ${networkOf(any.address)} address ${any.address}`), '');
-      else if (options.all) done(null, usable);
+      const refused = addresses?.find(({ address }) => !allowed.has(networkOf(address)));
+      if (refused)
+        return done(new Error(`${host} has the ${networkOf(refused.address)} address ${refused.address}`), '');
+      const [first] = addresses ?? [];
+      if (error || first === undefined) return done(error ?? new Error(`${host} has no address`), '');
+      if (options.all) done(null, addresses);
       else done(null, first.address, first.family);
     });
   };

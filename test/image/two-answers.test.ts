@@ -9,7 +9,8 @@ import { repository } from '../paths.ts';
 import { type Handler, type Loopback, proxyTo, serve } from './server.ts';
 
 /** The resolver of the system, with names of our own: a mount namespace has another /etc/hosts. */
-const HOSTS = '93.184.216.34 both.test\n::1 both.test\n127.0.0.1 inside.test\n';
+const HOSTS =
+  '93.184.216.34 both.test\n::1 both.test\n127.0.0.1 inside.test\n127.0.0.1 mixed.test\n93.184.216.34 mixed.test\n';
 const run = promisify(execFile);
 
 let folder: string;
@@ -51,6 +52,16 @@ describe.skipIf(!canMount)('a name with a public and a private address (skipped 
       const failure = await imageFetcher(() => (${JSON.stringify(settings)}))('http://public.invalid${path}').catch((e) => e);
       console.log(failure.code, failure.message);`);
     expect(said).toMatch(new RegExp(`^E_URL .* is redirected into a loopback network, to ${host}:`));
+    expect(trap.seen).toEqual([]);
+  });
+
+  it('does not let its redirects reach the private network', async () => {
+    const from = new URL('/inside', other.origin).href.replace('127.0.0.1', 'mixed.test');
+    const said = await withHosts(`import { imageFetcher } from ${built('image/download.js')};
+      const settings = { offline: false, proxies: undefined };
+      const failure = await imageFetcher(() => settings)(${JSON.stringify(from)}).catch((e) => e);
+      console.log(failure.code, failure.message);`);
+    expect(said).toMatch(/^E_URL .* is redirected into a loopback network, to inside\.test:/u);
     expect(trap.seen).toEqual([]);
   });
 
