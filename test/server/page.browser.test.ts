@@ -280,7 +280,8 @@ describe.skipIf(BROWSER === undefined)('the page in a real browser (Chromium; sk
       document.forms[0].action = '${classify}';
       document.forms[0].submit();
     }`);
-    await expect.poll(() => statuses).toEqual([403, 403, 403]);
+    await page.waitForURL(classify); // the answer has come and is shown
+    expect(statuses).toEqual([403, 403, 403]);
     expect(await images()).toBe(old);
 
     await page.goto(`http://localhost:${port}/`);
