@@ -1,4 +1,5 @@
 import { createColors } from 'picocolors';
+import { hasCode } from '../disk/exists.ts';
 import { ClipError, messageOf, oneLine, printable } from '../errors.ts';
 import { withFlags } from '../output/flags.ts';
 import { type Io, wantsColor } from './io.ts';
@@ -40,6 +41,8 @@ export function sayError(io: Messages, error: unknown, verbose: boolean): RunErr
 }
 
 function errorOf(error: unknown): RunError {
-  if (!(error instanceof ClipError)) return { message: messageOf(error) };
-  return { code: error.code, message: withFlags(error.message) };
+  if (error instanceof ClipError) return { code: error.code, message: withFlags(error.message) };
+  // Any call may meet this limit.
+  const nextStep = hasCode(error, 'EMFILE', 'ENFILE') ? '; raise the limit of open files: ulimit -n 1024' : '';
+  return { message: `${messageOf(error)}${nextStep}` };
 }
