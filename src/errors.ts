@@ -168,6 +168,10 @@ export function printable(text: string): string {
   return text.split('\n').map(plain).join('\n');
 }
 
+/** What is said of EMFILE, and the next step. */
+export const TOO_MANY_FILES = 'too many files are open';
+export const MORE_FILES = 'raise the limit of open files: ulimit -n 1024';
+
 /** Error codes of the operating system and of undici in words. */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
@@ -179,7 +183,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENOSPC: 'no space is left, the disk is full',
   EDQUOT: 'the disk quota is used up',
-  EMFILE: 'too many files are open',
+  EMFILE: TOO_MANY_FILES,
   ENAMETOOLONG: 'the path is too long',
   ELOOP: 'the path has too many symbolic links',
   EFBIG: 'the file would be larger than the limit (ulimit -f) or the file system allows',

@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors';
 import { hasCode } from '../disk/exists.ts';
-import { ClipError, messageOf, oneLine, printable } from '../errors.ts';
+import { ClipError, MORE_FILES, messageOf, oneLine, printable } from '../errors.ts';
 import { withFlags } from '../output/flags.ts';
 import { type Io, wantsColor } from './io.ts';
 import type { RunError } from './run-report.ts';
@@ -43,6 +43,6 @@ export function sayError(io: Messages, error: unknown, verbose: boolean): RunErr
 function errorOf(error: unknown): RunError {
   if (error instanceof ClipError) return { code: error.code, message: withFlags(error.message) };
   // Any call may meet this limit.
-  const nextStep = hasCode(error, 'EMFILE', 'ENFILE') ? '; raise the limit of open files: ulimit -n 1024' : '';
+  const nextStep = hasCode(error, 'EMFILE', 'ENFILE') ? `; ${MORE_FILES}` : '';
   return { message: `${messageOf(error)}${nextStep}` };
 }

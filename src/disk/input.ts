@@ -6,6 +6,10 @@ import { pathOfAddress, unsupportedAddress } from './address.ts';
 
 /** The most characters of a line (CWE-770). A name and an embedding of 4,096 numbers take a tenth of it. */
 const MAX_LINE = 1_000_000;
+/** The most bytes of a JSON file, because its text must fit into one string. */
+export const LARGEST_JSON = 500_000_000;
+/** The most bytes of a file with tokens. */
+export const LARGEST_TOKEN_FILE = 1 << 20;
 /** Opening a FIFO does not wait for its writer. Windows has no such flag. */
 const AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 

@@ -1,16 +1,13 @@
 import { usableMemory } from '../disk/machine.ts';
 import { formatSize } from '../disk/size.ts';
-import { ModelError } from '../errors.ts';
+import { MORE_FILES, ModelError, TOO_MANY_FILES } from '../errors.ts';
 import type { Launch } from './encoder-process.ts';
 import { memoryFor } from './keeping.ts';
-
-/** What is said of EMFILE. */
-const FULL = 'too many files are open';
 
 /** The worker processes of a model end again and again. @param times how often they have ended */
 export function diedOften(model: string, how: string, times: number, weightBytes: number): ModelError {
   const fact = `the worker process ended ${times} times while it opened ${model}: ${how}`;
-  if (how === FULL) return new ModelError(fact, 'raise the limit of open files: ulimit -n 1024');
+  if (how === TOO_MANY_FILES) return new ModelError(fact, MORE_FILES);
   const [needed, usable] = [formatSize(memoryFor(1, weightBytes)), formatSize(usableMemory())];
   return new ModelError(
     fact,

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { readInputText } from '../disk/input.ts';
+import { LARGEST_TOKEN_FILE, readInputText } from '../disk/input.ts';
 import { messageOf, UsageError } from '../errors.ts';
 import { badRequest, Problem } from './problems.ts';
 
@@ -77,7 +77,6 @@ function forbidden(message: string): Problem {
   return new Problem(403, 'E_FORBIDDEN', message);
 }
 
-const LARGEST_TOKEN_FILE = 1 << 20;
 /** The minimum length of a token. A shorter one could be guessed. */
 const CHARACTERS = 16;
 

@@ -1,5 +1,5 @@
 import type { Env } from '../../disk/environment.ts';
-import { readInputText } from '../../disk/input.ts';
+import { LARGEST_TOKEN_FILE, readInputText } from '../../disk/input.ts';
 import { ModelError, messageOf, ServerError, UsageError } from '../../errors.ts';
 import { once } from '../../once.ts';
 import type { ServerAddress } from '../../remote/address.ts';
@@ -89,8 +89,6 @@ async function nameOf(asked: string, env: Env): Promise<string> {
     })
     .then((found) => found?.name ?? asked);
 }
-
-const LARGEST_TOKEN_FILE = 1 << 20;
 
 /** The first line of a file. No message contains the token. @throws UsageError */
 async function readToken(file: string): Promise<string> {

@@ -1,10 +1,7 @@
-import { readInputText } from '../../disk/input.ts';
+import { LARGEST_JSON, readInputText } from '../../disk/input.ts';
 import { fields, list, text } from '../../disk/json-fields.ts';
 import { messageOf, UsageError } from '../../errors.ts';
 import type { Earlier } from '../../predictions.ts';
-
-/** The most bytes of a report, because its text must fit into one string. */
-const LARGEST_REPORT = 500_000_000;
 
 /** Another run on the same images. */
 export interface EarlierRun {
@@ -15,7 +12,7 @@ export interface EarlierRun {
 /** @throws UsageError if the file is not a JSON report of eval */
 export async function readEarlier(path: string): Promise<EarlierRun> {
   try {
-    const report = fields(JSON.parse(await readInputText(path, LARGEST_REPORT)), 'the report');
+    const report = fields(JSON.parse(await readInputText(path, LARGEST_JSON)), 'the report');
     const predictions = list(report, 'predictions').map((one, n) => {
       const entry = fields(one, `prediction ${n + 1}`);
       const predicted = entry['predicted'] === null ? null : text(entry, 'predicted');

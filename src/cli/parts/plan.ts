@@ -58,7 +58,8 @@ async function tarInput(tar: Path): Promise<PartInput> {
   const info =
     tar === STDIN ? undefined : await stat(openable(pathOfAddress(tar)), { bigint: true }).catch(() => undefined);
   if (!info?.isFile()) return { tar, at: Date.now() }; // a stream cannot be compared with an earlier one
-  const { size, mtimeNs, ctimeNs } = info; // a tar that is replaced can keep its size and mtime; some network disks number files anew
+  // A tar that is replaced can keep its size and mtime, but not its ctime. The inode says nothing on some network disks.
+  const { size, mtimeNs, ctimeNs } = info;
   return { tar, size: Number(size), mtime: String(mtimeNs), ctime: String(ctimeNs) };
 }
 

@@ -1,4 +1,4 @@
-import { inputLines, readInputText } from '../../disk/input.ts';
+import { inputLines, LARGEST_JSON, readInputText } from '../../disk/input.ts';
 import { messageOf, UsageError } from '../../errors.ts';
 import { pathOfBytes, sourceOf } from '../../inputs/path.ts';
 
@@ -9,8 +9,6 @@ export interface Row {
   readonly label: string | null | undefined;
 }
 
-/** The most bytes of a .json file, because its text must fit into one string. */
-const LARGEST_FILE = 500_000_000;
 const NEXT_STEP = 'give a .jsonl or .json file that clip-classify wrote';
 
 /**
@@ -22,7 +20,7 @@ export async function readRows(file: string): Promise<Row[]> {
   try {
     const rows: Row[] = [];
     if (/\.json$/iu.test(file)) {
-      const { results } = Object(JSON.parse(await readInputText(file, LARGEST_FILE)));
+      const { results } = Object(JSON.parse(await readInputText(file, LARGEST_JSON)));
       if (!Array.isArray(results)) throw new TypeError('it has no list of results');
       for (const [n, row] of results.entries()) rows.push(toRow(row, n + 1));
       return rows;
