@@ -55,7 +55,7 @@ async function readPhotographs(folder) {
 }
 
 /**
- * The logits that the command line prints for pictures and labels. One run can take the labels of several sets together, because the
+ * The logits that the command line prints for pictures and labels. One run can take the labels of more than one set, because the
  * softmax over the logits of one set gives the scores of a run with that set alone.
  *
  * @returns per picture a map from label to logit
